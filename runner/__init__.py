@@ -1,0 +1,1 @@
+"""fivefold: hyper-parameter optimisation by six methods, in parallel on Ray, compared fairly."""

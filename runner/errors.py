@@ -1,0 +1,103 @@
+"""The errors that a user may meet: where, what was found, what was wanted, what to do.
+
+Every error that is the user's to mend is a `FivefoldError`. Its text is one sentence or two
+that can be shown as it stands; the command prints it without a traceback and exits with
+``exit_code``. Programming errors are left as Python's own exceptions.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class FivefoldError(Exception):
+    """Base of all errors that a user can mend.
+
+    Parameters
+    ----------
+    message : str
+        What was found and what was wanted, one sentence with its full stop.
+    where : str, optional
+        The place: a file with line, a key path such as ``methods[2]``, a parameter's name.
+    hint : str, optional
+        What to do about it, one sentence.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command exits with.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        self.message = message
+        self.where = where
+        self.hint = hint
+        text = f"{where}: {message}" if where else message
+        super().__init__(f"{text} {hint}" if hint else text)
+
+    def at(self, where: str) -> FivefoldError:
+        """The same error with an outer place put in front of its own."""
+        inner = f"{where}.{self.where}" if self.where else where
+        return type(self)(self.message, where=inner, hint=self.hint)
+
+
+class SpaceError(FivefoldError):
+    """A space, a domain or a config that does not fit."""
+
+
+class MethodError(FivefoldError):
+    """A method that does not exist, cannot take these settings, or cannot search this space."""
+
+
+class ProblemError(FivefoldError):
+    """A problem that cannot be found, loaded or evaluated at all."""
+
+
+class StudyError(FivefoldError):
+    """A study file or study object that cannot be run."""
+
+
+class ResultsError(FivefoldError):
+    """A study directory that cannot be read, or holds nothing to show."""
+
+
+class EngineError(FivefoldError):
+    """Ray cannot be reached or started, or has not what the study asks for."""
+
+
+class JournalError(FivefoldError):
+    """A study directory that is damaged, foreign, or in use by a live run."""
+
+    exit_code = 3
+
+
+class StudyInterrupted(FivefoldError):
+    """The study was stopped by a signal; its state is saved."""
+
+    exit_code = 130
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """A hint that names the nearest option, or all of them where none is near.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    options : iterable of str
+        What could have been written.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    known = sorted(options)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    return f"Known are: {', '.join(known)}." if known else "None is known."

@@ -1,0 +1,16 @@
+"""The six methods, one file each; importing this package fills the registry."""
+
+from runner.methods.base import METHODS, Method, make_method, register
+from runner.methods.exhaustive import Exhaustive
+from runner.methods.grid_search import Grid
+from runner.methods.random_search import Random
+
+__all__ = [
+    "METHODS",
+    "Exhaustive",
+    "Grid",
+    "Method",
+    "Random",
+    "make_method",
+    "register",
+]

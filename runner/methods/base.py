@@ -1,0 +1,154 @@
+"""What a method is: a function of its history, with its settings in a frozen dataclass.
+
+A method answers one question, what to try next, from the space, the trials that have ended,
+the trials that are pending, the number of the trial in its run, and a generator. It holds
+settings only. Where replaying the history at each call would be slow it may keep a memo, but
+a fresh instance given the same arguments must answer the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from runner.errors import MethodError, nearest
+from runner.space import Space
+from runner.trial import Answer, Config, Pending, Trial
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to search; subclass it as a frozen dataclass whose fields are the settings.
+
+    Attributes
+    ----------
+    name : str
+        What a study file calls it.
+    summary : str
+        One line: what it does and when to use it.
+    reference : str
+        Paper and equation, or the package, that it follows.
+    needs_finite_space : bool
+        Whether it can only search a space with finitely many configs.
+    uses_gradient : bool
+        Whether it makes use of a gradient that trials report.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reference: ClassVar[str]
+    needs_finite_space: ClassVar[bool] = False
+    uses_gradient: ClassVar[bool] = False
+
+    @abstractmethod
+    def propose(
+        self,
+        space: Space,
+        completed: Sequence[Trial],
+        pending: Sequence[Pending],
+        number: int,
+        rng: np.random.Generator,
+    ) -> Config | Answer:
+        """The config of trial ``number``, or WAIT, or DONE.
+
+        Parameters
+        ----------
+        space : Space
+            The same at every call of a run.
+        completed : sequence of Trial
+            What has ended and may be known, in the order of their numbers; with failures.
+            It may hold trials that the method did not propose.
+        pending : sequence of Pending
+            What has been proposed and has not ended, in the order of their numbers.
+        number : int
+            0, 1, ... within the run.
+        rng : numpy.random.Generator
+            Seeded by the run and the number; `runner.seeds.run_rng` gives from it a generator
+            that is the same at every call of the run.
+
+        Returns
+        -------
+        dict, WAIT or DONE
+            WAIT only while a trial is pending; after DONE always DONE.
+        """
+
+    def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
+        """The method with its settings completed for a space and a budget.
+
+        Parameters
+        ----------
+        space : Space
+        trials : int or None
+            The budget of the run in trials, None where it is in seconds only.
+        parallel : int
+            How many trials of the run are in flight at the most.
+
+        Raises
+        ------
+        MethodError
+            Where the method cannot search the space; says which parameters and what to do.
+        """
+        del trials, parallel
+        if self.needs_finite_space and space.continuous:
+            raise MethodError(f"{', '.join(space.continuous)} are continuous.", where=self.name)
+        return self
+
+    def announce(self, space: Space, trials: int | None) -> str:
+        """A sentence for the user before the run starts; empty where there is nothing to say.
+
+        Called on a prepared method.
+        """
+        del space, trials
+        return ""
+
+    def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
+        """A sentence for the user after the run; empty where there is nothing to say."""
+        del space, completed
+        return ""
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as they would stand in a study file, defaults included."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+
+
+METHODS: dict[str, type[Method]] = {}
+"""The registry: name -> class, filled by `register`."""
+
+
+def register(cls: type[Method]) -> type[Method]:
+    """Class decorator that adds a method to the registry."""
+    METHODS[cls.name] = cls
+    return cls
+
+
+def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
+    """A method by name, with validated settings.
+
+    Raises
+    ------
+    MethodError
+        Where there is no such method or setting, or a value does not fit; names the nearest.
+    """
+    if name not in METHODS:
+        raise MethodError(f"there is no method '{name}'.", hint=nearest(name, METHODS))
+    cls = METHODS[name]
+    known = [field.name for field in dataclasses.fields(cls) if field.init]
+    for key in settings or {}:
+        if key not in known:
+            hint = nearest(key, known) if known else "It has no settings."
+            raise MethodError(f"method '{name}' has no setting '{key}'.", where=str(key), hint=hint)
+    try:
+        return TypeAdapter(cls).validate_python(dict(settings or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MethodError(f"got {first['input']!r}: {first['msg']}.", where=where) from None
+
+
+__all__ = ["METHODS", "Method", "make_method", "register"]

@@ -1,0 +1,125 @@
+"""Exhaustive search: every config of a finite space exactly once.
+
+Trains and judges every combination, so its best is the space's best: the reference that other
+methods are measured against wherever the space is small enough. The order is shuffled by the
+run's seed, because the native order makes an anytime curve an artefact of how the space was
+written down. Nothing is listed: config *i* is computed from *i*.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar, Self
+
+import numpy as np
+
+from runner.errors import MethodError
+from runner.methods.base import Method, register
+from runner.seeds import Shuffle, run_entropy, seed_for
+from runner.space import Space
+from runner.trial import DONE, Answer, Config, Pending, Trial
+
+
+@register
+@dataclass(frozen=True)
+class Exhaustive(Method):
+    """Every config of a finite space, once, in a seeded order.
+
+    Parameters
+    ----------
+    resolution : int, optional
+        Makes continuous parameters that many points each (log-aware, both ends included);
+        without it a space with continuous parameters is refused.
+
+    Raises
+    ------
+    MethodError
+        From `prepare`, for a space with continuous parameters and no ``resolution``.
+    """
+
+    name: ClassVar[str] = "exhaustive"
+    summary: ClassVar[str] = "every config of a finite space once; the certain answer where it is affordable"
+    reference: ClassVar[str] = "complete enumeration; order by a Feistel network (Black and Rogaway, 2002)"
+    needs_finite_space: ClassVar[bool] = True
+
+    resolution: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.resolution is not None and self.resolution < 1:
+            raise MethodError(f"got {self.resolution}; at least 1 point was expected.", where="resolution")
+
+    def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
+        """See `Method.prepare`."""
+        del trials, parallel
+        if space.continuous and self.resolution is None:
+            verb = "is" if len(space.continuous) == 1 else "are"
+            raise MethodError(
+                f"the space is infinite, because {', '.join(space.continuous)} {verb} continuous.",
+                where=self.name,
+                hint="Give it 'resolution: 5' to take 5 points of each, or give the parameters a step.",
+            )
+        return self
+
+    def finite(self, space: Space) -> Space:
+        """The space that is walked: with a resolution, the discretised one."""
+        return _discretised(space, self.resolution) if self.resolution else space
+
+    def announce(self, space: Space, trials: int | None) -> str:
+        """How many configs there are, and whether the budget covers them."""
+        size = int(self.finite(space).size())
+        if trials is None or trials >= size:
+            return f"{size:,} configs; all of them fit the budget."
+        return f"{size:,} configs; the budget of {trials:,} trials covers {trials / size:.2g} of them."
+
+    def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
+        """What share of the space was covered."""
+        finite = self.finite(space)
+        size = int(finite.size())
+        seen = len({finite.key(trial.config) for trial in completed})
+        share = "all" if seen == size else f"{100 * seen / size:.3g} %"
+        return f"{seen:,} of {size:,} configs covered ({share})."
+
+    def propose(
+        self,
+        space: Space,
+        completed: Sequence[Trial],
+        pending: Sequence[Pending],
+        number: int,
+        rng: np.random.Generator,
+    ) -> Config | Answer:
+        """See `Method.propose`."""
+        del completed, pending
+        return walk(self.finite(space), number, rng)
+
+
+def walk(space: Space, number: int, rng: np.random.Generator) -> Config | Answer:
+    """The config of that number in a seeded order of a finite space, DONE past its end.
+
+    Parameters
+    ----------
+    space : Space
+        Finite.
+    number : int
+        0, 1, ...
+    rng : numpy.random.Generator
+        Of the proposal; only the run's entropy behind it is used.
+    """
+    size = space.size()
+    if size == math.inf:
+        raise MethodError(f"{', '.join(space.continuous)} are continuous; a finite space was expected.")
+    if number >= size:
+        return DONE
+    return space[_order(int(size), run_entropy(rng))[number]]
+
+
+@lru_cache(maxsize=256)
+def _order(size: int, entropy: int) -> Shuffle:
+    return Shuffle(size, seed_for(entropy, "order", bits=128))
+
+
+@lru_cache(maxsize=256)
+def _discretised(space: Space, resolution: int) -> Space:
+    return space.discretised(dict.fromkeys(space.continuous, resolution))

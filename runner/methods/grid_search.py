@@ -1,0 +1,149 @@
+"""Grid search: a grid laid over the space, its size chosen to fit the budget.
+
+Numbers get evenly spread values (in the logarithm where the domain has it) with both ends,
+integers and steps stay on their values, categories are whole, and the parameters of a
+conditional branch are gridded within it. The order is shuffled by the run's seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import ClassVar, Self
+
+import numpy as np
+
+from runner.domains import Choice
+from runner.errors import MethodError, nearest
+from runner.methods.base import Method, register
+from runner.methods.exhaustive import walk
+from runner.space import Space
+from runner.trial import Answer, Config, Pending, Trial
+
+_MOST_POINTS = 1_000_000
+_POINTS_WITHOUT_BUDGET = 5
+
+
+@register
+@dataclass(frozen=True)
+class Grid(Method):
+    """A full grid over the space.
+
+    Parameters
+    ----------
+    points : int or mapping of str to int, optional
+        Points per numeric parameter, one number for all or one per name; parameters that are
+        not named, and all of them where it is not given, get as many as fit the trial budget
+        (5 each where the budget is in seconds only).
+
+    Raises
+    ------
+    MethodError
+        Where ``points`` is less than 1, or names no numeric parameter.
+    """
+
+    name: ClassVar[str] = "grid"
+    summary: ClassVar[str] = (
+        "a grid over the space, sized to the budget; for two or three parameters, and pictures"
+    )
+    reference: ClassVar[str] = "full factorial design; order by a Feistel network (Black and Rogaway, 2002)"
+
+    points: int | dict[str, int] | None = None
+    _chosen: tuple[tuple[str, int], ...] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        given = self.points if isinstance(self.points, Mapping) else {"": self.points}
+        for name, count in given.items():
+            if count is not None and count < 1:
+                raise MethodError(
+                    f"got {count}; at least 1 point was expected.", where=f"points.{name}".rstrip(".")
+                )
+
+    def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
+        """See `Method.prepare`; fixes the number of points per parameter."""
+        del parallel
+        numeric = _numeric(space)
+        fixed: dict[str, int] = {}
+        if isinstance(self.points, Mapping):
+            for name in self.points:
+                if name not in numeric:
+                    hint = nearest(name, numeric)
+                    raise MethodError(f"'{name}' is no numeric parameter.", where="points", hint=hint)
+            fixed = dict(self.points)
+        elif self.points is not None:
+            fixed = dict.fromkeys(numeric, self.points)
+        free = [name for name in numeric if name not in fixed]
+        if trials is None:
+            chosen = fixed | dict.fromkeys(free, _POINTS_WITHOUT_BUDGET)
+        else:
+            chosen = fit_points(space, free, fixed, trials)
+        prepared = replace(self)
+        object.__setattr__(prepared, "_chosen", tuple(chosen.items()))
+        return prepared
+
+    def finite(self, space: Space) -> Space:
+        """The grid as a finite space; `prepare` must have been called."""
+        if self._chosen is None:
+            raise MethodError("grid search was not prepared for a space and budget.", where=self.name)
+        return _gridded(space, self._chosen)
+
+    def announce(self, space: Space, trials: int | None) -> str:
+        """The points per parameter and the size of the grid."""
+        size = int(self.finite(space).size())
+        points = ", ".join(f"{name} x {count}" for name, count in self._chosen or ())
+        covered = "" if trials is None or trials >= size else f"; the budget covers {trials:,} of them"
+        return f"{size:,} grid points{f' ({points})' if points else ''}{covered}."
+
+    def propose(
+        self,
+        space: Space,
+        completed: Sequence[Trial],
+        pending: Sequence[Pending],
+        number: int,
+        rng: np.random.Generator,
+    ) -> Config | Answer:
+        """See `Method.propose`."""
+        del completed, pending
+        return walk(self.finite(space), number, rng)
+
+
+def fit_points(space: Space, free: Sequence[str], fixed: Mapping[str, int], trials: int) -> dict[str, int]:
+    """Points per parameter, as equal as they can be, so that the grid fits the budget.
+
+    Parameters
+    ----------
+    space : Space
+    free : sequence of str
+        The parameters whose points are to be chosen; earlier ones get the odd point.
+    fixed : mapping of str to int
+        The points of the others.
+    trials : int
+        The most points of the whole grid; where one point each is already more (because
+        categories and ``fixed`` are whole), it is one each.
+    """
+
+    def size(points: Mapping[str, int]) -> float:
+        return space.discretised({**fixed, **points}).size()
+
+    low, high = 1, min(max(trials, 1), _MOST_POINTS)
+    while low < high:  # the largest equal number of points that fits
+        middle = (low + high + 1) // 2
+        if size(dict.fromkeys(free, middle)) <= trials:
+            low = middle
+        else:
+            high = middle - 1
+    points = dict.fromkeys(free, low)
+    for name in free:
+        if size({**points, name: low + 1}) <= trials:
+            points[name] = low + 1
+    return {**fixed, **points}
+
+
+def _numeric(space: Space) -> list[str]:
+    return list(dict.fromkeys(name for name, domain in space.dimensions if not isinstance(domain, Choice)))
+
+
+@lru_cache(maxsize=256)
+def _gridded(space: Space, points: tuple[tuple[str, int], ...]) -> Space:
+    return space.discretised(dict(points))

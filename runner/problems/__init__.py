@@ -1,0 +1,1 @@
+"""Built-in problems, one kind per file, and the registry."""

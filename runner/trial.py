@@ -1,0 +1,170 @@
+"""The words of a run: config, pending trial, finished trial, status, and the two answers.
+
+A `Pending` trial has been proposed, a `Trial` has ended; they are different types so that a
+method cannot take one for the other. ``WAIT`` and ``DONE`` are what a method may answer
+instead of a config.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Final
+
+Scalar = str | int | float | bool | None
+Config = dict[str, Scalar]
+
+
+class Status(enum.StrEnum):
+    """How a trial ended."""
+
+    COMPLETED = "COMPLETED"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
+    TIMEOUT = "TIMEOUT"
+    CRASHED = "CRASHED"
+    INVALID = "INVALID"
+
+    @property
+    def sentence(self) -> str:
+        """What the status means, for a reader."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: Final = {
+    Status.COMPLETED: "evaluated to the end, with a finite loss",
+    Status.STOPPED: "stopped early by the scheduler",
+    Status.FAILED: "the objective raised an exception",
+    Status.TIMEOUT: "took longer than the time limit of a trial",
+    Status.CRASHED: "the worker process died during the trial",
+    Status.INVALID: "the metric was missing, not a number, or infinite",
+}
+
+
+class Answer(enum.Enum):
+    """What a method may answer instead of a config."""
+
+    WAIT = "wait"
+    DONE = "done"
+
+
+WAIT: Final = Answer.WAIT
+"""The method needs the result of a pending trial first."""
+DONE: Final = Answer.DONE
+"""The method has nothing more to propose, now or later."""
+
+
+class Origin(enum.StrEnum):
+    """Where a trial's outcome came from."""
+
+    EVALUATED = "evaluated"
+    CACHED = "cached"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A trial that has been proposed and has not ended.
+
+    Attributes
+    ----------
+    number : int
+        Position in the run, from 0.
+    config : dict
+        The active parameters, Python scalars.
+    suggest_seconds : float
+        How long the method thought about it.
+    """
+
+    number: int
+    config: Config
+    suggest_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one evaluation gave; the loss is minimised, the value is as the problem reports it.
+
+    Attributes
+    ----------
+    status : Status
+    loss : float or None
+        Finite and to be minimised where the status is COMPLETED or STOPPED, else None.
+    value : float or None
+        The metric in the problem's own direction.
+    test : float or None
+        The metric on a held-out part that no method sees, in the problem's own direction.
+    gradient : dict of str to float, or None
+        d loss / d parameter in the parameter's own unit; may lack parameters.
+    metrics : dict of str to float
+        Further numbers that the objective returned.
+    folds : tuple of float
+        Loss per cross-validation fold.
+    error : str
+        A sentence, where the status is not COMPLETED.
+    seconds : float
+        Duration of the evaluation.
+    """
+
+    status: Status
+    loss: float | None = None
+    value: float | None = None
+    test: float | None = None
+    gradient: dict[str, float] | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    folds: tuple[float, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial that has ended: one row of a study.
+
+    Attributes
+    ----------
+    number, config
+        As in `Pending`.
+    outcome : Outcome
+        What the evaluation gave.
+    origin : Origin
+        Whether it was evaluated, shared from another run, or looked up.
+    suggest_seconds, queue_seconds : float
+        The method's thinking, and the wait between proposal and start.
+    started : float
+        Start of the evaluation, seconds since the run's start on a monotonic clock.
+    worker : str
+        Which lane evaluated it.
+    attempts : int
+        How often it was tried; more than 1 after a crash.
+    """
+
+    number: int
+    config: Config
+    outcome: Outcome
+    origin: Origin = Origin.EVALUATED
+    suggest_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    started: float = 0.0
+    worker: str = ""
+    attempts: int = 1
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        return self.outcome.status
+
+    @property
+    def loss(self) -> float | None:
+        """The loss, or None where there is none."""
+        return self.outcome.loss
+
+    @property
+    def gradient(self) -> dict[str, float] | None:
+        """D loss / d parameter, or None."""
+        return self.outcome.gradient
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may be the incumbent: completed, with a finite loss."""
+        return self.outcome.status is Status.COMPLETED and self.outcome.loss is not None
