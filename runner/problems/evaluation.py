@@ -1,0 +1,141 @@
+"""One evaluation: any answer of an objective, also a wrong one, turned into an `Outcome`.
+
+A problem answers with a number, or with a mapping that holds the metric and perhaps more. The
+sign turns here and nowhere else: a maximised metric becomes a minimised loss, and its gradient
+with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from runner.errors import FivefoldError, ProblemError
+from runner.problems.base import Problem
+from runner.trial import Config, Outcome, Status
+
+_RESERVED = {"loss", "gradient", "test", "folds"}
+_MOST_METRICS = 100
+_MOST_ERROR_CHARACTERS = 2000
+
+
+def evaluate(problem: Problem, config: Config, seed: int, timeout: float | None = None) -> Outcome:
+    """Evaluate one config, whatever happens.
+
+    Parameters
+    ----------
+    problem : Problem
+    config : dict
+        The objective gets a copy.
+    seed : int
+        The block's seed; see `Problem.evaluate`.
+    timeout : float, optional
+        Seconds; an evaluation that took longer is a TIMEOUT. It is not interrupted here: the
+        engine kills it from outside.
+
+    Returns
+    -------
+    Outcome
+        Never raises for what the objective does, except KeyboardInterrupt.
+    """
+    start = time.perf_counter()
+    try:
+        answer: object = problem.evaluate(dict(config), seed)
+        if isinstance(answer, Iterator):
+            answer = _last(answer)
+        outcome = judge(problem, answer)
+    except (Exception, SystemExit) as error:  # whatever user code raises is data
+        outcome = Outcome(Status.FAILED, error=_clip(_describe(error)))
+    seconds = time.perf_counter() - start
+    if timeout is not None and seconds > timeout:
+        outcome = Outcome(Status.TIMEOUT, error=f"took {seconds:.1f} s; the limit is {timeout:g} s.")
+    return dataclasses.replace(outcome, seconds=seconds)
+
+
+def judge(problem: Problem, answer: object) -> Outcome:
+    """Turn an objective's answer into an outcome, without its duration.
+
+    Raises
+    ------
+    ProblemError
+        Never for a bad metric (that is INVALID), only for a malformed gradient, test or fold.
+    """
+    sign = -1.0 if problem.direction == "maximize" else 1.0
+    given: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {problem.metric: answer}
+    key = problem.metric if problem.metric in given else "loss"
+    if key not in given:
+        return Outcome(
+            Status.INVALID,
+            error=_clip(f"the answer has no '{problem.metric}', only {sorted(map(str, given))}."),
+        )
+    value = as_number(given[key])
+    if value is None or not math.isfinite(value):
+        return Outcome(
+            Status.INVALID,
+            error=_clip(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
+        )
+    gradient = given.get("gradient")
+    folds = given.get("folds", ())
+    return Outcome(
+        Status.COMPLETED,
+        loss=sign * value,
+        value=value,
+        test=as_number(given.get("test")),
+        gradient=None if gradient is None else _gradient(problem, gradient, sign),
+        metrics=_metrics(given, key),
+        folds=tuple(sign * float(fold) for fold in folds),
+    )
+
+
+def as_number(value: object) -> float | None:
+    """The value as a float, or None where it is no number."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    return float(value)
+
+
+def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, float]:
+    if not isinstance(gradient, Mapping):
+        raise ProblemError(
+            f"the gradient is {_short(gradient)}; a mapping of parameters to numbers was expected."
+        )
+    for name in gradient:
+        if name not in problem.space.names:
+            raise ProblemError(f"the gradient names '{name}', which is no parameter.")
+    numbers = {str(name): as_number(value) for name, value in gradient.items()}
+    return {name: sign * x for name, x in numbers.items() if x is not None and math.isfinite(x)}
+
+
+def _metrics(given: Mapping[str, Any], key: str) -> dict[str, float]:
+    numbers = (
+        (str(name), as_number(v)) for name, v in given.items() if name not in _RESERVED and name != key
+    )
+    kept = [(name, x) for name, x in numbers if x is not None]
+    return dict(kept[:_MOST_METRICS])
+
+
+def _last(steps: Iterator[Any]) -> object:
+    answer: object = None
+    for step in steps:
+        answer = step
+    return answer
+
+
+def _describe(error: BaseException) -> str:
+    return str(error) if isinstance(error, FivefoldError) else f"{type(error).__name__}: {error}"
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _MOST_ERROR_CHARACTERS else text[: _MOST_ERROR_CHARACTERS - 1] + "…"
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, int | float | str | None) else f"a {type(value).__name__}"
+    return text if len(text) <= 80 else text[:79] + "…"
