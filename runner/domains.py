@@ -10,20 +10,41 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 
 import numpy as np
 
 from runner.errors import SpaceError
+from runner.ranges import (
+    check_float_range,
+    check_int_range,
+    check_range,
+    describe_range,
+    even,
+    read_float,
+    read_int,
+    spread_levels,
+    spread_log_ints,
+)
 
 Value = str | int | float | bool | None
 Params = tuple[tuple[str, "Domain"], ...]
 
+_SLACK = 1e-9  # how far past an end a value may lie and still be taken for it: a rounding error
+_OFF_STEP = 1e-6  # how far from a step, in steps
+
+
+def typed(value: object) -> tuple[str, object]:
+    """A value with its type's name: equal exactly where two values are one (1, 1.0, True are three)."""
+    return type(value).__name__, value
+
 
 def same(a: object, b: object) -> bool:
     """Whether two values are one value: of one type and equal (so 1, 1.0 and True are three)."""
-    return type(a) is type(b) and a == b
+    return typed(a) == typed(b)
 
 
 class Domain(ABC):
@@ -62,37 +83,6 @@ class Domain(ABC):
         """The form that a study file would have (see `runner.convert.parse_space`)."""
 
 
-def _number(value: object, name: str, kind: type[int] | type[float]) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise SpaceError(f"{name} is {value!r}; a number was expected.")
-    if not math.isfinite(value):
-        raise SpaceError(f"{name} is {value!r}; a finite number was expected.")
-    if kind is int and int(value) != value:
-        raise SpaceError(
-            f"{name} is {value!r}; a whole number was expected.", hint="Use a Float for fractions."
-        )
-    return float(value) if kind is float else int(value)
-
-
-def _check_range(low: float, high: float, log: bool, step: float | None) -> None:
-    if low >= high:
-        raise SpaceError(
-            f"low is {low} and high is {high}; low must be less than high.",
-            hint="For one fixed value leave the parameter out of the space, or use a Choice of one.",
-        )
-    if log and low <= 0:
-        raise SpaceError(
-            f"low is {low} with log: true; a logarithmic range must start above 0.",
-            hint="Raise low (1e-6, say), or drop log.",
-        )
-    if step is not None and step <= 0:
-        raise SpaceError(f"step is {step}; a step must be more than 0.")
-    if step is not None and step > high - low:
-        raise SpaceError(f"step is {step}, larger than the range from {low} to {high}.")
-    if log and step is not None:
-        raise SpaceError("log and step exclude each other.", hint="Drop one, or list the values in a Choice.")
-
-
 @dataclass(frozen=True)
 class Float(Domain):
     """A real number between two ends, both included.
@@ -118,22 +108,23 @@ class Float(Domain):
     step: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", float(_number(self.low, "low", float)))
-        object.__setattr__(self, "high", float(_number(self.high, "high", float)))
+        object.__setattr__(self, "low", read_float(self.low, "low"))
+        object.__setattr__(self, "high", read_float(self.high, "high"))
         if self.step is not None:
-            object.__setattr__(self, "step", float(_number(self.step, "step", float)))
-        _check_range(self.low, self.high, self.log, self.step)
+            object.__setattr__(self, "step", read_float(self.step, "step"))
+        check_range(self.low, self.high, self.log, self.step)
+        check_float_range(self.low, self.high, self.log, self.step)
 
-    @property
+    @cached_property
     def levels(self) -> int | None:
         if self.step is None:
             return None
-        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        return math.floor((self.high - self.low) / self.step + _SLACK) + 1
 
     def encode(self, value: Value) -> float:
         x = self.canonical(value)
-        if self.step is not None:
-            return (self._index(x) + 0.5) / (self.levels or 1)
+        if self.levels is not None:
+            return (self._nearest(x) + 0.5) / self.levels
         if self.log:
             return math.log(x / self.low) / math.log(self.high / self.low)
         return (x - self.low) / (self.high - self.low)
@@ -148,34 +139,43 @@ class Float(Domain):
         return min(max(x, self.low), self.high)
 
     def level(self, index: int) -> float:
-        if self.step is None:
-            raise TypeError("a continuous Float has no levels")
-        # Rounded to the step's own digits, so that 0.1 + 2 * 0.1 reads 0.3.
-        return min(float(np.format_float_positional(self.low + index * self.step, precision=12)), self.high)
+        low, step = self._decimals
+        x = float(low + index * step)
+        return self.high if abs(x - self.high) <= _SLACK * float(step) else x
 
     def spread(self, points: int) -> tuple[float, ...]:
         if self.levels is not None:
-            return tuple(self.level(i) for i in _spread_levels(self.levels, points))
-        return tuple(self.decode(u) for u in _even(points))
+            return tuple(self.level(i) for i in spread_levels(self.levels, points))
+        return tuple(dict.fromkeys(self.decode(u) for u in even(points)))
 
     def canonical(self, value: object) -> float:
-        x = float(_number(value, "value", float))
-        slack = 1e-9 * (self.high - self.low)
-        if not self.low - slack <= x <= self.high + slack:
-            raise SpaceError(f"value {x} is outside {self.low} to {self.high}.")
-        x = min(max(x, self.low), self.high)
-        return x if self.step is None else self.level(self._index(x))
+        x = read_float(value, "value")
+        if not self.low <= x <= self.high:
+            end = self.low if x < self.low else self.high
+            if abs(x - end) > _SLACK * (end if self.log else self.high - self.low):
+                raise SpaceError(f"value {x} is outside {self.low} to {self.high}.")
+            x = end
+        if self.step is None:
+            return x
+        level = self.level(self._nearest(x))
+        if abs(level - x) > _OFF_STEP * self.step:
+            raise SpaceError(f"value {x} is not on the grid from {self.low} in steps of {self.step}.")
+        return level
 
     def describe(self) -> dict[str, object]:
-        return _describe_range("float", self.low, self.high, self.log, self.step)
+        return describe_range("float", self.low, self.high, self.log, self.step)
 
-    def _index(self, x: float) -> int:
+    @cached_property
+    def _decimals(self) -> tuple[Decimal, Decimal]:
+        """Low and step as written, so that 0.1 + 2 * 0.1 reads 0.3."""
+        if self.step is None:
+            raise TypeError("a continuous Float has no levels")
+        return Decimal(repr(self.low)), Decimal(repr(self.step))
+
+    def _nearest(self, x: float) -> int:
         if self.step is None or self.levels is None:
             raise TypeError("a continuous Float has no levels")
-        index = min(round((x - self.low) / self.step), self.levels - 1)
-        if abs(self.low + index * self.step - x) > 1e-6 * self.step:
-            raise SpaceError(f"value {x} is not on the grid from {self.low} in steps of {self.step}.")
-        return index
+        return min(round((x - self.low) / self.step), self.levels - 1)
 
 
 @dataclass(frozen=True)
@@ -203,13 +203,14 @@ class Int(Domain):
     step: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", _number(self.low, "low", int))
-        object.__setattr__(self, "high", _number(self.high, "high", int))
+        object.__setattr__(self, "low", read_int(self.low, "low"))
+        object.__setattr__(self, "high", read_int(self.high, "high"))
         if self.step is not None:
-            object.__setattr__(self, "step", _number(self.step, "step", int))
-        _check_range(self.low, self.high, self.log, self.step)
+            object.__setattr__(self, "step", read_int(self.step, "step"))
+        check_range(self.low, self.high, self.log, self.step)
+        check_int_range(self.low, self.high, self.log, self.step)
 
-    @property
+    @cached_property
     def levels(self) -> int:
         return (self.high - self.low) // (self.step or 1) + 1
 
@@ -217,32 +218,26 @@ class Int(Domain):
         x = self.canonical(value)
         if not self.log:
             return (self._index(x) + 0.5) / self.levels
-        a, b = self._log_ends()
+        a, b = self._log_ends
         return ((math.log(x - 0.5) + math.log(x + 0.5)) / 2 - a) / (b - a)
 
     def decode(self, u: float) -> int:
         u = min(max(float(u), 0.0), 1.0)
         if not self.log:
             return self.level(min(int(u * self.levels), self.levels - 1))
-        a, b = self._log_ends()
+        a, b = self._log_ends
         return min(max(math.floor(math.exp(a + u * (b - a)) + 0.5), self.low), self.high)
 
     def level(self, index: int) -> int:
         return self.low + index * (self.step or 1)
 
     def spread(self, points: int) -> tuple[int, ...]:
-        if not self.log:
-            return tuple(self.level(i) for i in _spread_levels(self.levels, points))
-        count = min(points, self.levels)
-        ideal = [round(self.low * (self.high / self.low) ** u) for u in _even(count)]
-        for i in range(1, count):  # rounding may have made neighbours equal: push up, then down
-            ideal[i] = max(ideal[i], ideal[i - 1] + 1)
-        for i in range(count - 1, -1, -1):
-            ideal[i] = min(ideal[i], self.high - (count - 1 - i))
-        return tuple(ideal)
+        if self.log:
+            return tuple(spread_log_ints(self.low, self.high, points))
+        return tuple(self.level(i) for i in spread_levels(self.levels, points))
 
     def canonical(self, value: object) -> int:
-        x = int(_number(value, "value", int))
+        x = read_int(value, "value")
         if not self.low <= x <= self.high:
             raise SpaceError(f"value {x} is outside {self.low} to {self.high}.")
         if (x - self.low) % (self.step or 1):
@@ -250,16 +245,17 @@ class Int(Domain):
         return x
 
     def describe(self) -> dict[str, object]:
-        return _describe_range("int", self.low, self.high, self.log, self.step)
+        return describe_range("int", self.low, self.high, self.log, self.step)
 
     def _index(self, x: int) -> int:
         return (x - self.low) // (self.step or 1)
 
+    @cached_property
     def _log_ends(self) -> tuple[float, float]:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, eq=False)
 class Choice(Domain):
     """One of several values, each perhaps with hyper-parameters of its own.
 
@@ -282,18 +278,30 @@ class Choice(Domain):
     def __init__(self, options: Sequence[Value] | Mapping[Value, Mapping[str, Domain] | None]) -> None:
         if isinstance(options, str) or not isinstance(options, Sequence | Mapping):
             raise SpaceError(f"the options are {options!r}; a list or a mapping was expected.")
-        subspaces = options.values() if isinstance(options, Mapping) else [None] * len(options)
-        object.__setattr__(self, "options", tuple(_scalar(value) for value in options))
-        object.__setattr__(self, "branches", tuple(tuple((sub or {}).items()) for sub in subspaces))
-        if not self.options:
+        if not options:
             raise SpaceError("there is no option.", hint="Give at least one value.")
-        for i, value in enumerate(self.options):
-            if any(same(value, other) for other in self.options[:i]):
-                raise SpaceError(f"the option {value!r} comes twice.")
+        subspaces = list(options.values()) if isinstance(options, Mapping) else [None] * len(options)
+        object.__setattr__(self, "options", tuple(_scalar(value) for value in options))
+        object.__setattr__(self, "branches", tuple(_branch(sub) for sub in subspaces))
+        if len(self._level_of) < len(self.options):
+            twice = next(v for i, v in enumerate(self.options) if self._level_of[typed(v)] != i)
+            raise SpaceError(f"the option {twice!r} comes twice.")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Choice):
+            return NotImplemented
+        return [*self._level_of] == [*other._level_of] and self.branches == other.branches
+
+    def __hash__(self) -> int:
+        return hash((self.options, self.branches))
 
     @property
     def levels(self) -> int:
         return len(self.options)
+
+    @cached_property
+    def _level_of(self) -> dict[tuple[str, object], int]:
+        return {typed(value): i for i, value in enumerate(self.options)}
 
     @property
     def conditional(self) -> bool:
@@ -318,10 +326,11 @@ class Choice(Domain):
 
     def index(self, value: object) -> int:
         """The level of a value; raises SpaceError where it is no option."""
-        for i, option in enumerate(self.options):
-            if same(value, option):
-                return i
-        raise SpaceError(f"value {value!r} is none of {list(self.options)}.")
+        scalar = value.item() if isinstance(value, np.generic) else value
+        try:
+            return self._level_of[typed(scalar)]
+        except (KeyError, TypeError):  # a TypeError is an unhashable value
+            raise SpaceError(f"value {value!r} is none of {list(self.options)}.") from None
 
     def describe(self) -> dict[str, object]:
         if not self.conditional:
@@ -333,29 +342,18 @@ class Choice(Domain):
 def _scalar(value: object) -> Value:
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    raise SpaceError(
-        f"the option {value!r} is a {type(value).__name__}; a string, number, boolean or null was expected.",
-        hint="Choose by a name, and build the object from it in the objective.",
-    )
+    if type(value) not in (str, int, float, bool, type(None)):
+        raise SpaceError(
+            f"the option {value!r} is a {type(value).__name__}; "
+            "a string, number, boolean or null was expected.",
+            hint="Choose by a name, and build the object from it in the objective.",
+        )
+    if value != value:
+        raise SpaceError("an option is NaN, which equals nothing.", hint="Use null.")
+    return value  # type: ignore[return-value]
 
 
-def _even(points: int) -> Iterable[float]:
-    return [0.5] if points == 1 else [float(u) for u in np.linspace(0.0, 1.0, points)]
-
-
-def _spread_levels(levels: int, points: int) -> list[int]:
-    if points == 1:
-        return [(levels - 1) // 2]
-    count = min(points, levels)
-    return [(i * (levels - 1) + (count - 1) // 2) // (count - 1) for i in range(count)] if count > 1 else [0]
-
-
-def _describe_range(kind: str, low: float, high: float, log: bool, step: float | None) -> dict[str, object]:
-    described: dict[str, object] = {kind: [low, high]}
-    if log:
-        described["log"] = True
-    if step is not None:
-        described["step"] = step
-    return described
+def _branch(sub: Mapping[str, Domain] | None) -> Params:
+    if sub is not None and not isinstance(sub, Mapping):
+        raise SpaceError(f"the parameters of an option are {sub!r}; a mapping was expected.")
+    return tuple((sub or {}).items())

@@ -16,7 +16,8 @@ import json
 
 import numpy as np
 
-_FEISTEL_ROUNDS = 4
+_FEISTEL_ROUNDS = 6
+_SORTED_UP_TO = 4096
 
 Name = str | int | float | bool | None
 
@@ -83,16 +84,17 @@ def run_entropy(rng: np.random.Generator) -> int:
 class Shuffle:
     """A seeded order of ``range(n)`` in constant memory.
 
-    A four-round Feistel network over the smallest even number of bits that holds ``n``;
-    values outside are walked along their cycle until they fall inside. Every index of
-    ``range(n)`` comes exactly once.
+    Up to 4,096 indices are sorted by a keyed hash, which makes every order equally likely. More
+    are sent through a six-round Feistel network over the smallest even number of bits that
+    holds ``n``; values outside are walked along their cycle until they fall inside. Every index
+    of ``range(n)`` comes exactly once.
 
     Parameters
     ----------
     n : int
-        Length of the range, at least 1; 10**12 and more are fine.
+        Length of the range, at least 1; there is no upper limit.
     key : int
-        The seed of the order.
+        The seed of the order, in ``[0, 2**256)``.
 
     References
     ----------
@@ -103,14 +105,22 @@ class Shuffle:
         if n < 1:
             raise ValueError(f"a range of at least 1 was expected, got {n}")
         self.n = n
-        self._half = max(1, ((n - 1).bit_length() + 1) // 2)
-        self._mask = (1 << self._half) - 1
         self._key = key.to_bytes(32, "big")
+        self._half = ((n - 1).bit_length() + 1) // 2
+        self._bytes = (self._half + 7) // 8 or 1
+        self._mask = (1 << self._half) - 1
+        self._sorted = (
+            sorted(range(n), key=lambda i: hashlib.shake_256(self._key + i.to_bytes(2, "big")).digest(16))
+            if n <= _SORTED_UP_TO
+            else None
+        )
 
     def __getitem__(self, i: int) -> int:
         """The i-th index of the order."""
         if not 0 <= i < self.n:
             raise IndexError(f"index {i} is outside range({self.n})")
+        if self._sorted is not None:
+            return self._sorted[i]
         while True:
             i = self._permute(i)
             if i < self.n:
@@ -119,7 +129,7 @@ class Shuffle:
     def _permute(self, i: int) -> int:
         left, right = i >> self._half, i & self._mask
         for turn in range(_FEISTEL_ROUNDS):
-            data = turn.to_bytes(1, "big") + right.to_bytes(16, "big")
-            digest = hashlib.blake2b(data, key=self._key, digest_size=16).digest()
+            data = self._key + turn.to_bytes(1, "big") + right.to_bytes(self._bytes, "big")
+            digest = hashlib.shake_256(data).digest(self._bytes)
             left, right = right, left ^ (int.from_bytes(digest, "big") & self._mask)
         return left << self._half | right

@@ -74,11 +74,14 @@ class Pending:
         The active parameters, Python scalars.
     suggest_seconds : float
         How long the method thought about it.
+    known : int
+        How many trials of the run, from number 0 on, the method knew.
     """
 
     number: int
     config: Config
     suggest_seconds: float = 0.0
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class Trial:
         Which lane evaluated it.
     attempts : int
         How often it was tried; more than 1 after a crash.
+    known : int
+        How many trials of the run, from number 0 on, the method knew when it proposed this one.
     """
 
     number: int
@@ -148,6 +153,7 @@ class Trial:
     started: float = 0.0
     worker: str = ""
     attempts: int = 1
+    known: int = 0
 
     @property
     def status(self) -> Status:

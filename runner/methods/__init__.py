@@ -2,12 +2,14 @@
 
 from runner.methods.base import METHODS, Method, make_method, register
 from runner.methods.exhaustive import Exhaustive
+from runner.methods.gradient import Gradient
 from runner.methods.grid_search import Grid
 from runner.methods.random_search import Random
 
 __all__ = [
     "METHODS",
     "Exhaustive",
+    "Gradient",
     "Grid",
     "Method",
     "Random",

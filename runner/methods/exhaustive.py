@@ -37,7 +37,8 @@ class Exhaustive(Method):
     Raises
     ------
     MethodError
-        From `prepare`, for a space with continuous parameters and no ``resolution``.
+        From `prepare`, for a space with continuous parameters and no ``resolution``, and for
+        one of which everything is forbidden.
     """
 
     name: ClassVar[str] = "exhaustive"
@@ -61,6 +62,7 @@ class Exhaustive(Method):
                 where=self.name,
                 hint="Give it 'resolution: 5' to take 5 points of each, or give the parameters a step.",
             )
+        require_any(self.finite(space), self.name)
         return self
 
     def finite(self, space: Space) -> Space:
@@ -72,13 +74,14 @@ class Exhaustive(Method):
         size = int(self.finite(space).size())
         if trials is None or trials >= size:
             return f"{size:,} configs; all of them fit the budget."
-        return f"{size:,} configs; the budget of {trials:,} trials covers {trials / size:.2g} of them."
+        share = f"{100 * trials / size:.3g} %"
+        return f"{size:,} configs; the budget of {trials:,} trials covers {share} of them."
 
     def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
         """What share of the space was covered."""
         finite = self.finite(space)
         size = int(finite.size())
-        seen = len({finite.key(trial.config) for trial in completed})
+        seen = len({finite.key(trial.config) for trial in completed if trial.config in finite})
         share = "all" if seen == size else f"{100 * seen / size:.3g} %"
         return f"{seen:,} of {size:,} configs covered ({share})."
 
@@ -93,6 +96,12 @@ class Exhaustive(Method):
         """See `Method.propose`."""
         del completed, pending
         return walk(self.finite(space), number, rng)
+
+
+def require_any(space: Space, where: str) -> None:
+    """Raise MethodError where every config of a finite space is forbidden."""
+    if not space.size():
+        raise MethodError("every config is forbidden.", where=where, hint="Forbid less.")
 
 
 def walk(space: Space, number: int, rng: np.random.Generator) -> Config | Answer:

@@ -7,6 +7,7 @@ conditional branch are gridded within it. The order is shuffled by the run's see
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,7 +18,7 @@ import numpy as np
 from runner.domains import Choice
 from runner.errors import MethodError, nearest
 from runner.methods.base import Method, register
-from runner.methods.exhaustive import walk
+from runner.methods.exhaustive import require_any, walk
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
 
@@ -40,7 +41,8 @@ class Grid(Method):
     Raises
     ------
     MethodError
-        Where ``points`` is less than 1, or names no numeric parameter.
+        Where ``points`` is less than 1, or (from `prepare`) names no numeric parameter, or the
+        whole grid is forbidden.
     """
 
     name: ClassVar[str] = "grid"
@@ -78,8 +80,10 @@ class Grid(Method):
             chosen = fixed | dict.fromkeys(free, _POINTS_WITHOUT_BUDGET)
         else:
             chosen = fit_points(space, free, fixed, trials)
+        clipped = tuple((name, int(min(count, _most(space, name)))) for name, count in chosen.items())
         prepared = replace(self)
-        object.__setattr__(prepared, "_chosen", tuple(chosen.items()))
+        object.__setattr__(prepared, "_chosen", clipped)
+        require_any(prepared.finite(space), self.name)
         return prepared
 
     def finite(self, space: Space) -> Space:
@@ -126,18 +130,24 @@ def fit_points(space: Space, free: Sequence[str], fixed: Mapping[str, int], tria
     def size(points: Mapping[str, int]) -> float:
         return space.discretised({**fixed, **points}).size()
 
-    low, high = 1, min(max(trials, 1), _MOST_POINTS)
-    while low < high:  # the largest equal number of points that fits
-        middle = (low + high + 1) // 2
-        if size(dict.fromkeys(free, middle)) <= trials:
-            low = middle
-        else:
-            high = middle - 1
+    most = int(min(_MOST_POINTS, max((_most(space, name) for name in free), default=1)))
+    low, high = 1, 2  # around the largest equal number of points that fits
+    while high <= most and size(dict.fromkeys(free, high)) <= trials:
+        low, high = high, 2 * high
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if size(dict.fromkeys(free, middle)) <= trials else (low, middle)
     points = dict.fromkeys(free, low)
     for name in free:
         if size({**points, name: low + 1}) <= trials:
             points[name] = low + 1
     return {**fixed, **points}
+
+
+def _most(space: Space, name: str) -> float:
+    """The most points that a parameter can have; infinitely many where it is continuous."""
+    return max(domain.levels or math.inf for n, domain in space.dimensions if n == name)
 
 
 def _numeric(space: Space) -> list[str]:

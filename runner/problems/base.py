@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runner.convert import parse_space
-from runner.errors import ProblemError
+from runner.errors import ProblemError, SpaceError
 from runner.space import Domain, Space
 from runner.trial import Config
 
 Direction = Literal["minimize", "maximize"]
 Answer = float | Mapping[str, Any] | Iterator[Any]
+
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_NAMED_ONLY = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 
 
 class Problem(ABC):
@@ -101,7 +104,10 @@ class FunctionProblem(Problem):
             raise ProblemError(
                 f"direction is {self.direction!r}; 'minimize' or 'maximize' was expected.", where=self.name
             )
-        self._takes_seed = "seed" in inspect.signature(self.function).parameters
+        self._takes_seed = _takes_seed(self.function, self.name)
+        if self.default is not None:
+            self.default = self._config(self.default, "default")
+        self.minimisers = tuple(self._config(config, "minimisers") for config in self.minimisers)
 
     def __call__(self, config: Config, **options: Any) -> Any:
         """The function itself."""
@@ -111,6 +117,12 @@ class FunctionProblem(Problem):
         """See `Problem.evaluate`; the function gets ``seed=`` where its signature has it."""
         answer: Answer = self.function(config, seed=seed) if self._takes_seed else self.function(config)
         return answer
+
+    def _config(self, config: Config, what: str) -> Config:
+        try:
+            return self.space.canonical(config)
+        except SpaceError as error:
+            raise error.at(f"{self.name}.{what}") from None
 
 
 def problem(
@@ -123,6 +135,7 @@ def problem(
     noisy: bool = False,
     has_gradient: bool = False,
     optimum: float | None = None,
+    minimisers: Sequence[Config] = (),
     default: Config | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionProblem]:
     """Decorator that makes a problem of a function.
@@ -135,8 +148,15 @@ def problem(
         Forbidden combinations; see `Space`.
     name : str, optional
         Default: the function's name.
-    direction, metric, noisy, has_gradient, optimum, default
+    direction, metric, noisy, has_gradient, optimum, minimisers, default
         See `Problem`.
+
+    Raises
+    ------
+    ProblemError
+        Where the function takes no config, or needs more than a config and a seed.
+    SpaceError
+        Where the space, the default or a minimiser does not fit.
 
     Examples
     --------
@@ -158,9 +178,33 @@ def problem(
             has_gradient,
             optimum,
             default,
+            tuple(minimisers),
         )
 
     return wrap
+
+
+def _takes_seed(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function takes ``seed=``; ProblemError where it cannot be called as objectives are."""
+    if not callable(function):
+        raise ProblemError(f"{function!r} cannot be called; a function was expected.", where=name)
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # some functions written in C do not tell
+        return False
+    if not parameters or parameters[0].kind in _NAMED_ONLY:
+        raise ProblemError(
+            "the function takes no config.", where=name, hint="Give it a first parameter: def f(config): ..."
+        )
+    for parameter in parameters[1:]:
+        needed = parameter.default is parameter.empty and parameter.kind not in _VARIABLE
+        if needed and parameter.name != "seed":
+            raise ProblemError(
+                f"the function needs '{parameter.name}', but is called with the config and the seed only.",
+                where=name,
+                hint="Give it a default value.",
+            )
+    return any(parameter.name == "seed" for parameter in parameters[1:])
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {}

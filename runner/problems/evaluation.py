@@ -3,17 +3,25 @@
 A problem answers with a number, or with a mapping that holds the metric and perhaps more. The
 sign turns here and nowhere else: a maximised metric becomes a minimised loss, and its gradient
 with it.
+
+Numerical libraries are held to one thread (or as many as the caller says): sums over another
+number of threads round differently, so that a loss would depend on the machine, and small
+matrices are slower on several.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from runner.errors import FivefoldError, ProblemError
 from runner.problems.base import Problem
@@ -24,7 +32,9 @@ _MOST_METRICS = 100
 _MOST_ERROR_CHARACTERS = 2000
 
 
-def evaluate(problem: Problem, config: Config, seed: int, timeout: float | None = None) -> Outcome:
+def evaluate(
+    problem: Problem, config: Config, seed: int, timeout: float | None = None, threads: int = 1
+) -> Outcome:
     """Evaluate one config, whatever happens.
 
     Parameters
@@ -37,6 +47,8 @@ def evaluate(problem: Problem, config: Config, seed: int, timeout: float | None 
     timeout : float, optional
         Seconds; an evaluation that took longer is a TIMEOUT. It is not interrupted here: the
         engine kills it from outside.
+    threads : int, default 1
+        Of the BLAS and OpenMP libraries that are loaded when the evaluation starts.
 
     Returns
     -------
@@ -45,9 +57,10 @@ def evaluate(problem: Problem, config: Config, seed: int, timeout: float | None 
     """
     start = time.perf_counter()
     try:
-        answer: object = problem.evaluate(dict(config), seed)
-        if isinstance(answer, Iterator):
-            answer = _last(answer)
+        with _held_to(threads):
+            answer: object = problem.evaluate(dict(config), seed)
+            if isinstance(answer, Iterator):
+                answer = _last(answer)
         outcome = judge(problem, answer)
     except (Exception, SystemExit) as error:  # whatever user code raises is data
         outcome = Outcome(Status.FAILED, error=_clip(_describe(error)))
@@ -98,7 +111,22 @@ def as_number(value: object) -> float | None:
         value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond the largest float
+        return math.inf if value > 0 else -math.inf
+
+
+def _held_to(threads: int) -> AbstractContextManager[object]:
+    limit: AbstractContextManager[object] = _controller(len(sys.modules)).limit(limits=threads)
+    return limit
+
+
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> ThreadpoolController:
+    """The loaded libraries; looked for again (10 ms) only where modules were imported since."""
+    del modules
+    return ThreadpoolController()
 
 
 def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, float]:
@@ -129,7 +157,11 @@ def _last(steps: Iterator[Any]) -> object:
 
 
 def _describe(error: BaseException) -> str:
-    return str(error) if isinstance(error, FivefoldError) else f"{type(error).__name__}: {error}"
+    try:
+        text = str(error)
+    except Exception:  # the text of a user's exception is user code too
+        text = "its message cannot be read"
+    return text if isinstance(error, FivefoldError) else f"{type(error).__name__}: {text}"
 
 
 def _clip(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Spaces in the forms that other programs have: the study file's own first.
+"""The form of a space in a study file.
 
 The study file writes a parameter as ``{float: [low, high], log: true}``,
 ``{int: [low, high], step: 2}``, ``{choice: [a, b]}`` or just ``[a, b]``, and a conditional one as
@@ -38,7 +38,7 @@ def parse_space(
         Names the parameter, what was found and what was wanted.
     """
     if isinstance(given, Space):
-        return given
+        return Space(dict(given.params), [*map(dict, given.forbid), *forbid]) if forbid else given
     if not isinstance(given, Mapping):
         raise SpaceError(f"a mapping of parameters was expected, got {given!r}.", where=where, hint=_FORM)
     params = {str(name): parse_domain(domain, f"{where}.{name}") for name, domain in given.items()}

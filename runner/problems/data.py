@@ -1,0 +1,232 @@
+"""Data sets of estimator problems: five built-in ones, CSV and Parquet files.
+
+A table has one row per example, one column with the target, and numbers in all other columns.
+What does not fit is refused with the names of the columns, and never guessed away.
+"""
+
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.errors import ProblemError, nearest
+
+Task = Literal["classification", "regression"]
+
+BUILT_IN = ("breast_cancer", "diabetes", "digits", "iris", "wine")
+"""What ``data:`` may name; the copies in scikit-learn, read without a network."""
+
+_SUFFIXES = (".csv", ".parquet")
+_SEPARATORS = (",", ";", "\t")
+_MOST_CLASSES = 50  # whole numbers with more distinct values are taken as quantities
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Features and target.
+
+    Attributes
+    ----------
+    name : str
+        Of the built-in data set, or the file's name without its suffix.
+    X : numpy.ndarray, shape (n, p), float64
+        Read-only.
+    y : numpy.ndarray, shape (n,)
+        Read-only. Integers 0, 1, ... in the order of ``classes`` where the target was text or
+        boolean, else the numbers as they were.
+    feature_names : tuple of str
+    task : "classification" or "regression"
+        What the target suggests: classes for text, booleans, and whole numbers with at most 50
+        distinct values.
+    classes : tuple of str
+        The sorted values of a text or boolean target; empty for numbers.
+    """
+
+    name: str
+    X: NDArray[np.float64]
+    y: NDArray[Any]
+    feature_names: tuple[str, ...]
+    task: Task
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for array in (self.X, self.y):
+            array.flags.writeable = False
+
+
+def load_data(data: str, target: str | None = None, folder: Path | str = ".") -> Data:
+    """A data set by name or file; read once per process, and again where the file has changed.
+
+    Parameters
+    ----------
+    data : str
+        A name in `BUILT_IN`, or the path of a ``.csv`` or ``.parquet`` file. CSV: UTF-8, a header,
+        separated by comma, semicolon or tab (of which the header has most).
+    target : str, optional
+        The column to predict; needed for files, not allowed for built-in data.
+    folder : Path or str
+        Where a relative path starts.
+
+    Raises
+    ------
+    ProblemError
+        Where there is no such data set, file or column, a feature is no number, or a value is
+        missing; names the columns.
+    """
+    check_source(data, target)
+    if data in BUILT_IN:
+        return _built_in(data)
+    path = Path(folder) / data
+    try:
+        status = path.stat()
+    except OSError:
+        raise ProblemError("there is no such file.", where=str(path), hint=_beside(path)) from None
+    return _file(path, str(target), status.st_mtime_ns, status.st_size)
+
+
+def check_source(data: str, target: str | None) -> None:
+    """Raise ProblemError where a data set's name and target cannot be right, without reading it."""
+    if data in BUILT_IN:
+        if target is not None:
+            raise ProblemError(
+                f"the data set '{data}' has a target of its own.", where="target", hint="Leave it out."
+            )
+    elif Path(data).suffix.lower() not in _SUFFIXES:
+        raise ProblemError(
+            f"there is no data set '{data}'.",
+            where="data",
+            hint=f"{nearest(data, BUILT_IN)} A file ends in .csv or .parquet.",
+        )
+    elif target is None:
+        raise ProblemError(
+            f"the file {data} needs a target.",
+            where="target",
+            hint="Name the column that is to be predicted.",
+        )
+
+
+@lru_cache(maxsize=8)
+def _built_in(name: str) -> Data:
+    from sklearn import datasets  # takes a second, and most runs need none of it
+
+    bunch = getattr(datasets, f"load_{name}")()
+    task: Task = "regression" if name == "diabetes" else "classification"
+    names = tuple(str(feature) for feature in bunch.feature_names)
+    X = np.array(bunch.data, dtype=np.float64)
+    return Data(name, X, np.array(bunch.target), names, task)
+
+
+@lru_cache(maxsize=8)
+def _file(path: Path, target: str, mtime: int, size: int) -> Data:
+    del mtime, size  # a changed file is another entry of the cache
+    where = str(path)
+    table = _read(path)
+    names = [name for name, _ in table]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise ProblemError(f"{_listed(doubled)} stands twice in the header.", where=where)
+    if target not in names:
+        hint = nearest(target, names) if len(names) > 1 else ""
+        raise ProblemError(
+            f"there is no column '{target}'; there is {_listed(names)}.",
+            where=where,
+            hint=hint if hint.startswith("Did") else "",
+        )
+    columns = dict(table)
+    goal = columns.pop(target)
+    if not columns:
+        raise ProblemError(f"there is no column but the target '{target}'.", where=where)
+    if not len(goal):
+        raise ProblemError("the table has no rows.", where=where)
+    if strange := [name for name, column in columns.items() if column.dtype == object]:
+        raise ProblemError(
+            f"{_listed(strange)} {'holds' if len(strange) == 1 else 'hold'} text or dates,"
+            " and features must be numbers.",
+            where=where,
+            hint="Write a 0/1 column for each category, or leave these columns out.",
+        )
+    if broken := [name for name, column in table if _incomplete(column)]:
+        raise ProblemError(
+            f"{_listed(broken)} {'has' if len(broken) == 1 else 'have'} missing or infinite values.",
+            where=where,
+            hint="Fill them in, or leave these rows or columns out.",
+        )
+    X = np.column_stack([column.astype(np.float64) for column in columns.values()])
+    classes: tuple[str, ...] = ()
+    if goal.dtype.kind in "Ob":
+        labels, goal = np.unique(goal.astype(str), return_inverse=True)
+        classes = tuple(labels.tolist())
+    return Data(path.stem, X, goal, tuple(columns), _task(goal, classes), classes)
+
+
+def _read(path: Path) -> list[tuple[str, NDArray[Any]]]:
+    """The columns in the file's order: numbers, booleans, or objects for all else."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            # Read by its handle: a path with '=' in a folder's name would gain columns from it.
+            with path.open("rb") as file:
+                table = parquet.read_table(file)
+        else:
+            with path.open(encoding="utf-8-sig") as file:
+                header = file.readline()
+            table = csv.read_csv(
+                path,
+                parse_options=csv.ParseOptions(delimiter=max(_SEPARATORS, key=header.count)),
+                convert_options=csv.ConvertOptions(strings_can_be_null=True),
+            )
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        text = str(error).strip().splitlines()[0].rstrip(".")
+        raise ProblemError(f"it cannot be read: {text}.", where=str(path)) from None
+    # Parquet files that pandas wrote may hold the row labels, which are no feature.
+    pairs = zip(table.column_names, table.columns, strict=True)
+    return [(name, _column(column)) for name, column in pairs if not name.startswith("__index_level_")]
+
+
+def _column(column: Any) -> NDArray[Any]:
+    """A pyarrow column as an array; missing numbers are NaN, other missing values None."""
+    from pyarrow import float64, int8, types
+
+    kind = column.type
+    if types.is_boolean(kind):
+        column = column.cast(int8()) if column.null_count else column
+        return np.array(column.to_numpy(), dtype=np.float64 if column.null_count else bool)
+    if types.is_integer(kind) and not column.null_count:
+        return np.array(column.to_numpy(), dtype=np.int64)
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
+        return np.array(column.cast(float64(), safe=False).to_numpy(), dtype=np.float64)
+    return np.array(column.to_pylist(), dtype=object)
+
+
+def _incomplete(column: NDArray[Any]) -> bool:
+    if column.dtype == object:
+        return any(value is None for value in column)
+    return not np.isfinite(column).all()
+
+
+def _task(y: NDArray[Any], classes: tuple[str, ...]) -> Task:
+    if classes:
+        return "classification"
+    whole = bool((y == np.floor(y)).all())
+    return "classification" if whole and len(np.unique(y)) <= _MOST_CLASSES else "regression"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
+
+
+def _beside(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"There is no folder '{path.parent}' either."
+    found = [other.name for other in path.parent.iterdir() if other.suffix.lower() in _SUFFIXES]
+    return nearest(path.name, found) if found else f"The folder '{path.parent}' holds no CSV or Parquet file."

@@ -1,0 +1,205 @@
+"""What a study file names of scikit-learn, looked up and refused with a sentence.
+
+scikit-learn takes a second to import, so each function imports what it needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from runner.errors import ProblemError, nearest
+from runner.problems.data import Data
+
+_MOST_LABELS = 8
+
+
+def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
+    """An estimator with its fixed parameters.
+
+    Parameters
+    ----------
+    estimator : str, class or estimator
+        The dotted path of a class, the class, or an instance, which is cloned.
+    params : mapping
+        Names as in ``get_params()``.
+
+    Raises
+    ------
+    ProblemError
+        Where there is no such class or parameter, or it is neither classifier nor regressor.
+    """
+    from sklearn.base import clone, is_classifier, is_regressor
+
+    found: Any = _import_class(estimator) if isinstance(estimator, str) else estimator
+    made: Any
+    if not all(callable(getattr(found, verb, None)) for verb in ("fit", "get_params", "set_params")):
+        raise ProblemError(
+            f"{estimator!r} is no scikit-learn estimator: it lacks fit, get_params or set_params.",
+            where="estimator",
+        )
+    if inspect.isclass(found):
+        accepted = inspect.signature(found).parameters
+        try:
+            made = found(**{name: value for name, value in params.items() if name in accepted})
+        except TypeError as error:
+            raise ProblemError(
+                f"{found.__name__} cannot be made: {error}.", where="params", hint="Add it to params."
+            ) from None
+    else:
+        made = clone(found)
+    check_names(made, params, "params")
+    if not (is_classifier(made) or is_regressor(made)):
+        raise ProblemError(
+            f"{type(made).__name__} is neither a classifier nor a regressor.", where="estimator"
+        )
+    return made.set_params(**params)
+
+
+def check_names(model: Any, names: Mapping[str, Any] | tuple[str, ...], where: str) -> None:
+    """Raise ProblemError for a name that is no parameter of the estimator."""
+    known = list(model.get_params())
+    for name in names:
+        if name not in known:
+            raise ProblemError(
+                f"{type(model).__name__} has no parameter '{name}'.",
+                where=f"{where}.{name}",
+                hint=f"{nearest(name, known)} The names of its get_params() are valid.",
+            )
+
+
+def _import_class(path: str) -> Any:
+    module_name, _, name = path.rpartition(".")
+    if not module_name or module_name.startswith("."):
+        raise ProblemError(f"'{path}' is no path of a class.", where="estimator", hint=_suggest(path))
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        own = module_name.partition(".")[0] == "sklearn"
+        raise ProblemError(
+            f"'{module_name}' cannot be imported: {error}.",
+            where="estimator",
+            hint=_suggest(path) if own else "Install it, or correct the path.",
+        ) from None
+    if not hasattr(module, name):
+        raise ProblemError(f"'{module_name}' has no '{name}'.", where="estimator", hint=_suggest(path))
+    found = getattr(module, name)
+    if not inspect.isclass(found):
+        raise ProblemError(
+            f"'{path}' is no class but a {type(found).__name__}.", where="estimator", hint=_suggest(path)
+        )
+    return found
+
+
+def _suggest(path: str) -> str:
+    """A hint that names the public path of the nearest classifier or regressor."""
+    known = _public_paths()
+    close = difflib.get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=0.6)
+    return f"Did you mean '{known[close[0]]}'?" if close else "Write a path such as sklearn.svm.SVC."
+
+
+@lru_cache(maxsize=1)
+def _public_paths() -> dict[str, str]:
+    from sklearn.utils import all_estimators
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = all_estimators(type_filter=["classifier", "regressor"])
+    return {
+        name: ".".join([part for part in cls.__module__.split(".") if not part.startswith("_")] + [name])
+        for name, cls in found
+    }
+
+
+def scorer_name(scoring: str | None, classifies: bool) -> str:
+    """The scorer's name, by default ``accuracy`` or ``r2``.
+
+    Raises
+    ------
+    ProblemError
+        Where there is no such scorer, or it is one of the other kind of estimator.
+    """
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    if scoring is None:
+        return "accuracy" if classifies else "r2"
+    known = get_scorer_names()
+    if scoring not in known:
+        raise ProblemError(
+            f"scikit-learn has no scorer '{scoring}'.", where="scoring", hint=nearest(str(scoring), known)
+        )
+    # Scorers do not tell their kind, and some of the wrong kind give a number all the same.
+    regresses = get_scorer(scoring)._score_func.__module__.endswith("_regression")
+    if regresses == classifies:
+        kinds = ("classifiers", "regressors")
+        raise ProblemError(
+            f"'{scoring}' is for {kinds[regresses]}, and the estimator is one of {kinds[not classifies]}.",
+            where="scoring",
+            hint=f"Take {'accuracy or neg_log_loss' if classifies else 'r2 or neg_mean_absolute_error'}.",
+        )
+    return scoring
+
+
+def check_numbers(cv: object, test: object, scale: object) -> None:
+    """Raise ProblemError where one of them is not what it must be."""
+    if isinstance(cv, bool) or not isinstance(cv, int) or cv < 2:
+        raise ProblemError(f"got {cv!r}; a whole number of at least 2 folds was expected.", where="cv")
+    if isinstance(test, bool) or not isinstance(test, int | float) or not 0 <= test < 1:
+        raise ProblemError(
+            f"got {test!r}; a share of the rows, at least 0 and less than 1, was expected.", where="test"
+        )
+    if not isinstance(scale, bool):
+        raise ProblemError(f"got {scale!r}; true or false was expected.", where="scale")
+
+
+def check_target(data: Data, model: Any, classifies: bool) -> None:
+    """Raise ProblemError where the target is not of the estimator's kind."""
+    what = f"{type(model).__name__} is a {'classifier' if classifies else 'regressor'}"
+    if classifies and (data.y != np.floor(data.y)).any():
+        raise ProblemError(
+            f"{what}, and the target of '{data.name}' holds fractions, not classes.",
+            where="estimator",
+            hint="Take a regressor, or a target with classes.",
+        )
+    if not classifies and data.classes:
+        raise ProblemError(
+            f"{what}, and the target of '{data.name}' has the classes {_listed(data.classes)}.",
+            where="estimator",
+            hint="Take a classifier, or a target of numbers.",
+        )
+
+
+def check_folds(data: Data, classifies: bool, cv: int, test: float) -> None:
+    """Raise ProblemError where the rows are too few for the folds or the test part."""
+    n = len(data.y)
+    held = int(np.ceil(test * n))
+    labels, counts = np.unique(data.y, return_counts=True) if classifies else ([data.name], [n])
+    if classifies and len(labels) < 2:
+        raise ProblemError(f"the target of '{data.name}' has one class only.", where="target")
+    if classifies and 0 < held < len(labels):
+        raise ProblemError(
+            f"{test:g} of {n} rows cannot hold all {len(labels)} classes.",
+            where="test",
+            hint="Raise it, or set it to 0.",
+        )
+    smallest = int(np.argmin(counts))
+    left = int(counts[smallest]) * (n - held) // n
+    if left < cv:
+        who = f"class '{data.classes[smallest] if data.classes else labels[smallest]}' of '{data.name}'"
+        raise ProblemError(
+            f"{cv} folds were asked for, and {who if classifies else repr(data.name)} has {left} rows"
+            " outside the test part.",
+            where="cv",
+            hint="Take fewer folds, a smaller test part, or more data.",
+        )
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    return ", ".join(labels[:_MOST_LABELS]) + (", ..." if len(labels) > _MOST_LABELS else "")

@@ -1,0 +1,315 @@
+"""A scikit-learn estimator, a data set and cross-validation as a problem, without any Python.
+
+A part of the data (``test``) is cut off before anything else. Each evaluation fits the estimator
+on ``cv`` cuts of the rest and scores it on what each left out; the mean is the metric, and it is
+maximised, as scikit-learn's scores are. Splits and the estimator's ``random_state`` come from
+the block's seed, so all methods of a block, and all configs, meet the same folds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.convert import parse_space
+from runner.domains import Choice, Params
+from runner.errors import ProblemError, SpaceError, nearest
+from runner.problems.base import Problem
+from runner.problems.data import Data, check_source, load_data
+from runner.problems.estimator_checks import (
+    check_folds,
+    check_names,
+    check_numbers,
+    check_target,
+    make_estimator,
+    scorer_name,
+)
+from runner.seeds import rng_for, seed_for
+from runner.space import Domain, Space
+from runner.trial import Config
+
+Rows = NDArray[np.intp]
+
+_MOST_TRIED_ROWS = 500
+_TRIED_CONFIGS = 3
+_MOST_CHARACTERS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorProblem(Problem):
+    """Hyper-parameters of a scikit-learn estimator, judged by cross-validation.
+
+    Parameters
+    ----------
+    estimator : str, class or estimator
+        The path of a class, such as ``sklearn.svm.SVC``; in Python also the class, or an
+        estimator, which is cloned.
+    data : str or Data
+        ``breast_cancer``, ``diabetes``, ``digits``, ``iris``, ``wine``, or the path of a CSV or
+        Parquet file; see `runner.problems.data.load_data`.
+    space : Space or mapping
+        Domains of the estimator's own parameters, by the names in its ``get_params()``; a part's
+        parameter is ``part__parameter``.
+    target : str, optional
+        The column to predict, where ``data`` is a file.
+    cv : int, default 5
+        Number of folds: shuffled, stratified by class for classifiers.
+    scoring : str, optional
+        A scikit-learn scorer; default ``accuracy`` for classifiers, ``r2`` for regressors.
+    test : float, default 0.2
+        Share of the rows that no fold sees; 0 for none. See `test_score`.
+    scale : bool, default True
+        Standardise the features, by mean and variance of each training part.
+    params : mapping, optional
+        Fixed parameters of the estimator.
+    forbid : sequence of mappings, optional
+        Forbidden combinations; see `Space`.
+    name : str, optional
+        Default: the class and the data set, such as ``SVC-digits``.
+    folder : Path, optional
+        Where a relative path of ``data`` starts.
+
+    Raises
+    ------
+    ProblemError, SpaceError
+        Where something does not fit that can be known without the data; `check` tries the rest.
+
+    Notes
+    -----
+    ``default`` is the config of the estimator's own defaults, where it lies in the space.
+    Every ``random_state`` of the estimator that is None is set from the seed.
+    Answers hold the metric, ``folds``, and ``warnings``: how many warnings scikit-learn gave,
+    such as a fit that did not converge; they are not printed.
+    """
+
+    direction = "maximize"
+
+    estimator: Any
+    data: str | Data
+    space: Space
+    target: str | None = None
+    cv: int = 5
+    scoring: str | None = None
+    test: float = 0.2
+    scale: bool = True
+    params: Mapping[str, Any] = field(default_factory=dict)
+    forbid: Sequence[Mapping[str, object]] = ()
+    name: str = ""
+    folder: Path = Path()
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any], folder: Path) -> EstimatorProblem:
+        """The problem of an inline mapping in a study file.
+
+        Raises
+        ------
+        ProblemError
+            For an unknown or missing key too.
+        """
+        known = [f.name for f in fields(cls) if f.name != "folder"]
+        for key in given:
+            if key not in known:
+                raise ProblemError("unknown key.", where=str(key), hint=nearest(str(key), known))
+        for key in ("estimator", "data", "space"):
+            if key not in given:
+                raise ProblemError(f"'{key}' is missing.", where="estimator problem", hint=_NEEDED[key])
+        return cls(**given, folder=folder)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, str | Data):
+            raise ProblemError(f"got {self.data!r}; a name or a path was expected.", where="data")
+        if isinstance(self.data, str):
+            check_source(self.data, self.target)
+        check_numbers(self.cv, self.test, self.scale)
+        if not isinstance(self.params, Mapping):
+            raise ProblemError(f"got {self.params!r}; a mapping was expected.", where="params")
+        space = parse_space(self.space, self.forbid)
+        check_names(self._model, space.names, "space")
+        for name in space.names:
+            if name in self.params:
+                raise ProblemError("it is in the space and in params.", where=name, hint="Keep one of them.")
+        source = self.data.name if isinstance(self.data, Data) else Path(self.data).stem
+        for key, value in {
+            "folder": Path(self.folder).resolve(),
+            "space": space,
+            "forbid": (),  # the space has them now
+            "metric": scorer_name(self.scoring, self._classifies),
+            "name": str(self.name) or f"{type(self._model).__name__}-{source}",
+        }.items():
+            object.__setattr__(self, key, value)
+        object.__setattr__(self, "default", self._own_defaults())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # Imports scikit-learn now: an evaluation holds to one thread what was loaded before it.
+        _ = self._model, _pipeline(self._model, self.scale)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_model", "_scorer")}
+
+    @cached_property
+    def _model(self) -> Any:
+        """The estimator with the fixed parameters; cloned for every fit."""
+        return make_estimator(self.estimator, self.params)
+
+    @cached_property
+    def _scorer(self) -> Any:
+        from sklearn.metrics import get_scorer
+
+        return get_scorer(self.metric)
+
+    @property
+    def _classifies(self) -> bool:
+        from sklearn.base import is_classifier
+
+        return bool(is_classifier(self._model))
+
+    @property
+    def _data(self) -> Data:
+        return self.data if isinstance(self.data, Data) else load_data(self.data, self.target, self.folder)
+
+    def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
+        """The mean score over the folds; see `Problem.evaluate`.
+
+        Returns
+        -------
+        dict
+            The metric, ``folds`` (scores, in the order of the folds) and ``warnings``.
+        """
+        data = self._data
+        folds, _ = _split(data, self._classifies, self.cv, self.test, seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            scores = [self._score(data, config, seed, train, held) for train, held in folds]
+        return {self.metric: float(np.mean(scores)), "folds": scores, "warnings": len(caught)}
+
+    def test_score(self, config: Config, seed: int) -> float:
+        """The score on the test part, of a fit on all other rows.
+
+        For the incumbent after a run: it costs a fit, and tells what the search has not seen.
+
+        Raises
+        ------
+        ProblemError
+            Where ``test`` is 0.
+        """
+        data = self._data
+        _, (rest, held) = _split(data, self._classifies, self.cv, self.test, seed)
+        if not len(held):
+            raise ProblemError(
+                "no rows were held out.", where=f"{self.name}.test", hint="Set test: 0.2, say."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._score(data, config, seed, rest, held)
+
+    def check(self) -> None:
+        """Read the data, compare it with the estimator and the folds, and try a small fit.
+
+        Raises
+        ------
+        ProblemError
+            Names the key, what was found, and what to do.
+        """
+        data = self._data
+        check_target(data, self._model, self._classifies)
+        check_folds(data, self._classifies, self.cv, self.test)
+        folds, _ = _split(data, self._classifies, self.cv, self.test, seed_for("check"))
+        train, held = (_few(rows, data.y) for rows in folds[0])
+        rng = rng_for("check", self.name)
+        configs = [self.default] if self.default else []
+        configs += [self.space.sample(rng) for _ in range(_TRIED_CONFIGS - len(configs))]
+        errors = []
+        for config in configs:  # one config may be wrong by itself: that is a failed trial
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    score = self._score(data, config, 0, train, held)
+            except Exception as error:  # whatever the estimator raises
+                errors.append(f"{type(error).__name__}: {' '.join(str(error).split())}")
+                continue
+            if np.isfinite(score):
+                return
+            errors.append(f"the score {score}")
+        raise ProblemError(
+            f"none of {len(configs)} configs could be fitted and scored by '{self.metric}';"
+            f" {configs[0]} gave {errors[0][:_MOST_CHARACTERS].rstrip('.')}.",
+            hint="Change the space, params or scoring.",
+        )
+
+    def _score(self, data: Data, config: Config, seed: int, train: Rows, held: Rows) -> float:
+        from sklearn.base import clone
+
+        model = clone(self._model).set_params(**config)
+        states = {
+            key: seed_for(seed, "model", *key.split("__")[:-1])
+            for key, value in model.get_params().items()
+            if key.split("__")[-1] == "random_state" and value is None
+        }
+        fitted = _pipeline(model.set_params(**states), self.scale).fit(data.X[train], data.y[train])
+        return float(self._scorer(fitted, data.X[held], data.y[held]))
+
+    def _own_defaults(self) -> Config | None:
+        """The estimator's defaults as a config, None where they are not in the space."""
+        values = self._model.get_params()
+        config: Config = {}
+
+        def visit(params: Params) -> None:
+            domain: Domain
+            for name, domain in params:
+                config[name] = domain.canonical(values[name])
+                if isinstance(domain, Choice):
+                    visit(domain.branches[domain.index(config[name])])
+
+        try:
+            visit(self.space.params)
+            return self.space.canonical(config)
+        except SpaceError:
+            return None
+
+
+_NEEDED = {
+    "estimator": "Name a class, such as sklearn.svm.SVC.",
+    "data": "Name a built-in data set, or a CSV or Parquet file with its target.",
+    "space": "Give at least one parameter, such as C: {float: [0.01, 100], log: true}.",
+}
+
+
+@lru_cache(maxsize=64)
+def _split(
+    data: Data, stratify: bool, cv: int, test: float, seed: int
+) -> tuple[list[tuple[Rows, Rows]], tuple[Rows, Rows]]:
+    """The folds as (train, held-out) row numbers, and the rows as (all but test, test)."""
+    from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+    y = data.y
+    rest, held = np.arange(len(y)), np.arange(0)
+    if test:
+        rest, held = train_test_split(
+            rest, test_size=test, stratify=y if stratify else None, random_state=seed_for(seed, "test")
+        )
+    cutter = (StratifiedKFold if stratify else KFold)(cv, shuffle=True, random_state=seed_for(seed, "split"))
+    folds = [(rest[train], rest[left_out]) for train, left_out in cutter.split(rest, y[rest])]
+    return folds, (rest, held)
+
+
+def _pipeline(model: Any, scale: bool) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), model) if scale else model
+
+
+def _few(rows: Rows, y: NDArray[Any]) -> Rows:
+    """At most 500 of the rows, equally many of each value of y as far as there are any."""
+    _, value, count = np.unique(y[rows], return_inverse=True, return_counts=True)
+    turn = np.empty(len(rows), dtype=np.intp)
+    turn[np.argsort(value, kind="stable")] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    return rows[np.argsort(turn, kind="stable")[:_MOST_TRIED_ROWS]]

@@ -1,0 +1,146 @@
+"""From what a study file says to a problem: a name, a file, a module, or an inline estimator."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from runner.errors import FivefoldError, ProblemError, nearest
+from runner.problems.base import PROBLEMS, Problem
+from runner.problems.estimators import EstimatorProblem
+
+PREFIX = "fivefold_objective_"
+"""How the modules of objective files are called; other processes cannot import them by it."""
+
+
+def load_problem(given: object, folder: Path | str = ".") -> Problem:
+    """The problem that a study names.
+
+    Parameters
+    ----------
+    given : str, mapping or Problem
+        A built-in name; ``file.py:name``; ``package.module:name``; the mapping of an inline
+        estimator problem (`EstimatorProblem`); or a problem, which is returned as it is.
+    folder : Path or str
+        Where relative files start.
+
+    Raises
+    ------
+    ProblemError, SpaceError
+        Where there is no such thing, or it is no problem, or it raises when it is imported.
+    """
+    if isinstance(given, Problem):
+        return given
+    if isinstance(given, Mapping):
+        if "estimator" not in given:
+            raise ProblemError(
+                f"a mapping with the keys {[str(key) for key in given]} is no problem.",
+                hint="An inline problem has the keys estimator, data and space.",
+            )
+        return EstimatorProblem.from_mapping(given, Path(folder))
+    if not isinstance(given, str):
+        raise ProblemError(
+            f"got {given!r}; a problem's name was expected.",
+            hint="Write a built-in name, file.py:name, or {estimator: ..., data: ..., space: ...}.",
+        )
+    source, colon, name = given.rpartition(":")
+    if colon:
+        module = _from_file(Path(folder) / source) if source.endswith(".py") else _from_path(source, folder)
+        return _pick(module, name, given)
+    if given.endswith(".py"):
+        raise ProblemError(
+            f"'{given}' names a file but no problem in it.",
+            hint=f"Write '{given}:name', where name is a function decorated with @problem.",
+        )
+    if given not in PROBLEMS:
+        raise ProblemError(f"there is no built-in problem '{given}'.", hint=nearest(given, PROBLEMS))
+    return PROBLEMS[given]()
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The module of an objective file, imported once for as long as its text stays the same."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        files = [other.name for other in path.parent.glob("*.py")]
+        missing = isinstance(error, FileNotFoundError)
+        raise ProblemError(
+            "there is no such file." if missing else f"it cannot be read: {error.strerror}.",
+            where=str(path),
+            hint=nearest(path.name, files) if missing and files else "",
+        ) from None
+    path = path.resolve()
+    digest = hashlib.sha256(str(path).encode() + b"\0" + source).hexdigest()[:16]
+    name = f"{PREFIX}{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None:
+        raise ProblemError("it is no Python file.", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with _first_on_path(path.parent):
+            exec(compile(source, str(path), "exec"), module.__dict__)  # the text that was hashed
+    except (Exception, SystemExit) as error:  # whatever the user's file raises
+        del sys.modules[name]
+        raise _import_failure(error, str(path)) from error
+    return module
+
+
+def _from_path(name: str, folder: Path | str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        beside = Path(folder, *name.split(".")).with_suffix(".py")
+        hint = f"Write '{beside.name}:...' for the file beside the study." if beside.is_file() else ""
+        raise ProblemError(f"there is no module '{error.name}'.", where=name, hint=hint) from None
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
+        raise _import_failure(error, name) from error
+
+
+def _pick(module: ModuleType, name: str, given: str) -> Problem:
+    known = [key for key, value in vars(module).items() if isinstance(value, Problem)]
+    if not hasattr(module, name):
+        raise ProblemError(
+            f"there is no '{name}' in it.",
+            where=given,
+            hint=nearest(name, known) if known else "It has no function decorated with @problem.",
+        )
+    found = getattr(module, name)
+    if not isinstance(found, Problem):
+        what = "class" if isinstance(found, type) else type(found).__name__
+        raise ProblemError(
+            f"'{name}' is a {what}, no problem.",
+            where=given,
+            hint="Decorate the function with @problem(space={...}).",
+        )
+    return found
+
+
+def _import_failure(error: BaseException, where: str) -> FivefoldError:
+    """What an import raised, with the last line of the user's own file that led there."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        where, text = f"{error.filename}, line {error.lineno}", error.msg
+    else:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == where]
+        where, text = (f"{where}, line {lines[-1]}" if lines else where), str(error)
+    if isinstance(error, FivefoldError):
+        return type(error)(error.message, where=f"{where}: {error.where}".rstrip(": "), hint=error.hint)
+    return ProblemError(f"importing it raised {type(error).__name__}: {text}.", where=where)
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

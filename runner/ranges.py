@@ -1,0 +1,120 @@
+"""The arithmetic of numeric ranges: reading numbers, checking ends, spreading points.
+
+The limits below keep every value of a domain apart in the 53 bits of a float's mantissa, so
+that encoding and decoding a value gives it back.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from runner.errors import SpaceError
+
+_NUMBERS = (int, float, np.integer, np.floating)
+_FINEST = 1e-12  # the least step or range, as a share of the larger end
+_MOST_INT_LEVELS = 2**50
+_LARGEST_LOG_INT = 2**43
+
+
+def read_float(value: object, name: str) -> float:
+    """A finite number as a float; SpaceError, which calls it ``name``, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+        raise SpaceError(f"{name} is {value!r}; a number was expected.")
+    try:
+        x = float(value)
+    except OverflowError:
+        x = math.inf
+    if not math.isfinite(x):
+        raise SpaceError(f"{name} is {value!r}; a finite number was expected.")
+    return x
+
+
+def read_int(value: object, name: str) -> int:
+    """A whole number as an int; SpaceError, which calls it ``name``, for anything else."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    x = read_float(value, name)
+    if not x.is_integer():
+        raise SpaceError(
+            f"{name} is {value!r}; a whole number was expected.", hint="Use a Float for fractions."
+        )
+    return int(x)
+
+
+def check_range(low: float, high: float, log: bool, step: float | None) -> None:
+    """Raise SpaceError where two ends, a log and a step do not fit together."""
+    if low >= high:
+        raise SpaceError(
+            f"low is {low} and high is {high}; low must be less than high.",
+            hint="For one fixed value leave the parameter out of the space, or use a Choice of one.",
+        )
+    if log and low <= 0:
+        raise SpaceError(
+            f"low is {low} with log: true; a logarithmic range must start above 0.",
+            hint="Raise low (1e-6, say), or drop log.",
+        )
+    if step is not None and step <= 0:
+        raise SpaceError(f"step is {step}; a step must be more than 0.")
+    if step is not None and step > high - low:
+        raise SpaceError(f"step is {step}, larger than the range from {low} to {high}.")
+    if log and step is not None:
+        raise SpaceError("log and step exclude each other.", hint="Drop one, or list the values in a Choice.")
+
+
+def check_float_range(low: float, high: float, log: bool, step: float | None) -> None:
+    """Raise SpaceError where floats cannot tell the values of a range apart."""
+    finest = _FINEST * max(abs(low), abs(high))
+    if not math.isfinite(high - low) or (log and not math.isfinite(high / low)):
+        raise SpaceError(f"the range from {low} to {high} is too wide for floats.")
+    if high - low < finest:
+        raise SpaceError(f"the range from {low} to {high} is too narrow for floats.")
+    if step is not None and step < finest:
+        raise SpaceError(
+            f"step is {step}, too fine for floats between {low} and {high}.", hint="Drop the step."
+        )
+
+
+def check_int_range(low: int, high: int, log: bool, step: int | None) -> None:
+    """Raise SpaceError where [0, 1] in floats cannot tell the values of a range apart."""
+    if (high - low) // (step or 1) >= _MOST_INT_LEVELS or (log and high > _LARGEST_LOG_INT):
+        limit = (
+            f"up to {_LARGEST_LOG_INT:,} with log: true" if log else f"in up to {_MOST_INT_LEVELS:,} values"
+        )
+        raise SpaceError(
+            f"the range from {low} to {high} is too wide; whole numbers {limit} can be searched.",
+            hint="Use a Float and round it in the objective.",
+        )
+
+
+def even(points: int) -> list[float]:
+    """That many places in [0, 1], evenly spread with both ends; one is the middle."""
+    return [0.5] if points == 1 else [float(u) for u in np.linspace(0.0, 1.0, points)]
+
+
+def spread_levels(levels: int, points: int) -> list[int]:
+    """Up to that many distinct level indices, evenly spread with both ends; one is the middle."""
+    count = min(points, levels)
+    if count == 1:
+        return [(levels - 1) // 2]
+    return [(i * (levels - 1) + (count - 1) // 2) // (count - 1) for i in range(count)]
+
+
+def spread_log_ints(low: int, high: int, points: int) -> list[int]:
+    """Up to that many distinct whole numbers, evenly spread in the logarithm with both ends."""
+    count = min(points, high - low + 1)
+    ideal = [round(low * (high / low) ** u) for u in even(count)]
+    for i in range(1, count):  # rounding may have made neighbours equal: push up, then down
+        ideal[i] = max(ideal[i], ideal[i - 1] + 1)
+    return [min(x, high - (count - 1 - i)) for i, x in enumerate(ideal)]
+
+
+def describe_range(kind: str, low: float, high: float, log: bool, step: float | None) -> dict[str, object]:
+    """A range in the form that a study file has."""
+    described: dict[str, object] = {kind: [low, high]}
+    if log:
+        described["log"] = True
+    if step is not None:
+        described["step"] = step
+    return described

@@ -1,0 +1,277 @@
+"""A study: methods x problems x seeds with one budget, and the runs that it is made of.
+
+`Study.load` reads a study file, `Study.build` takes Python objects; both check everything that
+can be checked before the first trial: names, settings, spaces, data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.asktell import Budget, Order
+from runner.errors import FivefoldError, StudyError, nearest
+from runner.methods import METHODS, Method, make_method
+from runner.problems import load_problem
+from runner.problems.base import Problem
+from runner.seeds import seed_for
+from runner.studyfile import ReportFile, StudyFile, TrialFile, parse_study, read_yaml
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run of a study: which method on which problem with which seed.
+
+    Attributes
+    ----------
+    label : str
+        What the study calls the method; its name, unless variants need names of their own.
+    method : Method
+        Prepared for the problem's space and the budget.
+    problem : Problem
+    seed : int
+        As the study lists it.
+    entropy : int
+        128-bit seed of the run's proposals: equal for all methods of a block, so that methods
+        which draw at random draw the same.
+    problem_seed : int
+        32-bit seed of the problem's data, splits and models: equal for all methods of a block.
+    """
+
+    label: str
+    method: Method
+    problem: Problem
+    seed: int
+    entropy: int
+    problem_seed: int
+
+    @property
+    def id(self) -> str:
+        """Problem, method and seed as one text, unique in the study."""
+        return f"{self.problem.name}/{self.label}/{self.seed}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that has been checked and can be run.
+
+    Attributes
+    ----------
+    name : str
+    problems : tuple of Problem
+    methods : tuple of (label, Method)
+        Not yet prepared for a space.
+    seeds : tuple of int
+    seed : int
+        The study's own seed.
+    budget : Budget
+        Of each run.
+    parallel : int
+        Trials of one run in flight.
+    order : "trial" or "async"
+    trial : TrialFile
+        What one evaluation may use.
+    report : ReportFile
+    source : dict
+        The study as a mapping that could stand in a study file, where it came from one.
+    """
+
+    name: str
+    problems: tuple[Problem, ...]
+    methods: tuple[tuple[str, Method], ...]
+    seeds: tuple[int, ...]
+    budget: Budget
+    seed: int = 0
+    parallel: int = 1
+    order: Order = "trial"
+    trial: TrialFile = dataclasses.field(default_factory=TrialFile)
+    report: ReportFile = dataclasses.field(default_factory=ReportFile)
+    source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Study:
+        """The study of a file.
+
+        Parameters
+        ----------
+        path : str or Path
+            YAML; see `runner.studyfile.StudyFile` for its keys. Objective and data files are
+            looked for beside it.
+
+        Raises
+        ------
+        StudyError, ProblemError, MethodError, SpaceError
+            One sentence with file and key, for whatever does not fit.
+        """
+        path = Path(path)
+        return cls._from(parse_study(read_yaml(path), str(path)), path.parent, str(path))
+
+    @classmethod
+    def build(cls, *, folder: str | Path = ".", **keys: Any) -> Study:
+        """The study of keyword arguments: the keys of a study file.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where objective and data files are looked for.
+        **keys
+            As in a study file; ``problems`` may hold `Problem` objects.
+        """
+        return cls._from(parse_study(keys, "study"), Path(folder), "study")
+
+    @classmethod
+    def _from(cls, file: StudyFile, folder: Path, where: str) -> Study:
+        problems: list[Problem] = []
+        for i, given in enumerate(file.problems):
+            with _place(f"{where}: problems[{i}]"):
+                problem = load_problem(given, folder)
+                if problem.name in [p.name for p in problems]:
+                    raise StudyError(f"the name '{problem.name}' stands twice.", hint="Give one a 'name'.")
+                problems.append(problem)
+        methods: dict[str, Method] = {}
+        for i, given in enumerate(file.methods):
+            with _place(f"{where}: methods[{i}]"):
+                label, method = _method(given)
+                if label in methods:
+                    raise StudyError(
+                        f"the name '{label}' stands twice.",
+                        hint="Write {name: other, method: ...} for a variant.",
+                    )
+                methods[label] = method
+        reference = file.report.reference
+        if reference is not None and reference not in methods:
+            raise StudyError(
+                f"'{reference}' is no method of this study.",
+                where=f"{where}: report.reference",
+                hint=nearest(reference, methods),
+            )
+        seeds = range(file.seeds) if isinstance(file.seeds, int) else file.seeds
+        study = cls(
+            name=file.name,
+            problems=tuple(problems),
+            methods=tuple(methods.items()),
+            seeds=tuple(seeds),
+            budget=Budget(file.budget.trials, file.budget.seconds),
+            seed=file.seed,
+            parallel=file.parallel,
+            order=file.order or "trial",
+            trial=file.trial,
+            report=file.report,
+            source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
+        )
+        with _place(where):
+            _ = study.runs  # prepares every method for every space: refuses what cannot be searched
+        return study
+
+    @cached_property
+    def runs(self) -> tuple[RunSpec, ...]:
+        """All runs, block by block: the methods of a problem and seed stand together."""
+        prepared = {}
+        for problem in self.problems:
+            for label, method in self.methods:
+                with _place(f"method '{label}' on problem '{problem.name}'"):
+                    prepared[problem.name, label] = method.prepare(
+                        problem.space, self.budget.trials, self.parallel
+                    )
+        return tuple(
+            RunSpec(
+                label,
+                prepared[problem.name, label],
+                problem,
+                seed,
+                seed_for(self.seed, problem.name, seed, "propose", bits=128),
+                seed_for(self.seed, problem.name, seed, "problem"),
+            )
+            for seed in self.seeds
+            for problem in self.problems
+            for label, _ in self.methods
+        )
+
+    def check(self) -> None:
+        """Load data and try what each problem can try; raises ProblemError."""
+        for problem in self.problems:
+            with _place(f"problem '{problem.name}'"):
+                problem.check()
+
+    def changed(
+        self, *, methods: Sequence[str] | None = None, seeds: int | None = None, trials: int | None = None
+    ) -> Study:
+        """The study with fewer methods, another number of seeds or another budget of trials.
+
+        Raises
+        ------
+        StudyError
+            Where a method is not in the study, or a number is below 1.
+        """
+        study = self
+        if methods is not None:
+            have = dict(self.methods)
+            for label in methods:
+                if label not in have:
+                    raise StudyError(
+                        f"the study has no method '{label}'.", where="--methods", hint=nearest(label, have)
+                    )
+            study = dataclasses.replace(study, methods=tuple((k, m) for k, m in self.methods if k in methods))
+        if seeds is not None:
+            if seeds < 1:
+                raise StudyError(f"got {seeds}; at least one seed is needed.", where="--seeds")
+            study = dataclasses.replace(study, seeds=tuple(range(seeds)))
+        if trials is not None:
+            if trials < 1:
+                raise StudyError(f"got {trials}; at least one trial is needed.", where="--trials")
+            study = dataclasses.replace(study, budget=dataclasses.replace(self.budget, trials=trials))
+        with _place(f"study '{self.name}'"):
+            _ = study.runs
+        return study
+
+    def as_yaml(self) -> str:
+        """The study as run, as a study file."""
+        limits = {"trials": self.budget.trials, "seconds": self.budget.seconds}
+        keys = dict(self.source) | {
+            "name": self.name,
+            "seeds": list(self.seeds),
+            "budget": {key: value for key, value in limits.items() if value is not None},
+        }
+        labels = [label for label, _ in self.methods]
+        keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
+        return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def _method(given: object) -> tuple[str, Method]:
+    """Label and method of one entry of ``methods:``."""
+    if isinstance(given, str):
+        return given, make_method(given)
+    if isinstance(given, Mapping) and "method" in given:
+        settings = {str(key): value for key, value in given.items() if key not in ("name", "method")}
+        name = str(given["method"])
+        return str(given.get("name", name)), make_method(name, settings)
+    if isinstance(given, Mapping) and len(given) == 1:
+        name, settings = next(iter(given.items()))
+        if settings is None or isinstance(settings, Mapping):
+            return str(name), make_method(str(name), settings)
+    raise StudyError(
+        f"got {given!r}; a method's name, {{name: {{setting: value}}}} or {{name: ..., method: ...}} "
+        "was expected.",
+        hint=f"Methods are {', '.join(METHODS)}.",
+    )
+
+
+class _place:  # noqa: N801  (a context manager that reads as a word)
+    """Puts a place before that of any FivefoldError raised inside."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FivefoldError):
+            where = f"{self.where}: {error.where}" if error.where else self.where
+            raise type(error)(error.message, where=where, hint=error.hint) from None

@@ -1,0 +1,302 @@
+# ruff: noqa: S101
+"""What every search method owes its callers, as a pytest class.
+
+Each law is tested on spaces of every kind and in every *phase* of the method: a phase is a
+length of the history, so that the start and the model are both seen.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from runner.errors import MethodError
+from runner.methods.base import Method
+from runner.methods.random_search import Random
+from runner.seeds import proposal_rng
+from runner.space import Space
+from runner.testing.simulation import (
+    BRANIN_SPACE,
+    HISTORIES,
+    SPACES,
+    bowl,
+    branin,
+    foreign_trials,
+    global_state,
+    simulate,
+)
+from runner.trial import DONE, Answer, Config, Pending, Trial
+
+_CHILD = "from runner.testing.method_contract import answer_questions; answer_questions()"
+
+
+class MethodContract:
+    """The laws of a method; subclass it with ``method`` and, where they differ, the rest.
+
+    Attributes
+    ----------
+    method : Method
+        Not prepared.
+    phases : sequence of int
+        Lengths of history at which the method behaves differently.
+    refuses : set of str
+        The kinds of `SPACES` that `Method.prepare` refuses with a MethodError; no others.
+    repeats : bool
+        Whether it may propose a config twice, and never is DONE in a finite space.
+    covers : bool
+        Whether it has proposed every config of a finite space when it is DONE.
+    deterministic : bool
+        Whether runs with other entropy may be equal.
+    rival : bool
+        Whether it must not be worse than random search on Branin's function.
+    most_seconds : float
+        The most that one proposal after 100 trials may take.
+    """
+
+    method: ClassVar[Method]
+    phases: ClassVar[Sequence[int]] = (0, 5, 12)
+    refuses: ClassVar[frozenset[str]] = frozenset()
+    repeats: ClassVar[bool] = False
+    covers: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = False
+    rival: ClassVar[bool] = True
+    most_seconds: ClassVar[float] = 2.0
+
+    _runs: ClassVar[dict[str, list[Trial]]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._runs = {}
+
+    # -- what it is ---------------------------------------------------------------------------
+
+    def test_it_is_described_and_settings_make_it_again(self) -> None:
+        """Name, summary and reference are filled, and the settings are all there is."""
+        assert self.method.name
+        assert self.method.summary
+        assert self.method.reference
+        assert self._fresh() == self.method
+
+    @pytest.mark.parametrize("kind", SPACES)
+    def test_refuses_exactly_what_it_declares(self, kind: str) -> None:
+        """A space that it cannot search is refused before the run, any other is accepted."""
+        if kind in self.refuses:
+            with pytest.raises(MethodError):
+                self._fresh().prepare(SPACES[kind], self._budget)
+        else:
+            prepared = self._fresh().prepare(SPACES[kind], self._budget)
+            assert isinstance(prepared.announce(SPACES[kind], self._budget), str)
+            assert isinstance(prepared.conclude(SPACES[kind], self._run(kind)), str)
+
+    # -- what it proposes ---------------------------------------------------------------------
+
+    @pytest.mark.parametrize("kind", SPACES)
+    def test_proposes_python_scalars_inside_the_space(self, kind: str) -> None:
+        """Every proposal of a run is a config as the space itself writes it."""
+        run = self._run(kind)
+        assert run, "no trial was proposed"
+        for n in self._cuts(run):
+            self._ask(kind, run[:n], n)
+
+    @pytest.mark.parametrize("kind", SPACES)
+    def test_a_run_cut_anywhere_goes_on_the_same(self, kind: str) -> None:
+        """A fresh instance that is given the history answers as the first one did."""
+        run = self._run(kind)
+        for n in self._cuts(run):
+            assert self._ask(kind, run[:n], n) == (run[n].config if n < len(run) else DONE)
+
+    def test_a_fresh_process_answers_the_same(self) -> None:
+        """With other hashes of strings too."""
+        questions, expected = [], []
+        for kind in sorted(SPACES.keys() - self.refuses):
+            run = self._run(kind)
+            for n in self._cuts(run):
+                questions.append((SPACES[kind], run[:n], n))
+                expected.append(run[n].config if n < len(run) else None)
+        hash_seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+        child = subprocess.run(
+            [sys.executable, "-c", _CHILD],
+            input=pickle.dumps((self._fresh(), self._budget, questions)),
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+        assert child.returncode == 0, child.stderr.decode()
+        assert json.loads(child.stdout) == json.loads(json.dumps(expected))
+
+    def test_another_seed_gives_another_run(self) -> None:
+        """Unless the method declares that it is deterministic."""
+        kind = self._first_of("mixed", "conditional", "choices", "finite")
+        space = SPACES[kind]
+        runs = [simulate(self._fresh(), space, bowl(space), self._budget, entropy=e) for e in range(3)]
+        different = {tuple(space.key(trial.config) for trial in run) for run in runs}
+        assert len(different) > 1 or self.deterministic
+
+    def test_what_it_is_given_stays_as_it_is(self) -> None:
+        """Arguments are not changed; no global generator is read or moved."""
+        kind = self._first_of("conditional", "choices", "finite")
+        run = self._run(kind)
+        for n in self._cuts(run):
+            completed = run[: n // 2]
+            pending = [Pending(trial.number, trial.config) for trial in run[n // 2 : n]]
+            before = copy.deepcopy((completed, pending))
+            answers = []
+            for seed in (1, 2):
+                random.seed(seed)
+                np.random.seed(seed)  # noqa: NPY002  (the generator that must not be used)
+                state = global_state()
+                answers.append(self._ask(kind, completed, n, pending))
+                assert global_state() == state, "a global generator was moved"
+            assert answers[0] == answers[1], "a global generator was read"
+            assert (completed, pending) == before
+
+    # -- what it is told ----------------------------------------------------------------------
+
+    @pytest.mark.parametrize("history", HISTORIES)
+    @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
+    def test_takes_any_history(self, kind: str, history: str) -> None:
+        """Trials that it did not propose, failures, equal losses, huge losses, duplicates."""
+        trials = HISTORIES[history](self._space(kind))
+        self._ask(kind, trials, len(trials))
+        before = [Trial(t.number - len(trials), t.config, t.outcome) for t in trials]
+        self._ask(kind, before, 0)
+
+    @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
+    def test_takes_results_in_any_order(self, kind: str) -> None:
+        """Results may have gaps, as they have where a run does not keep to trial order."""
+        run = self._run(kind)[:12]
+        pending = [Pending(trial.number, trial.config) for trial in run[1::2]]
+        self._ask(kind, run[::2], len(run), pending)
+        self._ask(kind, [], len(run), [Pending(trial.number, trial.config) for trial in run])
+
+    # -- what is pending ----------------------------------------------------------------------
+
+    @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
+    def test_runs_in_parallel_and_reproducibly(self, kind: str) -> None:
+        """Four trials in flight: the run is whole, and the same a second time."""
+        space = self._space(kind)
+        runs = [simulate(self._fresh(), space, bowl(space), self._budget, parallel=4) for _ in range(2)]
+        assert runs[0] == runs[1]
+        assert runs[0]
+
+    def test_does_not_propose_what_is_pending(self) -> None:
+        """Without any result, proposals in a finite space differ, or wait."""
+        kind = self._first_of("finite")
+        pending: list[Pending] = []
+        for number in range(6):
+            answer = self._ask(kind, [], number, pending)
+            if isinstance(answer, Answer):
+                break
+            keys = {SPACES[kind].key(trial.config) for trial in pending}
+            assert self.repeats or SPACES[kind].key(answer) not in keys
+            pending.append(Pending(number, answer))
+        assert pending
+
+    @pytest.mark.parametrize("kind", ["point", "choices", "finite"])
+    def test_ends_when_a_finite_space_does(self, kind: str) -> None:
+        """No config comes twice, and every one once; then DONE for ever."""
+        space = self._space(kind)
+        if self.repeats:
+            pytest.skip("it declares that it repeats configs, and so never ends")
+        size = int(space.size())
+        method = self._fresh().prepare(space, size + 5)
+        run = simulate(self._fresh(), space, bowl(space), size + 5)
+        assert len({space.key(trial.config) for trial in run}) == len(run)
+        assert len(run) == size or (len(run) < size and not self.covers)
+        for number in range(len(run), len(run) + 3):
+            assert method.propose(space, run, [], number, proposal_rng(0, number)) is DONE
+
+    # -- what it is worth ---------------------------------------------------------------------
+
+    def test_is_not_worse_than_random_search(self) -> None:
+        """On Branin's function, by a one-sided rank test of the best losses of 25 trials.
+
+        A method that equals random search fails with probability 0.001; but the seeds are fixed,
+        so that a method which passes once always passes.
+        """
+        if not self.rival:
+            pytest.skip("it declares that it is no rival of random search")
+
+        def best(method: Method, seed: int) -> float:
+            run = simulate(method, BRANIN_SPACE, branin, 25, entropy=seed)
+            return min(trial.loss for trial in run if trial.loss is not None)
+
+        mine = [best(self._fresh(), seed) for seed in range(7)]
+        others = [best(Random(), seed) for seed in range(100, 150)]
+        p = mannwhitneyu(mine, others, alternative="greater").pvalue
+        assert p > 0.001, f"medians {np.median(mine):.3g} and, of random search, {np.median(others):.3g}"
+
+    def test_proposes_in_time(self) -> None:
+        """After 100 trials."""
+        kind = self._first_of("mixed", "choices", "finite")
+        trials = foreign_trials(SPACES[kind], 100)
+        method = self._fresh().prepare(SPACES[kind], 200)
+        start = time.perf_counter()
+        method.propose(SPACES[kind], trials, [], 100, proposal_rng(0, 100))
+        assert time.perf_counter() - start < self.most_seconds
+
+    # -- inside -------------------------------------------------------------------------------
+
+    @property
+    def _budget(self) -> int:
+        return max(self.phases) + 3
+
+    def _fresh(self) -> Method:
+        return type(self.method)(**self.method.settings())
+
+    def _space(self, kind: str) -> Space:
+        if kind in self.refuses:
+            pytest.skip("it declares that it refuses this space")
+        return SPACES[kind]
+
+    def _first_of(self, *kinds: str) -> str:
+        return next(kind for kind in kinds if kind not in self.refuses)
+
+    def _run(self, kind: str) -> list[Trial]:
+        """The method's own run on a space, made once per class."""
+        space = self._space(kind)
+        if kind not in self._runs:
+            self._runs[kind] = simulate(self._fresh(), space, bowl(space), self._budget)
+        return self._runs[kind]
+
+    def _cuts(self, run: Sequence[Trial]) -> list[int]:
+        return sorted({min(n, len(run)) for n in self.phases})
+
+    def _ask(
+        self, kind: str, completed: Sequence[Trial], number: int, pending: Sequence[Pending] = ()
+    ) -> Config | Answer:
+        """What a fresh instance answers, having checked that it is an answer."""
+        space = self._space(kind)
+        method = self._fresh().prepare(space, self._budget)
+        answer = method.propose(space, completed, pending, number, proposal_rng(0, number))
+        if isinstance(answer, Answer):
+            assert answer is DONE or pending, "it answered WAIT with no trial pending"
+        else:
+            assert space.key(space.canonical(answer)) == space.key(answer), f"{answer} is not canonical"
+        return answer
+
+
+def answer_questions() -> None:
+    """Answer in a process of its own what `MethodContract` asks on standard input."""
+    method, budget, questions = pickle.loads(sys.stdin.buffer.read())
+    answers = []
+    for space, completed, number in questions:
+        prepared = method.prepare(space, budget)
+        answer = prepared.propose(space, completed, [], number, proposal_rng(0, number))
+        answers.append(None if answer is DONE else answer)
+    json.dump(answers, sys.stdout)
+
+
+__all__ = ["MethodContract", "answer_questions"]

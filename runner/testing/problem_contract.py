@@ -1,0 +1,140 @@
+# ruff: noqa: S101
+"""What every problem owes its callers, as a pytest class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from runner.problems.base import Problem
+from runner.problems.evaluation import evaluate
+from runner.seeds import rng_for, seed_for
+from runner.space import Float
+from runner.testing.simulation import global_state
+from runner.trial import Config, Outcome, Status
+
+
+class ProblemContract:
+    """The laws of a problem; subclass it with ``problem`` and, where they differ, the rest.
+
+    Attributes
+    ----------
+    problem : Problem
+    samples : int
+        How many random configs are evaluated; each law that evaluates uses at most so many.
+    tolerance : float
+        Of a gradient and of the loss at a minimiser, relative to the larger of the number and 1.
+    step : float
+        Of the central differences, in the encoded coordinate.
+    """
+
+    problem: ClassVar[Problem]
+    samples: ClassVar[int] = 20
+    tolerance: ClassVar[float] = 1e-5
+    step: ClassVar[float] = 1e-5
+
+    def test_it_is_described(self) -> None:
+        """It has a name, a space and a direction, and can be evaluated."""
+        assert self.problem.name
+        assert self.problem.space.d > 0
+        assert self.problem.direction in ("minimize", "maximize")
+        self.problem.check()
+
+    def test_random_configs_have_a_value(self) -> None:
+        """Every config of the space can be evaluated, and keeps its values."""
+        for config in self._configs():
+            before = dict(config)
+            outcome = self._evaluate(config)
+            assert config == before
+            if self.problem.has_gradient:
+                assert outcome.gradient is not None
+
+    def test_the_default_lies_in_the_space(self) -> None:
+        """And has a value."""
+        if self.problem.default is None:
+            pytest.skip("it declares no default")
+        assert self.problem.default in self.problem.space
+        self._evaluate(self.problem.default)
+
+    def test_one_seed_gives_one_value(self) -> None:
+        """Two evaluations of a config are equal, unless the problem declares noise."""
+        if self.problem.noisy:
+            pytest.skip("it declares noise")
+        for config in self._configs(3):
+            first, second = self._evaluate(config), self._evaluate(config)
+            assert (first.loss, first.test, first.gradient, first.folds) == (
+                second.loss,
+                second.test,
+                second.gradient,
+                second.folds,
+            )
+
+    def test_global_generators_stay_as_they_are(self) -> None:
+        """An evaluation moves neither Python's nor NumPy's."""
+        (config,) = self._configs(1)
+        state = global_state()
+        self._evaluate(config)
+        assert global_state() == state
+
+    def test_minimisers_reach_the_optimum(self) -> None:
+        """Each stated minimiser lies in the space and has the optimum as its value."""
+        if not self.problem.minimisers:
+            pytest.skip("it declares no minimisers")
+        assert self.problem.optimum is not None
+        for config in self.problem.minimisers:
+            assert config in self.problem.space
+            outcome = self._evaluate(config)
+            if not self.problem.noisy:
+                assert outcome.value == pytest.approx(
+                    self.problem.optimum, rel=self.tolerance, abs=self.tolerance
+                )
+
+    def test_nothing_is_better_than_the_optimum(self) -> None:
+        """No random config has a value better than the optimum."""
+        if self.problem.optimum is None or self.problem.noisy:
+            pytest.skip("it declares no optimum, or noise, which may pass it")
+        sign = -1.0 if self.problem.direction == "maximize" else 1.0
+        least = sign * self.problem.optimum
+        for config in self._configs():
+            loss = self._evaluate(config).loss
+            assert loss is not None
+            assert loss >= least - self.tolerance * max(1.0, abs(least))
+
+    def test_the_gradient_is_that_of_the_loss(self) -> None:
+        """It equals central differences, in the parameters' own units."""
+        if not self.problem.has_gradient or self.problem.noisy:
+            pytest.skip("it declares no gradient, or noise, which differences would magnify")
+        compared = 0
+        for config in self._configs(min(self.samples, 5)):
+            gradient = self._evaluate(config).gradient or {}
+            for name, low, high in self._neighbours(config):
+                if name not in gradient:
+                    continue
+                rise = (self._evaluate(high).loss or 0.0) - (self._evaluate(low).loss or 0.0)
+                slope = rise / (float(high[name]) - float(low[name]))  # type: ignore[arg-type]
+                scale = max(1.0, abs(slope))
+                assert gradient[name] == pytest.approx(slope, abs=10 * self.tolerance * scale), name
+                compared += 1
+        assert compared, "no gradient of a continuous parameter was reported"
+
+    def _configs(self, count: int | None = None) -> Iterator[Config]:
+        rng = rng_for("problem contract", self.problem.name)
+        return (self.problem.space.sample(rng) for _ in range(count or self.samples))
+
+    def _neighbours(self, config: Config) -> Iterator[tuple[str, Config, Config]]:
+        """Per continuous parameter the configs a step below and above."""
+        space = self.problem.space
+        row, active = space.encode(config), space.active(config)
+        for column, (name, domain) in enumerate(space.dimensions):
+            if active[column] and isinstance(domain, Float) and domain.step is None:
+                ends = (max(0.0, row[column] - self.step), min(1.0, row[column] + self.step))
+                low, high = ({**config, name: domain.decode(end)} for end in ends)
+                yield name, low, high
+
+    def _evaluate(self, config: Config) -> Outcome:
+        outcome = evaluate(self.problem, config, seed_for("problem contract"))
+        assert outcome.status is Status.COMPLETED, f"{config}: {outcome.error}"
+        assert outcome.loss is not None
+        return outcome

@@ -1,0 +1,18 @@
+"""What all tests share: one hypothesis profile, and no usage report. It imports no Ray."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# A deadline would measure the machine; the same examples each time make a failure repeatable.
+settings.register_profile(
+    "fivefold",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=100,
+)
+settings.load_profile("fivefold")
+pytest.register_assert_rewrite("runner.testing")

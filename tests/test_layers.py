@@ -1,0 +1,177 @@
+"""The floors of the house: imports point down, and Ray has one door.
+
+A *room* is a module of the package, or a folder of it with all that is inside.
+"""
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+import runner
+
+ROOT = Path(runner.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+
+# Lowest first. A room imports from floors below its own and from itself; rooms on one floor are
+# neighbours who never meet. A new room needs a place in this table.
+FLOORS = [
+    {"errors"},
+    {"seeds", "ranges"},
+    {"domains"},
+    {"tree", "branches"},
+    {"space"},
+    {"trial", "convert"},
+    {"methods", "problems"},
+    {"asktell", "studyfile"},
+    {"study"},
+    {"journal"},
+    {"dispatch"},
+    {"search"},
+    {"cluster"},
+    {"engine"},
+    {"results"},
+    {"stats"},
+    {"figures"},
+    {"report"},
+    {"launch"},
+    {"estimator", "testing"},
+    {"cli"},
+    {"__init__"},
+]
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+
+OPEN_RAY = {"search", "cluster", "engine"}
+LAZY = {"cli", "__init__"}
+"""They may import a room within a function, so that what needs no Ray does not load it."""
+WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
+"""They work where Ray cannot be imported: neither they nor what they import load it."""
+
+
+def room_of(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def module_of(path):
+    parts = ["runner", *path.relative_to(ROOT).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {module_of(path): path for path in MODULES}
+
+
+def imports(tree, path):
+    """(module, whether it is within a function) of every import in a module."""
+    package = module_of(path) if path.name == "__init__.py" else module_of(path).rpartition(".")[0]
+
+    def visit(node, inside):
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, node.module] if node.module else above)
+            for alias in node.names:  # a name may be a module or something in one
+                deeper = f"{base}.{alias.name}"
+                yield (deeper if deeper in NAMES else base), inside
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (
+                (str(ast.literal_eval(name)), inside)
+                for name in node.args[:1]
+                if isinstance(name, ast.Constant)
+            )
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside)
+
+    return sorted(set(visit(tree, False)))
+
+
+IMPORTS = {path: imports(ast.parse(path.read_text(encoding="utf-8")), path) for path in MODULES}
+
+
+def own(name):
+    return name == "runner" or name.startswith("runner.")
+
+
+def target_room(name):
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def at(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=at)
+def test_every_module_has_a_floor(path):
+    assert room_of(path) in FLOOR, f"give {at(path)} a place in FLOORS"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=at)
+def test_imports_point_down(path):
+    room = room_of(path)
+    for name, _ in IMPORTS[path]:
+        if own(name) and target_room(name) != room:
+            assert FLOOR[target_room(name)] < FLOOR[room], f"{at(path)} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=at)
+def test_rooms_are_imported_at_the_top(path):
+    if room_of(path) not in LAZY:
+        late = [name for name, inside in IMPORTS[path] if inside and own(name)]
+        assert not late, f"{at(path)} imports {late} within a function"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=at)
+def test_ray_has_one_door_and_pandas_stays_upstairs(path):
+    foreign = {name.split(".")[0] for name, _ in IMPORTS[path]}
+    assert room_of(path) in OPEN_RAY or "ray" not in foreign
+    assert room_of(path) not in WITHOUT_PANDAS or "pandas" not in foreign
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in WITHOUT_RAY], ids=at)
+def test_what_works_without_ray_does_not_load_it(path):
+    seen, open_ends = set(), {module_of(path)}
+    while open_ends:
+        name = open_ends.pop()
+        seen.add(name)
+        early = {target for target, inside in IMPORTS[NAMES[name]] if not inside and target in NAMES}
+        open_ends |= early - seen
+    assert not {name for name in seen if target_room(name) in OPEN_RAY}
+
+
+def test_there_are_no_circles():
+    graph = {module_of(path): {name for name, _ in found if name in NAMES} for path, found in IMPORTS.items()}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_the_reader_of_imports_sees_every_form():
+    text = """
+import runner.space
+from runner import trial, nothing
+from runner.methods import base, METHODS
+from . import errors
+from .methods.base import Method
+def late():
+    from runner.seeds import seed_for
+    import ray.tune
+    importlib.import_module("runner.domains")
+"""
+    assert imports(ast.parse(text), ROOT / "asktell.py") == sorted(
+        {
+            ("runner.space", False),
+            ("runner.trial", False),
+            ("runner", False),
+            ("runner.methods.base", False),
+            ("runner.methods", False),
+            ("runner.errors", False),
+            ("runner.seeds", True),
+            ("ray.tune", True),
+            ("runner.domains", True),
+        }
+    )
+    relative = imports(
+        ast.parse("from ..space import Space\nfrom .base import Method"), ROOT / "methods" / "tpe.py"
+    )
+    assert relative == [("runner.methods.base", False), ("runner.space", False)]
