@@ -61,6 +61,8 @@ class Run:
     known : sequence of Trial, optional
         Foreign results which the method may use from the start. They have negative numbers,
         spend no budget, and are no trials of this run.
+    pending : iterable of Pending, optional
+        Trials that were proposed earlier and are still being evaluated.
     """
 
     def __init__(
@@ -73,11 +75,12 @@ class Run:
         order: Order = "trial",
         history: Iterable[Trial] = (),
         known: Sequence[Trial] = (),
+        pending: Iterable[Pending] = (),
     ) -> None:
         self.space, self.method, self.entropy = space, method, entropy
         self.budget, self.parallel, self.order = budget, parallel, order
         self.ended: dict[int, Trial] = {trial.number: trial for trial in history}
-        self.pending: dict[int, Pending] = {}
+        self.pending: dict[int, Pending] = {trial.number: trial for trial in pending}
         self.end_reason = ""
         self.failed = False
         self._foreign = list(known)
@@ -202,8 +205,8 @@ class Run:
         return Pending(number, trial.config, trial.suggest_seconds, trial.known)
 
     def _skip_ended(self) -> None:
-        """Pass over proposals which an earlier session made and whose trials have ended."""
-        while (trial := self.ended.get(self._next)) is not None:
+        """Pass over proposals which an earlier session made."""
+        while (trial := self.ended.get(self._next) or self.pending.get(self._next)) is not None:
             self._show(max(len(self._shown), trial.known) if self.order == "trial" else 0)
             self._next += 1
 

@@ -42,6 +42,11 @@ class TrialFile(BaseModel):
         2, description="Further tries after a worker died; not after an exception."
     )
 
+    @property
+    def threads(self) -> int:
+        """Threads that the numerical libraries of one evaluation may use."""
+        return max(1, int(self.cpus))
+
 
 class ReportFile(BaseModel):
     """``report:`` what is compared, written down before the study runs."""

@@ -28,7 +28,8 @@ FLOORS = [
     {"study"},
     {"journal"},
     {"dispatch"},
-    {"search"},
+    {"inprocess"},
+    {"search", "studysearch"},
     {"cluster"},
     {"engine"},
     {"results"},
@@ -42,7 +43,7 @@ FLOORS = [
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
-OPEN_RAY = {"search", "cluster", "engine"}
+OPEN_RAY = {"search", "studysearch", "cluster", "engine"}
 LAZY = {"cli", "__init__"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}

@@ -4,8 +4,6 @@ import inspect
 import sys
 
 from runner.methods import METHODS, make_method
-from runner.methods.bayes import Bayes
-from runner.methods.tpe import TPE
 from runner.testing import SPACES, MethodContract
 
 INFINITE = frozenset(kind for kind, space in SPACES.items() if space.continuous)
@@ -50,17 +48,17 @@ class TestGradient(MethodContract):
 
 
 class TestTPE(MethodContract):
-    method = TPE()
+    method = make_method("tpe")
     phases = (0, 5, 12, 25)
 
 
 class TestAnneal(MethodContract):
-    method = TPE(flavour="anneal")
+    method = make_method("tpe", {"flavour": "anneal"})
     phases = (0, 5, 12, 25)
 
 
 class TestBayes(MethodContract):
-    method = Bayes()
+    method = make_method("bayes")
     phases = (0, 5, 12, 25)
 
 

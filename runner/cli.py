@@ -1,0 +1,226 @@
+"""The command ``fivefold``.
+
+Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong; 3 the
+journal is damaged; 130 interrupted. A mistake is answered by a sentence on standard error.
+
+What a command needs is imported inside it, so that ``--help`` is there at once and only ``run``
+loads Ray.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from runner.errors import FivefoldError, StudyError, StudyInterrupted
+
+if TYPE_CHECKING:
+    from runner.study import Study
+
+app = typer.Typer(
+    name="fivefold",
+    help="Compare six methods of hyper-parameter optimisation on your problems, in parallel on Ray.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out_console = Console()
+err_console = Console(stderr=True)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
+Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
+Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")]
+Trials = Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")]
+
+
+class Format(StrEnum):
+    """File formats of ``export``."""
+
+    parquet = "parquet"
+    csv = "csv"
+    json = "json"
+
+
+def main() -> None:
+    """Run the command; every mistake of a user ends in one sentence and its exit code."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except StudyInterrupted as error:
+        err_console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        err_console.print("Run the same command again to go on.", highlight=False)
+        return error.exit_code
+    except FivefoldError as error:
+        err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        err_console.print("interrupted; run the same command again to go on.", highlight=False)
+        return StudyInterrupted.exit_code
+    except BrokenPipeError:  # the reader of our output has gone; Python must not tell it so again
+        sys.stderr.close()
+        return 0
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Study directory. [default: results/NAME]")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Trials evaluated at once; 0: in this process, without Ray. [default: CPUs]"
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster, host:port or auto. [default: start one here]")
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+) -> int:
+    """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
+    from runner.launch import default_folder
+    from runner.launch import run as run_study
+    from runner.tables import print_leaderboard
+    from runner.terminal import progress
+
+    wanted = _load(study, methods, seeds, trials)
+    folder = out if out is not None else default_folder(wanted)
+    results = run_study(wanted, folder, workers=workers, address=address, monitor=progress(out_console))
+    print_leaderboard(out_console, results)
+    results.export()
+    out_console.print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
+    return 0 if results.ok else 1
+
+
+@app.command()
+def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials: Trials = None) -> None:
+    """Validate a study, load its data, count its trials and estimate its time."""
+    from runner.estimate import estimate
+    from runner.tables import print_estimate
+
+    wanted = _load(study, methods, seeds, trials)
+    wanted.check()
+    print_estimate(out_console, wanted, estimate(wanted))
+
+
+@app.command()
+def show(
+    folder: Folder,
+    trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
+) -> int:
+    """The leaderboard of a study, also while it runs."""
+    from runner.results import Results
+    from runner.tables import print_leaderboard
+
+    results = Results.open(folder)
+    print_leaderboard(out_console, results, trials)
+    return 0
+
+
+@app.command()
+def best(
+    folder: Folder,
+    problem: Annotated[str | None, typer.Option(help="Only this problem.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> int:
+    """The best config of each problem, ready to paste."""
+    from runner.results import Results
+    from runner.tables import print_best
+
+    found = Results.open(folder).best(problem)
+    print_best(out_console, found, as_json)
+    return 0 if found else 1
+
+
+@app.command()
+def export(
+    folder: Folder,
+    format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,  # noqa: A002
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to. [default: DIR itself]")] = None,
+) -> None:
+    """Write the tables of trials and runs as files."""
+    from runner.results import Results
+
+    for path in Results.open(folder).export(to, format.value):
+        out_console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def methods() -> None:
+    """The six methods, their settings and their sources."""
+    from runner.tables import print_methods
+
+    print_methods(out_console)
+
+
+@app.command()
+def problems() -> None:
+    """The built-in problems, and how to write your own."""
+    from runner.tables import print_problems
+
+    print_problems(out_console)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.yaml"),
+) -> None:
+    """Write an example study file that runs as it is."""
+    from runner.studyfile import EXAMPLE
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(EXAMPLE)
+    except FileExistsError:
+        raise StudyError("it exists already.", where=str(path), hint="Name another file.") from None
+    except OSError as error:
+        raise StudyError(f"it cannot be written: {error.strerror}.", where=str(path)) from None
+    out_console.print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        out_console.print(f"fivefold {version('fivefold')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
+    from runner.study import Study
+
+    study = Study.load(path)
+    changes: dict[str, Any] = {"seeds": seeds, "trials": trials}
+    if methods is not None:
+        changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
+    return study.changed(**changes)

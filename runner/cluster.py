@@ -1,0 +1,179 @@
+"""Connecting to Ray: a cluster of this program's own, one that runs already, or the caller's.
+
+A local cluster has as many logical CPUs as lanes need, a small object store (problems and data
+are shipped through it once per lane, nothing else is), no dashboard, and token authentication:
+Ray's ports listen on every interface, so that without a token anybody on the network could run
+code here. The token's file is made readable for its owner only, which Ray itself leaves out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from runner.errors import EngineError
+
+_OBJECT_STORE_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A Ray that is ready for trials.
+
+    Attributes
+    ----------
+    lanes : int
+        How many trials it can evaluate at once.
+    where : str
+        What it is, for the user.
+    """
+
+    lanes: int
+    where: str
+
+
+@contextlib.contextmanager
+def connect(
+    workers: int | None = None, address: str | None = None, cpus: float = 1.0, gpus: float = 0.0
+) -> Iterator[Connection]:
+    """Ray for as long as the ``with`` block lasts.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many lanes to use. Default: as many as there are CPUs for.
+    address : str, optional
+        ``host:port`` or ``auto`` of a running cluster. Default: Ray of this process where it is
+        initialised, else a new local cluster, which is shut down at the end.
+    cpus, gpus : float
+        What one trial needs.
+
+    Raises
+    ------
+    EngineError
+        Where Ray cannot be reached or started, or has not enough for one trial.
+    """
+    if ray.is_initialized():
+        if address is not None:
+            raise EngineError(
+                "this process is connected to Ray already.", where="address", hint="Leave it out."
+            )
+        yield _connection(workers, cpus, gpus, "the Ray of this process")
+        return
+    with environment({"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
+        try:
+            if address is None:
+                _init_local(workers, cpus)
+                where = "this machine"
+            else:
+                _init_remote(address)
+                where = f"the cluster at {address}"
+            yield _connection(workers, cpus, gpus, where)
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for as long as the ``with`` block lasts."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def available_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _init_local(workers: int | None, cpus: float) -> None:
+    lanes = workers or max(1, math.floor(available_cpus() / cpus))
+    if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # which is what Ray does if it is unset
+        _secure_token()
+    try:
+        ray.init(
+            num_cpus=max(1, math.ceil(lanes * cpus)),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise EngineError(
+            f"Ray could not be started: {_first_line(error)}",
+            hint="'--workers 0' runs the same study without Ray.",
+        ) from error
+
+
+def _init_remote(address: str) -> None:
+    if address.startswith("ray://"):
+        raise EngineError(
+            "Ray Client addresses cannot carry Tune.",
+            where=address,
+            hint="Run the command on a node of the cluster with '--address auto'.",
+        )
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise EngineError(
+            f"Ray could not be reached: {_first_line(error)}",
+            where=address,
+            hint="Is the cluster up, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?",
+        ) from error
+
+
+def _connection(workers: int | None, cpus: float, gpus: float, where: str) -> Connection:
+    resources = ray.cluster_resources()
+    have_cpus, have_gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    fits = math.floor(have_cpus / cpus)
+    if gpus:
+        fits = min(fits, math.floor(have_gpus / gpus))
+    if fits < 1:
+        raise EngineError(
+            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs; {where} has {have_cpus:g} and {have_gpus:g}.",
+            where="trial",
+            hint="Lower 'cpus' or 'gpus' in the study's 'trial', or use a larger cluster.",
+        )
+    lanes = min(workers, fits) if workers else fits
+    return Connection(lanes, f"{lanes} {'lane' if lanes == 1 else 'lanes'} on {where}")
+
+
+def _secure_token() -> None:
+    """Make sure that Ray's token exists and that only its owner can read it."""
+    if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return
+    path = Path.home() / ".ray" / "auth_token"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                path.chmod(0o600)
+        else:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_hex(32))
+    except OSError:  # no home to write to: the token lives as long as this process
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,83 @@
+"""The engine without Ray: every trial in this process, one after the other.
+
+It drives the same dispatcher as the lanes do, so the table is the same; it starts at once, and
+a debugger can step into the objective. What it cannot do is to survive an objective that kills
+its process or never returns.
+
+Also here, because both engines need it: what Ctrl-C does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from runner.dispatch import INTERRUPTED, Dispatcher, evaluate_tasks
+from runner.errors import StudyInterrupted
+from runner.trial import Answer
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_in_process(dispatcher: Dispatcher) -> None:
+    """Evaluate all that a dispatcher has to give.
+
+    Raises
+    ------
+    StudyInterrupted
+        After Ctrl-C; finished trials are saved.
+    JournalError
+        Where the journal cannot be written.
+    """
+    study = dispatcher.study
+    evaluating = False
+
+    def interrupt() -> None:
+        dispatcher.interrupt()
+        if evaluating:  # else the journal may be in the middle of a sentence
+            raise KeyboardInterrupt
+
+    with on_interrupt(interrupt):
+        while not isinstance(bundle := dispatcher.ask(), Answer):
+            tasks = [dispatcher.task(job) for job in bundle.jobs]
+            try:
+                evaluating = True
+                report = evaluate_tasks(
+                    study.problems, tasks, study.trial.timeout, study.trial.threads, "main"
+                )
+            except KeyboardInterrupt:
+                raise StudyInterrupted(INTERRUPTED) from None
+            finally:
+                evaluating = False
+            dispatcher.tell(bundle, report)
+
+
+@contextlib.contextmanager
+def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
+    """Call ``first`` at the first Ctrl-C or SIGTERM; a second one acts as if this were not here.
+
+    Only the main thread can handle signals; in others this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        restore()
+        first()
+
+    for number in _SIGNALS:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()

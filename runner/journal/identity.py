@@ -1,0 +1,170 @@
+"""What must stay equal for the trials of a run to be continued, and where two differ.
+
+An identity is JSON. It holds what decides about a run's trials and can be told cheaply: method
+and settings, space, direction, metric, and of the objective its own text or its own keys. It
+does not hold the budget, nor what an objective calls: changes there are not noticed.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from runner.convert.json_form import space_to_json
+from runner.problems.base import Problem
+from runner.problems.data import BUILT_IN, Data
+from runner.problems.estimators import EstimatorProblem
+from runner.study import RunSpec, Study
+
+DERIVED = "derived settings"
+"""The key of what a method worked out from space and budget when it was prepared."""
+
+_PLACES = re.compile(r" at 0x[0-9a-fA-F]+")
+# Said by other keys, or of no influence on what an evaluation gives.
+_NOT_OBJECTIVE = {
+    "name", "space", "direction", "metric", "noisy", "has_gradient", "optimum", "minimisers", "default",
+    "forbid", "folder",
+}  # fmt: skip
+_MOST_CHARACTERS = 100
+
+Json = Any
+
+
+def study_identity(study: Study) -> dict[str, Json]:
+    """What all runs of a study have in common."""
+    return {"name": study.name, "seed": study.seed, "parallel": study.parallel, "order": study.order}
+
+
+def problem_identity(problem: Problem) -> dict[str, Json]:
+    """Space, direction, metric, and what can be told of the objective."""
+    space = space_to_json(problem.space)
+    return {
+        "space": dict(space["params"]),  # by name, so that a difference is named
+        "forbid": space["forbid"],
+        "direction": problem.direction,
+        "metric": problem.metric,
+        "objective": _objective(problem),
+    }
+
+
+def run_identity(spec: RunSpec, problem: Mapping[str, Json]) -> dict[str, Json]:
+    """The identity of a run, as it comes back from JSON.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    problem : mapping
+        The `problem_identity` of its problem.
+    """
+    method = spec.method
+    derived = {
+        field.name.lstrip("_"): getattr(method, field.name)
+        for field in dataclasses.fields(method)
+        if field.compare and not field.init
+    }
+    whole = {"method": method.name, "settings": method.settings(), DERIVED: derived, **problem}
+    found: dict[str, Json] = json.loads(json.dumps(_stable(whole)))
+    return found
+
+
+def first_difference(was: Json, now: Json) -> tuple[str, str, str] | None:
+    """Where two identities differ first: the key path, what was there, what is there now."""
+    if json.dumps(was) == json.dumps(now):
+        return None
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in [*was, *(key for key in now if key not in was)]:
+            if key not in now or key not in was:
+                return key, _short(was, key), _short(now, key)
+            if inner := first_difference(was[key], now[key]):
+                path, *values = inner
+                return f"{key}.{path}".rstrip("."), values[0], values[1]
+        was, now = list(was), list(now)  # the same keys in another order
+    return "", _clip(json.dumps(was)), _clip(json.dumps(now))
+
+
+def _short(given: dict[str, Json], key: str) -> str:
+    return _clip(json.dumps(given[key])) if key in given else "absent"
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+
+
+def _objective(problem: Problem) -> dict[str, Json]:
+    told: dict[str, Json] = {"kind": _stable(type(problem))}
+    if not type(problem).__module__.startswith("runner."):
+        told["text"] = _text_digest(type(problem))
+    for key, value in vars(problem).items():
+        if not key.startswith("_") and key not in _NOT_OBJECTIVE:
+            told[key] = _stable(value)
+    if isinstance(problem, EstimatorProblem) and isinstance(problem.data, str):
+        told["data"] = _data_source(problem.data, problem.folder)
+    return told
+
+
+def _data_source(data: str, folder: Path) -> Json:
+    """A built-in name, or the file's name and a digest of its bytes: a moved file stays the same."""
+    if data in BUILT_IN:
+        return data
+    path = folder / data
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError:  # the problem itself says so better
+        digest = "unreadable"
+    return {"file": path.name, "content": digest}
+
+
+def _stable(value: object) -> Json:
+    """A value as JSON that is the same in every process."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _stable(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | range):
+        return [_stable(inner) for inner in value]
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, FunctionType):
+        return {"function": value.__qualname__, "text": _text_digest(value)}
+    if isinstance(value, np.generic):
+        return _stable(value.item())
+    if isinstance(value, np.ndarray):
+        content = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
+        return {"shape": list(value.shape), "dtype": str(value.dtype), "content": _digest(content)}
+    if isinstance(value, Data):
+        return {"name": value.name, "X": _stable(value.X), "y": _stable(value.y)}
+    if callable(parameters := getattr(value, "get_params", None)):  # an estimator
+        return {"class": _stable(type(value)), "params": _stable(parameters(deep=False))}
+    return _PLACES.sub("", repr(value))
+
+
+def _text_digest(thing: type | FunctionType) -> str:
+    """A digest of the source, without layout, comments and decorators; empty where there is none."""
+    try:
+        text = textwrap.dedent(inspect.getsource(thing))
+    except (OSError, TypeError):  # typed into an interpreter
+        return ""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # a lambda in the middle of something
+        return _digest(text.encode())
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.decorator_list = []
+    return _digest(ast.unparse(tree).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

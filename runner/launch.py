@@ -1,0 +1,213 @@
+"""`run` a study and `optimize` one objective: what a script calls, and what the command calls.
+
+Both check everything first, open the journal, choose the engine and give back what was found.
+Ray is imported only where it is used.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from runner.convert import to_space
+from runner.dispatch import Dispatcher, Monitor
+from runner.errors import StudyError
+from runner.inprocess import run_in_process
+from runner.journal import Journal
+from runner.problems import FunctionProblem, Problem, problem
+from runner.problems.base import Direction
+from runner.results import Results
+from runner.study import Study
+from runner.trial import Config
+
+
+def run(
+    study: Study | str | Path,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    monitor: Monitor | None = None,
+) -> Results:
+    """Run a study, or go on with one that was interrupted or extended.
+
+    Parameters
+    ----------
+    study : Study, str or Path
+        A study or the path of its file.
+    out : str or Path, optional
+        The study directory. Default: ``results/<name of the study>``. Where it holds this study
+        already, its trials are kept and the rest is run.
+    workers : int, optional
+        Lanes, each a process of Ray. Default: one per available CPU. 0 runs without Ray in this
+        process. The table of trials is the same for any number.
+    address : str, optional
+        ``host:port`` or ``auto`` of a running Ray cluster; see `runner.cluster.connect`.
+    monitor : Monitor, optional
+        Hears of every trial.
+
+    Returns
+    -------
+    Results
+        Of the whole directory.
+
+    Raises
+    ------
+    StudyError, ProblemError, MethodError, SpaceError
+        Where the study cannot be run; before the first trial.
+    StudyInterrupted
+        After Ctrl-C; what has finished is saved, and the same call goes on.
+    EngineError, JournalError
+        Where Ray or the study directory fails.
+    """
+    if not isinstance(study, Study):
+        study = Study.load(study)
+    if workers is not None and workers < 0:
+        raise StudyError(f"got {workers}; 0 or more was expected.", where="workers")
+    if workers == 0 and address is not None:
+        raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
+    study.check()
+    folder = Path(out) if out is not None else default_folder(study)
+    monitor = monitor or Monitor()
+    with Journal.open(folder, study) as journal:
+        dispatcher = Dispatcher(study, journal, monitor)
+        try:
+            _drive(dispatcher, workers, address)
+        finally:
+            monitor.close()
+    return Results.open(folder)
+
+
+def default_folder(study: Study) -> Path:
+    """Where a study's directory is made if nobody says where."""
+    return Path("results") / (re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study")
+
+
+def _drive(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
+    if workers == 0:
+        dispatcher.begin(1, "this process, without Ray")
+        run_in_process(dispatcher)
+        return
+    if not dispatcher.anything_left():
+        dispatcher.begin(1, "nothing: every trial is there already")
+        return
+    from runner.cluster import connect
+    from runner.engine import run_on_ray
+
+    trial = dispatcher.study.trial
+    with connect(workers, address, trial.cpus, trial.gpus) as connection:
+        dispatcher.begin(connection.lanes, connection.where)
+        run_on_ray(dispatcher, connection)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one search found.
+
+    Attributes
+    ----------
+    best_config : dict or None
+        The config of the best trial; None where no trial was valid.
+    best_value : float or None
+        Its metric, in the objective's own direction.
+    trials : pandas.DataFrame
+        One row per trial, as in `Results.trials`.
+    """
+
+    best_config: Config | None
+    best_value: float | None
+    trials: pd.DataFrame
+
+
+def optimize(
+    objective: Callable[..., Any] | Problem,
+    space: Any = None,
+    method: str | Mapping[str, Any] = "bayes",
+    trials: int = 50,
+    *,
+    seed: int = 0,
+    direction: Direction | None = None,
+    workers: int = 0,
+    out: str | Path | None = None,
+) -> Result:
+    """Search the best config of one objective with one method.
+
+    Parameters
+    ----------
+    objective : callable or Problem
+        Called with a config, and with ``seed=`` where its signature has it; returns a number or
+        a mapping (see `Problem.evaluate`).
+    space : Space or mapping, optional
+        The parameters, in any form that `runner.convert.to_space` takes; not for a `Problem`,
+        which has its own.
+    method : str or mapping, default "bayes"
+        One of the six, or ``{name: {setting: value}}``.
+    trials : int, default 50
+        The budget.
+    seed : int, default 0
+        The same seed gives the same search.
+    direction : "minimize" or "maximize", optional
+        Default "minimize", or the problem's own.
+    workers : int, default 0
+        0 evaluates here, one after the other; with more, so many trials are evaluated at once
+        on Ray, and the method knows the results of fewer earlier trials.
+    out : str or Path, optional
+        A study directory to keep, and to go on from. Default: nothing is kept.
+
+    Returns
+    -------
+    Result
+
+    Examples
+    --------
+    >>> from runner import Float, optimize
+    >>> found = optimize(lambda c: (c["x"] - 1) ** 2, {"x": Float(-5, 5)}, trials=15)
+    >>> abs(found.best_config["x"] - 1) < 0.1
+    True
+    """
+    study = Study.build(
+        name="optimize",
+        problems=[_as_problem(objective, space, direction)],
+        methods=[method],
+        seeds=[seed],
+        budget={"trials": trials},
+        parallel=max(1, workers),
+    )
+    with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
+        results = run(study, Path(scratch, "study") if out is None else out, workers=workers)
+        best: Sequence[Mapping[str, Any]] = results.best()
+        found = best[0] if best else None
+        return Result(
+            None if found is None else dict(found["config"]),
+            None if found is None else float(found["value"]),
+            results.trials,
+        )
+
+
+def _as_problem(objective: Callable[..., Any] | Problem, space: Any, direction: Direction | None) -> Problem:
+    if isinstance(objective, Problem):
+        if space is not None:
+            raise StudyError(
+                f"the problem '{objective.name}' has a space of its own.", where="space", hint="Leave it out."
+            )
+        if direction is not None and direction != objective.direction:
+            raise StudyError(
+                f"the problem '{objective.name}' is to {objective.direction}.",
+                where="direction",
+                hint="Leave it out.",
+            )
+        return objective
+    if space is None:
+        raise StudyError("a function needs one.", where="space", hint='For example {"x": Float(0, 1)}.')
+    made: FunctionProblem = problem(
+        to_space(space),
+        name=getattr(objective, "__name__", "objective").strip("<>"),
+        direction=direction or "minimize",
+    )(objective)
+    return made

@@ -1,0 +1,86 @@
+"""Trials of a search that its method has not proposed: points to try first, results from elsewhere.
+
+To the method they are foreign results, with numbers below 0 (see `runner.asktell.Run`), so that its
+own proposals are counted from 0 as ever: a grid or an exhaustive search loses none of its configs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.convert.raytune import flat_config
+from runner.errors import SpaceError
+from runner.search.state import pending_of, to_json, trials_of
+from runner.space import Space
+from runner.trial import Config, Outcome, Pending, Trial
+
+
+class Front:
+    """The trials with numbers below 0.
+
+    Parameters
+    ----------
+    points : sequence of mapping
+        Configs to try first; the i-th gets the number -1 - i.
+
+    Attributes
+    ----------
+    points : list of dict
+    out : dict of int to Pending
+        Points on their way, by number.
+    ended : list of Trial
+        Points and results from elsewhere, in the order in which they became known.
+    """
+
+    def __init__(self, points: Sequence[Mapping[str, Any]]) -> None:
+        self.points: list[dict[str, Any]] = [dict(point) for point in points]
+        self.out: dict[int, Pending] = {}
+        self.ended: list[Trial] = []
+        self._begun = 0
+
+    def fit(self, space: Space) -> None:
+        """Read the points as configs of a space; SpaceError names the one that is none."""
+        for i, point in enumerate(self.points):
+            try:
+                self.points[i] = space.canonical(flat_config(space, point))
+            except SpaceError as error:
+                raise error.at(f"points_to_evaluate[{i}]") from None
+
+    def next(self) -> Pending | None:
+        """The next point, from now on on its way; None after the last."""
+        if self._begun == len(self.points):
+            return None
+        self._begun += 1
+        pending = self.out[-self._begun] = Pending(-self._begun, self.points[self._begun - 1])
+        return pending
+
+    def tell(self, trial: Trial) -> None:
+        """Enter a point that has ended."""
+        del self.out[trial.number]
+        self.ended.append(trial)
+
+    def add(self, config: Config, outcome: Outcome) -> Trial:
+        """Enter a result from elsewhere; the trial that it becomes."""
+        number = min([-len(self.points), *(trial.number for trial in self.ended)]) - 1
+        trial = Trial(number, config, outcome)
+        self.ended.append(trial)
+        return trial
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        return {
+            "points": self.points,
+            "begun": self._begun,
+            "out": to_json(self.out.values()),
+            "ended": to_json(self.ended),
+        }
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Front:
+        """What `to_json` wrote."""
+        front = cls(given["points"])
+        front._begun = given["begun"]
+        front.out = pending_of(given["out"])
+        front.ended = trials_of(given["ended"])
+        return front

@@ -1,0 +1,381 @@
+"""A method as a Ray Tune search algorithm.
+
+`MethodSearch` gives Tune's trials to a `runner.asktell.Run` and holds little else: which trial id
+is which number, and the points to try first. Whatever a trial reports and whatever the method
+does, nothing is raised into Tune once trials have started, because that would end the whole
+experiment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from runner.asktell import Budget, Order, Run
+from runner.convert import to_space
+from runner.convert.json_form import space_from_json, space_to_json
+from runner.convert.raytune import flat_config, from_ray_tune, nested_config, searched_part
+from runner.errors import MethodError, SpaceError
+from runner.methods import Method, make_method
+from runner.search.arguments import check_arguments, settled
+from runner.search.front import Front
+from runner.search.results import outcome_of, reported_config
+from runner.search.state import foreign_state, pending_of, read_state, to_json, trials_of, write_state
+from runner.seeds import seed_for
+from runner.space import Space
+from runner.trial import DONE, Answer, Pending, Status, Trial
+
+logger = logging.getLogger(__name__)
+
+
+class MethodSearch(Searcher):  # type: ignore[misc]  # Ray's classes are not typed
+    """Any method as a Ray Tune search algorithm.
+
+    A trial counts by its last result. A metric that is missing, NaN or infinite makes it INVALID,
+    an error FAILED; one that is stopped before its first result is STOPPED and has no loss. A
+    trial that a scheduler has stopped early counts as completed, by its last value: Tune does
+    not tell the two apart. (Where a result lacks the metric altogether, Tune itself ends the
+    experiment unless TUNE_DISABLE_STRICT_METRIC_CHECKING=1.) A method that raises ends the search,
+    with an error in the log; trials on their way still finish.
+
+    A result may hold a gradient of the metric, ``{"gradient": {"x": 0.5}}``, and ``loss_std``,
+    the standard deviation of its noise, for methods that use them.
+
+    Parameters
+    ----------
+    method : str or Method
+        A name of the registry, or a method with its settings.
+    space : Space, mapping or expression, optional
+        Whatever `runner.convert.to_space` reads. Default: Tune's ``param_space``, of which plain
+        values are passed on to the trials untouched.
+    metric : str, optional
+        Name in the results, the keys of nested results joined by "/". Default: what
+        ``tune.TuneConfig`` says; Tune passes that on only together with a ``param_space``.
+    mode : "min" or "max", optional
+        Likewise.
+    trials : int, optional
+        The budget, after which the search is finished; also what a grid is sized to. Default:
+        Tune's ``num_samples`` where there is a ``param_space``, else no limit.
+    seed : int, default 0
+        The proposals follow from it and from the results, and from nothing else.
+    max_concurrent : int, optional
+        Trials in flight at the most; ``max_concurrent_trials`` of ``tune.TuneConfig`` overrides it.
+        Default: as many as Tune starts.
+    order : "async" or "trial", default "async"
+        What a proposal knows: all trials that have ended, or, whatever their order of arrival,
+        exactly those before the last ``max_concurrent`` (1 by default).
+    points_to_evaluate : sequence of dict
+        Configs to try first, in this order; the method is told of them when they have ended.
+
+    Raises
+    ------
+    MethodError
+        Where the method does not exist or cannot search the space, or an argument does not fit.
+    SpaceError
+        Where the space or a point does not fit.
+
+    Examples
+    --------
+    >>> search = MethodSearch("grid", {"x": [1, 2, 3]}, metric="loss", mode="min")
+    >>> config = search.suggest("a trial")
+    >>> search.on_trial_complete("a trial", {"loss": config["x"] ** 2})
+    """
+
+    _metric: str | None
+    _mode: str | None
+    CKPT_FILE_TMPL = "searcher-state-{}.json"
+
+    def __init__(
+        self,
+        method: str | Method,
+        space: Any = None,
+        metric: str | None = None,
+        mode: str | None = None,
+        *,
+        trials: int | None = None,
+        seed: int = 0,
+        max_concurrent: int | None = None,
+        order: Order = "async",
+        points_to_evaluate: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        check_arguments(metric, mode, trials, seed, max_concurrent, order)
+        super().__init__(metric=metric, mode=mode)
+        self._metric, self._mode = settled(metric, mode)
+        self._method = make_method(method) if isinstance(method, str) else method
+        self._seed, self._order, self._limit = seed, order, max_concurrent
+        self._given_trials = self._trials = trials
+        self._front = Front(points_to_evaluate)
+        self._numbers: dict[str, int] = {}  # Tune's trial id -> number; those of points are negative
+        self._space: Space | None = None
+        self._run: Run | None = None
+        self._finished = False
+        if space is not None:
+            self._adopt(to_space(space))
+
+    # -- what Tune calls ------------------------------------------------------------------------
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: Mapping[str, Any], **spec: Any
+    ) -> bool:
+        """Take metric, mode and, unless it has one, the space from Tune.
+
+        Parameters
+        ----------
+        metric, mode : str or None
+        config : mapping
+            Tune's ``param_space``.
+        **spec
+            ``num_samples`` is used where ``trials`` is not given.
+
+        Returns
+        -------
+        bool
+            False where both the search and ``param_space`` have a space; Tune then says so.
+
+        Raises
+        ------
+        MethodError
+            Where the method cannot search the space, or metric or mode contradict the search's.
+        SpaceError
+            Where the space or a point does not fit, or there is nothing to search.
+        """
+        parts = searched_part(config)
+        if self._space is not None and parts:
+            return False
+        self._metric, self._mode = settled(self._metric, self._mode, metric, mode)
+        samples = spec.get("num_samples")
+        if self._given_trials is None and isinstance(samples, int) and 0 < samples < sys.maxsize:
+            self._trials = samples
+        if self._space is None and not parts:
+            raise SpaceError("there is nothing to search.", where="param_space", hint="Give it a domain.")
+        self._adopt(self._space or from_ray_tune(parts))
+        return True
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Take over the limit of Tune's `ConcurrencyLimiter`.
+
+        True is returned, so that the limiter leaves the counting to the search: after a restore
+        it would go on to count trials that have got a new id. Its ``batch=True`` has no effect then.
+        """
+        self._limit = max_concurrent
+        if self._run is not None and self._order == "trial":
+            self._run.parallel = max_concurrent
+        return True
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The config of the next trial, None while another must end first, or FINISHED.
+
+        Raises
+        ------
+        MethodError
+            At the first call only: where there is no space, metric or mode.
+        """
+        run = self._begin()
+        if len(run.pending) + len(self._front.out) >= (self._limit or math.inf):
+            return None
+        pending = self._front.next()
+        if pending is None:
+            if self._front.out and self._order == "trial":
+                return None  # else what the first proposals know would depend on arrival
+            answer = run.ask()
+            if isinstance(answer, Answer):
+                return self._finish(run) if answer is DONE else None
+            pending = answer
+        self._numbers[trial_id] = pending.number
+        return nested_config(run.space, pending.config)
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Enter a trial that has ended.
+
+        A second call for one trial is ignored. A trial id that is not known is one that Tune has
+        restarted under another id: it counts as the pending trial with its config, if there is one.
+        """
+        run = self._run
+        if run is None:
+            return
+        on_their_way = self._front.out | run.pending
+        if trial_id in self._numbers:
+            pending = on_their_way.get(self._numbers[trial_id])
+        else:
+            config = reported_config(run.space, result)
+            pending = next((trial for trial in on_their_way.values() if trial.config == config), None)
+        if pending is None:
+            return
+        self._numbers[trial_id] = pending.number
+        trial = Trial(
+            pending.number,
+            pending.config,
+            outcome_of(run.space, str(self._metric), self._mode, result, error),
+            suggest_seconds=pending.suggest_seconds,
+            known=pending.known,
+        )
+        if trial.number < 0:
+            self._front.tell(trial)
+            run.add_known(trial)
+        else:
+            run.tell(trial)
+
+    def add_evaluated_point(
+        self,
+        parameters: Mapping[str, Any],
+        value: float | None,
+        error: bool = False,
+        pruned: bool = False,
+        intermediate_values: Sequence[float] | None = None,
+    ) -> None:
+        """Tell the method of a result from elsewhere; it spends no budget.
+
+        Parameters
+        ----------
+        parameters : mapping
+            The config; what is no parameter of the space is left out.
+        value : float or None
+            The metric.
+        error, pruned : bool, default False
+            Whether it failed, or was stopped early.
+        intermediate_values : sequence of float, optional
+            Not used.
+
+        Raises
+        ------
+        MethodError
+            Where the search has no space or mode yet.
+        SpaceError
+            Where the config is not in the space.
+        """
+        del intermediate_values
+        space, metric = self._ready()
+        flat = flat_config(space, parameters)
+        config = space.canonical({name: flat[name] for name in flat if name in space.names})
+        outcome = outcome_of(space, metric, self._mode, {metric: value}, error)
+        if pruned and outcome.status is Status.COMPLETED:
+            outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
+        trial = self._front.add(config, outcome)
+        if self._run is not None:
+            self._run.add_known(trial)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write the state as JSON, so that the file is either whole or not there."""
+        run = self._run
+        write_state(
+            checkpoint_path,
+            self._identity()
+            | {
+                "trials": self._trials,
+                "limit": self._limit,
+                "front": self._front.to_json(),
+                "ended": to_json(run.ended.values() if run else ()),
+                "pending": to_json(run.pending.values() if run else ()),
+                "numbers": self._numbers,
+            },
+        )
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Go on from what `save` wrote.
+
+        Trials that were on their way count as such until Tune reports them: it requeues them,
+        unless told not to (``resume_unfinished=False``).
+
+        Raises
+        ------
+        MethodError
+            Where the file cannot be read, or is of another method, setting, seed, order, space,
+            metric or mode.
+        """
+        state = read_state(checkpoint_path)
+        try:
+            self._enter(state, checkpoint_path)
+        except (KeyError, TypeError, ValueError) as error:
+            raise MethodError(f"it is no state of a search ({error!r}).", where=checkpoint_path) from None
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _adopt(self, space: Space) -> None:
+        """Take a space, and refuse now what would have to be refused at the first trial."""
+        self._prepared(space)
+        self._front.fit(space)
+        self._space = space
+
+    def _prepared(self, space: Space) -> Method:
+        return self._method.prepare(space, self._rest, self._limit or 1)
+
+    @property
+    def _rest(self) -> int | None:
+        """The budget of the method's own proposals."""
+        return None if self._trials is None else max(0, self._trials - len(self._front.points))
+
+    def _ready(self) -> tuple[Space, str]:
+        """Space and metric, or MethodError where they or the mode are not known."""
+        space, metric, mode = self._space, self._metric, self._mode
+        if space is None or metric is None or mode is None:
+            what = "space" if space is None else "metric" if metric is None else "mode"
+            raise MethodError(
+                f"the search has no {what}.",
+                where=type(self).__name__,
+                hint=f"Give it {what}=...: without a param_space Tune passes nothing on.",
+            )
+        return space, metric
+
+    def _begin(self, ended: Sequence[Trial] = (), pending: Sequence[Pending] = ()) -> Run:
+        if self._run is None:
+            space, _ = self._ready()
+            self._run = Run(
+                space,
+                self._prepared(space),
+                seed_for(self._seed, "propose", bits=128),
+                Budget(trials=self._rest),
+                # In order "async" a run would wait for its oldest trial; `suggest` counts instead.
+                parallel=sys.maxsize if self._order == "async" else self._limit or 1,
+                order=self._order,
+                history=ended,
+                known=self._front.ended,
+                pending=pending,
+            )
+        return self._run
+
+    def _finish(self, run: Run) -> str:
+        if not self._finished:
+            self._finished = True
+            level = logging.ERROR if run.failed else logging.INFO
+            logger.log(level, "The %s search has ended: %s.", self._method.name, run.end_reason)
+        return str(Searcher.FINISHED)
+
+    def _identity(self) -> dict[str, Any]:
+        """What a state must share with the search that goes on from it, as JSON has it."""
+        return {
+            "method": self._method.name,
+            "settings": json.loads(json.dumps(self._method.settings(), default=repr)),
+            "seed": self._seed,
+            "order": self._order,
+            "space": None if self._space is None else space_to_json(self._space),
+            "metric": self._metric,
+            "mode": self._mode,
+        }
+
+    def _enter(self, state: Mapping[str, Any], where: str) -> None:
+        for what, own in self._identity().items():
+            if own is not None and own != state[what]:
+                raise foreign_state(what, state[what], own, where)
+        self._metric, self._mode = state["metric"], state["mode"]
+        self._limit = self._limit or state["limit"]
+        self._front = Front.from_json(state["front"])
+        self._numbers = state["numbers"]
+        self._trials, self._run, self._finished = state["trials"], None, False
+        if state["space"] is None:
+            return
+        self._space = space_from_json(state["space"])
+        then = self._prepared(self._space)
+        if self._given_trials is not None:
+            self._trials = self._given_trials
+            if self._prepared(self._space) != then:  # a grid of another size
+                raise foreign_state("trials", state["trials"], self._given_trials, where)
+        self._begin(trials_of(state["ended"]), list(pending_of(state["pending"]).values()))

@@ -1,0 +1,73 @@
+"""What Tune's results say of a trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from runner.convert.raytune import flat_config, flat_dict
+from runner.errors import SpaceError
+from runner.problems.evaluation import as_number
+from runner.space import Space
+from runner.trial import Config, Outcome, Status
+
+
+def outcome_of(
+    space: Space, metric: str, mode: str | None, result: Mapping[str, Any] | None, error: bool
+) -> Outcome:
+    """What Tune says of a trial, as an outcome to be minimised.
+
+    Parameters
+    ----------
+    space : Space
+        Its names are looked for in the gradient.
+    metric : str
+        The keys of a nested metric are joined by "/".
+    mode : "min" or "max"
+    result : mapping or None
+        The last result, nested or flat; None where there was none.
+    error : bool
+        Whether the trial failed.
+    """
+    if error:
+        return Outcome(Status.FAILED, error=Status.FAILED.sentence)
+    if result is None:
+        return Outcome(Status.STOPPED, error=Status.STOPPED.sentence)
+    flat = flat_dict(result)
+    seconds = _finite(flat.get("time_total_s")) or 0.0
+    value = _finite(flat.get(metric))
+    if value is None:
+        found = repr(flat.get(metric))[:80]
+        return Outcome(Status.INVALID, error=f"the metric '{metric}' is {found}.", seconds=seconds)
+    sign = -1.0 if mode == "max" else 1.0
+    reported = {name: _finite(flat.get(f"gradient/{name}")) for name in space.names}
+    gradient = {name: sign * slope for name, slope in reported.items() if slope is not None}
+    spread = _finite(flat.get("loss_std"))
+    return Outcome(
+        Status.COMPLETED,
+        loss=sign * value,
+        value=value,
+        gradient=gradient or None,
+        metrics={} if spread is None else {"loss_std": spread},
+        seconds=seconds,
+    )
+
+
+def _finite(value: object) -> float | None:
+    number = as_number(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def reported_config(space: Space, result: Mapping[str, Any] | None) -> Config | None:
+    """The config that Tune's results carry, or None."""
+    config = {
+        name.removeprefix("config/"): value
+        for name, value in flat_dict(result or {}).items()
+        if name.startswith("config/")
+    }
+    flat = flat_config(space, config)
+    try:
+        return space.canonical({name: flat[name] for name in flat if name in space.names})
+    except SpaceError:
+        return None

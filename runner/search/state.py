@@ -1,0 +1,79 @@
+"""The state of a search in a file: JSON, written as a whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.errors import MethodError
+from runner.trial import Origin, Outcome, Pending, Status, Trial
+
+_FORMAT = "fivefold search 1"
+
+
+def write_state(path: str, state: Mapping[str, Any]) -> None:
+    """Write a state beside its place, make it durable, and move it there."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump({"format": _FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_state(path: str) -> dict[str, Any]:
+    """Read what `write_state` wrote.
+
+    Raises
+    ------
+    MethodError
+        Where the file cannot be read, or is something else.
+    """
+    try:
+        state = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MethodError(f"the state of the search cannot be read: {error}.", where=str(path)) from None
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise MethodError(
+            "it is no state of a search.", where=str(path), hint="Give a file that save() wrote."
+        )
+    return state
+
+
+def foreign_state(what: str, found: object, own: object, where: str) -> MethodError:
+    """The error for a state that another search wrote."""
+    return MethodError(
+        f"the {what} of this state is {found!r}; this search has {own!r}.",
+        where=where,
+        hint="Restore it with a search that was made as that one was.",
+    )
+
+
+def to_json(trials: Iterable[Trial] | Iterable[Pending]) -> list[dict[str, Any]]:
+    """Trials as JSON has them."""
+    return [dataclasses.asdict(trial) for trial in trials]
+
+
+def trials_of(given: Iterable[Mapping[str, Any]]) -> list[Trial]:
+    """The ended trials that `to_json` was given."""
+    return [
+        Trial(**{**data, "outcome": _outcome(data["outcome"]), "origin": Origin(data["origin"])})
+        for data in given
+    ]
+
+
+def pending_of(given: Iterable[Mapping[str, Any]]) -> dict[int, Pending]:
+    """The pending trials that `to_json` was given, by number."""
+    return {data["number"]: Pending(**data) for data in given}
+
+
+def _outcome(data: Mapping[str, Any]) -> Outcome:
+    return Outcome(**{**data, "status": Status(data["status"]), "folds": tuple(data["folds"])})

@@ -1,0 +1,215 @@
+"""What the command draws: live progress, plain lines where no terminal listens, and tables.
+
+A value is always shown in the problem's own direction.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from runner.asktell import Run
+from runner.dispatch import Monitor
+from runner.study import Study
+from runner.trial import Trial
+
+_MOST_ROWS = 30
+_REFRESHES_PER_SECOND = 4
+_PLAIN_SECONDS = 10.0
+
+
+class Progress(Monitor):
+    """Counts what has ended; the base of the live and the plain display.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.study: Study | None = None
+        self.runs: Sequence[Run] = ()
+        self.done = self.failures = self.found_done = 0
+        self.total: int | None = None
+        self._began = time.monotonic()
+
+    def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
+        """See `Monitor.begin`."""
+        self.study, self.runs = study, runs
+        self.done = self.found_done = sum(len(run.ended) for run in runs)
+        self.failures = sum(not trial.valid for run in runs for trial in run.ended.values())
+        if study.budget.trials is not None:
+            self.total = study.budget.trials * len(runs)
+        shape = " x ".join(
+            _count(n, what)
+            for n, what in (
+                (len(study.methods), "method"),
+                (len(study.problems), "problem"),
+                (len(study.seeds), "seed"),
+            )
+        )
+        self.note(f"{study.name}: {shape}, {_limit(study)}; on {where}.")
+        if self.found_done:
+            self.note(f"{_count(self.done, 'trial')} of it done before; going on.")
+        self._began = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """See `Monitor.note`."""
+        self.console.print(Text(text, style="dim"))
+
+    def ended(self, index: int, trial: Trial) -> None:
+        """See `Monitor.ended`."""
+        self.done += 1
+        self.failures += not trial.valid
+
+    def finished(self, index: int) -> None:
+        """See `Monitor.finished`; a run that ends early makes the total smaller."""
+        if self.total is not None and self.study is not None and self.study.budget.trials is not None:
+            self.total -= max(0, self.study.budget.trials - len(self.runs[index].ended))
+        run = self.runs[index]
+        if run.failed and self.study is not None:
+            self.note(f"{self.study.runs[index].id} ended early: {run.end_reason}.")
+
+    def eta(self) -> float | None:
+        """Seconds that are left, at the pace of this session; None where nothing tells."""
+        new = self.done - self.found_done
+        if self.total is None or new < 1:
+            return None
+        return (time.monotonic() - self._began) / new * (self.total - self.done)
+
+    def line(self) -> str:
+        """The state in one line."""
+        parts = [f"{self.done}/{self.total} trials" if self.total is not None else f"{self.done} trials"]
+        if self.failures:
+            parts.append(f"{self.failures} failed")
+        parts.append(f"{duration(time.monotonic() - self._began)} so far")
+        left = self.eta()
+        if left is not None and self.done < (self.total or 0):
+            parts.append(f"about {duration(left)} left")
+        return ", ".join(parts)
+
+    def incumbents(self) -> Iterable[tuple[str, str, int, int, float | None]]:
+        """(problem, method, trials, failures, median incumbent value over seeds) of each pair."""
+        if self.study is None:
+            return
+        pairs: dict[tuple[str, str], list[Run]] = {}
+        for spec, run in zip(self.study.runs, self.runs, strict=True):
+            pairs.setdefault((spec.problem.name, spec.label), []).append(run)
+        for (problem, label), runs in pairs.items():
+            best = [run.incumbent.outcome.value for run in runs if run.incumbent is not None]
+            values = [value for value in best if value is not None]
+            trials = [trial for run in runs for trial in list(run.ended.values())]
+            yield (
+                problem,
+                label,
+                len(trials),
+                sum(not trial.valid for trial in trials),
+                statistics.median(values) if values else None,
+            )
+
+
+class PlainProgress(Progress):
+    """One line every ten seconds, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._last = -math.inf
+
+    def ended(self, index: int, trial: Trial) -> None:
+        """See `Monitor.ended`."""
+        super().ended(index, trial)
+        now = time.monotonic()
+        if now - self._last >= _PLAIN_SECONDS:
+            self._last = now
+            self.console.print(self.line(), highlight=False)
+
+    def close(self) -> None:
+        """See `Monitor.close`."""
+        if self.study is not None:
+            self.console.print(self.line(), highlight=False)
+
+
+class LiveProgress(Progress):
+    """A bar and a table that stay in place while the study runs."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._drawn_at = -math.inf
+        self._drawing: RenderableType = ""
+        self._live = Live(
+            console=console,
+            get_renderable=self._draw,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=True,
+        )
+
+    def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
+        """See `Monitor.begin`."""
+        super().begin(study, runs, where)
+        self._live.start()
+
+    def close(self) -> None:
+        """See `Monitor.close`."""
+        if self._live.is_started:
+            self._live.stop()
+            self.console.print(self.line(), highlight=False)
+
+    def _draw(self) -> RenderableType:
+        """Drawn by the display's own thread, from counters that only grow."""
+        rows = list(self.incumbents())
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("problem", "method"):
+            table.add_column(name)
+        for name in ("trials", "failed", "median incumbent"):
+            table.add_column(name, justify="right")
+        for problem, label, trials, failures, value in rows[:_MOST_ROWS]:
+            table.add_row(problem, label, str(trials), str(failures or ""), number(value))
+        if len(rows) > _MOST_ROWS:
+            table.add_row(f"and {len(rows) - _MOST_ROWS} more", "", "", "", "")
+        bar = ProgressBar(total=self.total or 1, completed=self.done if self.total else 0, width=40)
+        return Group(table, bar, Text(self.line()))
+
+
+def progress(console: Console) -> Progress:
+    """The display that suits a console."""
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+
+
+def number(value: float | None) -> str:
+    """A number for a table: five significant digits; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.5g}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in the unit that suits it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _limit(study: Study) -> str:
+    limits = []
+    if study.budget.trials is not None:
+        limits.append(_count(study.budget.trials, "trial"))
+    if study.budget.seconds is not None:
+        limits.append(duration(study.budget.seconds))
+    return f"{' or '.join(limits)} each"
