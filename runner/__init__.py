@@ -1,1 +1,83 @@
-"""fivefold: hyper-parameter optimisation by six methods, in parallel on Ray, compared fairly."""
+"""fivefold: compare methods of hyper-parameter optimisation, in parallel on Ray.
+
+Everything public is reached from here and imported at its first use, so that ``import runner``
+loads neither Ray nor pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.domains import Choice, Float, Int
+    from runner.launch import Result, optimize, run
+    from runner.problems import Problem, problem
+    from runner.results import Results
+    from runner.search import (
+        BayesSearch,
+        ExhaustiveSearch,
+        GradientSearch,
+        GridSearch,
+        MethodSearch,
+        RandomSearch,
+        TPESearch,
+    )
+    from runner.space import Space
+    from runner.study import Study
+
+_HOME = {
+    "Choice": "domains",
+    "Float": "domains",
+    "Int": "domains",
+    "Space": "space",
+    "Problem": "problems",
+    "problem": "problems",
+    "Study": "study",
+    "Results": "results",
+    "Result": "launch",
+    "optimize": "launch",
+    "run": "launch",
+    "MethodSearch": "search",
+    "BayesSearch": "search",
+    "ExhaustiveSearch": "search",
+    "GradientSearch": "search",
+    "GridSearch": "search",
+    "RandomSearch": "search",
+    "TPESearch": "search",
+}
+
+__all__ = [
+    "BayesSearch",
+    "Choice",
+    "ExhaustiveSearch",
+    "Float",
+    "GradientSearch",
+    "GridSearch",
+    "Int",
+    "MethodSearch",
+    "Problem",
+    "RandomSearch",
+    "Result",
+    "Results",
+    "Space",
+    "Study",
+    "TPESearch",
+    "optimize",
+    "problem",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'runner' has no attribute '{name}'")
+    value: object = getattr(importlib.import_module(f"runner.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return [*globals(), *_HOME]

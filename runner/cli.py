@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -52,31 +51,14 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command; every mistake of a user ends in one sentence and its exit code."""
-    sys.exit(_run(sys.argv[1:]))
-
-
-def _run(arguments: list[str]) -> int:
     try:
-        code = app(arguments, standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        app()
     except StudyInterrupted as error:
-        err_console.print(str(error), highlight=False, markup=False, soft_wrap=True)
-        err_console.print("Run the same command again to go on.", highlight=False)
-        return error.exit_code
+        err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
     except FivefoldError as error:
         err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
-        return error.exit_code
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        err_console.print("interrupted; run the same command again to go on.", highlight=False)
-        return StudyInterrupted.exit_code
-    except BrokenPipeError:  # the reader of our output has gone; Python must not tell it so again
-        sys.stderr.close()
-        return 0
+        sys.exit(error.exit_code)
 
 
 @app.command()
@@ -97,7 +79,7 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
-) -> int:
+) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
@@ -110,7 +92,7 @@ def run(
     print_leaderboard(out_console, results)
     results.export()
     out_console.print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
-    return 0 if results.ok else 1
+    raise typer.Exit(0 if results.ok else 1)
 
 
 @app.command()
@@ -128,14 +110,13 @@ def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials
 def show(
     folder: Folder,
     trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
-) -> int:
+) -> None:
     """The leaderboard of a study, also while it runs."""
     from runner.results import Results
     from runner.tables import print_leaderboard
 
     results = Results.open(folder)
     print_leaderboard(out_console, results, trials)
-    return 0
 
 
 @app.command()
@@ -143,14 +124,14 @@ def best(
     folder: Folder,
     problem: Annotated[str | None, typer.Option(help="Only this problem.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-) -> int:
+) -> None:
     """The best config of each problem, ready to paste."""
     from runner.results import Results
     from runner.tables import print_best
 
     found = Results.open(folder).best(problem)
     print_best(out_console, found, as_json)
-    return 0 if found else 1
+    raise typer.Exit(0 if found else 1)
 
 
 @app.command()
@@ -224,3 +205,7 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+if __name__ == "__main__":
+    main()

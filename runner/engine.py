@@ -23,6 +23,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle, tune
+from ray._private import worker as ray_worker
 from ray.tune.schedulers import FIFOScheduler
 
 from runner.cluster import Connection, environment
@@ -31,7 +32,7 @@ from runner.errors import EngineError, FivefoldError, StudyInterrupted
 from runner.inprocess import on_interrupt
 from runner.problems import Problem
 from runner.problems.loading import PREFIX
-from runner.studysearch import StudySearch
+from runner.search.study_search import StudySearch
 from runner.trial import Outcome, Status
 
 # Each costs time per trial or writes what nobody reads. Our handler of Ctrl-C replaces Tune's,
@@ -208,14 +209,16 @@ class Watch(tune.Callback):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Tune's log of lost trials, which are rows of the table here."""
+    """Without what Tune and Ray print about lost workers: here these are rows of the table."""
     logger = logging.getLogger("ray.tune")
-    before = logger.level
+    level, print_message = logger.level, ray_worker.print_to_stdstream
     logger.setLevel(logging.CRITICAL)
+    ray_worker.print_to_stdstream = lambda *args, **kwargs: None  # Ray has no switch for it
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.setLevel(level)
+        ray_worker.print_to_stdstream = print_message
 
 
 def _kill(trial: Any) -> None:

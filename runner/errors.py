@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
+
+_MOST_FILES = 8
 
 
 class FivefoldError(Exception):
@@ -101,3 +104,31 @@ def nearest(name: str, options: Iterable[str]) -> str:
     if close:
         return f"Did you mean '{close[0]}'?"
     return f"Known are: {', '.join(known)}." if known else "None is known."
+
+
+def nearest_file(path: Path, suffixes: Iterable[str]) -> str:
+    """A hint for a file that is missing: the nearest one in its folder.
+
+    Parameters
+    ----------
+    path : Path
+        Where nothing was found.
+    suffixes : iterable of str
+        Of the files that would have done, in lower case.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    if not path.parent.is_dir():
+        return f"There is no folder '{path.parent}' either."
+    wanted = tuple(suffixes)
+    # Stems are compared: with a suffix in common all short names would be near.
+    found = {other.stem: other.name for other in path.parent.iterdir() if other.suffix.lower() in wanted}
+    close = difflib.get_close_matches(path.stem, found, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{found[close[0]]}'?"
+    if found:
+        return f"The folder '{path.parent}' holds {', '.join(sorted(found.values())[:_MOST_FILES])}."
+    return f"The folder '{path.parent}' holds no {' or '.join(wanted)} file."

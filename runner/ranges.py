@@ -53,7 +53,7 @@ def check_range(low: float, high: float, log: bool, step: float | None) -> None:
     if log and low <= 0:
         raise SpaceError(
             f"low is {low} with log: true; a logarithmic range must start above 0.",
-            hint="Raise low (1e-6, say), or drop log.",
+            hint=f"Raise low ({'1' if isinstance(low, int) else '1e-6'}, say), or drop log.",
         )
     if step is not None and step <= 0:
         raise SpaceError(f"step is {step}; a step must be more than 0.")

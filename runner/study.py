@@ -80,6 +80,8 @@ class Study:
     report : ReportFile
     source : dict
         The study as a mapping that could stand in a study file, where it came from one.
+    where : str
+        What errors call the study: its file, where it came from one.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Study:
     trial: TrialFile = dataclasses.field(default_factory=TrialFile)
     report: ReportFile = dataclasses.field(default_factory=ReportFile)
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    where: str = dataclasses.field(default="study", compare=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -131,6 +134,10 @@ class Study:
         for i, given in enumerate(file.problems):
             with _place(f"{where}: problems[{i}]"):
                 problem = load_problem(given, folder)
+                if problem.space.size() == 0:
+                    raise StudyError(
+                        "all configs of its space are forbidden.", where="forbid", hint="Forbid less."
+                    )
                 if problem.name in [p.name for p in problems]:
                     raise StudyError(f"the name '{problem.name}' stands twice.", hint="Give one a 'name'.")
                 problems.append(problem)
@@ -164,6 +171,7 @@ class Study:
             trial=file.trial,
             report=file.report,
             source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
+            where=where,
         )
         with _place(where):
             _ = study.runs  # prepares every method for every space: refuses what cannot be searched
@@ -195,8 +203,8 @@ class Study:
 
     def check(self) -> None:
         """Load data and try what each problem can try; raises ProblemError."""
-        for problem in self.problems:
-            with _place(f"problem '{problem.name}'"):
+        for i, problem in enumerate(self.problems):
+            with _place(f"{self.where}: problems[{i}]"):
                 problem.check()
 
     def changed(
@@ -217,7 +225,11 @@ class Study:
                     raise StudyError(
                         f"the study has no method '{label}'.", where="--methods", hint=nearest(label, have)
                     )
-            study = dataclasses.replace(study, methods=tuple((k, m) for k, m in self.methods if k in methods))
+            kept = tuple((label, method) for label, method in self.methods if label in methods)
+            report = self.report
+            if report.reference not in methods:
+                report = report.model_copy(update={"reference": None})
+            study = dataclasses.replace(study, methods=kept, report=report)
         if seeds is not None:
             if seeds < 1:
                 raise StudyError(f"got {seeds}; at least one seed is needed.", where="--seeds")
@@ -226,7 +238,7 @@ class Study:
             if trials < 1:
                 raise StudyError(f"got {trials}; at least one trial is needed.", where="--trials")
             study = dataclasses.replace(study, budget=dataclasses.replace(self.budget, trials=trials))
-        with _place(f"study '{self.name}'"):
+        with _place(self.where):
             _ = study.runs
         return study
 
@@ -238,6 +250,8 @@ class Study:
             "seeds": list(self.seeds),
             "budget": {key: value for key, value in limits.items() if value is not None},
         }
+        if "report" in keys and self.report.reference is None:
+            keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]
         keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
         return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)

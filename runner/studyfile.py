@@ -10,17 +10,37 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from runner.errors import StudyError, nearest
+from runner.errors import StudyError, nearest, nearest_file
+
+EXAMPLE = """\
+# Which method tunes this model best? Run it with: fivefold run study.yaml
+name: example
+problems:
+  - name: svc_digits
+    estimator: sklearn.svm.SVC
+    data: digits            # or a .csv or .parquet file beside this one, with target: COLUMN
+    cv: 5
+    scoring: accuracy
+    space:
+      C: {float: [0.01, 1000], log: true}
+      gamma: {float: [0.00001, 1], log: true}
+methods: [random, bayes, tpe]     # also exhaustive, grid, gradient; see: fivefold methods
+seeds: 3
+budget: {trials: 20}              # per run; and seconds: 600, whichever ends first
+"""
+"""A study file that runs as it is."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Whole = Annotated[int, Field(strict=True)]
 
 
 class BudgetFile(BaseModel):
@@ -36,9 +56,11 @@ class TrialFile(BaseModel):
 
     model_config = _STRICT
     cpus: Positive = Field(1.0, description="Logical CPUs per trial.")
-    gpus: Annotated[float, Field(ge=0)] = Field(0.0, description="GPUs per trial, fractions allowed.")
+    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="GPUs per trial, fractions allowed."
+    )
     timeout: Positive | None = Field(None, description="Seconds after which a trial is killed.")
-    retries: Annotated[int, Field(ge=0)] = Field(
+    retries: Annotated[int, Field(ge=0, strict=True)] = Field(
         2, description="Further tries after a worker died; not after an exception."
     )
 
@@ -70,8 +92,8 @@ class StudyFile(BaseModel):
         min_length=1,
         description="Names; {name: {setting: value}}; or {name: label, method: name, setting: value}.",
     )
-    seeds: int | list[int] = Field(10, description="How many seeds (0, 1, ...), or a list of them.")
-    seed: int = Field(0, description="The study's own seed, from which all others are derived.")
+    seeds: Whole | list[Whole] = Field(10, description="How many seeds (0, 1, ...), or a list of them.")
+    seed: Whole = Field(0, description="The study's own seed, from which all others are derived.")
     budget: BudgetFile = Field(description="When a run ends.")
     parallel: Count = Field(1, description="Trials of one run in flight.")
     order: Literal["trial", "async"] | None = Field(
@@ -145,17 +167,24 @@ def read_yaml(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise StudyError("there is no such file.", where=str(path), hint=_beside(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"it cannot be read: {error}.", where=str(path)) from None
+        hint = nearest_file(path, (".yaml", ".yml"))
+        raise StudyError("there is no such file.", where=str(path), hint=hint) from None
+    except OSError as error:
+        raise StudyError(f"it cannot be read: {error.strerror}.", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise StudyError("it is no text in UTF-8.", where=str(path)) from None
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
         raise StudyError(f"it is no valid YAML: {error.problem or error.context}.", where=place) from None
-    except yaml.YAMLError as error:
-        raise StudyError(f"it is no valid YAML: {error}.", where=str(path)) from None
+    except yaml.reader.ReaderError as error:
+        lines = text[: error.position].split("\n")
+        raise StudyError(
+            f"it is no valid YAML: the character {chr(error.character)!a} may not stand in it.",
+            where=f"{path}, line {len(lines)}, column {len(lines[-1]) + 1}",
+        ) from None
 
 
 def parse_study(given: object, where: str) -> StudyFile:
@@ -168,7 +197,7 @@ def parse_study(given: object, where: str) -> StudyFile:
     """
     if not isinstance(given, Mapping):
         raise StudyError(
-            f"a mapping was expected, got {type(given).__name__}.",
+            f"it {_GIVEN.get(type(given), 'holds no mapping')}; a mapping of keys to values was expected.",
             where=where,
             hint="See 'fivefold init' for an example.",
         )
@@ -180,24 +209,81 @@ def parse_study(given: object, where: str) -> StudyFile:
 
 def _explain(error: ValidationError, where: str) -> StudyError:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"] if part not in ("int", "list[int]")]
-    place = f"{where}: {'.'.join(path)}" if path else where
+    # Of a union (seeds) the branch that got deepest is the one that was meant.
+    alike = [found for found in error.errors() if found["loc"][:1] == first["loc"][:1]]
+    first = max(alike, key=lambda found: len(found["loc"]))
+    path = list(first["loc"])
+    if path[0] == "seeds":  # pydantic puts the branch's type in between
+        path = ["seeds", *(part for part in path if isinstance(part, int))]
+    place = where + ":" * bool(path)
+    for i, part in enumerate(path):
+        place += f"[{part}]" if isinstance(part, int) else f"{'.' if i else ' '}{part}"
+    model, description = _described(path)
     if first["type"] == "extra_forbidden":
-        model: type[BaseModel] = StudyFile
-        for part in path[:-1]:
-            inner = model.model_fields[part].annotation
-            model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else model
-        return StudyError("unknown key.", where=place, hint=nearest(path[-1], model.model_fields))
+        return StudyError(
+            "there is no such key.", where=place, hint=nearest(str(path[-1]), model.model_fields)
+        )
     if first["type"] == "missing":
-        field = StudyFile.model_fields.get(path[-1])
-        return StudyError("it is missing.", where=place, hint=(field.description or "") if field else "")
-    message = first["msg"].removeprefix("Value error, ")
-    return StudyError(f"{message[:1].lower()}{message[1:]} (got {first['input']!r}).", where=place)
+        return StudyError("it is missing.", where=place, hint=_hint(path, description))
+    given = first["input"]
+    if first["type"] == "value_error":
+        message = f"{first['msg'].removeprefix('Value error, ')} (got {given!r})."
+    else:
+        wanted = _WANTED.get(first["type"], "something else").format_map(first.get("ctx", {}))
+        message = f"got {given!r}; {wanted} was expected."
+    return StudyError(message, where=place, hint=_hint(path, description))
 
 
-def _beside(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"There is no folder '{folder}' either."
-    found = [p.name for p in folder.iterdir() if p.suffix in (".yaml", ".yml")]
-    return nearest(path.name, found) if found else f"The folder '{folder}' holds no YAML file."
+def _described(path: list[int | str]) -> tuple[type[BaseModel], str]:
+    """The model that holds the last key of a path, and what the nearest known key says of itself."""
+    model: type[BaseModel] = StudyFile
+    description = ""
+    for i, part in enumerate(path):
+        field = model.model_fields.get(str(part))
+        if field is None:
+            break
+        description = field.description or ""
+        inner = field.annotation
+        if i < len(path) - 1 and isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return model, description
+
+
+def _hint(path: list[int | str], description: str) -> str:
+    example = _EXAMPLES.get(str(path[0])) if len(path) == 1 else None
+    return f"Write {example}." if example else description
+
+
+_GIVEN = MappingProxyType({type(None): "is empty", list: "holds a list", str: "holds words only"})
+_EXAMPLES = MappingProxyType(
+    {
+        "name": "name: a-word",
+        "problems": "problems: [branin]",
+        "methods": "methods: [random, tpe]",
+        "budget": "budget: {trials: 100}",
+        "trial": "trial: {cpus: 1, timeout: 300}",
+        "report": "report: {budgets: [50, 100], reference: random}",
+    }
+)
+_WANTED = MappingProxyType(
+    {
+        "string_type": "a text",
+        "string_too_short": "a text of at least one letter",
+        "list_type": "a list",
+        "tuple_type": "a list",
+        "too_short": "a list of at least one item",
+        "model_type": "a mapping",
+        "model_attributes_type": "a mapping",
+        "int_type": "a whole number",
+        "int_parsing": "a whole number",
+        "int_from_float": "a whole number",
+        "float_type": "a number",
+        "float_parsing": "a number",
+        "finite_number": "a finite number",
+        "greater_than": "more than {gt:g}",
+        "greater_than_equal": "at least {ge:g}",
+        "literal_error": "{expected}",
+        "invalid_key": "a word as the key",
+    }
+)
+"""What was wanted, by pydantic's type of error."""

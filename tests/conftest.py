@@ -1,4 +1,4 @@
-"""What all tests share: one hypothesis profile, and no usage report. It imports no Ray."""
+"""What all tests share: one hypothesis profile, one Ray where a test asks for it, no usage report."""
 
 import os
 
@@ -16,3 +16,12 @@ settings.register_profile(
 )
 settings.load_profile("fivefold")
 pytest.register_assert_rewrite("runner.testing")
+
+
+@pytest.fixture(scope="session")
+def ray_lanes():
+    """A connection with two lanes, for all tests that need Ray in this process."""
+    from runner.cluster import connect
+
+    with connect(2) as connection:
+        yield connection

@@ -447,7 +447,7 @@ def test_a_reader_sees_a_growing_table_while_it_is_written(tmp_path):
 
     def read():
         last = 0
-        while not done.is_set():
+        while not done.is_set() and not wrong:
             try:
                 numbers = [trial.number for trial in read_journal(folder).history(RUN)]
                 if numbers != list(range(len(numbers))) or len(numbers) < last:
@@ -460,15 +460,17 @@ def test_a_reader_sees_a_growing_table_while_it_is_written(tmp_path):
     for reader in readers:
         reader.start()
     number = 0
-    for _ in range(6):
-        with Journal.open(folder, study()) as journal:
-            for _ in range(12):
-                rows = [made(number + i, 1.0, error="x" * 2000) for i in range(20)]
-                journal.record([(RUN, trial) for trial in rows])
-                number += 20
-    done.set()
-    for reader in readers:
-        reader.join()
+    try:
+        for _ in range(6):
+            with Journal.open(folder, study()) as journal:
+                for _ in range(12):
+                    rows = [made(number + i, 1.0, error="x" * 2000) for i in range(20)]
+                    journal.record([(RUN, trial) for trial in rows])
+                    number += 20
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
     assert not wrong
     assert len(read_journal(folder).history(RUN)) == number
 

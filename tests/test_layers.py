@@ -29,7 +29,7 @@ FLOORS = [
     {"journal"},
     {"dispatch"},
     {"inprocess"},
-    {"search", "studysearch"},
+    {"search"},
     {"cluster"},
     {"engine"},
     {"results"},
@@ -37,14 +37,14 @@ FLOORS = [
     {"figures"},
     {"report"},
     {"launch"},
-    {"estimator", "testing"},
+    {"estimator", "testing", "estimate", "terminal", "tables"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
-OPEN_RAY = {"search", "studysearch", "cluster", "engine"}
-LAZY = {"cli", "__init__"}
+OPEN_RAY = {"search", "cluster", "engine"}
+LAZY = {"launch", "cli", "__init__"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
 WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}

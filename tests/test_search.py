@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import ray
 from hypothesis import given
 from hypothesis import strategies as st
 from ray import cloudpickle, tune
@@ -497,21 +496,10 @@ def test_a_limiter_leaves_the_counting_to_the_search():
 # -- in real experiments -------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AIR_NEW_OUTPUT", "0")
-        patch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=100 * 1024 * 1024,
-            log_to_driver=False,
-            configure_logging=False,
-        )
-        yield
-        ray.shutdown()
+@pytest.fixture
+def cluster(ray_lanes, monkeypatch):
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
+    monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 
 
 def fit(trainable, folder, search, param_space=None, callbacks=None, name="experiment", **config):

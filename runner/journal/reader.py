@@ -25,6 +25,7 @@ from typing import Any
 from runner.errors import JournalError, ResultsError, nearest
 from runner.journal.schema import (
     DATABASE,
+    SHARED,
     TRIAL_COLUMNS,
     check_header,
     explained,
@@ -239,7 +240,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _fetch(path: Path, options: str, shown: Path) -> Tables:
     uri = f"{path.absolute().as_uri()}?{options}"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)) as db:
+    with SHARED, closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)) as db:
         check_header(db, shown)
         db.execute("BEGIN")  # one snapshot for all three
         return (

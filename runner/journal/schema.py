@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,11 @@ LOCK: Final = "study.lock"
 
 APPLICATION_ID: Final = int.from_bytes(b"five", "big")
 SCHEMA: Final = 1
+
+SHARED: Final = threading.Lock()
+"""Held while a reader is connected, and while the writer connects. SQLite shares the log's index
+between the connections of one process, so a writer that came upon a reader's read-only index
+could not write."""
 
 _STRICT_SINCE = (3, 37)
 _TABLES = """

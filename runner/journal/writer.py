@@ -25,6 +25,7 @@ from runner.journal.schema import (
     DATABASE,
     INSERT_TRIAL,
     SELECT_HISTORY,
+    SHARED,
     STUDY_FILE,
     check_header,
     create_tables,
@@ -92,7 +93,7 @@ class Journal:
                 prepare_folder(folder)
                 lock_folder(folder, stack)
                 resumed = path.exists()
-                with explained(path):
+                with explained(path), SHARED:
                     if not resumed:
                         _create(path, study)
                     db = _connect(path, stack)

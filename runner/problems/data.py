@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.errors import ProblemError, nearest
+from runner.errors import ProblemError, nearest, nearest_file
 
 Task = Literal["classification", "regression"]
 
@@ -88,12 +88,20 @@ def load_data(data: str, target: str | None = None, folder: Path | str = ".") ->
     try:
         status = path.stat()
     except OSError:
-        raise ProblemError("there is no such file.", where=str(path), hint=_beside(path)) from None
+        raise ProblemError(
+            "there is no such file.", where=str(path), hint=nearest_file(path, _SUFFIXES)
+        ) from None
     return _file(path, str(target), status.st_mtime_ns, status.st_size)
 
 
-def check_source(data: str, target: str | None) -> None:
+def check_source(data: object, target: object) -> None:
     """Raise ProblemError where a data set's name and target cannot be right, without reading it."""
+    if not isinstance(data, str):
+        raise ProblemError(f"got {data!r}; a name or a path was expected.", where="data")
+    if not isinstance(target, str | None):
+        raise ProblemError(
+            f"got {target!r}; a column's name was expected.", where="target", hint="Put it in quotes."
+        )
     if data in BUILT_IN:
         if target is not None:
             raise ProblemError(
@@ -137,7 +145,7 @@ def _file(path: Path, target: str, mtime: int, size: int) -> Data:
         raise ProblemError(
             f"there is no column '{target}'; there is {_listed(names)}.",
             where=where,
-            hint=hint if hint.startswith("Did") else "",
+            hint=hint if hint.startswith("Did") else "Correct 'target'.",
         )
     columns = dict(table)
     goal = columns.pop(target)
@@ -223,10 +231,3 @@ def _task(y: NDArray[Any], classes: tuple[str, ...]) -> Task:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:_MOST_NAMES])
     return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
-
-
-def _beside(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"There is no folder '{path.parent}' either."
-    found = [other.name for other in path.parent.iterdir() if other.suffix.lower() in _SUFFIXES]
-    return nearest(path.name, found) if found else f"The folder '{path.parent}' holds no CSV or Parquet file."

@@ -17,8 +17,10 @@ import numpy as np
 
 from runner.errors import ProblemError, nearest
 from runner.problems.data import Data
+from runner.trial import Config
 
 _MOST_LABELS = 8
+_MOST_CHARACTERS = 500
 
 
 def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
@@ -199,6 +201,39 @@ def check_folds(data: Data, classifies: bool, cv: int, test: float) -> None:
             where="cv",
             hint="Take fewer folds, a smaller test part, or more data.",
         )
+
+
+def fit_failure(model: Any, config: Config, error: Exception) -> ProblemError:
+    """The error for a config that could not be fitted."""
+    return ProblemError(
+        f"{type(model).__name__} with {config} could not be fitted: {_described(error)}",
+        where="space",
+        hint="Change the space or params, so that most configs can.",
+    )
+
+
+def score_failure(scorer: Any, scoring: str, fitted: Any, found: Exception | float) -> ProblemError:
+    """The error for a fit that could not be scored: an exception, or a score that is not finite."""
+    model = fitted[-1] if hasattr(fitted, "steps") else fitted
+    name, needed = type(model).__name__, getattr(scorer, "_response_method", "predict")
+    needed = (needed,) if isinstance(needed, str) else needed
+    if not any(hasattr(model, method) for method in needed):
+        return ProblemError(
+            f"'{scoring}' needs {' or '.join(needed)}, which {name} does not have as it is set up.",
+            where="scoring",
+            hint="Take a scorer of plain predictions, such as accuracy, or another estimator or params.",
+        )
+    what = _described(found) if isinstance(found, Exception) else f"the score was {found}."
+    return ProblemError(
+        f"'{scoring}' does not fit {name} and these data: {what}",
+        where="scoring",
+        hint="Take another scorer, such as accuracy or balanced_accuracy for classes, r2 for numbers.",
+    )
+
+
+def _described(error: Exception) -> str:
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return text[:_MOST_CHARACTERS].rstrip(".") + "."
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.convert import parse_space
 from runner.domains import Choice, Params
@@ -28,18 +27,17 @@ from runner.problems.estimator_checks import (
     check_names,
     check_numbers,
     check_target,
+    fit_failure,
     make_estimator,
+    score_failure,
     scorer_name,
 )
+from runner.problems.folds import Rows, few, split
 from runner.seeds import rng_for, seed_for
 from runner.space import Domain, Space
 from runner.trial import Config
 
-Rows = NDArray[np.intp]
-
-_MOST_TRIED_ROWS = 500
 _TRIED_CONFIGS = 3
-_MOST_CHARACTERS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +117,11 @@ class EstimatorProblem(Problem):
                 raise ProblemError("unknown key.", where=str(key), hint=nearest(str(key), known))
         for key in ("estimator", "data", "space"):
             if key not in given:
-                raise ProblemError(f"'{key}' is missing.", where="estimator problem", hint=_NEEDED[key])
+                raise ProblemError("it is missing.", where=key, hint=_NEEDED[key])
         return cls(**given, folder=folder)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, str | Data):
-            raise ProblemError(f"got {self.data!r}; a name or a path was expected.", where="data")
-        if isinstance(self.data, str):
+        if not isinstance(self.data, Data):
             check_source(self.data, self.target)
         check_numbers(self.cv, self.test, self.scale)
         if not isinstance(self.params, Mapping):
@@ -184,7 +180,7 @@ class EstimatorProblem(Problem):
             The metric, ``folds`` (scores, in the order of the folds) and ``warnings``.
         """
         data = self._data
-        folds, _ = _split(data, self._classifies, self.cv, self.test, seed)
+        folds, _ = split(data, self._classifies, self.cv, self.test, seed)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             scores = [self._score(data, config, seed, train, held) for train, held in folds]
@@ -201,7 +197,7 @@ class EstimatorProblem(Problem):
             Where ``test`` is 0.
         """
         data = self._data
-        _, (rest, held) = _split(data, self._classifies, self.cv, self.test, seed)
+        _, (rest, held) = split(data, self._classifies, self.cv, self.test, seed)
         if not len(held):
             raise ProblemError(
                 "no rows were held out.", where=f"{self.name}.test", hint="Set test: 0.2, say."
@@ -221,30 +217,37 @@ class EstimatorProblem(Problem):
         data = self._data
         check_target(data, self._model, self._classifies)
         check_folds(data, self._classifies, self.cv, self.test)
-        folds, _ = _split(data, self._classifies, self.cv, self.test, seed_for("check"))
-        train, held = (_few(rows, data.y) for rows in folds[0])
+        folds, _ = split(data, self._classifies, self.cv, self.test, seed_for("check"))
+        train, held = (few(rows, data.y) for rows in folds[0])
         rng = rng_for("check", self.name)
         configs = [self.default] if self.default else []
         configs += [self.space.sample(rng) for _ in range(_TRIED_CONFIGS - len(configs))]
-        errors = []
-        for config in configs:  # one config may be wrong by itself: that is a failed trial
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    score = self._score(data, config, 0, train, held)
-            except Exception as error:  # whatever the estimator raises
-                errors.append(f"{type(error).__name__}: {' '.join(str(error).split())}")
-                continue
-            if np.isfinite(score):
-                return
-            errors.append(f"the score {score}")
-        raise ProblemError(
-            f"none of {len(configs)} configs could be fitted and scored by '{self.metric}';"
-            f" {configs[0]} gave {errors[0][:_MOST_CHARACTERS].rstrip('.')}.",
-            hint="Change the space, params or scoring.",
-        )
+        failures = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for config in configs:  # one config may be wrong by itself: that is a failed trial
+                failure = self._try(data, config, train, held)
+                if failure is None:
+                    return
+                failures.append(failure)
+        raise failures[0]
+
+    def _try(self, data: Data, config: Config, train: Rows, held: Rows) -> ProblemError | None:
+        """What is wrong with the fit of a config, or with its score."""
+        try:
+            fitted = self._fit(data, config, 0, train)
+        except Exception as error:  # whatever the estimator raises
+            return fit_failure(self._model, config, error)
+        try:
+            score = float(self._scorer(fitted, data.X[held], data.y[held]))
+        except Exception as error:  # whatever the scorer raises
+            return score_failure(self._scorer, self.metric, fitted, error)
+        return None if np.isfinite(score) else score_failure(self._scorer, self.metric, fitted, score)
 
     def _score(self, data: Data, config: Config, seed: int, train: Rows, held: Rows) -> float:
+        return float(self._scorer(self._fit(data, config, seed, train), data.X[held], data.y[held]))
+
+    def _fit(self, data: Data, config: Config, seed: int, train: Rows) -> Any:
         from sklearn.base import clone
 
         model = clone(self._model).set_params(**config)
@@ -253,8 +256,7 @@ class EstimatorProblem(Problem):
             for key, value in model.get_params().items()
             if key.split("__")[-1] == "random_state" and value is None
         }
-        fitted = _pipeline(model.set_params(**states), self.scale).fit(data.X[train], data.y[train])
-        return float(self._scorer(fitted, data.X[held], data.y[held]))
+        return _pipeline(model.set_params(**states), self.scale).fit(data.X[train], data.y[train])
 
     def _own_defaults(self) -> Config | None:
         """The estimator's defaults as a config, None where they are not in the space."""
@@ -282,34 +284,8 @@ _NEEDED = {
 }
 
 
-@lru_cache(maxsize=64)
-def _split(
-    data: Data, stratify: bool, cv: int, test: float, seed: int
-) -> tuple[list[tuple[Rows, Rows]], tuple[Rows, Rows]]:
-    """The folds as (train, held-out) row numbers, and the rows as (all but test, test)."""
-    from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
-
-    y = data.y
-    rest, held = np.arange(len(y)), np.arange(0)
-    if test:
-        rest, held = train_test_split(
-            rest, test_size=test, stratify=y if stratify else None, random_state=seed_for(seed, "test")
-        )
-    cutter = (StratifiedKFold if stratify else KFold)(cv, shuffle=True, random_state=seed_for(seed, "split"))
-    folds = [(rest[train], rest[left_out]) for train, left_out in cutter.split(rest, y[rest])]
-    return folds, (rest, held)
-
-
 def _pipeline(model: Any, scale: bool) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), model) if scale else model
-
-
-def _few(rows: Rows, y: NDArray[Any]) -> Rows:
-    """At most 500 of the rows, equally many of each value of y as far as there are any."""
-    _, value, count = np.unique(y[rows], return_inverse=True, return_counts=True)
-    turn = np.empty(len(rows), dtype=np.intp)
-    turn[np.argsort(value, kind="stable")] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-    return rows[np.argsort(turn, kind="stable")[:_MOST_TRIED_ROWS]]

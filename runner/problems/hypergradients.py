@@ -28,13 +28,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import ProblemError
 from runner.problems.base import Problem, register
+from runner.problems.logistic import fit_logistic, log_loss
 from runner.seeds import rng_for, seed_for
 from runner.space import Float, Space
 from runner.trial import Config
@@ -45,9 +46,6 @@ Grouping = Literal["global", "blocks", "features"]
 _FOLDS = 5
 _TEST_SHARE = 0.2
 _INTERCEPT_PENALTY = 1e-8  # keeps H definite where a fold can be separated
-_MOST_NEWTON_STEPS = 100
-_NEWTON_TOLERANCE = 1e-10  # of the norm of grad h at w = 0
-_MOST_HALVINGS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +101,7 @@ class LogisticPenalty(Problem):
         split = _split(seed)
         penalty = np.append(a[self._groups], _INTERCEPT_PENALTY)
         w, H = fit_logistic(split.X, split.t, split.P, penalty)
-        losses, slopes = _log_loss(split.X_val, split.t_val, split.P_val, w)
+        losses, slopes = log_loss(split.X_val, split.t_val, split.P_val, w)
         q = np.linalg.solve(H[:-1], slopes[:-1, :, None])[..., 0]
         per_weight = -(w[:-1] * q).mean(axis=0)[:-1]  # eq. 2, averaged over the folds
         gradient = np.bincount(self._groups, weights=per_weight, minlength=len(a))
@@ -162,89 +160,6 @@ class Quadratic(Problem):
             "loss": float(1.0 + 0.5 * (w - self._c) @ (w - self._c)),
             "gradient": dict(zip(self.space.names, gradient.tolist(), strict=True)),
         }
-
-
-def fit_logistic(X: Array, t: Array, P: Array, penalty: Array) -> tuple[Array, Array]:
-    """Logistic regressions, several at once, by Newton's method with halved steps.
-
-    Parameters
-    ----------
-    X : numpy.ndarray, shape (folds, n, p)
-    t, P : numpy.ndarray, shape (folds, n)
-        Labels 0 or 1; which rows count.
-    penalty : numpy.ndarray, shape (p,)
-        Of each weight, positive.
-
-    Returns
-    -------
-    w : numpy.ndarray, shape (folds, p)
-    H : numpy.ndarray, shape (folds, p, p)
-        Second derivative of the inner objective at w.
-
-    Raises
-    ------
-    ProblemError
-        Where 100 steps do not reach the accuracy on which the gradient rests.
-    """
-    w = np.zeros((len(X), X.shape[2]))
-    least = 0.0
-    for _ in range(_MOST_NEWTON_STEPS):
-        value, slope, H = _inner(X, t, P, penalty, w)
-        size = np.abs(slope).max(axis=1)
-        least = least or _NEWTON_TOLERANCE * float(size.max())
-        if (size <= least).all():
-            return w, H
-        step = np.asarray(np.linalg.solve(H, -slope[..., None])[..., 0], dtype=np.float64)
-        w = _halved(X, t, P, penalty, w, step, value, slope)
-    raise ProblemError(
-        f"Newton's method left a slope of {size.max():.2g}; at most {least:.2g} was expected.",
-        where="logistic regression",
-    )
-
-
-def _inner(X: Array, t: Array, P: Array, penalty: Array, w: Array) -> tuple[Array, Array, Array]:
-    """h, its gradient and its second derivative, of each fold."""
-    m = (X @ w[..., None])[..., 0]
-    p = _sigmoid(m)
-    value = _inner_value(m, t, P, penalty, w)
-    slope: Array = (X.transpose(0, 2, 1) @ (P * (p - t))[..., None])[..., 0] + penalty * w
-    H = X.transpose(0, 2, 1) @ (X * (P * p * (1 - p))[..., None])
-    H += np.diag(penalty)
-    return value, slope, H
-
-
-def _inner_value(m: Array, t: Array, P: Array, penalty: Array, w: Array) -> Array:
-    return cast(Array, (P * (np.logaddexp(0, m) - t * m)).sum(axis=1) + 0.5 * (w**2 @ penalty))
-
-
-def _halved(
-    X: Array, t: Array, P: Array, penalty: Array, w: Array, step: Array, value: Array, slope: Array
-) -> Array:
-    """The weights after a step that is halved, in each fold, until h decreases enough."""
-    scale = np.ones(len(w))
-    promised = (slope * step).sum(axis=1)
-    for _ in range(_MOST_HALVINGS):
-        moved = w + scale[:, None] * step
-        new = _inner_value((X @ moved[..., None])[..., 0], t, P, penalty, moved)
-        # The slack is rounding: near the minimum the true decrease is below it.
-        poor = new > value + 1e-4 * scale * promised + 1e-12 * np.abs(value)
-        if not poor.any():
-            break
-        scale[poor] *= 0.5
-    return moved
-
-
-def _log_loss(X: Array, t: Array, P: Array, w: Array) -> tuple[Array, Array]:
-    """Mean log-loss of each fold and its gradient in w."""
-    m = (X @ w[..., None])[..., 0]
-    count = P.sum(axis=1)
-    value = (P * (np.logaddexp(0, m) - t * m)).sum(axis=1) / count
-    slope = (X.transpose(0, 2, 1) @ (P * (_sigmoid(m) - t))[..., None])[..., 0] / count[:, None]
-    return value, slope
-
-
-def _sigmoid(m: Array) -> Array:
-    return 0.5 * (1.0 + np.tanh(0.5 * m))  # overflows nowhere
 
 
 @lru_cache(maxsize=32)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from runner.errors import FivefoldError, ProblemError, nearest
+from runner.errors import FivefoldError, ProblemError, nearest, nearest_file
 from runner.problems.base import PROBLEMS, Problem
 from runner.problems.estimators import EstimatorProblem
 
@@ -51,14 +51,14 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
             hint="Write a built-in name, file.py:name, or {estimator: ..., data: ..., space: ...}.",
         )
     source, colon, name = given.rpartition(":")
+    if given.endswith((".py", ":")):
+        raise ProblemError(
+            f"'{given}' names a file or module but no problem in it.",
+            hint=f"Write '{given.rstrip(':')}:name', where name is a function decorated with @problem.",
+        )
     if colon:
         module = _from_file(Path(folder) / source) if source.endswith(".py") else _from_path(source, folder)
         return _pick(module, name, given)
-    if given.endswith(".py"):
-        raise ProblemError(
-            f"'{given}' names a file but no problem in it.",
-            hint=f"Write '{given}:name', where name is a function decorated with @problem.",
-        )
     if given not in PROBLEMS:
         raise ProblemError(f"there is no built-in problem '{given}'.", hint=nearest(given, PROBLEMS))
     return PROBLEMS[given]()
@@ -69,13 +69,10 @@ def _from_file(path: Path) -> ModuleType:
     try:
         source = path.read_bytes()
     except OSError as error:
-        files = [other.name for other in path.parent.glob("*.py")]
-        missing = isinstance(error, FileNotFoundError)
-        raise ProblemError(
-            "there is no such file." if missing else f"it cannot be read: {error.strerror}.",
-            where=str(path),
-            hint=nearest(path.name, files) if missing and files else "",
-        ) from None
+        if isinstance(error, FileNotFoundError):
+            hint = nearest_file(path, [".py"])
+            raise ProblemError("there is no such file.", where=str(path), hint=hint) from None
+        raise ProblemError(f"it cannot be read: {error.strerror}.", where=str(path)) from None
     path = path.resolve()
     digest = hashlib.sha256(str(path).encode() + b"\0" + source).hexdigest()[:16]
     name = f"{PREFIX}{path.stem}_{digest}"
@@ -100,7 +97,11 @@ def _from_path(name: str, folder: Path | str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         beside = Path(folder, *name.split(".")).with_suffix(".py")
-        hint = f"Write '{beside.name}:...' for the file beside the study." if beside.is_file() else ""
+        hint = (
+            f"Write '{beside.name}:...' for the file beside the study."
+            if beside.is_file()
+            else "Install it, or write file.py:name for a file beside the study."
+        )
         raise ProblemError(f"there is no module '{error.name}'.", where=name, hint=hint) from None
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise _import_failure(error, name) from error

@@ -29,6 +29,7 @@ from runner.search.named import (
     RandomSearch,
     TPESearch,
 )
+from runner.search.study_search import StudySearch
 
 __all__ = [
     "BayesSearch",
@@ -37,5 +38,6 @@ __all__ = [
     "GridSearch",
     "MethodSearch",
     "RandomSearch",
+    "StudySearch",
     "TPESearch",
 ]

@@ -1,0 +1,50 @@
+# Everything happens in .venv, which the first target makes; nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What the demonstration runs; CI makes it smaller.
+DEMO ?=
+
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: help setup dev demo test lint format clean
+
+help:
+	@echo "make setup   install fivefold into $(VENV)"
+	@echo "make demo    run the quickstart study and show its leaderboard"
+	@echo "make test    format, lint, types and all tests"
+	@echo "make format  put the code into its format"
+	@echo "make clean   remove $(VENV) and caches; results stay"
+
+setup: $(VENV)/setup.done
+dev: $(VENV)/dev.done
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "fivefold needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/setup.done: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/setup.done
+
+demo: setup
+	$(BIN)/fivefold run experiments/quickstart.yaml $(DEMO)
+
+lint: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST)
+
+format: dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,72 @@
+"""How many trials a study has and how long they take, from a few tried ones."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from runner.problems import Problem, evaluate
+from runner.seeds import rng_for
+from runner.study import Study
+from runner.trial import Outcome
+
+_MOST_TRIED = 3
+_MOST_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class ProblemEstimate:
+    """What a few evaluations of a problem tell.
+
+    Attributes
+    ----------
+    problem : Problem
+    runs : int
+        How many runs of the study are on it.
+    trials : int or None
+        The most trials that they have together; None where the budget is in seconds only.
+    seconds : float
+        Median duration of the tried evaluations.
+    failures : tuple of str
+        What went wrong in them.
+    """
+
+    problem: Problem
+    runs: int
+    trials: int | None
+    seconds: float
+    failures: tuple[str, ...]
+
+    @property
+    def total(self) -> float | None:
+        """Seconds of evaluation on one core, without the methods' thinking."""
+        return None if self.trials is None else self.trials * self.seconds
+
+
+def estimate(study: Study) -> list[ProblemEstimate]:
+    """Evaluate a few random configs of each problem, for ten seconds per problem at the most."""
+    found = []
+    for problem in study.problems:
+        specs = [spec for spec in study.runs if spec.problem is problem]
+        outcomes = _try(problem, specs[0].problem_seed, study)
+        trials = None if study.budget.trials is None else study.budget.trials * len(specs)
+        found.append(
+            ProblemEstimate(
+                problem,
+                len(specs),
+                trials,
+                statistics.median(outcome.seconds for outcome in outcomes),
+                tuple(dict.fromkeys(outcome.error for outcome in outcomes if outcome.error)),
+            )
+        )
+    return found
+
+
+def _try(problem: Problem, seed: int, study: Study) -> list[Outcome]:
+    rng = rng_for(study.seed, problem.name, "estimate")
+    start = time.perf_counter()
+    outcomes: list[Outcome] = []
+    while len(outcomes) < _MOST_TRIED and time.perf_counter() - start < _MOST_SECONDS:
+        outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=study.trial.threads))
+    return outcomes

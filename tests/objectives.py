@@ -1,0 +1,71 @@
+"""Objectives that do what objectives do; loaded by their file's name, as a study does."""
+
+import os
+import time
+
+from runner.problems import problem
+
+
+@problem(space={"x": {"int": [0, 9]}})
+def wild(config):
+    """Crashes, hangs, raises, answers nonsense, or a number, by the digit."""
+    kind = config["x"]
+    if kind == 0:
+        os._exit(3)
+    if kind == 1:
+        while True:
+            time.sleep(0.01)
+    if kind == 2:
+        raise ValueError("two")
+    if kind == 3:
+        return float("nan")
+    if kind == 4:
+        return None
+    if kind == 5:
+        raise SystemExit(4)
+    return float(config["x"])
+
+
+@problem(space={"x": {"float": [0, 1]}}, direction="maximize")
+def slow(config, seed):
+    """A tenth of a second."""
+    time.sleep(0.1)
+    return {"loss": config["x"], "pid": os.getpid(), "seed": seed % 1000}
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def endless(config):
+    """Never comes back from the third config of a run."""
+    time.sleep(0.05 if config["x"] < 0.7 else 3600)
+    return config["x"]
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def hopeless(config):
+    """Always fails."""
+    raise RuntimeError(f"no hope at {config['x']:.1f}")
+
+
+HERE = os.getpid()
+
+
+class Homesick:
+    """Cannot be unpickled in another process."""
+
+    def __reduce__(self):
+        return _arrive, (HERE,)
+
+
+def _arrive(pid):
+    if os.getpid() != pid:
+        raise RuntimeError("it wants to go home")
+    return Homesick()
+
+
+HOMESICK = Homesick()
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def homesick(config):
+    """Works in the process that loaded it only."""
+    return config["x"] if HOMESICK else None
