@@ -38,8 +38,8 @@ _RUN_COLUMNS = (
     "key", "id", "label", "method", "settings", "problem", "seed", "direction", "metric", "optimum",
     "budget", "announcement", "end_reason", "failed", "conclusion",
 )  # fmt: skip
-_TRIES = 20
-_PAUSE = 0.05
+_PATIENCE = 20.0  # seconds
+_PAUSE = 0.02
 _BUSY_SECONDS = 10.0
 
 Tables = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
@@ -211,17 +211,20 @@ def _studies(folder: Path) -> Sequence[str]:
 
 def _read(path: Path) -> Tables:
     wal, index = path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
-    for _ in range(_TRIES):
+    give_up = time.monotonic() + _PATIENCE
+    while time.monotonic() < give_up:
         before = _stamp(path), _stamp(wal)
         try:
             if before[1][0] <= 0:
                 tables = _fetch(path, "mode=ro&immutable=1", path)
+                if _stamp(path) == before[0]:
+                    return tables
             elif index.exists():
                 return _fetch(path, "mode=ro&readonly_shm=1", path)
             else:
                 tables = _fetch_copy(path, wal)
-            if (_stamp(path), _stamp(wal)) == before:
-                return tables
+                if (_stamp(path), _stamp(wal)) == before:
+                    return tables
         except (sqlite3.DatabaseError, OSError):  # no wonder, where a writer came or went meanwhile
             if (_stamp(path), _stamp(wal)) == before:
                 raise

@@ -56,6 +56,8 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
             f"'{given}' names a file or module but no problem in it.",
             hint=f"Write '{given.rstrip(':')}:name', where name is a function decorated with @problem.",
         )
+    if colon and not source:
+        raise ProblemError(f"'{given}' names a problem but no file or module.", hint=f"Write file.py{given}.")
     if colon:
         module = _from_file(Path(folder) / source) if source.endswith(".py") else _from_path(source, folder)
         return _pick(module, name, given)

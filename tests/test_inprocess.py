@@ -1,0 +1,93 @@
+"""The engine without Ray, and what Ctrl-C does."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from runner.dispatch import Dispatcher
+from runner.errors import StudyInterrupted
+from runner.inprocess import on_interrupt, run_in_process
+from runner.journal import Journal
+from runner.problems.base import FunctionProblem
+from runner.space import Float, Space
+from tests.studies import study
+
+LINE = Space({"x": Float(0.0, 1.0)})
+
+
+def interrupting(when):
+    """An objective in whose n-th evaluation Ctrl-C is pressed."""
+    calls = []
+
+    def objective(config):
+        calls.append(config)
+        if len(calls) == when:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(5)  # the signal arrives here
+        return config["x"]
+
+    return FunctionProblem(objective, LINE, "interrupting"), calls
+
+
+def play(folder, made):
+    with Journal.open(folder, made) as journal:
+        dispatcher = Dispatcher(made, journal)
+        dispatcher.begin(1, "here")
+        run_in_process(dispatcher)
+        return [[(t.number, t.config, t.loss) for t in journal.history(spec.id)] for spec in made.runs]
+
+
+@pytest.mark.parametrize("when", [1, 2, 7, 12])
+def test_ctrl_c_within_a_trial_loses_nothing_that_had_ended(tmp_path, when):
+    keys = {"methods": ["random", "tpe"], "seeds": 1, "budget": {"trials": 6}}
+    calm, _ = interrupting(10**9)
+    whole = play(tmp_path / "whole", study(problems=[calm], **keys))
+    problem, calls = interrupting(when)
+    made = study(problems=[problem], **keys)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(StudyInterrupted):
+        play(tmp_path / "study", made)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert play(tmp_path / "study", made) == whole
+    assert len(calls) <= 12 + 1, "only what was interrupted is evaluated again"
+
+
+def test_a_signal_between_trials_waits_for_a_safe_place(tmp_path):
+    made = study(methods=["random"], seeds=1)
+    with Journal.open(tmp_path / "study", made) as journal:
+        dispatcher = Dispatcher(made, journal)
+        record = journal.record
+
+        def record_and_press(ended):
+            os.kill(os.getpid(), signal.SIGTERM)
+            record(ended)
+
+        journal.record = record_and_press
+        with pytest.raises(StudyInterrupted):
+            run_in_process(dispatcher)
+        assert sum(len(journal.history(spec.id)) for spec in made.runs) >= 1
+
+
+def test_the_second_signal_is_not_ours():
+    heard = []
+    before = signal.getsignal(signal.SIGINT)
+    with on_interrupt(lambda: heard.append("first")):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert heard == ["first"]
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_other_threads_handle_no_signals():
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def elsewhere():
+        with on_interrupt(lambda: None):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]

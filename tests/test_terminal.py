@@ -1,0 +1,91 @@
+"""What is drawn while a study runs."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from runner.dispatch import Dispatcher
+from runner.inprocess import run_in_process
+from runner.journal import Journal
+from runner.terminal import LiveProgress, PlainProgress, duration, number, progress
+from tests.studies import HILL, study
+
+
+def drawn(folder, made, kind, **console):
+    text = io.StringIO()
+    display = kind(Console(file=text, width=100, **console))
+    with Journal.open(folder, made) as journal:
+        dispatcher = Dispatcher(made, journal, display)
+        try:
+            dispatcher.begin(1, "this process")
+            run_in_process(dispatcher)
+        finally:
+            display.close()
+    return text.getvalue(), display
+
+
+def test_plain_lines_say_how_far_it_is(tmp_path):
+    made = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 5})
+    text, display = drawn(tmp_path / "study", made, PlainProgress)
+    lines = text.splitlines()
+    assert lines[0] == "small: 1 method x 1 problem x 2 seeds, 5 trials each; on this process."
+    assert lines[-1].startswith("10/10 trials")
+    assert "\x1b" not in text
+    assert (display.done, display.total, display.eta()) == (10, 10, 0.0)
+    again, _ = drawn(tmp_path / "study", made, PlainProgress)
+    assert "10 trials of it done before; going on." in again
+
+
+def test_the_live_display_shows_incumbents_in_the_problems_own_direction(tmp_path):
+    made = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 8})
+    text, display = drawn(tmp_path / "study", made, LiveProgress, force_terminal=True)
+    assert "16/16 trials" in text
+    ((problem, method, trials, failures, value),) = display.incumbents()
+    assert (problem, method, trials) == ("hill", "random", 16)
+    assert failures == display.failures
+    best = [run.incumbent.outcome.value for run in display.runs]
+    assert value == pytest.approx(sum(best) / 2)
+    assert all(v > 0 for v in best), "a maximised value, not a loss"
+
+
+def test_runs_that_end_early_make_the_total_smaller(tmp_path):
+    made = study(problems=[HILL], methods=[{"exhaustive": {"resolution": 3}}], seeds=2, budget={"trials": 50})
+    text, display = drawn(tmp_path / "study", made, PlainProgress)
+    assert display.total == display.done == 6
+    assert "6/6 trials" in text
+
+
+def test_without_a_budget_of_trials_there_is_no_total(tmp_path):
+    made = study(problems=[HILL], methods=["random"], seeds=1, budget={"seconds": 0.05})
+    text, display = drawn(tmp_path / "study", made, PlainProgress)
+    assert display.total is None
+    assert display.eta() is None
+    assert f"{display.done} trials" in text
+
+
+def test_many_rows_are_cut(tmp_path):
+    labels = [{"name": f"r{i}", "method": "random"} for i in range(40)]
+    made = study(problems=[HILL], methods=labels, seeds=1, budget={"trials": 1})
+    text, _ = drawn(tmp_path / "study", made, LiveProgress, force_terminal=True)
+    assert "and 10 more" in text
+
+
+def test_the_console_chooses_the_display():
+    assert isinstance(progress(Console(file=io.StringIO())), PlainProgress)
+    assert isinstance(progress(Console(file=io.StringIO(), force_terminal=True)), LiveProgress)
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0.0121, "12 ms"), (3.14, "3.1 s"), (61, "61 s"), (600, "10 min"), (9000, "2.5 h")],
+)
+def test_durations_have_the_unit_that_suits(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "value, text", [(None, "-"), (float("inf"), "-"), (0.397887, "0.39789"), (-3.0, "-3"), (1e-12, "1e-12")]
+)
+def test_numbers_have_five_digits(value, text):
+    assert number(value) == text
