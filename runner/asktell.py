@@ -93,6 +93,7 @@ class Run:
         for trial in self.ended.values():
             self._judge(trial)
         self._settle()
+        self._skip_ended()
 
     # -- what may be asked of it --------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class Run:
         if self.end_reason:
             return 0
         limit = math.inf if self.budget.trials is None else self.budget.trials
-        return max(0, int(min(self._settled + self.parallel, limit)) - self._next)
+        return max(0, int(min(self.parallel - self._ahead, limit - self._next)))
 
     @property
     def progress(self) -> float:
@@ -133,7 +134,7 @@ class Run:
             if self.end_reason:
                 return DONE
             self._skip_ended()
-            if self._next - self._settled >= self.parallel:
+            if self._ahead >= self.parallel:
                 return WAIT
             if self.order == "trial":
                 self._show(min(max(len(self._shown), self._next - self.parallel + 1), self._next))
@@ -177,6 +178,15 @@ class Run:
         return self.method.conclude(self.space, [self.ended[n] for n in sorted(self.ended)])
 
     # -- inside -------------------------------------------------------------------------------
+
+    @property
+    def _ahead(self) -> int:
+        """How many proposals count against ``parallel``.
+
+        In trial order also the ended ones that came after a pending one: the next proposal may
+        not know them yet.
+        """
+        return self._next - self._settled if self.order == "trial" else len(self.pending)
 
     def _propose(self) -> dict[str, str | int | float | bool | None] | Answer:
         if self.order == "trial":

@@ -137,7 +137,7 @@ def best(
 @app.command()
 def export(
     folder: Folder,
-    format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,  # noqa: A002
+    format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to. [default: DIR itself]")] = None,
 ) -> None:
     """Write the tables of trials and runs as files."""

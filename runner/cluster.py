@@ -21,6 +21,7 @@ from pathlib import Path
 import ray
 
 from runner.errors import EngineError
+from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 
@@ -95,13 +96,6 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def available_cpus() -> int:
-    """How many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _init_local(workers: int | None, cpus: float) -> None:

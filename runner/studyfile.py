@@ -215,9 +215,9 @@ def _explain(error: ValidationError, where: str) -> StudyError:
     path = list(first["loc"])
     if path[0] == "seeds":  # pydantic puts the branch's type in between
         path = ["seeds", *(part for part in path if isinstance(part, int))]
-    place = where + ":" * bool(path)
+    place = f"{where}: " if path else where
     for i, part in enumerate(path):
-        place += f"[{part}]" if isinstance(part, int) else f"{'.' if i else ' '}{part}"
+        place += f"[{part}]" if isinstance(part, int) else f"{'.' * bool(i)}{part}"
     model, description = _described(path)
     if first["type"] == "extra_forbidden":
         return StudyError(

@@ -24,6 +24,7 @@ from runner.trial import Trial
 _MOST_ROWS = 30
 _REFRESHES_PER_SECOND = 4
 _PLAIN_SECONDS = 10.0
+_SILENT_SECONDS = 3.0  # before that, the start of the lanes would be taken for the pace
 
 
 class Progress(Monitor):
@@ -64,7 +65,7 @@ class Progress(Monitor):
 
     def note(self, text: str) -> None:
         """See `Monitor.note`."""
-        self.console.print(Text(text, style="dim"))
+        self.console.print(Text(text, style="dim"), soft_wrap=True)
 
     def ended(self, index: int, trial: Trial) -> None:
         """See `Monitor.ended`."""
@@ -81,10 +82,10 @@ class Progress(Monitor):
 
     def eta(self) -> float | None:
         """Seconds that are left, at the pace of this session; None where nothing tells."""
-        new = self.done - self.found_done
-        if self.total is None or new < 1:
+        new, spent = self.done - self.found_done, time.monotonic() - self._began
+        if self.total is None or new < 1 or (spent < _SILENT_SECONDS and self.done < self.total):
             return None
-        return (time.monotonic() - self._began) / new * (self.total - self.done)
+        return spent / new * (self.total - self.done)
 
     def line(self) -> str:
         """The state in one line."""
@@ -184,11 +185,11 @@ def progress(console: Console) -> Progress:
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-def number(value: float | None) -> str:
-    """A number for a table: five significant digits; a dash where there is none."""
+def number(value: float | None, digits: int = 5) -> str:
+    """A number for a table, to so many significant digits; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:.5g}"
+    return f"{value:.{digits}g}"
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import stat
 import pytest
 import ray
 
-from runner.cluster import _secure_token, available_cpus, connect, environment
+from runner.cluster import _secure_token, connect, environment
 from runner.errors import EngineError
 
 
@@ -89,7 +89,3 @@ def test_variables_last_as_long_as_their_block(monkeypatch):
         assert (os.environ["FIVEFOLD_A"], os.environ["FIVEFOLD_B"]) == ("within", "within")
     assert os.environ["FIVEFOLD_A"] == "before"
     assert "FIVEFOLD_B" not in os.environ
-
-
-def test_this_process_has_a_cpu():
-    assert available_cpus() >= 1

@@ -310,6 +310,11 @@ def test_a_directory_that_cannot_be_written(tmp_path, monkeypatch):
     Journal.open(tmp_path, study()).close()
 
 
+def test_a_seed_that_a_database_cannot_hold(tmp_path):
+    refuse(StudyError, "has more than 64 bits", tmp_path / "new", study(seeds=[2**63]))
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_a_crash_left_while_the_directory_was_made_is_no_hindrance(tmp_path):
     (tmp_path / "study.lock").write_text("process 1 on elsewhere\n")
     (tmp_path / "study.db.new").write_bytes(b"half")

@@ -93,7 +93,7 @@ def _choice(read: Read, options: Sequence[Any], name: str) -> dict[str, Domain]:
             choice([item], name)
     if not any(isinstance(item, Mapping) for item in found):
         return {name: choice(found, name)}
-    key = _telling_key(read, found)
+    key = _telling_key(read, found, name)
     if key is None:
         own, values = name, [i if isinstance(item, Mapping) else item for i, item in enumerate(found)]
     else:
@@ -108,11 +108,11 @@ def _choice(read: Read, options: Sequence[Any], name: str) -> dict[str, Domain]:
     return {own: choice(branches, own)}
 
 
-def _telling_key(read: Read, items: Sequence[Any]) -> object:
+def _telling_key(read: Read, items: Sequence[Any], name: str) -> object:
     """The first key that holds a different plain value in each of the mappings, or None."""
     if all(isinstance(item, Mapping) for item in items):
         for key in items[0]:
-            values = [read(item[key], "") for item in items if key in item]
+            values = [read(item[key], _join(name, key)) for item in items if key in item]
             if len(values) == len(items) and all(map(_plain, values)) and len(set(values)) == len(items):
                 return key
     return None

@@ -180,6 +180,11 @@ class Journal:
 
 def _identities(study: Study) -> list[dict[str, Any]]:
     """Of each run of a study."""
+    for seed in study.seeds:
+        if not -(2**63) <= seed < 2**63:
+            raise StudyError(
+                f"the seed {seed} has more than 64 bits.", where="seeds", hint="Use a smaller one."
+            )
     problems = {problem.name: problem_identity(problem) for problem in study.problems}
     return [run_identity(spec, problems[spec.problem.name]) for spec in study.runs]
 

@@ -80,7 +80,7 @@ def test_extreme_penalties_have_a_value():
 def test_a_fit_that_is_not_accurate_enough_is_refused(monkeypatch):
     monkeypatch.setattr("runner.problems.logistic._MOST_NEWTON_STEPS", 2)
     X = rng_for("short").standard_normal((1, 20, 3))
-    with pytest.raises(ProblemError, match="Newton's method left a slope of .*; at most"):
+    with pytest.raises(ProblemError, match=r"Newton's method left a slope of .*; at most"):
         fit_logistic(X, (X[..., 0] > 0).astype(float), np.ones((1, 20)), np.full(3, 1e-3))
 
 

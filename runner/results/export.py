@@ -1,0 +1,70 @@
+"""A frame as a file that appears as a whole: Parquet, CSV or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from runner.errors import ResultsError, nearest
+from runner.journal.folder import replacing
+
+
+def write_frames(frames: dict[str, pd.DataFrame], folder: Path, form: str) -> list[Path]:
+    """Write each frame to ``folder/name.form``; see `runner.results.Results.export`."""
+    if form not in FORMATS:
+        raise ResultsError(f"there is no format '{form}'.", where="format", hint=nearest(form, FORMATS))
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            path = folder / f"{name}.{form}"
+            with replacing(path) as new:
+                FORMATS[form](frame, new)
+            paths.append(path)
+    except OSError as error:
+        raise ResultsError(
+            f"it cannot be written: {error.strerror or error}.",
+            where=str(folder),
+            hint="Export to another folder.",
+        ) from None
+    return paths
+
+
+def _parquet(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_parquet(path, engine="pyarrow", index=False)
+
+
+def _csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def _json(frame: pd.DataFrame, path: Path) -> None:
+    """One record per line; pandas' own writer would round floats to 15 digits."""
+    names = [str(name) for name in frame.columns]
+    rows = zip(*(_plain(frame[name]) for name in names), strict=True)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for i, row in enumerate(rows):
+            record = json.dumps(dict(zip(names, row, strict=True)), allow_nan=False)
+            file.write(f"{',' if i else ''}\n{record}")
+        file.write("\n]\n")
+
+
+def _plain(series: pd.Series[Any]) -> list[Any]:
+    """The values as Python's own, None for what is missing or, as JSON has no such, infinite."""
+    values: list[Any] = series.astype(object).where(series.notna(), None).tolist()
+    if pd.api.types.is_float_dtype(series.dtype):
+        return [value if value is not None and math.isfinite(value) else None for value in values]
+    return values
+
+
+FORMATS: Final[dict[str, Callable[[pd.DataFrame, Path], None]]] = {
+    "parquet": _parquet,
+    "csv": _csv,
+    "json": _json,
+}

@@ -1,0 +1,226 @@
+"""What a study found, as pandas frames."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Hashable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from runner.errors import ResultsError, nearest
+from runner.journal import Record, read_journal
+from runner.results.export import write_frames
+from runner.results.frames import judged_losses, positions, runs_frame, signs, trials_frame
+from runner.results.ranking import leaderboard
+
+
+class Results:
+    """What a study directory held when it was opened.
+
+    Open it again to see what a live run has done since.
+
+    Parameters
+    ----------
+    record : Record
+        What `runner.journal.read_journal` read.
+
+    Attributes
+    ----------
+    name : str
+        Of the study.
+    folder : Path
+    problems, methods : list of str
+        In the order in which the study was planned; methods by their labels.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self.name, self.folder = record.name, record.folder
+        self.problems = list(dict.fromkeys(run.problem for run in record.runs))
+        self.methods = list(dict.fromkeys(run.label for run in record.runs))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Results:
+        """The results in a study directory.
+
+        Raises
+        ------
+        ResultsError
+            Where there is no study; names those that are near.
+        JournalError
+            Where the journal is damaged, of another program or of a newer version.
+        """
+        return cls(read_journal(Path(folder)))
+
+    def __repr__(self) -> str:
+        runs, trials = len(self._record.runs), len(self._record.trials["run"])
+        return f"Results({str(self.folder)!r}: {runs:,} runs, {trials:,} trials)"
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row per trial, ordered by run and number.
+
+        Columns: study, run, method (its label), problem, seed, number, status, loss (minimised),
+        value (as the problem reports it), test, origin, config (JSON), ``config/<name>``,
+        ``metrics/<name>``, folds (JSON, losses), gradient (JSON, of the loss), suggest_seconds,
+        queue_seconds, seconds (of the evaluation), started (seconds since the run's start),
+        worker, attempts, known, error.
+
+        What a trial lacks is missing: NaN in a float column, NA elsewhere. A metric that was
+        itself NaN looks the same; infinities stay. ``config/<name>`` is ``Int64``, ``float64``,
+        ``boolean`` or ``string`` (also for mixtures), missing where the parameter is not
+        active. A parameter that is None is missing among numbers and booleans, and "None" in a
+        text column; ``config`` tells the two apart.
+        """
+        return trials_frame(self._record)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per run, in the order in which they were planned.
+
+        Columns: study, run, method (its label), method_name (as registered), settings (JSON),
+        problem, seed, direction, metric, optimum, budget_trials, budget_seconds, trials,
+        failures, incumbent_loss, incumbent_value, incumbent_test, incumbent_number,
+        incumbent_config (JSON), evaluation_seconds, thinking_seconds, end_reason (empty while
+        the run has not ended), failed (its method), announcement, conclusion.
+
+        Without a valid trial the incumbent's columns are missing.
+        """
+        return runs_frame(self._record, self.trials)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run has a valid trial and no method failed."""
+        return bool(self.runs["incumbent_loss"].notna().all() and not self.runs["failed"].any())
+
+    def incumbents(self) -> pd.DataFrame:
+        """The incumbent of each run after each of its trials.
+
+        Returns
+        -------
+        pandas.DataFrame
+            run, method, problem, seed, number, and of the best among the trials up to and with
+            that number: loss, value, regret (loss above the optimum's; NaN where no optimum is
+            known), all NaN before the first valid trial; and seconds, of evaluation and
+            thinking, spent on these trials.
+        """
+        trials, run = self.trials, positions(self._record)
+        found = trials[["run", "method", "problem", "seed", "number"]].copy()
+        losses = pd.Series(judged_losses(trials)).groupby(run).cummin().to_numpy()
+        losses = np.where(np.isfinite(losses), losses, np.nan)
+        sign = signs(self._record)
+        optima = np.array([math.nan if r.optimum is None else r.optimum for r in self._record.runs])
+        found["loss"] = losses
+        found["value"] = sign[run] * losses + 0.0  # no -0.0
+        found["regret"] = losses - (sign * optima)[run]
+        spent = trials["suggest_seconds"] + trials["seconds"]
+        found["seconds"] = spent.groupby(run).cumsum().to_numpy()
+        return found
+
+    def leaderboard(self, trials: int | None = None) -> pd.DataFrame:
+        """The methods of each problem, best first, by their median incumbent over the seeds.
+
+        A run without a valid trial counts as infinitely bad, and is never left out; so does one
+        that has not started.
+
+        Parameters
+        ----------
+        trials : int, optional
+            Only the first so many trials of each run count. Default: all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            problem, rank (equal medians share one, in the order of names), method, value (the
+            median, in the problem's own direction), lower and upper (its quartiles), loss (the
+            median), runs, valid_runs (with a valid trial), trials, failures,
+            evaluation_seconds, thinking_seconds (sums over the runs).
+
+        Raises
+        ------
+        ResultsError
+            Where ``trials`` is below 1.
+        """
+        if trials is not None and trials < 1:
+            raise ResultsError(f"got {trials}; at least one trial is needed.", where="trials")
+        return leaderboard(self._record, self.trials, trials)
+
+    def best(self, problem: str | None = None) -> list[dict[str, Any]]:
+        """The best trial of each problem, over all methods and seeds.
+
+        Of equal trials the one with the lower number counts, then the run that was planned first.
+
+        Parameters
+        ----------
+        problem : str, optional
+            Only this one.
+
+        Returns
+        -------
+        list of dict
+            problem, value, loss, test (None where it was not reported), config (a dict), method,
+            seed, number. A problem without a valid trial is left out.
+
+        Raises
+        ------
+        ResultsError
+            Where there is no such problem.
+        """
+        if problem is not None and problem not in self.problems:
+            raise ResultsError(
+                f"the study has no problem '{problem}'.",
+                where=str(self.folder),
+                hint=nearest(problem, self.problems),
+            )
+        runs = self.runs[self.runs["incumbent_loss"].notna()]
+        if problem is not None:
+            runs = runs[runs["problem"] == problem]
+        order = runs.sort_values(["incumbent_loss", "incumbent_number"], kind="stable")
+        rows = {row["problem"]: row for row in order.drop_duplicates("problem").to_dict("records")}
+        return [_best(rows[name]) for name in self.problems if name in rows]
+
+    def export(
+        self, folder: str | Path | None = None, format: Literal["csv", "parquet", "json"] = "parquet"
+    ) -> list[Path]:
+        """Write ``trials`` and ``runs`` to files, each of which appears as a whole.
+
+        Parameters
+        ----------
+        folder : str or Path, optional
+            Made where it does not exist. Default: the study directory.
+        format : "parquet", "csv" or "json", default "parquet"
+            Parquet keeps all types. CSV has empty fields for what is missing. JSON is a list of
+            records, one per line, with null for what is missing and for what is not finite.
+
+        Returns
+        -------
+        list of Path
+            Of trials and of runs.
+
+        Raises
+        ------
+        ResultsError
+            Where there is no such format, or the folder cannot be written.
+        """
+        frames = {"trials": self.trials, "runs": self.runs}
+        return write_frames(frames, self.folder if folder is None else Path(folder), format)
+
+
+def _best(run: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """What is told of an incumbent, from its run's row."""
+    test = float(run["incumbent_test"])
+    return {
+        "problem": str(run["problem"]),
+        "value": float(run["incumbent_value"]),
+        "loss": float(run["incumbent_loss"]),
+        "test": None if math.isnan(test) else test,
+        "config": json.loads(run["incumbent_config"]),
+        "method": str(run["method"]),
+        "seed": int(run["seed"]),
+        "number": int(run["incumbent_number"]),
+    }

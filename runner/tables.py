@@ -1,0 +1,202 @@
+"""The tables that the command prints; `runner.terminal` draws what moves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from runner.estimate import ProblemEstimate
+from runner.machine import available_cpus
+from runner.methods import METHODS
+from runner.problems import PROBLEMS
+from runner.results import Results
+from runner.study import Study
+from runner.terminal import duration, number
+
+_MOST_REASONS = 5
+_MOST_NAMES = 4
+
+
+def print_leaderboard(console: Console, results: Results, trials: int | None = None) -> None:
+    """One table per problem: the methods, best first, and what they cost; then what went wrong."""
+    board = results.leaderboard(trials)
+    runs = results.runs
+    for problem in results.problems:
+        rows = board[board["problem"] == problem]
+        first = runs[runs["problem"] == problem].iloc[0]
+        aim = f"{first['direction']} {first['metric']}"
+        if first["optimum"] == first["optimum"]:
+            aim += f", optimum {number(first['optimum'])}"
+        after = f", after {trials} trials" if trials is not None else ""
+        table = plain_table(f"{problem} ({aim}{after})", "", "method")
+        for name in ("median", "quartiles", "seeds", "trials", "failed", "eval", "think"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in rows.to_dict("records"):
+            valid = "" if row["valid_runs"] == row["runs"] else f"{row['valid_runs']} of "
+            table.add_row(
+                str(row["rank"]),
+                row["method"],
+                number(row["value"]),
+                f"{number(row['lower'], 4)} .. {number(row['upper'], 4)}",
+                f"{valid}{row['runs']}",
+                str(row["trials"]),
+                str(row["failures"] or ""),
+                duration(row["evaluation_seconds"]),
+                duration(row["thinking_seconds"]),
+            )
+        console.print(table)
+    _print_conclusions(console, results)
+    _print_reasons(console, results)
+
+
+def _print_conclusions(console: Console, results: Results) -> None:
+    said = results.runs.drop_duplicates(["problem", "method", "conclusion"])
+    for run in said.to_dict("records"):
+        if run["failed"]:
+            _line(console, f"{run['run']} ended early: {run['end_reason']}.", "red")
+        elif run["conclusion"]:
+            _line(console, f"{run['problem']}, {run['method']}: {run['conclusion']}", "dim")
+
+
+def _print_reasons(console: Console, results: Results) -> None:
+    """Why trials failed, the most frequent reasons first."""
+    trials = results.trials
+    failed = trials[~trials["status"].isin(["COMPLETED", "STOPPED"])]
+    counts = failed[["problem", "status", "error"]].value_counts().reset_index(name="count")
+    for row in counts.head(_MOST_REASONS).to_dict("records"):
+        _line(console, f"{row['problem']}: {row['count']} {row['status']}: {row['error']}", "yellow")
+    if len(counts) > _MOST_REASONS:
+        more = len(counts) - _MOST_REASONS
+        _line(console, f"and {more} more reasons, in the column 'error' of the trials.", "dim")
+
+
+def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """The best trial of each problem, for a reader or for a program."""
+    if as_json:
+        console.out(json.dumps(found, indent=2), highlight=False)
+        return
+    for best in found:
+        title = f"{best['problem']}: {number(best['value'])}"
+        _line(console, title, "bold")
+        _line(console, f"by {best['method']}, seed {best['seed']}, trial {best['number']}", "dim")
+        if best["test"] is not None:
+            _line(console, f"held-out test: {number(best['test'])}", "dim")
+        for name, value in best["config"].items():
+            _line(console, f"  {name}: {json.dumps(value)}")
+    if not found:
+        _line(console, "No trial was valid.", "red")
+
+
+def print_methods(console: Console) -> None:
+    """Name, summary, settings with their defaults, and source of each method."""
+    for name, method in sorted(METHODS.items()):
+        _line(console, name, "bold")
+        _line(console, f"  {method.summary}")
+        for field in dataclasses.fields(method):
+            if field.init:
+                default = None if field.default is dataclasses.MISSING else field.default
+                _line(console, f"  {field.name}: {json.dumps(default, default=str)}", "cyan")
+        _line(console, f"  {method.reference}", "dim")
+    _line(console, "In a study file: methods: [random, {bayes: {acquisition: ei}}]", "dim")
+
+
+def print_problems(console: Console) -> None:
+    """The built-in problems with their size and what is known of them."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("problem", "parameters", "metric", "optimum", "gradient"):
+        table.add_column(name, justify="right" if name == "optimum" else "left", no_wrap=name == "problem")
+    for name in sorted(PROBLEMS):
+        problem = PROBLEMS[name]()
+        table.add_row(
+            name,
+            _names(problem.space.names),
+            f"{problem.direction} {problem.metric}",
+            number(problem.optimum),
+            "yes" if problem.has_gradient else "",
+        )
+    console.print(table)
+    _line(
+        console,
+        "Your own: file.py:name, a function with @problem(space={...}); or an estimator, in the file:",
+    )
+    _line(
+        console,
+        "  {estimator: sklearn.svm.SVC, data: digits, cv: 5, space: {C: {float: [0.01, 100], log: true}}}",
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMES:
+        return f"{names[0]}, {names[1]}, ... {names[-1]} ({len(names)})"
+    return ", ".join(names)
+
+
+def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEstimate]) -> None:
+    """What a checked study comes to."""
+    table = plain_table("", "problem")
+    for name in ("runs", "trials", "one evaluation", "all, on one core"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in estimates:
+        table.add_row(
+            one.problem.name,
+            str(one.runs),
+            "-" if one.trials is None else f"{one.trials:,}",
+            duration(one.seconds),
+            "-" if one.total is None else duration(one.total),
+        )
+    console.print(table)
+    seen = set()
+    for spec in study.runs:
+        text = spec.method.announce(spec.problem.space, study.budget.trials)
+        if text and (spec.problem.name, spec.label) not in seen:
+            _line(console, f"{spec.problem.name}, {spec.label}: {text}", "dim")
+        seen.add((spec.problem.name, spec.label))
+    for one in estimates:
+        for failure in one.failures:
+            _line(console, f"{one.problem.name}: a tried config failed: {failure}", "yellow")
+    totals = [one.total for one in estimates]
+    runs = sum(one.runs for one in estimates)
+    if study.budget.seconds is not None:
+        _line(console, f"Each of {runs} runs ends after {duration(study.budget.seconds)} at the latest.")
+    known = [total for total in totals if total is not None]
+    if len(known) == len(totals):
+        cpus = available_cpus()
+        _line(
+            console,
+            f"{study.name} is valid: at most {sum(one.trials or 0 for one in estimates):,} trials in {runs} "
+            f"runs, about {duration(sum(known) / min(cpus, runs * study.parallel))} on {_cpus(cpus)} here.",
+            "green",
+        )
+    else:
+        _line(console, f"{study.name} is valid: {runs} runs.", "green")
+
+
+def _cpus(count: int) -> str:
+    return "1 CPU" if count == 1 else f"{count} CPUs"
+
+
+def plain_table(title: str, *columns: str) -> Table:
+    """A table with a rule under its head, narrow enough for 80 columns."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    return table
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    """A line as it is: no markup, no wrapping."""
+    console.print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,19 @@
+import os
+
+import pytest
+
+from runner.machine import available_cpus
+
+
+def test_this_process_has_a_cpu():
+    assert 1 <= available_cpus() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to CPUs")
+def test_a_bound_process_has_fewer():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)
