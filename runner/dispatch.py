@@ -174,10 +174,11 @@ class Dispatcher:
                 if (spec.problem.name, spec.label) not in said:
                     self._monitor.note(f"{spec.problem.name}, {spec.label}: {text}")
                 said.add((spec.problem.name, spec.label))
+        self._close_finished()
 
     def anything_left(self) -> bool:
         """Whether there is anything to evaluate; to be asked before the first `ask`."""
-        answer = self.ask()
+        answer = self._next()
         if isinstance(answer, Bundle):
             self._held = answer
         return answer is not DONE
@@ -199,28 +200,9 @@ class Dispatcher:
         if self._held is not None:
             bundle, self._held = self._held, None
             return bundle
-        if self._again:
-            return self._bundle([self._again.popleft()])
-        start = time.perf_counter()
-        most = min(MOST_JOBS, max(1, self._set.slots // (2 * self._lanes)))
-        jobs: list[Job] = []
-        work = 0.0
-        while len(jobs) < most:
-            answer = self._set.ask()
-            if isinstance(answer, Answer):
-                self._close_finished()
-                if jobs:
-                    break
-                return answer
-            index, pending = answer
-            jobs.append(Job(index, pending, time.monotonic()))
-            cost = self._mean.get(self._problem_of(index))
-            work += TARGET_SECONDS if cost is None else cost
-            # Lanes wait while methods think, so thinking counts like work.
-            if work + (time.perf_counter() - start) >= TARGET_SECONDS:
-                break
+        answer = self._next()
         self._close_finished()
-        return self._bundle(jobs)
+        return answer
 
     def tell(self, bundle: Bundle, report: Report) -> None:
         """Enter what a lane says of a bundle: into the journal, then into the runs."""
@@ -267,6 +249,28 @@ class Dispatcher:
         self.interrupted = True
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _next(self) -> Bundle | Answer:
+        if self._again:
+            return self._bundle([self._again.popleft()])
+        start = time.perf_counter()
+        most = min(MOST_JOBS, max(1, self._set.slots // (2 * self._lanes)))
+        jobs: list[Job] = []
+        work = 0.0
+        while len(jobs) < most:
+            answer = self._set.ask()
+            if isinstance(answer, Answer):
+                if jobs:
+                    break
+                return answer
+            index, pending = answer
+            jobs.append(Job(index, pending, time.monotonic()))
+            cost = self._mean.get(self._problem_of(index))
+            work += TARGET_SECONDS if cost is None else cost
+            # Lanes wait while methods think, so thinking counts like work.
+            if work + (time.perf_counter() - start) >= TARGET_SECONDS:
+                break
+        return self._bundle(jobs)
 
     def _problem_of(self, index: int) -> int:
         return self._problem_index[id(self.specs[index].problem)]

@@ -43,7 +43,7 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
             table.add_row(
                 str(row["rank"]),
                 row["method"],
-                number(row["value"]),
+                number(row["value"], 4),
                 f"{number(row['lower'], 4)} .. {number(row['upper'], 4)}",
                 f"{valid}{row['runs']}",
                 str(row["trials"]),
@@ -51,7 +51,9 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
                 duration(row["evaluation_seconds"]),
                 duration(row["thinking_seconds"]),
             )
+        console.print()
         console.print(table)
+    console.print()
     _print_conclusions(console, results)
     _print_reasons(console, results)
 
@@ -189,6 +191,7 @@ def plain_table(title: str, *columns: str) -> Table:
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
+        show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )

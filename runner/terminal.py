@@ -194,7 +194,7 @@ def number(value: float | None, digits: int = 5) -> str:
 
 def duration(seconds: float) -> str:
     """A duration in the unit that suits it."""
-    if seconds < 1:
+    if seconds < 0.1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -49,21 +49,8 @@ def played(tmp_path_factory):
 def test_one_row_per_trial_with_types(played):
     trials = played.trials
     assert len(trials) == 2 * 2 * 2 * 12
-    first = [
-        "study",
-        "run",
-        "method",
-        "problem",
-        "seed",
-        "number",
-        "status",
-        "loss",
-        "value",
-        "test",
-        "origin",
-        "config",
-    ]
-    assert list(trials.columns[:12]) == first
+    first = ["study", "run", "method", "problem", "seed", "number", "status", "loss", "value", "test"]
+    assert list(trials.columns[:12]) == [*first, "origin", "config"]
     kinds = {name: str(kind) for name, kind in trials.dtypes.items()}
     assert kinds["config/x"] == "float64"
     assert kinds["config/depth"] == "Int64"

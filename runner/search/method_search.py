@@ -35,7 +35,7 @@ from runner.trial import DONE, Answer, Pending, Status, Trial
 logger = logging.getLogger(__name__)
 
 
-class MethodSearch(Searcher):  # type: ignore[misc]  # Ray's classes are not typed
+class MethodSearch(Searcher):  # Ray's classes are not typed
     """Any method as a Ray Tune search algorithm.
 
     A trial counts by its last result. A metric that is missing, NaN or infinite makes it INVALID,

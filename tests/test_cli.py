@@ -1,0 +1,453 @@
+"""The command as a user has it: what it prints, what it refuses, and what it exits with."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from runner import cli
+from runner.journal import Journal
+from runner.results import Results
+from runner.study import Study
+
+HERE = Path(__file__).parent
+EXPERIMENTS = HERE.parent / "experiments"
+GOOD = {
+    "name": "good",
+    "problems": ["branin"],
+    "methods": ["random", "tpe"],
+    "seeds": 2,
+    "budget": {"trials": 5},
+}
+
+
+@pytest.fixture
+def fivefold(capsys, monkeypatch, tmp_path):
+    """Run the command in an empty folder; gives its exit code, output and error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["fivefold", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return run
+
+
+def write(file="study.yaml", **keys):
+    path = Path(file)
+    path.write_text(yaml.safe_dump({**GOOD, **keys}), encoding="utf-8")
+    return path
+
+
+# -- what it is for -------------------------------------------------------------------------------
+
+
+def test_a_study_runs_and_is_shown(fivefold):
+    code, out, _ = fivefold("run", write(), "--workers", 0)
+    assert code == 0
+    assert "branin (minimize loss, optimum 0.39789)" in out
+    assert out.splitlines()[-1] == "study directory: results/good"
+    folder = Path("results/good")
+    assert {path.name for path in folder.iterdir()} >= {
+        "study.yaml",
+        "study.db",
+        "trials.parquet",
+        "runs.parquet",
+    }
+    code, shown, _ = fivefold("show", folder)
+    assert code == 0
+    assert next(line for line in shown.splitlines() if "random" in line) in out
+    code, after_two, _ = fivefold("show", folder, "--trials", 2)
+    assert "after 2 trials" in after_two
+    assert len(Results.open(folder).trials) == 20
+
+
+def test_the_study_as_run_runs_again(fivefold):
+    fivefold("run", write(), "--workers", 0, "--trials", 3, "--methods", "tpe", "--seeds", 1)
+    code, out, _ = fivefold("run", "results/good/study.yaml", "--workers", 0)
+    assert code == 0
+    assert "3 trials of it done before" in out
+    assert "3/3 trials" in out
+
+
+def test_a_study_can_be_extended(fivefold):
+    path = write()
+    fivefold("run", path, "--workers", 0, "--trials", 2, "--methods", "tpe", "--seeds", 1)
+    code, _, _ = fivefold("run", path, "--workers", 0)
+    assert code == 0
+    trials = Results.open("results/good").trials
+    assert trials.groupby("run").size().to_dict() == {
+        f"branin/{method}/{seed}": 5 for method in ("random", "tpe") for seed in (0, 1)
+    }
+    fivefold("run", path, "--workers", 0, "--out", "at-once")
+    columns = ["run", "number", "config", "loss", "status"]
+    pd.testing.assert_frame_equal(
+        trials.sort_values(["run", "number"])[columns].reset_index(drop=True),
+        Results.open("at-once").trials.sort_values(["run", "number"])[columns].reset_index(drop=True),
+    )
+
+
+def test_a_complete_study_needs_no_engine(fivefold):
+    fivefold("run", write(), "--workers", 0)
+    start = time.monotonic()
+    code, out, _ = fivefold("run", write())
+    assert code == 0
+    assert "every trial is there already" in out
+    assert time.monotonic() - start < 5
+
+
+def test_the_best_config_can_be_pasted(fivefold):
+    fivefold("run", write(), "--workers", 0)
+    _, out, _ = fivefold("best", "results/good")
+    _, text, _ = fivefold("best", "results/good", "--json")
+    (best,) = json.loads(text)
+    trials = Results.open("results/good").trials
+    assert best["loss"] == trials["loss"].min()
+    for name, value in best["config"].items():
+        assert f"{name}: {json.dumps(value)}" in out
+
+
+@pytest.mark.parametrize(
+    "form, read", [("csv", pd.read_csv), ("parquet", pd.read_parquet), ("json", pd.read_json)]
+)
+def test_tables_are_exported(fivefold, form, read):
+    fivefold("run", write(), "--workers", 0)
+    code, out, _ = fivefold("export", "results/good", "--format", form, "--to", "tables")
+    assert code == 0
+    assert out.splitlines() == [f"tables/trials.{form}", f"tables/runs.{form}"]
+    assert len(read(f"tables/trials.{form}")) == 20
+
+
+def test_a_study_is_checked_and_counted(fivefold):
+    code, out, _ = fivefold("check", write(methods=["random", {"exhaustive": {"resolution": 2}}]))
+    assert code == 0
+    assert "branin, exhaustive: 4 configs" in out
+    assert "good is valid: at most 20 trials in 4 runs" in out
+    assert not Path("results").exists()
+
+
+def test_the_example_study_is_valid(fivefold):
+    code, out, _ = fivefold("init")
+    assert code == 0
+    assert "fivefold run study.yaml" in out
+    assert fivefold("check", "study.yaml")[0] == 0
+    code, _, err = fivefold("init")
+    assert code == 2
+    assert "study.yaml: it exists already." in err
+
+
+def test_methods_and_problems_are_listed(fivefold):
+    code, out, _ = fivefold("methods")
+    assert code == 0
+    assert [line for line in out.splitlines() if line and not line.startswith((" ", "In"))] == [
+        "bayes",
+        "exhaustive",
+        "gradient",
+        "grid",
+        "random",
+        "tpe",
+    ]
+    assert "acquisition:" in out
+    code, out, _ = fivefold("problems")
+    assert code == 0
+    for name in ("branin", "hartmann6", "ackley", "rosenbrock", "mixed", "conditional", "logistic_l2"):
+        assert name in out
+
+
+def test_help_is_there_at_once():
+    code = (
+        "import sys, runner, runner.cli\n"
+        "sys.argv = ['fivefold', '--help']\n"
+        "try: runner.cli.main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('ray', 'pandas', 'sklearn', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["check", "show", "best", "export"])
+def test_only_run_loads_ray(fivefold, command):
+    fivefold("run", write(), "--workers", 0)
+    code = (
+        "import sys, runner.cli\n"
+        "sys.modules['ray'] = None\n"
+        f"sys.argv = ['fivefold', {command!r}, sys.argv[1]]\n"
+        "runner.cli.main()"
+    )
+    target = "study.yaml" if command == "check" else "results/good"
+    subprocess.run([sys.executable, "-c", code, target], check=True, capture_output=True)
+
+
+# -- what it refuses ------------------------------------------------------------------------------
+
+
+def inline(**keys):
+    given = {
+        "estimator": "sklearn.svm.SVC",
+        "data": "data.csv",
+        "target": "y",
+        "cv": 2,
+        "space": {"C": {"float": [0.1, 10], "log": True}},
+    }
+    return {"problems": [{**given, **keys}]}
+
+
+def space(**params):
+    return inline(data="iris", target=None, space=params)
+
+
+BAD = {
+    "unknown key": ({"budgett": 3}, "study.yaml: budgett: there is no such key. Did you mean 'budget'?"),
+    "unknown nested key": (
+        {"budget": {"trails": 3}},
+        "budget.trails: there is no such key. Did you mean 'trials'?",
+    ),
+    "unknown method": ({"methods": ["baes"]}, "methods[0]: there is no method 'baes'. Did you mean 'bayes'?"),
+    "unknown setting": (
+        {"methods": [{"bayes": {"kapa": 1}}]},
+        "has no setting 'kapa'. Did you mean 'kappa'?",
+    ),
+    "unknown problem": (
+        {"problems": ["brannin"]},
+        "problems[0]: there is no built-in problem 'brannin'. Did you",
+    ),
+    "no seeds": ({"seeds": 0}, "study.yaml: seeds: at least one seed is needed (got 0)."),
+    "no trials": ({"budget": {"trials": 0}}, "study.yaml: budget.trials: "),
+    "no budget": ({"budget": {}}, "study.yaml: budget: trials, seconds or both are needed"),
+    "empty space": (space(), "space: "),
+    "low >= high": (space(C={"float": [10, 1]}), "space.C: "),
+    "log of zero": (space(C={"float": [0, 1], "log": True}), "space.C: "),
+    "infinite space": (
+        {"methods": ["exhaustive"]},
+        "the space is infinite, because x1, x2 are continuous. Give it 'resolution: 5'",
+    ),
+    "file missing": ({"problems": ["mine.py:f"]}, "mine.py: there is no such file."),
+    "name missing": ({"problems": ["objective.py:g"]}, "there is no 'g' in it. Known are: f."),
+    "raises at import": (
+        {"problems": ["broken.py:f"]},
+        "broken.py, line 2: importing it raised ZeroDivisionError",
+    ),
+    "no such module": ({"problems": ["nowhere.land:f"]}, "there is no module 'nowhere'"),
+    "scorer": (inline(data="iris", target=None, scoring="r22"), "scoring: "),
+    "scorer of another kind": (
+        inline(data="iris", target=None, scoring="neg_log_loss"),
+        "neg_log_loss",
+    ),
+    "no data": (inline(data="dta.csv"), "dta.csv"),
+    "no target": (inline(target="z"), "'z'"),
+    "text features": (inline(data="text.csv"), "'colour'"),
+    "unknown estimator": (inline(estimator="sklearn.svm.SVCC"), "SVCC"),
+    "unknown parameter": (inline(space={"CC": [1, 2]}), "CC"),
+}
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_input_is_answered_by_a_sentence(fivefold, case, command):
+    Path("objective.py").write_text(
+        "from runner import problem\n@problem(space={'x': {'float': [0, 1]}})\ndef f(config): return 1.0\n"
+    )
+    Path("broken.py").write_text("a = 1\nb = a / 0\n")
+    rows = "".join(f"{i},{i % 3},{i % 2}\n" for i in range(20))
+    Path("data.csv").write_text(f"a,b,y\n{rows}")
+    Path("text.csv").write_text("a,colour,y\n" + "".join(f"{i},red,{i % 2}\n" for i in range(20)))
+    keys, words = BAD[case]
+    code, out, err = fivefold(command, write(**keys), *(["--workers", 0] if command == "run" else []))
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert not Path("results").exists(), "nothing is made for a study that cannot run"
+
+
+def test_a_missing_file_is_named(fivefold):
+    write("stody.yaml")
+    code, _, err = fivefold("run", "study.yaml")
+    assert (code, err) == (2, "error: study.yaml: there is no such file. Did you mean 'stody.yaml'?\n")
+
+
+def test_yaml_that_does_not_parse_has_line_and_column(fivefold):
+    Path("study.yaml").write_text("name: a\nseeds: [1, 2\nmethods: [random]\n")
+    code, _, err = fivefold("check", "study.yaml")
+    assert code == 2
+    assert re.match(r"error: study\.yaml, line 3, column \d+: it is no valid YAML", err)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
+        (["--seeds", "0"], "--seeds: got 0; at least one seed is needed."),
+        (["--trials", "-3"], "--trials: got -3; at least one trial is needed."),
+        (["--workers", "0", "--address", "auto"], "0 workers need no cluster"),
+    ],
+)
+def test_wrong_options_are_answered_by_a_sentence(fivefold, options, words):
+    code, _, err = fivefold("run", write(), *options)
+    assert code == 2
+    assert words in err
+
+
+def test_an_unknown_option_is_wrong_input(fivefold):
+    assert fivefold("run", write(), "--wrokers", 2)[0] == 2
+    assert fivefold("rnu")[0] == 2
+
+
+def test_the_directory_of_another_study_is_left_alone(fivefold):
+    fivefold("run", write(), "--workers", 0)
+    before = Path("results/good/study.db").read_bytes()
+    for keys in ({"name": "other"}, {"seed": 7}, {"methods": ["random", {"tpe": {"startup": 3}}]}):
+        code, _, err = fivefold("run", write(**keys), "--workers", 0, "--out", "results/good")
+        assert code == 2
+        assert "results/good" in err
+        assert "--out" in err
+    assert Path("results/good/study.db").read_bytes() == before
+
+
+def test_a_directory_of_something_else_is_left_alone(fivefold):
+    Path("mine").mkdir()
+    Path("mine/thesis.tex").write_text("dear")
+    code, _, err = fivefold("run", write(), "--workers", 0, "--out", "mine")
+    assert code == 2
+    assert "mine" in err
+    assert [path.name for path in Path("mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_directory_in_use_is_refused(fivefold):
+    path = write()
+    with Journal.open(Path("results/good"), Study.load(path)):
+        code, _, err = fivefold("run", path, "--workers", 0)
+    assert code == 2
+    assert str(os.getpid()) in err
+
+
+def test_a_damaged_journal_is_no_wrong_input(fivefold):
+    fivefold("run", write(), "--workers", 0)
+    Path("results/good/study.db").write_bytes(b"what is this?" * 1000)
+    for command in ("show", "best", "export"):
+        code, _, err = fivefold(command, "results/good")
+        assert code == 3
+        assert err.startswith("error: ")
+    assert fivefold("run", write(), "--workers", 0)[0] == 3
+
+
+@pytest.mark.parametrize("command", ["show", "best", "export"])
+def test_without_a_study_there_is_nothing_to_show(fivefold, command):
+    fivefold("run", write(), "--workers", 0)
+    code, _, err = fivefold(command, "results/god")
+    assert code == 2
+    assert "Did you mean 'good'?" in err
+
+
+def test_an_objective_that_always_fails_ends_with_1_and_the_reasons(fivefold):
+    path = write(problems=[f"{HERE / 'objectives.py'}:hopeless"])
+    code, out, _ = fivefold("run", path, "--workers", 0)
+    assert code == 1
+    assert "RuntimeError: no hope at" in out
+    trials = Results.open("results/good").trials
+    assert len(trials) == 20
+    assert trials["error"].str.startswith("RuntimeError: no hope at").all()
+    code, out, _ = fivefold("best", "results/good")
+    assert code == 1
+    assert "No trial was valid." in out
+
+
+# -- on Ray, in a process of its own --------------------------------------------------------------
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "runner.cli", *map(str, arguments)]
+
+
+def tables(folder):
+    return Results.open(folder).trials[["run", "number", "config", "status", "loss", "known"]]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_quickstart_has_one_table_for_any_number_of_workers(tmp_path):
+    for workers in (0, 1, 2):
+        arguments = [
+            "run",
+            EXPERIMENTS / "quickstart.yaml",
+            "--workers",
+            workers,
+            "--out",
+            tmp_path / str(workers),
+        ]
+        done = subprocess.run(command(*arguments), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+    here = tables(tmp_path / "0")
+    assert len(here) > 900
+    assert set(here["status"]) == {"COMPLETED"}
+    for workers in (1, 2):
+        pd.testing.assert_frame_equal(tables(tmp_path / str(workers)), here, check_exact=True)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_study_goes_on(tmp_path, blow):
+    path = tmp_path / "study.yaml"
+    keys = {"problems": [f"{HERE / 'objectives.py'}:slow"], "budget": {"trials": 12}}
+    path.write_text(yaml.safe_dump({**GOOD, **keys}))
+    arguments = command("run", path, "--workers", 2, "--out", tmp_path / "study")
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if (tmp_path / "study" / "study.db").exists() and len(tables(tmp_path / "study")) >= 8:
+            break
+        time.sleep(0.1)
+    process.send_signal(blow)
+    _, err = process.communicate(timeout=60)
+    interrupted = tables(tmp_path / "study")
+    assert 8 <= len(interrupted) < 48
+    if blow == signal.SIGINT:
+        assert process.returncode == 130
+        assert err == "interrupted; every finished trial is saved. Run the same command again to go on.\n"
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(interrupted)} trials of it done before" in done.stdout
+    here = subprocess.run(
+        command("run", path, "--workers", 0, "--out", tmp_path / "here"), capture_output=True
+    )
+    assert here.returncode == 0
+    pd.testing.assert_frame_equal(tables(tmp_path / "study"), tables(tmp_path / "here"), check_exact=True)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_endless_trial_does_not_hold_up_ctrl_c(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, "problems": [f"{HERE / 'objectives.py'}:endless"]}))
+    process = subprocess.Popen(
+        command("run", path, "--workers", 2, "--out", tmp_path / "study"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(12)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - start < 20
