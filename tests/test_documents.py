@@ -1,0 +1,127 @@
+"""What the documents show runs: every block of Python and YAML, every command that they name."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from runner.cli import app
+from runner.methods import METHODS
+from runner.study import Study
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "experiments/README.md",
+    *(ROOT / "docs").glob("*.md"),
+]
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_readme_is_short_and_opens_with_two_commands():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 120
+    opening = "\n".join(lines[:8])
+    assert opening.index("make demo") < opening.index("make test")
+    python, *_ = blocks(ROOT / "README.md", "python")
+    (study,) = blocks(ROOT / "README.md", "yaml")
+    assert len(python.splitlines()) <= 10
+    assert len(study.splitlines()) <= 10
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_python_of_the_readme_runs(number, capsys):
+    code = blocks(ROOT / "README.md", "python")[number]
+    names = {}
+    exec(compile(code, f"README.md, block {number}", "exec"), names)
+    if number == 0:
+        assert names["found"].best_config["kind"] == "steep"
+        assert names["found"].best_value < 0.1
+        assert "steep" in capsys.readouterr().out
+    else:
+        assert names["mine"].evaluate({"rate": 0.01}, seed=0) == {"accuracy": 1.0}
+
+
+@pytest.mark.ray
+def test_the_tune_program_of_the_readme_runs(ray_lanes, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
+    monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code = blocks(ROOT / "README.md", "python")[2]
+    exec(compile(code, "README.md, block 2", "exec"), {})
+    assert "'x': " in capsys.readouterr().out
+
+
+def test_the_study_of_the_readme_runs(tmp_path):
+    (text,) = blocks(ROOT / "README.md", "yaml")
+    (tmp_path / "digits.yaml").write_text(text, encoding="utf-8")
+    study = Study.load(tmp_path / "digits.yaml")
+    study.check()
+    assert len(study.runs) == 12
+
+
+def test_the_python_of_contributing_runs(tmp_path):
+    """As one test module: its method and its problem keep the contracts that it names."""
+    module = tmp_path / "test_contributing.py"
+    module.write_text("\n".join(blocks(ROOT / "CONTRIBUTING.md", "python")), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-rA", str(module)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},  # a fresh process imports the method, too
+    )
+    assert done.returncode == 0, done.stdout
+    assert "TestHillClimb" in done.stdout
+    assert "TestForest" in done.stdout
+
+
+COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_and_files_that_a_document_names_exist(path):
+    text = path.read_text(encoding="utf-8")
+    assert isinstance(app, typer.Typer)
+    for command in re.findall(r"\bfivefold (\w+)", "\n".join(re.findall(r"`([^`\n]+)`", text))):
+        assert command in COMMANDS, f"{path.name} names 'fivefold {command}'"
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+    for target in re.findall(
+        r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"`([^`\n]+)`|^(?:make .*)$", text, re.M))
+    ):
+        assert f"\n{target}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_readme_is_in_its_list():
+    listed = (ROOT / "README.md").read_text(encoding="utf-8").split("## The command")[1]
+    for command in COMMANDS:
+        assert re.search(rf"`(fivefold )?{command}\b", listed), command
+
+
+def test_contributing_names_no_missing_module():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:runner|tests|docs|experiments)/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_readme_names_every_method():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## The methods")[1]
+    for name in METHODS:
+        assert f"| `{name}` |" in table
+
+
+def test_study_files_in_documents_are_yaml():
+    for path in DOCUMENTS:
+        for text in blocks(path, "yaml"):
+            yaml.safe_load(text)
