@@ -63,6 +63,12 @@ def connect(
     EngineError
         Where Ray cannot be reached or started, or has not enough for one trial.
     """
+    if address is not None and address.startswith("ray://"):
+        raise EngineError(
+            "Ray Client addresses cannot carry Tune.",
+            where=address,
+            hint="Run the command on a node of the cluster with '--address auto'.",
+        )
     if ray.is_initialized():
         if address is not None:
             raise EngineError(
@@ -118,12 +124,6 @@ def _init_local(workers: int | None, cpus: float) -> None:
 
 
 def _init_remote(address: str) -> None:
-    if address.startswith("ray://"):
-        raise EngineError(
-            "Ray Client addresses cannot carry Tune.",
-            where=address,
-            hint="Run the command on a node of the cluster with '--address auto'.",
-        )
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
