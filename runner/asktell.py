@@ -1,4 +1,4 @@
-"""One run by ask and tell: trial order, budget, what the method may know; and many runs at once.
+"""One run by ask and tell: trial order, budget, and what the method may know.
 
 With order "trial" proposal *i* knows exactly the trials before ``i - parallel + 1``, whatever has
 arrived by then, so the table of a run does not depend on workers, arrival or interruption. Where
@@ -9,7 +9,6 @@ has ended when it is made.
 
 from __future__ import annotations
 
-import heapq
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -259,61 +258,6 @@ class Run:
     def _settle(self) -> None:
         while self._settled in self.ended:
             self._settled += 1
-
-
-class RunSet:
-    """Many runs that share the same lanes: the run that is furthest behind is asked first.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        Their positions are what `ask` and `tell` name them by.
-    """
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self.runs = list(runs)
-        self._ready = [(run.progress, index) for index, run in enumerate(self.runs)]
-        heapq.heapify(self._ready)
-        self._parked: set[int] = set()
-        self._in_flight = 0
-        self._just_finished: list[int] = []
-
-    @property
-    def slots(self) -> int:
-        """How many proposals could be made at once, at the most."""
-        return sum(self.runs[index].slots for _, index in self._ready)
-
-    def ask(self) -> tuple[int, Pending] | Answer:
-        """A run's position and its next trial; WAIT while only pending ones are left; DONE."""
-        while self._ready:
-            _, index = heapq.heappop(self._ready)
-            run = self.runs[index]
-            answer = run.ask()
-            if isinstance(answer, Pending):
-                heapq.heappush(self._ready, (run.progress, index))
-                self._in_flight += 1
-                return index, answer
-            if answer is WAIT:
-                self._parked.add(index)
-            elif run.finished:
-                self._just_finished.append(index)
-        return WAIT if self._in_flight else DONE
-
-    def tell(self, index: int, trial: Trial) -> None:
-        """Enter a trial of a run that has ended."""
-        run = self.runs[index]
-        run.tell(trial)
-        self._in_flight -= 1
-        if index in self._parked:
-            self._parked.remove(index)
-            heapq.heappush(self._ready, (run.progress, index))
-        elif run.finished:
-            self._just_finished.append(index)
-
-    def take_finished(self) -> list[int]:
-        """The positions of the runs that have finished since the last call."""
-        taken, self._just_finished = self._just_finished, []
-        return taken
 
 
 def _describe(error: Exception) -> str:

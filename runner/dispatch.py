@@ -13,19 +13,18 @@ far; where nothing is known yet, a trial travels alone.
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from runner.asktell import Run, RunSet
+from runner.asktell import Run
+from runner.bundles import Bundle, Job, Report, Task
 from runner.errors import StudyInterrupted
 from runner.journal import Journal
-from runner.problems import Problem, evaluate
+from runner.runset import RunSet
 from runner.study import RunSpec, Study
-from runner.trial import DONE, WAIT, Answer, Config, Outcome, Pending, Status, Trial
+from runner.trial import DONE, Answer, Outcome, Status, Trial
 
 TARGET_SECONDS = 0.5
 """How much work a bundle holds; 25 to 50 times what its round trip costs."""
@@ -34,76 +33,6 @@ INTERRUPTED = "interrupted; every finished trial is saved."
 _MEMORY = 0.2  # weight of the newest trial in the running mean of a problem's seconds
 
 Cause = Literal["crash", "timeout"]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One trial on its way to a lane.
-
-    Attributes
-    ----------
-    run : int
-        Position of its run in the study.
-    pending : Pending
-    asked : float
-        When it was proposed, by the driver's monotonic clock.
-    attempts : int
-        How often it has been sent, this time included.
-    crashes : int
-        How many lanes died while it was alone with them.
-    """
-
-    run: int
-    pending: Pending
-    asked: float
-    attempts: int = 1
-    crashes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Jobs that travel to a lane together.
-
-    Attributes
-    ----------
-    jobs : tuple of Job
-    deadline : float or None
-        Seconds after which a lane that has not answered is to be killed.
-    """
-
-    jobs: tuple[Job, ...]
-    deadline: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a lane needs to know of a job: the problem's position, the block's seed, the config."""
-
-    problem: int
-    seed: int
-    config: Config
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a lane says of a bundle.
-
-    Attributes
-    ----------
-    outcomes : tuple of Outcome
-        One per job, in their order.
-    offsets : tuple of float
-        Seconds from the bundle's start to each job's start.
-    seconds : float
-        Duration of the whole bundle.
-    worker : str
-        Who evaluated it.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    offsets: tuple[float, ...]
-    seconds: float
-    worker: str
 
 
 class Monitor:
@@ -317,39 +246,6 @@ class Dispatcher:
             self._monitor.finished(index)
 
 
-def evaluate_tasks(
-    problems: Sequence[Problem], tasks: Sequence[Task], timeout: float | None, threads: int, worker: str
-) -> Report:
-    """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`)."""
-    start = time.perf_counter()
-    outcomes, offsets = [], []
-    for task in tasks:
-        offsets.append(time.perf_counter() - start)
-        outcomes.append(evaluate(problems[task.problem], task.config, task.seed, timeout, threads))
-    return Report(tuple(outcomes), tuple(offsets), time.perf_counter() - start, worker)
-
-
-def pack(thing: Sequence[Task] | Report) -> str:
-    """Tasks or a report as JSON text, for the way through Tune."""
-    given = dataclasses.asdict(thing) if isinstance(thing, Report) else [dataclasses.asdict(t) for t in thing]
-    return json.dumps(given, separators=(",", ":"))
-
-
-def unpack_tasks(text: str) -> list[Task]:
-    """The tasks of `pack`."""
-    return [Task(**given) for given in json.loads(text)]
-
-
-def unpack_report(text: str) -> Report:
-    """The report of `pack`."""
-    given: dict[str, Any] = json.loads(text)
-    outcomes = tuple(
-        Outcome(**{**one, "status": Status(one["status"]), "folds": tuple(one["folds"])})
-        for one in given["outcomes"]
-    )
-    return Report(outcomes, tuple(given["offsets"]), given["seconds"], given["worker"])
-
-
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
     return Run(
         spec.problem.space,
@@ -365,19 +261,3 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
 def _elapsed(run: Run) -> float:
     """How far the clock of a run had come in earlier sessions."""
     return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
-
-
-__all__ = [
-    "DONE",
-    "WAIT",
-    "Bundle",
-    "Dispatcher",
-    "Job",
-    "Monitor",
-    "Report",
-    "Task",
-    "evaluate_tasks",
-    "pack",
-    "unpack_report",
-    "unpack_tasks",
-]

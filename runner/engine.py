@@ -26,8 +26,9 @@ from ray import cloudpickle, tune
 from ray._private import worker as ray_worker
 from ray.tune.schedulers import FIFOScheduler
 
+from runner.bundles import Report, evaluate_tasks, pack, unpack_tasks
 from runner.cluster import Connection, environment
-from runner.dispatch import INTERRUPTED, Dispatcher, Report, evaluate_tasks, pack, unpack_tasks
+from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import EngineError, FivefoldError, StudyInterrupted
 from runner.inprocess import on_interrupt
 from runner.problems import Problem

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from runner.dispatch import INTERRUPTED, Dispatcher, evaluate_tasks
+from runner.bundles import evaluate_tasks
+from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
 from runner.trial import Answer
 

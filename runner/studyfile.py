@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from runner.errors import StudyError, nearest, nearest_file
+from runner.validation import explain
 
 EXAMPLE = """\
 # Which method tunes this model best? Run it with: fivefold run study.yaml
@@ -225,12 +226,7 @@ def _explain(error: ValidationError, where: str) -> StudyError:
         )
     if first["type"] == "missing":
         return StudyError("it is missing.", where=place, hint=_hint(path, description))
-    given = first["input"]
-    if first["type"] == "value_error":
-        message = f"{first['msg'].removeprefix('Value error, ')} (got {given!r})."
-    else:
-        wanted = _WANTED.get(first["type"], "something else").format_map(first.get("ctx", {}))
-        message = f"got {given!r}; {wanted} was expected."
+    message = explain(first)
     return StudyError(message, where=place, hint=_hint(path, description))
 
 
@@ -265,25 +261,3 @@ _EXAMPLES = MappingProxyType(
         "report": "report: {budgets: [50, 100], reference: random}",
     }
 )
-_WANTED = MappingProxyType(
-    {
-        "string_type": "a text",
-        "string_too_short": "a text of at least one letter",
-        "list_type": "a list",
-        "tuple_type": "a list",
-        "too_short": "a list of at least one item",
-        "model_type": "a mapping",
-        "model_attributes_type": "a mapping",
-        "int_type": "a whole number",
-        "int_parsing": "a whole number",
-        "int_from_float": "a whole number",
-        "float_type": "a number",
-        "float_parsing": "a number",
-        "finite_number": "a finite number",
-        "greater_than": "more than {gt:g}",
-        "greater_than_equal": "at least {ge:g}",
-        "literal_error": "{expected}",
-        "invalid_key": "a word as the key",
-    }
-)
-"""What was wanted, by pydantic's type of error."""

@@ -1,30 +1,18 @@
 """The dispatcher by pretended lanes: any order of arrival, any loss, any interruption."""
 
-import json
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.dispatch import (
-    TARGET_SECONDS,
-    Bundle,
-    Dispatcher,
-    Job,
-    Monitor,
-    Report,
-    Task,
-    evaluate_tasks,
-    pack,
-    unpack_report,
-    unpack_tasks,
-)
+from runner.bundles import Bundle, Job, Report, evaluate_tasks, pack, unpack_report, unpack_tasks
+from runner.dispatch import TARGET_SECONDS, Dispatcher, Monitor
 from runner.errors import JournalError, StudyInterrupted
 from runner.inprocess import run_in_process
 from runner.journal import Journal
 from runner.trial import DONE, WAIT, Outcome, Pending, Status
-from tests.studies import HILL, MODELS, OUTCOMES, study
+from tests.studies import HILL, MODELS, study
 
 
 class Kept:
@@ -115,20 +103,6 @@ def test_the_table_depends_on_nothing_but_the_study(parallel, lanes, seed, lost,
         pretend(made, kept, lanes, seed, lost, most=stop)
     assert kept.table() == table
     assert kept.ends.keys() == {spec.id for spec in made.runs}
-
-
-@given(st.lists(OUTCOMES, max_size=4))
-def test_a_report_survives_its_way_through_tune(outcomes):
-    report = Report(tuple(outcomes), (0.5,) * len(outcomes), 1.5, "lane")
-    assert repr(unpack_report(pack(report))) == repr(report)  # NaN equals itself in print only
-    json.loads(pack(report))
-
-
-def test_tasks_survive_their_way_through_tune():
-    tasks = [Task(0, 3, {"x": 0.1 + 0.2, "n": 1, "b": True, "s": "é", "none": None})]
-    (again,) = unpack_tasks(pack(tasks))
-    assert again == tasks[0]
-    assert [type(v) for v in again.config.values()] == [float, int, bool, str, type(None)]
 
 
 def ready(made=None, lanes=1, **keys):

@@ -18,13 +18,14 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
     {"errors"},
-    {"seeds", "ranges", "machine"},
+    {"seeds", "ranges", "machine", "validation"},
     {"domains"},
     {"tree", "branches"},
     {"space"},
     {"trial", "convert"},
     {"methods", "problems"},
-    {"asktell", "studyfile"},
+    {"asktell", "studyfile", "bundles"},
+    {"runset"},
     {"study"},
     {"journal"},
     {"dispatch"},

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from runner.errors import MethodError, nearest
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
+from runner.validation import explain
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,7 @@ def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
         return TypeAdapter(cls).validate_python(dict(settings or {}))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise MethodError(f"got {first['input']!r}: {first['msg']}.", where=where) from None
+        raise MethodError(explain(first), where=f"{name}.{first['loc'][0]}") from None
 
 
 __all__ = ["METHODS", "Method", "make_method", "register"]

@@ -11,7 +11,8 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from runner.dispatch import Bundle, Dispatcher, pack, unpack_report
+from runner.bundles import Bundle, pack, unpack_report
+from runner.dispatch import Dispatcher
 from runner.trial import DONE, WAIT
 
 
