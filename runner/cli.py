@@ -88,7 +88,8 @@ def run(
 
     wanted = _load(study, methods, seeds, trials)
     folder = out if out is not None else default_folder(wanted)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=progress(out_console))
+    display = progress(out_console, workers)
+    results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
     print_leaderboard(out_console, results)
     results.export()
     out_console.print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)

@@ -42,7 +42,7 @@ class Monitor:
     """
 
     def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
-        """The study starts or goes on; ``where`` says on what it runs."""
+        """The study starts or goes on; ``where`` says where it runs."""
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -91,7 +91,7 @@ class Dispatcher:
         lanes : int
             How many lanes share the work; bundles are kept small enough for all of them.
         where : str
-            What they run on, for the user.
+            Where they run, for the user, such as "in this process".
         """
         self._lanes = max(1, lanes)
         self._monitor.begin(self.study, self.runs, where)

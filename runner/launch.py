@@ -91,18 +91,18 @@ def default_folder(study: Study) -> Path:
 
 def _drive(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
     if workers == 0:
-        dispatcher.begin(1, "this process, without Ray")
+        dispatcher.begin(1, "in this process, without Ray")
         run_in_process(dispatcher)
         return
     if not dispatcher.anything_left():
-        dispatcher.begin(1, "nothing: every trial is there already")
+        dispatcher.begin(1, "every trial is there already")
         return
     from runner.cluster import connect
     from runner.engine import run_on_ray
 
     trial = dispatcher.study.trial
     with connect(workers, address, trial.cpus, trial.gpus) as connection:
-        dispatcher.begin(connection.lanes, connection.where)
+        dispatcher.begin(connection.lanes, f"on {connection.where}")
         run_on_ray(dispatcher, connection)
 
 

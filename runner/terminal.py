@@ -58,7 +58,7 @@ class Progress(Monitor):
                 (len(study.seeds), "seed"),
             )
         )
-        self.note(f"{study.name}: {shape}, {_limit(study)}; on {where}.")
+        self.note(f"{study.name}: {shape}, {_limit(study)}; {where}.")
         if self.found_done:
             self.note(f"{_count(self.done, 'trial')} of it done before; going on.")
         self._began = time.monotonic()
@@ -180,9 +180,13 @@ class LiveProgress(Progress):
         return Group(table, bar, Text(self.line()))
 
 
-def progress(console: Console) -> Progress:
-    """The display that suits a console."""
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+def progress(console: Console, workers: int | None = None) -> Progress:
+    """The display that suits a console.
+
+    Without workers the objective runs in this process, perhaps under a debugger, which a display
+    that redraws itself would fight for the terminal.
+    """
+    return LiveProgress(console) if console.is_terminal and workers != 0 else PlainProgress(console)
 
 
 def number(value: float | None, digits: int = 5) -> str:

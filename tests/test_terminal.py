@@ -18,7 +18,7 @@ def drawn(folder, made, kind, **console):
     with Journal.open(folder, made) as journal:
         dispatcher = Dispatcher(made, journal, display)
         try:
-            dispatcher.begin(1, "this process")
+            dispatcher.begin(1, "in this process")
             run_in_process(dispatcher)
         finally:
             display.close()
@@ -29,7 +29,7 @@ def test_plain_lines_say_how_far_it_is(tmp_path):
     made = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 5})
     text, display = drawn(tmp_path / "study", made, PlainProgress)
     lines = text.splitlines()
-    assert lines[0] == "small: 1 method x 1 problem x 2 seeds, 5 trials each; on this process."
+    assert lines[0] == "small: 1 method x 1 problem x 2 seeds, 5 trials each; in this process."
     assert lines[-1].startswith("10/10 trials")
     assert "\x1b" not in text
     assert (display.done, display.total, display.eta()) == (10, 10, 0.0)
@@ -73,7 +73,10 @@ def test_many_rows_are_cut(tmp_path):
 
 def test_the_console_chooses_the_display():
     assert isinstance(progress(Console(file=io.StringIO())), PlainProgress)
-    assert isinstance(progress(Console(file=io.StringIO(), force_terminal=True)), LiveProgress)
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    assert isinstance(progress(terminal), LiveProgress)
+    assert isinstance(progress(terminal, workers=2), LiveProgress)
+    assert isinstance(progress(terminal, workers=0), PlainProgress), "a debugger needs the terminal"
 
 
 @pytest.mark.parametrize(
