@@ -81,7 +81,15 @@ def test_the_console_chooses_the_display():
 
 @pytest.mark.parametrize(
     "seconds, text",
-    [(0.0121, "12 ms"), (0.74, "0.7 s"), (3.14, "3.1 s"), (61, "61 s"), (600, "10 min"), (9000, "2.5 h")],
+    [
+        (0.0121, "12 ms"),
+        (0.74, "0.7 s"),
+        (3.14, "3.1 s"),
+        (61, "61 s"),
+        (150, "2.5 min"),
+        (600, "10 min"),
+        (9000, "2.5 h"),
+    ],
 )
 def test_durations_have_the_unit_that_suits(seconds, text):
     assert duration(seconds) == text
