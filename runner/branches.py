@@ -80,7 +80,7 @@ def read_clause(clause: Mapping[str, object], dimensions: Params, where: str) ->
             raise SpaceError(f"there is no parameter '{name}'.", where=where, hint=hint)
         if any(domain.levels is None for domain in domains):
             raise SpaceError(
-                f"'{name}' is continuous; only single values can be forbidden.",
+                f"'{name}' is continuous; only parameters with finitely many values can be forbidden one.",
                 where=where,
                 hint="Give it a step.",
             )

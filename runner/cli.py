@@ -9,6 +9,7 @@ loads Ray.
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -31,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-out_console = Console()
 err_console = Console(stderr=True)
+_PIPE_WIDTH = 200
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
@@ -53,12 +54,30 @@ def main() -> None:
     """Run the command; every mistake of a user ends in one sentence and its exit code."""
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == StudyInterrupted.exit_code:
+            err_console.print("interrupted.", highlight=False)
+        raise
     except StudyInterrupted as error:
         err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except FivefoldError as error:
         err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+class _Output(Console):
+    """Standard output; when its reader goes away, the command goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich, which by default would end the program."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console() -> Console:
+    """The console to print on; tables in a pipe or a file need no width of a terminal."""
+    return _Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
 
 
 @app.command()
@@ -70,7 +89,7 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Trials evaluated at once; 0: in this process, without Ray. [default: CPUs]"
+            min=0, help="Trials at once; 0: in this process, without Ray, and with what the objective prints."
         ),
     ] = None,
     address: Annotated[
@@ -88,11 +107,11 @@ def run(
 
     wanted = _load(study, methods, seeds, trials)
     folder = out if out is not None else default_folder(wanted)
-    display = progress(out_console, workers)
+    display = progress(_console(), workers)
     results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
-    print_leaderboard(out_console, results)
+    print_leaderboard(_console(), results)
     results.export()
-    out_console.print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
+    _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
 
 
@@ -104,7 +123,7 @@ def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials
 
     wanted = _load(study, methods, seeds, trials)
     wanted.check()
-    print_estimate(out_console, wanted, estimate(wanted))
+    print_estimate(_console(), wanted, estimate(wanted))
 
 
 @app.command()
@@ -117,7 +136,7 @@ def show(
     from runner.tables import print_leaderboard
 
     results = Results.open(folder)
-    print_leaderboard(out_console, results, trials)
+    print_leaderboard(_console(), results, trials)
 
 
 @app.command()
@@ -131,7 +150,7 @@ def best(
     from runner.tables import print_best
 
     found = Results.open(folder).best(problem)
-    print_best(out_console, found, as_json)
+    print_best(_console(), found, as_json)
     raise typer.Exit(0 if found else 1)
 
 
@@ -145,7 +164,7 @@ def export(
     from runner.results import Results
 
     for path in Results.open(folder).export(to, format.value):
-        out_console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+        _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -153,7 +172,7 @@ def methods() -> None:
     """The six methods, their settings and their sources."""
     from runner.tables import print_methods
 
-    print_methods(out_console)
+    print_methods(_console())
 
 
 @app.command()
@@ -161,7 +180,7 @@ def problems() -> None:
     """The built-in problems, and how to write your own."""
     from runner.tables import print_problems
 
-    print_problems(out_console)
+    print_problems(_console())
 
 
 @app.command()
@@ -178,14 +197,14 @@ def init(
         raise StudyError("it exists already.", where=str(path), hint="Name another file.") from None
     except OSError as error:
         raise StudyError(f"it cannot be written: {error.strerror}.", where=str(path)) from None
-    out_console.print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
+    _console().print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        out_console.print(f"fivefold {version('fivefold')}", highlight=False)
+        _console().print(f"fivefold {version('fivefold')}", highlight=False)
         raise typer.Exit
 
 

@@ -13,7 +13,9 @@ import logging
 import math
 import os
 import secrets
+import socket
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,9 @@ from runner.errors import EngineError
 from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
+_REACH_SECONDS = 5.0
+# Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def connect(
         How many lanes to use. Default: as many as there are CPUs for.
     address : str, optional
         ``host:port`` or ``auto`` of a running cluster. Default: Ray of this process where it is
-        initialised, else a new local cluster, which is shut down at the end.
+        initialised, else the cluster in the environment variable RAY_ADDRESS, else a new local
+        cluster, which is shut down at the end.
     cpus, gpus : float
         What one trial needs.
 
@@ -69,6 +75,20 @@ def connect(
             where=address,
             hint="Run the command on a node of the cluster with '--address auto'.",
         )
+    if not _ONE_AT_A_TIME.acquire(blocking=False):
+        raise EngineError(
+            "another study of this process is on Ray.",
+            hint="Run them one after the other, or as one study with the problems of both.",
+        )
+    try:
+        with _connected(workers, address, cpus, gpus) as connection:
+            yield connection
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+@contextlib.contextmanager
+def _connected(workers: int | None, address: str | None, cpus: float, gpus: float) -> Iterator[Connection]:
     if ray.is_initialized():
         if address is not None:
             raise EngineError(
@@ -76,6 +96,7 @@ def connect(
             )
         yield _connection(workers, cpus, gpus, "the Ray of this process")
         return
+    address = address or os.environ.get("RAY_ADDRESS") or None
     with environment({"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
         try:
             if address is None:
@@ -110,6 +131,7 @@ def _init_local(workers: int | None, cpus: float) -> None:
         _secure_token()
     try:
         ray.init(
+            address="local",
             num_cpus=max(1, math.ceil(lanes * cpus)),
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
@@ -124,6 +146,16 @@ def _init_local(workers: int | None, cpus: float) -> None:
 
 
 def _init_remote(address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():  # Ray itself would go on trying for minutes
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise EngineError(
+                f"nothing answers there: {error}.",
+                where=address,
+                hint="Is the cluster up, and the port its GCS's?",
+            ) from None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

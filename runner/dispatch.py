@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from runner.asktell import Run
@@ -74,7 +74,7 @@ class Dispatcher:
         self.runs = [_start(study, spec, journal.history(spec.id)) for spec in self.specs]
         self.interrupted = False
         self._journal = journal
-        self._monitor = monitor or Monitor()
+        self._monitor = _Guarded(monitor or Monitor())
         self._lanes = 1
         self._set = RunSet(self.runs)
         self._again: deque[Job] = deque()
@@ -173,6 +173,10 @@ class Dispatcher:
         spec = self.specs[job.run]
         return Task(self._problem_of(job.run), spec.problem_seed, job.pending.config)
 
+    def note(self, text: str) -> None:
+        """A sentence for the user."""
+        self._monitor.note(text)
+
     def interrupt(self) -> None:
         """Make the next `ask` raise StudyInterrupted; safe to call from a signal handler."""
         self.interrupted = True
@@ -244,6 +248,31 @@ class Dispatcher:
                 conclusion = f"its conclusion raised {type(error).__name__}: {error}"
             self._journal.end_run(self.specs[index].id, run.end_reason, run.failed, conclusion)
             self._monitor.finished(index)
+
+
+class _Guarded(Monitor):
+    """A monitor whose output may go away: a study does not end because nobody listens."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+
+    def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
+        self._pass_on(lambda: self._monitor.begin(study, runs, where))
+
+    def note(self, text: str) -> None:
+        self._pass_on(lambda: self._monitor.note(text))
+
+    def ended(self, index: int, trial: Trial) -> None:
+        self._pass_on(lambda: self._monitor.ended(index, trial))
+
+    def finished(self, index: int) -> None:
+        self._pass_on(lambda: self._monitor.finished(index))
+
+    def _pass_on(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except OSError:
+            self._monitor = Monitor()
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:

@@ -146,7 +146,12 @@ class Float(Domain):
     def spread(self, points: int) -> tuple[float, ...]:
         if self.levels is not None:
             return tuple(self.level(i) for i in spread_levels(self.levels, points))
-        return tuple(dict.fromkeys(self.decode(u) for u in even(points)))
+        last = points - 1
+        if self.log or last == 0 or not math.isfinite(last * max(abs(self.low), abs(self.high))):
+            return tuple(dict.fromkeys(self.decode(u) for u in even(points)))
+        # -5 to 5 in 11 points meets 1.0, which a sum of steps would miss by rounding.
+        inner = ((self.low * (last - i) + self.high * i) / last for i in range(1, last))
+        return tuple(dict.fromkeys((self.low, *inner, self.high)))
 
     def canonical(self, value: object) -> float:
         x = read_float(value, "value")

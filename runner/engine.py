@@ -29,10 +29,9 @@ from ray.tune.schedulers import FIFOScheduler
 from runner.bundles import Report, evaluate_tasks, pack, unpack_tasks
 from runner.cluster import Connection, environment
 from runner.dispatch import INTERRUPTED, Dispatcher
-from runner.errors import EngineError, FivefoldError, StudyInterrupted
-from runner.inprocess import on_interrupt
+from runner.errors import EngineError, FivefoldError, ProblemError, StudyInterrupted
 from runner.problems import Problem
-from runner.problems.loading import PREFIX
+from runner.problems.loading import PREFIX, objective_folders
 from runner.search.study_search import StudySearch
 from runner.trial import Outcome, Status
 
@@ -49,8 +48,42 @@ _SWITCHES = {
 }
 
 
-def run_on_ray(dispatcher: Dispatcher, connection: Connection) -> None:
+_PATIENCE_SECONDS = 20.0
+
+
+def ship(problems: Sequence[Problem]) -> bytes:
+    """The problems with their data, as they go to each lane once.
+
+    Raises
+    ------
+    ProblemError
+        Where one of them cannot be pickled.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith(PREFIX):  # an objective file: no other process can import it by name
+            cloudpickle.register_pickle_by_value(module)
+    for problem in problems:
+        try:
+            cloudpickle.dumps(problem)
+        except Exception as error:  # whatever a user's object raises
+            raise ProblemError(
+                f"it cannot be sent to a worker: {type(error).__name__}: {error}.",
+                where=problem.name,
+                hint="Make what it holds inside the function, or run it with 0 workers.",
+            ) from None
+    shipped: bytes = cloudpickle.dumps(tuple(problems))
+    return shipped
+
+
+def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: bytes) -> None:
     """Evaluate all that a dispatcher has to give, on the lanes of a connection.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+    connection : Connection
+    problems : bytes
+        From `ship`.
 
     Raises
     ------
@@ -65,10 +98,18 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection) -> None:
     search = StudySearch(dispatcher)
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
     name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
-    tune.register_trainable(name, _lane(study.problems, study.trial.timeout, study.trial.threads))
+    hooks = len(ray_worker._post_init_hooks)
+    lane = tune.with_parameters(
+        Lane,
+        problems=problems,
+        path=[str(Path(folder).resolve()) for folder in (*sys.path, *objective_folders())],
+        timeout=study.trial.timeout,
+        threads=study.trial.threads,
+    )
+    tune.register_trainable(name, lane)
     storage = tempfile.mkdtemp(prefix="fivefold_")
     try:
-        with environment(_SWITCHES), _quiet(), on_interrupt(dispatcher.interrupt):
+        with environment(_SWITCHES), _quiet():
             tune.run(
                 name,
                 name=name,
@@ -96,6 +137,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection) -> None:
         ) from error
     finally:
         shutil.rmtree(storage, ignore_errors=True)
+        del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
     if search.error is not None:
         raise search.error
 
@@ -172,15 +214,20 @@ class Watch(tune.Callback):
 
     def __init__(self, dispatcher: Dispatcher, search: StudySearch) -> None:
         self._dispatcher, self._search = dispatcher, search
-        self._running: dict[str, tuple[Any, float]] = {}
+        self._running: dict[str, Any] = {}
+        self._idle_since: float | None = time.monotonic()  # None once it has been said, or is over
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A lane starts a bundle."""
-        self._running[trial.trial_id] = (trial, time.monotonic())
+        self._running[trial.trial_id] = trial
+        self._search.started[trial.trial_id] = time.monotonic()
+        self._idle_since = None
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A bundle is back."""
+        """A bundle is back; Tune would keep it, and its report, to the end."""
         self._running.pop(trial.trial_id, None)
+        trial.config.clear()
+        trial.last_result.pop("report", None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A bundle is lost."""
@@ -191,17 +238,25 @@ class Watch(tune.Callback):
         if self._search.error is not None:
             raise self._search.error
         if self._dispatcher.interrupted:
-            for trial, _ in self._running.values():  # else Tune waits for what they do
+            for trial in self._running.values():  # else Tune waits for what they do
                 _kill(trial)
             raise StudyInterrupted(INTERRUPTED)
         now = time.monotonic()
-        for trial_id, (trial, started) in list(self._running.items()):
-            bundle = self._search.bundles.get(trial_id)
-            if bundle is None or bundle.deadline is None or now - started <= bundle.deadline:
+        for trial_id, trial in list(self._running.items()):
+            bundle, started = self._search.bundles.get(trial_id), self._search.started.get(trial_id)
+            if bundle is None or started is None or bundle.deadline is None:
                 continue
-            self._search.killed[trial_id] = now - started
-            del self._running[trial_id]
-            _kill(trial)
+            if now - started > bundle.deadline:
+                self._search.killed.add(trial_id)
+                del self._running[trial_id]
+                _kill(trial)
+        if self._idle_since is not None and now - self._idle_since > _PATIENCE_SECONDS:
+            self._idle_since = None
+            free, needs = ray.available_resources().get("CPU", 0.0), self._dispatcher.study.trial.cpus
+            self._dispatcher.note(
+                f"No trial has started for {_PATIENCE_SECONDS:.0f} s: one needs {needs:g} CPUs, "
+                f"and {free:g} of Ray's are free. Waiting."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; there is nothing in this one that a copy could use."""
@@ -226,17 +281,3 @@ def _kill(trial: Any) -> None:
     actor = trial.temporary_state.ray_actor  # internal; a test of the deadline holds it
     if actor is not None:
         ray.kill(actor)
-
-
-def _lane(problems: Sequence[Problem], timeout: float | None, threads: int) -> Any:
-    """The trainable with all that it needs; it goes to each lane once."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith(PREFIX):  # an objective file: no other process can import it by name
-            cloudpickle.register_pickle_by_value(module)
-    return tune.with_parameters(
-        Lane,
-        problems=cloudpickle.dumps(tuple(problems)),
-        path=[str(Path(folder).resolve()) for folder in sys.path if folder],
-        timeout=timeout,
-        threads=threads,
-    )

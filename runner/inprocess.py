@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from runner.bundles import evaluate_tasks
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
+from runner.problems.loading import objective_folders
 from runner.trial import Answer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -41,7 +43,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         if evaluating:  # else the journal may be in the middle of a sentence
             raise KeyboardInterrupt
 
-    with on_interrupt(interrupt):
+    with on_interrupt(interrupt), _importable(objective_folders()):
         while not isinstance(bundle := dispatcher.ask(), Answer):
             tasks = [dispatcher.task(job) for job in bundle.jobs]
             try:
@@ -54,6 +56,18 @@ def run_in_process(dispatcher: Dispatcher) -> None:
             finally:
                 evaluating = False
             dispatcher.tell(bundle, report)
+
+
+@contextlib.contextmanager
+def _importable(folders: Sequence[str]) -> Iterator[None]:
+    """As lanes have them: what an objective imports late may lie beside its file."""
+    added = [folder for folder in folders if folder not in sys.path]
+    sys.path.extend(added)
+    try:
+        yield
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
 
 
 @contextlib.contextmanager

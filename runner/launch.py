@@ -18,7 +18,7 @@ import pandas as pd
 from runner.convert import to_space
 from runner.dispatch import Dispatcher, Monitor
 from runner.errors import StudyError
-from runner.inprocess import run_in_process
+from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.problems import FunctionProblem, Problem, problem
 from runner.problems.base import Direction
@@ -66,10 +66,11 @@ def run(
     EngineError, JournalError
         Where Ray or the study directory fails.
     """
-    if not isinstance(study, Study):
+    if isinstance(study, str | Path):
         study = Study.load(study)
-    if workers is not None and workers < 0:
-        raise StudyError(f"got {workers}; 0 or more was expected.", where="workers")
+    if not isinstance(study, Study):
+        raise StudyError(f"got {study!r}; a Study or the path of its file was expected.", where="study")
+    _check_workers(workers)
     if workers == 0 and address is not None:
         raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
     study.check()
@@ -82,6 +83,12 @@ def run(
         finally:
             monitor.close()
     return Results.open(folder)
+
+
+def _check_workers(workers: object) -> None:
+    whole = isinstance(workers, int) and not isinstance(workers, bool)
+    if workers is not None and not (whole and workers >= 0):  # type: ignore[operator]
+        raise StudyError(f"got {workers!r}; a whole number from 0 on was expected.", where="workers")
 
 
 def default_folder(study: Study) -> Path:
@@ -98,12 +105,17 @@ def _drive(dispatcher: Dispatcher, workers: int | None, address: str | None) -> 
         dispatcher.begin(1, "every trial is there already")
         return
     from runner.cluster import connect
-    from runner.engine import run_on_ray
+    from runner.engine import run_on_ray, ship
 
-    trial = dispatcher.study.trial
-    with connect(workers, address, trial.cpus, trial.gpus) as connection:
+    study = dispatcher.study
+    problems = ship(study.problems)
+    # Around the start and the end of Ray too, which a signal could break off half-way.
+    with (
+        on_interrupt(dispatcher.interrupt),
+        connect(workers, address, study.trial.cpus, study.trial.gpus) as connection,
+    ):
         dispatcher.begin(connection.lanes, f"on {connection.where}")
-        run_on_ray(dispatcher, connection)
+        run_on_ray(dispatcher, connection, problems)
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,7 @@ def optimize(
     >>> abs(found.best_config["x"] - 1) < 0.1
     True
     """
+    _check_workers(workers)
     study = Study.build(
         name="optimize",
         problems=[_as_problem(objective, space, direction)],

@@ -64,6 +64,12 @@ class Space:
         columns: dict[tuple[str, Domain], int] = {}
         self._tree = grow(self.params, columns)
         self.dimensions: Params = tuple(columns)
+        if not isinstance(forbid, Sequence) or isinstance(forbid, str):
+            raise SpaceError(
+                f"got {forbid!r}; a list of combinations was expected.",
+                where="forbid",
+                hint="Write [{a: 1, b: 2}].",
+            )
         self.forbid = tuple(
             read_clause(clause, self.dimensions, f"forbid[{i}]") for i, clause in enumerate(forbid)
         )

@@ -21,7 +21,16 @@ from runner.methods import METHODS, Method, make_method
 from runner.problems import load_problem
 from runner.problems.base import Problem
 from runner.seeds import seed_for
-from runner.studyfile import ReportFile, StudyFile, TrialFile, parse_study, read_yaml
+from runner.studyfile import (
+    MOST_SEEDS,
+    MOST_TRIALS,
+    ReportFile,
+    StudyFile,
+    TrialFile,
+    parse_study,
+    read_yaml,
+    wrong_name,
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,7 @@ class Study:
         for i, given in enumerate(file.problems):
             with _place(f"{where}: problems[{i}]"):
                 problem = load_problem(given, folder)
+                _check_name(problem.name)
                 if problem.space.size() == 0:
                     raise StudyError(
                         "all configs of its space are forbidden.", where="forbid", hint="Forbid less."
@@ -145,6 +155,7 @@ class Study:
         for i, given in enumerate(file.methods):
             with _place(f"{where}: methods[{i}]"):
                 label, method = _method(given)
+                _check_name(label)
                 if label in methods:
                     raise StudyError(
                         f"the name '{label}' stands twice.",
@@ -220,6 +231,10 @@ class Study:
         study = self
         if methods is not None:
             have = dict(self.methods)
+            if not methods:
+                raise StudyError(
+                    "it names no method.", where="--methods", hint=f"Known are: {', '.join(have)}."
+                )
             for label in methods:
                 if label not in have:
                     raise StudyError(
@@ -231,12 +246,12 @@ class Study:
                 report = report.model_copy(update={"reference": None})
             study = dataclasses.replace(study, methods=kept, report=report)
         if seeds is not None:
-            if seeds < 1:
-                raise StudyError(f"got {seeds}; at least one seed is needed.", where="--seeds")
+            if not 1 <= seeds <= MOST_SEEDS:
+                raise StudyError(f"got {seeds}; 1 to {MOST_SEEDS:,} seeds are possible.", where="--seeds")
             study = dataclasses.replace(study, seeds=tuple(range(seeds)))
         if trials is not None:
-            if trials < 1:
-                raise StudyError(f"got {trials}; at least one trial is needed.", where="--trials")
+            if not 1 <= trials <= MOST_TRIALS:
+                raise StudyError(f"got {trials}; 1 to {MOST_TRIALS:,} trials are possible.", where="--trials")
             study = dataclasses.replace(study, budget=dataclasses.replace(self.budget, trials=trials))
         with _place(self.where):
             _ = study.runs
@@ -255,6 +270,11 @@ class Study:
         labels = [label for label, _ in self.methods]
         keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
         return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def _check_name(name: str) -> None:
+    if wrong := wrong_name(name):
+        raise StudyError(f"got {name!r}; {wrong}.", where="name")
 
 
 def _method(given: object) -> tuple[str, Method]:

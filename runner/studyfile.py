@@ -39,9 +39,25 @@ budget: {trials: 20}              # per run; and seconds: 600, whichever ends fi
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+MOST_SEEDS = 1_000_000
+MOST_TRIALS = 10**9
+_MOST_LETTERS = 100
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
+
+
+def wrong_name(name: str) -> str:
+    """What is wrong with the name of a study, a problem or a method; empty where nothing is.
+
+    Names stand in tables, lists and paths.
+    """
+    if not name.strip() or not name.isprintable() or "," in name:
+        return "a name of visible letters without commas was expected"
+    if len(name) > _MOST_LETTERS:
+        return f"a name of at most {_MOST_LETTERS} letters was expected"
+    return ""
 
 
 class BudgetFile(BaseModel):
@@ -103,6 +119,13 @@ class StudyFile(BaseModel):
     trial: TrialFile = Field(default_factory=TrialFile, description="What one evaluation may use.")
     report: ReportFile = Field(default_factory=ReportFile, description="What is compared.")
 
+    @field_validator("name")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if wrong := wrong_name(name):
+            raise ValueError(wrong)
+        return name
+
     @field_validator("budget")
     @classmethod
     def _limited(cls, budget: BudgetFile) -> BudgetFile:
@@ -115,6 +138,8 @@ class StudyFile(BaseModel):
     def _some_seeds(cls, seeds: int | list[int]) -> int | list[int]:
         if (isinstance(seeds, int) and seeds < 1) or seeds == []:
             raise ValueError("at least one seed is needed")
+        if isinstance(seeds, int) and seeds > MOST_SEEDS:
+            raise ValueError(f"at most {MOST_SEEDS:,} seeds are possible")
         if isinstance(seeds, list) and len(set(seeds)) < len(seeds):
             raise ValueError("a seed stands twice")
         return seeds

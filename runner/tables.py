@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from runner.estimate import ProblemEstimate
 from runner.machine import available_cpus
-from runner.methods import METHODS
+from runner.methods import METHODS, Method
 from runner.problems import PROBLEMS
 from runner.results import Results
 from runner.study import Study
 from runner.terminal import duration, number
 
+_OPTIONAL = ("quartiles", "seeds", "trials", "failed", "eval", "think")
 _MOST_REASONS = 5
 _MOST_NAMES = 4
+_WIDE = 1000
+_MOST_CHARACTERS = 200
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 
 
 def print_leaderboard(console: Console, results: Results, trials: int | None = None) -> None:
@@ -35,27 +42,43 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
         if first["optimum"] == first["optimum"]:
             aim += f", optimum {number(first['optimum'])}"
         after = f", after {trials} trials" if trials is not None else ""
-        table = plain_table(f"{problem} ({aim}{after})", "", "method")
-        for name in ("median", "quartiles", "seeds", "trials", "failed", "eval", "think"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for row in rows.to_dict("records"):
-            valid = "" if row["valid_runs"] == row["runs"] else f"{row['valid_runs']} of "
-            table.add_row(
-                str(row["rank"]),
-                row["method"],
-                number(row["value"], 4),
-                f"{number(row['lower'], 4)} .. {number(row['upper'], 4)}",
-                f"{valid}{row['runs']}",
-                str(row["trials"]),
-                str(row["failures"] or ""),
-                duration(row["evaluation_seconds"]),
-                duration(row["thinking_seconds"]),
-            )
+        table = _fitting(console, f"{problem} ({aim}{after})", rows.to_dict("records"))
         console.print()
         console.print(table)
     console.print()
     _print_conclusions(console, results)
     _print_reasons(console, results)
+
+
+def _fitting(console: Console, title: str, rows: Sequence[Mapping[Hashable, Any]]) -> Table:
+    """The table with as many columns as the console has room for; the first are always there."""
+    for left_out in range(len(_OPTIONAL) + 1):
+        optional = _OPTIONAL[: len(_OPTIONAL) - left_out]
+        table = plain_table(title, "", "method")
+        for name in ("median", *optional):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            cells = _cells(row)
+            table.add_row(
+                str(row["rank"]), Text(row["method"]), *(cells[name] for name in ("median", *optional))
+            )
+        wide = console.options.update(max_width=_WIDE)
+        if Measurement.get(console, wide, table).maximum <= console.width:
+            break
+    return table
+
+
+def _cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    valid = "" if row["valid_runs"] == row["runs"] else f"{row['valid_runs']} of "
+    return {
+        "median": number(row["value"], 4),
+        "quartiles": f"{number(row['lower'], 4)} .. {number(row['upper'], 4)}",
+        "seeds": f"{valid}{row['runs']}",
+        "trials": str(row["trials"]),
+        "failed": str(row["failures"] or ""),
+        "eval": duration(row["evaluation_seconds"]),
+        "think": duration(row["thinking_seconds"]),
+    }
 
 
 def _print_conclusions(console: Console, results: Results) -> None:
@@ -71,9 +94,14 @@ def _print_reasons(console: Console, results: Results) -> None:
     """Why trials failed, the most frequent reasons first."""
     trials = results.trials
     failed = trials[~trials["status"].isin(["COMPLETED", "STOPPED"])]
-    counts = failed[["problem", "status", "error"]].value_counts().reset_index(name="count")
+    # Messages that differ in their numbers only are one reason.
+    reason = failed["error"].str.replace(_NUMBER, "#", regex=True)
+    groups = failed.assign(reason=reason).groupby(["problem", "status", "reason"], sort=False)["error"]
+    counts = groups.agg(["size", "first"]).reset_index().sort_values("size", ascending=False, kind="stable")
     for row in counts.head(_MOST_REASONS).to_dict("records"):
-        _line(console, f"{row['problem']}: {row['count']} {row['status']}: {row['error']}", "yellow")
+        first = str(row["first"]).partition("\n")[0]
+        first = first if len(first) <= _MOST_CHARACTERS else f"{first[: _MOST_CHARACTERS - 1]}…"
+        _line(console, f"{row['problem']}: {row['size']} {row['status']}: {first}", "yellow")
     if len(counts) > _MOST_REASONS:
         more = len(counts) - _MOST_REASONS
         _line(console, f"and {more} more reasons, in the column 'error' of the trials.", "dim")
@@ -101,12 +129,22 @@ def print_methods(console: Console) -> None:
     for name, method in sorted(METHODS.items()):
         _line(console, name, "bold")
         _line(console, f"  {method.summary}")
-        for field in dataclasses.fields(method):
-            if field.init:
-                default = None if field.default is dataclasses.MISSING else field.default
-                _line(console, f"  {field.name}: {json.dumps(default, default=str)}", "cyan")
+        for setting, meaning in _settings(method):
+            _line(console, f"  {setting}", "cyan")
+            _line(console, f"      {meaning}")
         _line(console, f"  {method.reference}", "dim")
     _line(console, "In a study file: methods: [random, {bayes: {acquisition: ei}}]", "dim")
+
+
+def _settings(method: type[Method]) -> Iterator[tuple[str, str]]:
+    """Each setting as its docstring has it: name and kind, and the first sentence of its meaning."""
+    text = inspect.getdoc(method) or ""
+    section = text.partition("Parameters\n----------\n")[2]
+    names = [field.name for field in dataclasses.fields(method) if field.init]
+    for entry in re.split(r"\n(?=\S)", section):
+        head, _, body = entry.partition("\n")
+        if head.partition(" : ")[0] in names:
+            yield head, re.split(r"(?<=[.;])\s", " ".join(body.split()))[0].rstrip(";")
 
 
 def print_problems(console: Console) -> None:
@@ -147,7 +185,7 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
         table.add_column(name, justify="right", no_wrap=True)
     for one in estimates:
         table.add_row(
-            one.problem.name,
+            Text(one.problem.name),
             str(one.runs),
             "-" if one.trials is None else f"{one.trials:,}",
             duration(one.seconds),
@@ -166,7 +204,11 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
     totals = [one.total for one in estimates]
     runs = sum(one.runs for one in estimates)
     if study.budget.seconds is not None:
-        _line(console, f"Each of {runs} runs ends after {duration(study.budget.seconds)} at the latest.")
+        _line(
+            console,
+            f"Each of {runs} runs ends when it has evaluated and thought for "
+            f"{duration(study.budget.seconds)}.",
+        )
     known = [total for total in totals if total is not None]
     if len(known) == len(totals):
         cpus = available_cpus()
@@ -187,9 +229,8 @@ def _cpus(count: int) -> str:
 def plain_table(title: str, *columns: str) -> Table:
     """A table with a rule under its head, narrow enough for 80 columns."""
     table = Table(
-        title=title or None,
+        title=Text(title, style="bold") if title else None,
         title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,

@@ -24,7 +24,7 @@ from runner.trial import Trial
 _MOST_ROWS = 30
 _REFRESHES_PER_SECOND = 4
 _PLAIN_SECONDS = 10.0
-_SILENT_SECONDS = 3.0  # before that, the start of the lanes would be taken for the pace
+_LEAST_TRIALS = 4  # before that, the pace is anybody's guess
 
 
 class Progress(Monitor):
@@ -42,6 +42,7 @@ class Progress(Monitor):
         self.done = self.failures = self.found_done = 0
         self.total: int | None = None
         self._began = time.monotonic()
+        self._first: float | None = None
 
     def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
         """See `Monitor.begin`."""
@@ -49,7 +50,7 @@ class Progress(Monitor):
         self.done = self.found_done = sum(len(run.ended) for run in runs)
         self.failures = sum(not trial.valid for run in runs for trial in run.ended.values())
         if study.budget.trials is not None:
-            self.total = study.budget.trials * len(runs)
+            self.total = sum(max(study.budget.trials, len(run.ended)) for run in runs)
         shape = " x ".join(
             _count(n, what)
             for n, what in (
@@ -59,9 +60,9 @@ class Progress(Monitor):
             )
         )
         self.note(f"{study.name}: {shape}, {_limit(study)}; {where}.")
-        if self.found_done:
+        if self.found_done and self.found_done < (self.total or math.inf):
             self.note(f"{_count(self.done, 'trial')} of it done before; going on.")
-        self._began = time.monotonic()
+        self._began, self._first = time.monotonic(), None
 
     def note(self, text: str) -> None:
         """See `Monitor.note`."""
@@ -70,6 +71,8 @@ class Progress(Monitor):
     def ended(self, index: int, trial: Trial) -> None:
         """See `Monitor.ended`."""
         self.done += 1
+        if self._first is None:
+            self._first = time.monotonic()
         self.failures += not trial.valid
 
     def finished(self, index: int) -> None:
@@ -82,10 +85,11 @@ class Progress(Monitor):
 
     def eta(self) -> float | None:
         """Seconds that are left, at the pace of this session; None where nothing tells."""
-        new, spent = self.done - self.found_done, time.monotonic() - self._began
-        if self.total is None or new < 1 or (spent < _SILENT_SECONDS and self.done < self.total):
+        # Counted from the first trial that ended: before it, the lanes were starting.
+        new = self.done - self.found_done - 1
+        if self.total is None or self._first is None or new < _LEAST_TRIALS:
             return None
-        return spent / new * (self.total - self.done)
+        return (time.monotonic() - self._first) / new * (self.total - self.done)
 
     def line(self) -> str:
         """The state in one line."""
@@ -173,7 +177,7 @@ class LiveProgress(Progress):
         for name in ("trials", "failed", "median incumbent"):
             table.add_column(name, justify="right")
         for problem, label, trials, failures, value in rows[:_MOST_ROWS]:
-            table.add_row(problem, label, str(trials), str(failures or ""), number(value))
+            table.add_row(Text(problem), Text(label), str(trials), str(failures or ""), number(value))
         if len(rows) > _MOST_ROWS:
             table.add_row(f"and {len(rows) - _MOST_ROWS} more", "", "", "", "")
         bar = ProgressBar(total=self.total or 1, completed=self.done if self.total else 0, width=40)

@@ -39,6 +39,7 @@ _WANTED = MappingProxyType(
         "finite_number": "a finite number",
         "greater_than": "more than {gt:g}",
         "greater_than_equal": "at least {ge:g}",
+        "less_than_equal": "at most {le:g}",
         "literal_error": "{expected}",
         "invalid_key": "a word as the key",
     }

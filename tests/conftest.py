@@ -20,8 +20,8 @@ pytest.register_assert_rewrite("runner.testing")
 
 @pytest.fixture(scope="session")
 def ray_lanes():
-    """A connection with two lanes, for all tests that need Ray in this process."""
-    from runner.cluster import connect
+    """Ray with two lanes, for all tests that need it in this process; each connects to it anew."""
+    from runner.cluster import Connection, _connected
 
-    with connect(2) as connection:
-        yield connection
+    with _connected(2, None, 1.0, 0.0):
+        yield Connection(2, "two lanes")

@@ -69,3 +69,28 @@ HOMESICK = Homesick()
 def homesick(config):
     """Works in the process that loaded it only."""
     return config["x"] if HOMESICK else None
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def neighbourly(config):
+    """Needs a module beside its file, at its import and later."""
+    import late_neighbour
+
+    return config["x"] + late_neighbour.ZERO
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def messy(config):
+    """Leaves folder, environment and a twin process behind."""
+    os.environ["LEFT_BEHIND"] = os.environ.get("LEFT_BEHIND", "") + "x"
+    os.chdir("/")
+    if os.fork() == 0:
+        raise SystemExit(3)
+    return len(os.environ["LEFT_BEHIND"])
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def deadly(config):
+    """Works for a second, then takes its process along."""
+    time.sleep(1.0)
+    os._exit(1)

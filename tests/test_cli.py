@@ -82,7 +82,6 @@ def test_the_study_as_run_runs_again(fivefold):
     fivefold("run", write(), "--workers", 0, "--trials", 3, "--methods", "tpe", "--seeds", 1)
     code, out, _ = fivefold("run", "results/good/study.yaml", "--workers", 0)
     assert code == 0
-    assert "3 trials of it done before" in out
     assert "3/3 trials" in out
 
 
@@ -195,6 +194,49 @@ def test_only_run_loads_ray(fivefold, command):
     subprocess.run([sys.executable, "-c", code, target], check=True, capture_output=True)
 
 
+def test_names_are_shown_as_they_are(fivefold):
+    fivefold("run", write(methods=[{"name": "random[/b]", "method": "random"}]), "--workers", 0)
+    code, out, _ = fivefold("show", "results/good")
+    assert code == 0
+    assert "random[/b]" in out
+
+
+@pytest.mark.parametrize("columns", ["45", "60", "80"])
+def test_narrow_tables_leave_columns_out_instead_of_cutting_numbers(fivefold, monkeypatch, columns):
+    fivefold("run", write(), "--workers", 0)
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = fivefold("show", "results/good")
+    board = Results.open("results/good").leaderboard()
+    for row in board.to_dict("records"):
+        assert f"{row['rank']}  {row['method']:<6}  {row['value']:>6.4g}" in out
+    assert "…" not in out
+    assert ("think" in out) == (columns == "80")
+
+
+def test_reasons_that_differ_in_numbers_are_one(fivefold):
+    path = write(problems=[f"{HERE / 'objectives.py'}:hopeless"])
+    _, out, _ = fivefold("run", path, "--workers", 0)
+    assert len([line for line in out.splitlines() if "no hope at" in line]) == 1
+    assert "hopeless: 20 FAILED: RuntimeError: no hope at" in out
+
+
+def test_a_reader_that_goes_away_does_not_end_the_study(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(GOOD))
+    shell = f"{' '.join(command('run', path, '--workers', 0, '--out', tmp_path / 'study'))} | head -1"
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("good: 2 methods")
+    assert "Traceback" not in done.stderr
+    assert len(Results.open(tmp_path / "study").trials) == 20
+
+
+def test_another_study_of_the_same_name_is_refused(fivefold):
+    fivefold("run", write(), "--workers", 0)
+    code, _, err = fivefold("run", write(problems=["ackley"]), "--workers", 0)
+    assert code == 2
+    assert "it holds a study of the same name on other problems: branin." in err
+
+
 # -- what it refuses ------------------------------------------------------------------------------
 
 
@@ -214,6 +256,17 @@ def space(**params):
 
 
 BAD = {
+    "blank name": ({"methods": [{"name": " ", "method": "tpe"}]}, "methods[0]: name: got ' '"),
+    "comma in a name": ({"methods": [{"name": "a,b", "method": "tpe"}]}, "methods[0]: name: got 'a,b'"),
+    "long name": ({"name": "a" * 200}, "study.yaml: name: a name of at most 100 letters was expected"),
+    "too many seeds": ({"seeds": 10**30}, "study.yaml: seeds: "),
+    "too many trials": ({"budget": {"trials": 10**30}}, "study.yaml: budget.trials: "),
+    "too many points": ({"methods": [{"grid": {"points": 10**9}}]}, "1 to 100,000 points were expected"),
+    "forbid": (
+        inline(data="iris", target=None, forbid=3),
+        "forbid: got 3; a list of combinations was expected",
+    ),
+    "nameless column": (inline(data="labels.csv"), "column 1 has no name"),
     "unknown key": ({"budgett": 3}, "study.yaml: budgett: there is no such key. Did you mean 'budget'?"),
     "unknown nested key": (
         {"budget": {"trails": 3}},
@@ -267,6 +320,7 @@ def test_wrong_input_is_answered_by_a_sentence(fivefold, case, command):
     Path("broken.py").write_text("a = 1\nb = a / 0\n")
     rows = "".join(f"{i},{i % 3},{i % 2}\n" for i in range(20))
     Path("data.csv").write_text(f"a,b,y\n{rows}")
+    Path("labels.csv").write_text(f",b,y\n{rows}")
     Path("text.csv").write_text("a,colour,y\n" + "".join(f"{i},red,{i % 2}\n" for i in range(20)))
     keys, words = BAD[case]
     code, out, err = fivefold(command, write(**keys), *(["--workers", 0] if command == "run" else []))
@@ -294,9 +348,10 @@ def test_yaml_that_does_not_parse_has_line_and_column(fivefold):
 @pytest.mark.parametrize(
     "options, words",
     [
+        (["--methods", ","], "--methods: it names no method. Known are: random, tpe."),
         (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
-        (["--seeds", "0"], "--seeds: got 0; at least one seed is needed."),
-        (["--trials", "-3"], "--trials: got -3; at least one trial is needed."),
+        (["--seeds", "0"], "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
+        (["--trials", "-3"], "--trials: got -3; 1 to 1,000,000,000 trials are possible."),
         (["--workers", "0", "--address", "auto"], "0 workers need no cluster"),
     ],
 )

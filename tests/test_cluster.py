@@ -1,7 +1,9 @@
 """Connecting to Ray: what is refused, and who may read the token."""
 
 import os
+import socket
 import stat
+import time
 
 import pytest
 import ray
@@ -36,6 +38,29 @@ def test_what_cannot_be_had_is_said(ray_lanes):
 
 def test_ray_client_is_refused():
     with pytest.raises(EngineError, match="cannot carry Tune"), connect(address="ray://head:10001"):
+        pass
+
+
+def test_an_address_where_nothing_answers_is_said_at_once(monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(EngineError, match="nothing answers there"), connect(address=address):
+            pass
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(EngineError, match="nothing answers there"), connect():
+            pass
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.ray
+def test_one_study_at_a_time(ray_lanes):
+    with connect(1), pytest.raises(EngineError, match="another study of this process is on Ray"), connect(1):
+        pass
+    with connect(1):
         pass
 
 

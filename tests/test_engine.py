@@ -1,15 +1,20 @@
 """The engine on real lanes."""
 
+import logging
+import threading
 from pathlib import Path
 
 import pytest
+from ray._private import worker as ray_worker
 
 from runner.cluster import Connection
-from runner.dispatch import Dispatcher
-from runner.engine import NewestFirst, run_on_ray
-from runner.errors import JournalError
+from runner.dispatch import Dispatcher, Monitor
+from runner.engine import NewestFirst, run_on_ray, ship
+from runner.errors import JournalError, ProblemError
 from runner.inprocess import run_in_process
 from runner.journal import Journal
+from runner.problems.base import FunctionProblem
+from runner.space import Float, Space
 from runner.study import Study
 from runner.trial import Status
 from tests.studies import study
@@ -26,7 +31,7 @@ def play(made, folder, connection):
             run_in_process(dispatcher)
         else:
             dispatcher.begin(connection.lanes, connection.where)
-            run_on_ray(dispatcher, connection)
+            run_on_ray(dispatcher, connection, ship(made.problems))
         return {spec.id: journal.history(spec.id) for spec in made.runs}
 
 
@@ -102,6 +107,67 @@ def test_a_problem_that_does_not_reach_the_lanes_fails_with_the_reason(ray_lanes
     assert all(
         trial.status is Status.FAILED and "it wants to go home" in trial.outcome.error for trial in trials
     )
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("name", ["neighbourly", "messy"])
+def test_what_surrounds_an_objective_is_the_same_everywhere(ray_lanes, tmp_path, name):
+    here = play(one(name), tmp_path / "here", None)
+    assert {trial.status for trial in next(iter(here.values()))} == {Status.COMPLETED}
+    assert table(play(one(name), tmp_path / "lanes", ray_lanes)) == table(here)
+    if name == "messy":
+        assert {trial.loss for trial in next(iter(here.values()))} == {1.0}
+
+
+@pytest.mark.ray
+def test_a_crash_spends_the_seconds_that_it_took(ray_lanes, tmp_path):
+    made = one("deadly", budget={"trials": 9, "seconds": 1.5}, trial={"retries": 0})
+    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    assert len(trials) == 2, "the second one begins within the budget and ends beyond it"
+    assert all(trial.status is Status.CRASHED and trial.outcome.seconds >= 1.0 for trial in trials)
+
+
+def test_what_cannot_be_pickled_is_named():
+    lock = threading.Lock()
+
+    def locked(config):
+        return config["x"] if lock else 0.0
+
+    with pytest.raises(ProblemError, match="locked: it cannot be sent to a worker: TypeError"):
+        ship([FunctionProblem(locked, Space({"x": Float(0.0, 1.0)}), "locked")])
+
+
+@pytest.mark.ray
+def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
+    monkeypatch.setattr("runner.engine._PATIENCE_SECONDS", 0.0)
+    heard = []
+
+    class Ears(Monitor):
+        def note(self, text):
+            heard.append(text)
+
+    made = one("slow")
+    with Journal.open(tmp_path / "study", made) as journal:
+        dispatcher = Dispatcher(made, journal, Ears())
+        dispatcher.begin(2, "on lanes")
+        run_on_ray(dispatcher, ray_lanes, ship(made.problems))
+    assert [text for text in heard if "one needs 1 CPUs" in text]
+
+
+@pytest.mark.ray
+def test_nothing_of_a_study_stays_in_the_process(ray_lanes, tmp_path):
+    before = (
+        len(ray_worker._post_init_hooks),
+        ray_worker.print_to_stdstream,
+        logging.getLogger("ray.tune").level,
+    )
+    play(one("slow"), tmp_path / "study", ray_lanes)
+    after = (
+        len(ray_worker._post_init_hooks),
+        ray_worker.print_to_stdstream,
+        logging.getLogger("ray.tune").level,
+    )
+    assert after == before
 
 
 @pytest.mark.ray

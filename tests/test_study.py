@@ -110,8 +110,8 @@ def test_problems_may_be_objects():
     "given, says",
     [
         ({"methods": ["byes"]}, "--methods: the study has no method 'byes'. Did you mean 'bayes'?"),
-        ({"seeds": 0}, "--seeds: got 0; at least one seed is needed."),
-        ({"trials": 0}, "--trials: got 0; at least one trial is needed."),
+        ({"seeds": 0}, "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
+        ({"trials": 0}, "--trials: got 0; 1 to 1,000,000,000 trials are possible."),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(given, says):
@@ -137,7 +137,7 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
             MethodError,
             "methods[1]: acquisitoin: method",
         ),
-        ({"methods": [{"bayes": {"acquisition": "x"}}]}, MethodError, "methods[0]: acquisition: got 'x': "),
+        ({"methods": [{"bayes": {"acquisition": "x"}}]}, MethodError, "methods[0]: acquisition: got 'x'; "),
         ({"methods": ["tpe", "tpe"]}, StudyError, "methods[1]: the name 'tpe' stands twice. Write {name:"),
         ({"methods": [3]}, StudyError, "methods[0]: got 3; a method's name, "),
         ({"methods": [{"bayes": {}, "tpe": {}}]}, StudyError, "methods[0]: got {'bayes': {}, 'tpe': {}}; a"),

@@ -33,7 +33,8 @@ def test_plain_lines_say_how_far_it_is(tmp_path):
     assert lines[-1].startswith("10/10 trials")
     assert "\x1b" not in text
     assert (display.done, display.total, display.eta()) == (10, 10, 0.0)
-    again, _ = drawn(tmp_path / "study", made, PlainProgress)
+    more = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 7})
+    again, _ = drawn(tmp_path / "study", more, PlainProgress)
     assert "10 trials of it done before; going on." in again
 
 

@@ -41,7 +41,10 @@ def parse_space(
         return Space(dict(given.params), [*map(dict, given.forbid), *forbid]) if forbid else given
     if not isinstance(given, Mapping):
         raise SpaceError(f"a mapping of parameters was expected, got {given!r}.", where=where, hint=_FORM)
-    params = {str(name): parse_domain(domain, f"{where}.{name}") for name, domain in given.items()}
+    for name in given:
+        if not isinstance(name, str):
+            raise SpaceError(f"the name {name!r} is no text.", where=where, hint=f"Write '{name}' in quotes.")
+    params = {name: parse_domain(domain, f"{where}.{name}") for name, domain in given.items()}
     try:
         return Space(params, forbid)
     except SpaceError as error:
@@ -52,6 +55,13 @@ def parse_domain(given: object, where: str) -> Domain:
     """A domain from the form that a study file has; see `parse_space`."""
     if isinstance(given, Domain):
         return given
+    if isinstance(given, tuple) and len(given) == 2 and all(type(end) in (int, float) for end in given):
+        low, high = given
+        raise SpaceError(
+            f"the pair {given} may be a range or two options.",
+            where=where,
+            hint=f"Write Float({low}, {high}), Int({low}, {high}) or Choice([{low}, {high}]).",
+        )
     if isinstance(given, list | tuple):
         given = {"choice": given}
     if not isinstance(given, Mapping):

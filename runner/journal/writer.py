@@ -180,11 +180,6 @@ class Journal:
 
 def _identities(study: Study) -> list[dict[str, Any]]:
     """Of each run of a study."""
-    for seed in study.seeds:
-        if not -(2**63) <= seed < 2**63:
-            raise StudyError(
-                f"the seed {seed} has more than 64 bits.", where="seeds", hint="Use a smaller one."
-            )
     problems = {problem.name: problem_identity(problem) for problem in study.problems}
     return [run_identity(spec, problems[spec.problem.name]) for spec in study.runs]
 
@@ -236,6 +231,13 @@ def _enter(
                     hint=f"Use another --out, or set '{key}' back to {told[key]!r}.",
                 )
         there = {row[0]: row for row in db.execute("SELECT id, key, identity, budget FROM runs")}
+        problems = {row[0] for row in db.execute("SELECT DISTINCT problem FROM runs")}
+        if problems and problems.isdisjoint(problem.name for problem in study.problems):
+            raise StudyError(
+                f"it holds a study of the same name on other problems: {', '.join(sorted(problems))}.",
+                where=str(folder),
+                hint="Use another --out, or another 'name'.",
+            )
         budget = to_json({"trials": study.budget.trials, "seconds": study.budget.seconds})
         keys = {}
         for spec, identity in zip(study.runs, identities, strict=True):
@@ -259,7 +261,8 @@ def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Pa
     path, before, after = difference
     what, hint = f"its {path} was {before} and is {after}", "Use another --out, or change it back."
     if path.startswith(DERIVED):
-        hint = "It follows from the budget: use another --out, the earlier budget, or settings that fix it."
+        what = f"'{spec.label}' has laid itself out for another budget, and cannot grow"
+        hint = "Use another --out, the earlier budget, points of its own, or other --methods."
     elif path.startswith("objective") and path.endswith(".text"):
         what = "the code of its objective has changed since"
     elif path.startswith("objective.data"):

@@ -148,7 +148,7 @@ def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
         return TypeAdapter(cls).validate_python(dict(settings or {}))
     except ValidationError as error:
         first = error.errors()[0]
-        raise MethodError(explain(first), where=f"{name}.{first['loc'][0]}") from None
+        raise MethodError(explain(first), where=str(first["loc"][0])) from None
 
 
 __all__ = ["METHODS", "Method", "make_method", "register"]

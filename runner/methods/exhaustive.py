@@ -22,6 +22,9 @@ from runner.seeds import Shuffle, run_entropy, seed_for
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
 
+MOST_POINTS = 100_000
+"""Of one parameter; the points of each are held in memory, their combinations are not."""
+
 
 @register
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ class Exhaustive(Method):
     resolution: int | None = None
 
     def __post_init__(self) -> None:
-        if self.resolution is not None and self.resolution < 1:
-            raise MethodError(f"got {self.resolution}; at least 1 point was expected.", where="resolution")
+        if self.resolution is not None and not 1 <= self.resolution <= MOST_POINTS:
+            raise MethodError(
+                f"got {self.resolution}; 1 to {MOST_POINTS:,} points were expected.", where="resolution"
+            )
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
         """See `Method.prepare`."""

@@ -18,11 +18,10 @@ import numpy as np
 from runner.domains import Choice
 from runner.errors import MethodError, nearest
 from runner.methods.base import Method, register
-from runner.methods.exhaustive import require_any, walk
+from runner.methods.exhaustive import MOST_POINTS, require_any, walk
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
 
-_MOST_POINTS = 1_000_000
 _POINTS_WITHOUT_BUDGET = 5
 
 
@@ -57,9 +56,10 @@ class Grid(Method):
     def __post_init__(self) -> None:
         given = self.points if isinstance(self.points, Mapping) else {"": self.points}
         for name, count in given.items():
-            if count is not None and count < 1:
+            if count is not None and not 1 <= count <= MOST_POINTS:
                 raise MethodError(
-                    f"got {count}; at least 1 point was expected.", where=f"points.{name}".rstrip(".")
+                    f"got {count}; 1 to {MOST_POINTS:,} points were expected.",
+                    where=f"points.{name}".rstrip("."),
                 )
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
@@ -130,7 +130,7 @@ def fit_points(space: Space, free: Sequence[str], fixed: Mapping[str, int], tria
     def size(points: Mapping[str, int]) -> float:
         return space.discretised({**fixed, **points}).size()
 
-    most = int(min(_MOST_POINTS, max((_most(space, name) for name in free), default=1)))
+    most = int(min(MOST_POINTS, max((_most(space, name) for name in free), default=1)))
     low, high = 1, 2  # around the largest equal number of points that fits
     while high <= most and size(dict.fromkeys(free, high)) <= trials:
         low, high = high, 2 * high

@@ -147,6 +147,12 @@ def _file(path: Path, target: str, mtime: int, size: int) -> Data:
             where=where,
             hint=hint if hint.startswith("Did") else "Correct 'target'.",
         )
+    if nameless := [i + 1 for i, name in enumerate(names) if not name.strip()]:
+        raise ProblemError(
+            f"column {nameless[0]} has no name; row labels would be learnt from.",
+            where=where,
+            hint="Leave the column out (pandas: index=False), or name it.",
+        )
     columns = dict(table)
     goal = columns.pop(target)
     if not columns:
@@ -194,7 +200,8 @@ def _read(path: Path) -> list[tuple[str, NDArray[Any]]]:
             )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         text = str(error).strip().splitlines()[0].rstrip(".")
-        raise ProblemError(f"it cannot be read: {text}.", where=str(path)) from None
+        hint = "Save it as UTF-8." if "utf-8" in text.lower() else ""
+        raise ProblemError(f"it cannot be read: {text}.", where=str(path), hint=hint) from None
     # Parquet files that pandas wrote may hold the row labels, which are no feature.
     pairs = zip(table.column_names, table.columns, strict=True)
     return [(name, _column(column)) for name, column in pairs if not name.startswith("__index_level_")]

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from runner.trial import Config, Outcome, Status
 
 _RESERVED = {"loss", "gradient", "test", "folds"}
 _MOST_METRICS = 100
+_MOST_FOLDS = 1000
 _MOST_ERROR_CHARACTERS = 2000
 
 
@@ -56,14 +59,20 @@ def evaluate(
         Never raises for what the objective does, except KeyboardInterrupt.
     """
     start = time.perf_counter()
+    process = os.getpid()
     try:
-        with _held_to(threads):
+        with _held_to(threads), _restored():
             answer: object = problem.evaluate(dict(config), seed)
             if isinstance(answer, Iterator):
                 answer = _last(answer)
         outcome = judge(problem, answer)
-    except (Exception, SystemExit) as error:  # whatever user code raises is data
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever user code raises is data
         outcome = Outcome(Status.FAILED, error=_clip(_describe(error)))
+    finally:
+        if os.getpid() != process:  # a child that the objective forked must not go on as a second driver
+            os._exit(0)
     seconds = time.perf_counter() - start
     if timeout is not None and seconds > timeout:
         outcome = Outcome(Status.TIMEOUT, error=f"took {seconds:.1f} s; the limit is {timeout:g} s.")
@@ -93,15 +102,14 @@ def judge(problem: Problem, answer: object) -> Outcome:
             error=_clip(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
         )
     gradient = given.get("gradient")
-    folds = given.get("folds", ())
     return Outcome(
         Status.COMPLETED,
         loss=sign * value,
         value=value,
-        test=as_number(given.get("test")),
+        test=_test(given.get("test")),
         gradient=None if gradient is None else _gradient(problem, gradient, sign),
         metrics=_metrics(given, key),
-        folds=tuple(sign * float(fold) for fold in folds),
+        folds=_folds(given.get("folds", ()), sign),
     )
 
 
@@ -129,6 +137,38 @@ def _controller(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
+@contextmanager
+def _restored() -> Iterator[None]:
+    """What an objective does to folder and environment must not reach the next one."""
+    folder, environment = Path.cwd(), dict(os.environ)
+    try:
+        yield
+    finally:
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        with suppress(OSError):  # it may have been removed
+            os.chdir(folder)
+
+
+def _test(given: object) -> float | None:
+    value = as_number(given)
+    if given is not None and value is None:
+        raise ProblemError(f"'test' is {_short(given)}; a number was expected.")
+    return value
+
+
+def _folds(given: object, sign: float) -> tuple[float, ...]:
+    """The losses per fold; ProblemError where they are no short list of numbers."""
+    numbers = [as_number(fold) for fold in given] if isinstance(given, Iterable) else [None]
+    folds = tuple(sign * x for x in numbers if x is not None)
+    if len(folds) < len(numbers) or isinstance(given, str | Mapping):
+        raise ProblemError(f"'folds' is {_short(given)}; a list of numbers was expected.")
+    if len(folds) > _MOST_FOLDS:
+        raise ProblemError(f"'folds' holds {len(folds):,} numbers; at most {_MOST_FOLDS:,} are kept.")
+    return folds
+
+
 def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, float]:
     if not isinstance(gradient, Mapping):
         raise ProblemError(
@@ -138,6 +178,11 @@ def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, floa
         if name not in problem.space.names:
             raise ProblemError(f"the gradient names '{name}', which is no parameter.")
     numbers = {str(name): as_number(value) for name, value in gradient.items()}
+    for name, number in numbers.items():
+        if number is None:
+            raise ProblemError(
+                f"the gradient of '{name}' is {_short(gradient[name])}; a number was expected."
+            )
     return {name: sign * x for name, x in numbers.items() if x is not None and math.isfinite(x)}
 
 

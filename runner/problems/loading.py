@@ -66,6 +66,12 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     return PROBLEMS[given]()
 
 
+def objective_folders() -> list[str]:
+    """The folders of all objective files so far: what they import may lie there."""
+    files = [module.__file__ for name, module in sys.modules.items() if name.startswith(PREFIX)]
+    return sorted({str(Path(file).parent) for file in files if file})
+
+
 def _from_file(path: Path) -> ModuleType:
     """The module of an objective file, imported once for as long as its text stays the same."""
     try:

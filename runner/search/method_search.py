@@ -154,7 +154,11 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         if self._given_trials is None and isinstance(samples, int) and 0 < samples < sys.maxsize:
             self._trials = samples
         if self._space is None and not parts:
-            raise SpaceError("there is nothing to search.", where="param_space", hint="Give it a domain.")
+            raise SpaceError(
+                "there is nothing to search.",
+                where="param_space",
+                hint="Give it a domain of ray.tune, such as tune.uniform(0, 1), or the search a space.",
+            )
         self._adopt(self._space or from_ray_tune(parts))
         return True
 

@@ -7,6 +7,7 @@ raised into Tune, which would end the whole experiment, so an error is kept for 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -27,8 +28,10 @@ class StudySearch(Searcher):
     ----------
     bundles : dict of str to Bundle
         What is on its way, by Tune's trial id.
-    killed : dict of str to float
-        Trials that the engine has killed at their deadline, with the seconds that they took.
+    killed : set of str
+        Trials whose lane the engine has killed at their deadline.
+    started : dict of str to float
+        When a lane took a bundle up, by the driver's monotonic clock.
     error : Exception or None
         What ended the study early.
     """
@@ -37,7 +40,8 @@ class StudySearch(Searcher):
         super().__init__(metric=None, mode=None)
         self._dispatcher = dispatcher
         self.bundles: dict[str, Bundle] = {}
-        self.killed: dict[str, float] = {}
+        self.killed: set[str] = set()
+        self.started: dict[str, float] = {}
         self.error: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -61,15 +65,17 @@ class StudySearch(Searcher):
     ) -> None:
         """Enter a lane's report, or the loss of the lane."""
         bundle = self.bundles.pop(trial_id, None)
+        killed = trial_id in self.killed
+        self.killed.discard(trial_id)
+        now = time.monotonic()
+        seconds = now - self.started.pop(trial_id, now)
         if bundle is None or self.error is not None:
             return
         try:
             if result is not None and "report" in result and not error:
                 self._dispatcher.tell(bundle, unpack_report(result["report"]))
-            elif trial_id in self.killed:
-                self._dispatcher.lose(bundle, "timeout", self.killed.pop(trial_id))
             else:
-                self._dispatcher.lose(bundle, "crash", 0.0)
+                self._dispatcher.lose(bundle, "timeout" if killed else "crash", seconds)
         except Exception as failure:  # kept for the engine, which raises it
             self.error = failure
 

@@ -96,7 +96,7 @@ def test_large_budgets_are_laid_out_quickly():
 @pytest.mark.parametrize(
     "build, says",
     [
-        (lambda: Grid(points=0), "points: got 0; at least 1 point"),
+        (lambda: Grid(points=0), "points: got 0; 1 to 100,000 points"),
         (lambda: Grid(points={"x": 0}), "points.x: got 0"),
         (
             lambda: Grid(points={"y": 2}).prepare(SPACES["one"], 5),

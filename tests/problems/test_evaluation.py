@@ -75,7 +75,12 @@ def test_to_maximise_is_to_minimise_the_negative(value, slope, folds, test):
         ({"losses": 1}, "INVALID", "has no 'error', only ['losses']"),
         ({"loss": 1, "gradient": 3}, "FAILED", "the gradient is 3"),
         ({"loss": 1, "gradient": {"z": 3}}, "FAILED", "names 'z'"),
-        ({"loss": 1, "folds": 5}, "FAILED", "TypeError"),
+        ({"loss": 1, "folds": 5}, "FAILED", "'folds' is 5; a list of numbers was expected."),
+        ({"loss": 1, "folds": "12"}, "FAILED", "a list of numbers was expected."),
+        ({"loss": 1, "folds": [0.1, "a"]}, "FAILED", "a list of numbers was expected."),
+        ({"loss": 1, "folds": [0.1] * 1001}, "FAILED", "holds 1,001 numbers; at most 1,000 are kept."),
+        ({"loss": 1, "test": "good"}, "FAILED", "'test' is 'good'; a number was expected."),
+        ({"loss": 1, "gradient": {"x": "a"}}, "FAILED", "the gradient of 'x' is 'a'; a number was expected."),
         ({"loss": 1, "huge": 10**400}, "COMPLETED", ""),
     ],
 )

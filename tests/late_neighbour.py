@@ -1,0 +1,3 @@
+"""What an objective imports while it runs."""
+
+ZERO = 0.0

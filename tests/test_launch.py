@@ -1,0 +1,143 @@
+"""What a script calls."""
+
+import math
+
+import pytest
+
+from runner import Float, Int, Results, Study, optimize, problem, run
+from runner.errors import FivefoldError, StudyError
+from runner.launch import default_folder
+from tests.studies import HILL, study
+
+
+def bowl(config):
+    return (config["x"] - 1) ** 2 + config["n"]
+
+
+SPACE = {"x": Float(-5.0, 5.0), "n": Int(0, 3)}
+
+
+@pytest.mark.parametrize("method", ["exhaustive", "random", "grid", "bayes", "tpe", "gradient"])
+def test_every_method_optimizes(method):
+    given = {"exhaustive": {"resolution": 5}} if method == "exhaustive" else method
+    found = optimize(bowl, SPACE, method=given, trials=20)
+    assert len(found.trials) == 20
+    assert found.best_value == bowl(found.best_config) == found.trials["loss"].min()
+    assert set(found.best_config) == {"x", "n"}
+
+
+def test_one_seed_gives_one_search():
+    first, again, other = (optimize(bowl, SPACE, "tpe", 12, seed=seed) for seed in (3, 3, 4))
+    assert first.trials["config"].tolist() == again.trials["config"].tolist()
+    assert first.trials["config"].tolist() != other.trials["config"].tolist()
+
+
+def test_a_problem_brings_its_space_and_direction():
+    found = optimize(HILL, trials=15, method="bayes")
+    assert found.best_value == pytest.approx(2.0, abs=0.1)
+    assert optimize(lambda c: -c["x"], {"x": [1, 2]}, "exhaustive", direction="maximize").best_config == {
+        "x": 1
+    }
+
+
+def test_without_a_valid_trial_there_is_no_best():
+    found = optimize(lambda c: math.nan, {"x": [1, 2]}, "random", 3)
+    assert (found.best_config, found.best_value) == (None, None)
+    assert found.trials["status"].tolist() == ["INVALID"] * 3
+
+
+def test_a_kept_search_goes_on(tmp_path):
+    calls = []
+
+    @problem(space=SPACE)
+    def counted(config):
+        calls.append(config)
+        return bowl(config)
+
+    optimize(counted, trials=5, out=tmp_path / "kept")
+    found = optimize(counted, trials=8, out=tmp_path / "kept")
+    assert len(calls) == len(found.trials) == 8
+    assert Results.open(tmp_path / "kept").best()[0]["value"] == found.best_value
+
+
+@pytest.mark.ray
+def test_lanes_share_one_search(ray_lanes):
+    found = optimize(bowl, SPACE, "random", trials=6, workers=2)
+    assert len(found.trials) == 6
+    assert found.trials["config"].tolist() == optimize(bowl, SPACE, "random", 6).trials["config"].tolist()
+
+
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda: optimize(bowl), "space: a function needs one."),
+        (lambda: optimize(HILL, SPACE), "space: the problem 'hill' has a space of its own."),
+        (lambda: optimize(HILL, direction="minimize"), "direction: the problem 'hill' is to maximize."),
+        (lambda: optimize(bowl, SPACE, "baes"), "there is no method 'baes'. Did you mean 'bayes'?"),
+        (lambda: optimize(bowl, SPACE, trials=0), "budget.trials"),
+        (
+            lambda: optimize(bowl, SPACE, workers=-1),
+            "workers: got -1; a whole number from 0 on was expected.",
+        ),
+        (lambda: optimize(bowl, SPACE, workers="2"), "workers: got '2'"),
+        (lambda: optimize(bowl, {"x": (0, 1)}), "the pair (0, 1) may be a range or two options."),
+        (lambda: optimize(bowl, {3: Float(0, 1)}), "the name 3 is no text."),
+        (lambda: optimize(3, SPACE), "3 cannot be called"),
+        (lambda: run(None), "study: got None; a Study or the path of its file was expected."),
+        (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
+        (lambda: run(study(), workers=1.5), "workers: got 1.5"),
+        (lambda: run(study(), workers=0, address="auto"), "0 workers need no cluster."),
+    ],
+)
+def test_wrong_calls_are_answered_by_a_sentence(call, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FivefoldError) as caught:
+        call()
+    assert says in str(caught.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_study_runs_from_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = Study.build(
+        name="Mine, at last"[:4], problems=[HILL], methods=["random"], seeds=2, budget={"trials": 3}
+    )
+    results = run(made, workers=0)
+    assert str(results.folder) == "results/Mine"
+    assert len(results.trials) == 6
+    assert results.ok
+
+
+@pytest.mark.parametrize(
+    "name, folder", [("a b", "a-b"), ("../up", "up"), ("..", "study"), ("naïve", "naïve"), ("x/y", "x-y")]
+)
+def test_the_default_folder_is_a_plain_name(name, folder):
+    assert default_folder(study(name=name)).parts == ("results", folder)
+
+
+def test_a_run_that_stops_early_keeps_its_error_to_itself(tmp_path, monkeypatch):
+    from runner.methods import Random
+
+    def burst(self, space, completed, pending, number, rng):
+        if number == 2:
+            raise ZeroDivisionError("in the method")
+        return space.sample(rng)
+
+    monkeypatch.setattr(Random, "propose", burst)
+    results = run(study(methods=["random", "tpe"]), tmp_path / "study", workers=0)
+    assert not results.ok
+    runs = results.runs.set_index("method")
+    assert runs.loc["random", "failed"].all()
+    assert (runs.loc["random", "trials"] == 2).all()
+    assert runs.loc["random", "end_reason"].str.contains("ZeroDivisionError: in the method").all()
+    assert (runs.loc["tpe", "trials"] == 6).all()
+
+
+def test_in_use_is_wrong_input_for_a_script_too(tmp_path):
+    from runner.journal import Journal
+
+    with (
+        Journal.open(tmp_path / "study", study()),
+        pytest.raises(StudyError, match="a live run is using the directory"),
+    ):
+        run(study(), tmp_path / "study", workers=0)
