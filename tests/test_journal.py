@@ -544,3 +544,13 @@ def test_reading_beside_another_process_changes_nothing(tmp_path):
         assert contents(tmp_path) == before
     finally:
         kill(process)
+
+
+def test_a_run_of_a_part_leaves_the_study_file_as_it_is(tmp_path):
+    whole = study()
+    play(tmp_path, whole)
+    before = (tmp_path / "study.yaml").read_text()
+    play(tmp_path, whole.changed(methods=["random"]))
+    assert (tmp_path / "study.yaml").read_text() == before
+    play(tmp_path, whole.changed(seeds=3))
+    assert yaml.safe_load((tmp_path / "study.yaml").read_text())["seeds"] == [0, 1, 2]

@@ -1,7 +1,7 @@
 """The study directory: every finished trial is durable here before its method hears of it.
 
 ============  =====================================================================
-study.yaml    the study as it was last run
+study.yaml    the study as run; a run of a part of it leaves it as it is
 study.db      the journal: SQLite, write-ahead log, every commit synced to the disk
 study.lock    held by the one process that writes, and naming it
 ============  =====================================================================

@@ -99,8 +99,10 @@ class Journal:
                     db = _connect(path, stack)
                     _check(db, path)
                     keys = _enter(db, folder, study, identities)
-                with replacing(folder / STUDY_FILE) as new:
-                    new.write_text(yaml, encoding="utf-8")
+                (count,) = db.execute("SELECT count(*) FROM runs").fetchone()
+                if count == len(keys) or not (folder / STUDY_FILE).exists():  # else it tells of less
+                    with replacing(folder / STUDY_FILE) as new:
+                        new.write_text(yaml, encoding="utf-8")
             except OSError as error:
                 raise StudyError(
                     f"the study directory cannot be written: {error.strerror or error}.",
