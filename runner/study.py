@@ -273,7 +273,8 @@ class Study:
 
 
 def _check_name(name: str) -> None:
-    if wrong := wrong_name(name):
+    wrong = "a name without '/' was expected" if "/" in name else wrong_name(name)  # it parts a run's id
+    if wrong:
         raise StudyError(f"got {name!r}; {wrong}.", where="name")
 
 

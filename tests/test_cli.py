@@ -258,6 +258,7 @@ def space(**params):
 BAD = {
     "blank name": ({"methods": [{"name": " ", "method": "tpe"}]}, "methods[0]: name: got ' '"),
     "comma in a name": ({"methods": [{"name": "a,b", "method": "tpe"}]}, "methods[0]: name: got 'a,b'"),
+    "slash in a name": ({"methods": [{"name": "a/b", "method": "tpe"}]}, "methods[0]: name: got 'a/b'"),
     "long name": ({"name": "a" * 200}, "study.yaml: name: a name of at most 100 letters was expected"),
     "too many seeds": ({"seeds": 10**30}, "study.yaml: seeds: "),
     "too many trials": ({"budget": {"trials": 10**30}}, "study.yaml: budget.trials: "),
