@@ -195,10 +195,10 @@ def test_only_run_loads_ray(fivefold, command):
 
 
 def test_names_are_shown_as_they_are(fivefold):
-    fivefold("run", write(methods=[{"name": "random[/b]", "method": "random"}]), "--workers", 0)
+    fivefold("run", write(methods=[{"name": "random[b]", "method": "random"}]), "--workers", 0)
     code, out, _ = fivefold("show", "results/good")
     assert code == 0
-    assert "random[/b]" in out
+    assert "random[b]" in out
 
 
 @pytest.mark.parametrize("columns", ["45", "60", "80"])
