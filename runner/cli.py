@@ -84,16 +84,17 @@ def _console() -> Console:
 def run(
     study: StudyFile,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Study directory. [default: results/NAME]")
+        Path | None, typer.Option(metavar="DIR", help="Study directory; results/NAME if not given.")
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Trials at once; 0: in this process, without Ray, and with what the objective prints."
+            min=0, help="Trials at once, one per CPU if not given; 0: in this process, without Ray."
         ),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster, host:port or auto. [default: start one here]")
+        str | None,
+        typer.Option(help="A running Ray cluster, host:port or auto; without it one is started here."),
     ] = None,
     methods: Methods = None,
     seeds: Seeds = None,
@@ -158,7 +159,7 @@ def best(
 def export(
     folder: Folder,
     format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to. [default: DIR itself]")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
 ) -> None:
     """Write the tables of trials and runs as files."""
     from runner.results import Results

@@ -27,6 +27,7 @@ from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 _REACH_SECONDS = 5.0
+_MOST_CHARACTERS = 300
 # Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -140,7 +141,7 @@ def _init_local(workers: int | None, cpus: float) -> None:
         )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise EngineError(
-            f"Ray could not be started: {_first_line(error)}",
+            f"Ray could not be started: {_in_one_line(error)}",
             hint="'--workers 0' runs the same study without Ray.",
         ) from error
 
@@ -160,7 +161,7 @@ def _init_remote(address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise EngineError(
-            f"Ray could not be reached: {_first_line(error)}",
+            f"Ray could not be reached: {_in_one_line(error)}",
             where=address,
             hint="Is the cluster up, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?",
         ) from error
@@ -201,5 +202,6 @@ def _secure_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"

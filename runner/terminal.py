@@ -60,7 +60,8 @@ class Progress(Monitor):
             )
         )
         self.note(f"{study.name}: {shape}, {_limit(study)}; {where}.")
-        if self.found_done and self.found_done < (self.total or math.inf):
+        over = all(run.finished for run in runs) or self.done == self.total
+        if self.found_done and not over:
             self.note(f"{_count(self.done, 'trial')} of it done before; going on.")
         self._began, self._first = time.monotonic(), None
 
