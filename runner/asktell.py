@@ -9,6 +9,7 @@ has ended when it is made.
 
 from __future__ import annotations
 
+import bisect
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -83,14 +84,14 @@ class Run:
         self.end_reason = ""
         self.failed = False
         self._foreign = list(known)
-        self._shown: list[Trial] = []  # trials 0, 1, ... that the method knows, in trial order
+        self._shown: list[Trial] = []  # what the method knows, by number; in trial order 0, 1, ...
         self._shown_seconds = 0.0
         self._next = 0
         self._settled = 0  # trials 0 .. _settled - 1 have all ended
         self._thinking = 0.0  # seconds spent on the proposal of number _next so far
         self._incumbent: Trial | None = None
         for trial in self.ended.values():
-            self._judge(trial)
+            self._enter(trial)
         self._settle()
         self._skip_ended()
 
@@ -169,7 +170,7 @@ class Run:
             return
         self.pending.pop(trial.number, None)
         self.ended[trial.number] = trial
-        self._judge(trial)
+        self._enter(trial)
         self._settle()
 
     def conclude(self) -> str:
@@ -189,15 +190,13 @@ class Run:
 
     def _propose(self) -> dict[str, str | int | float | bool | None] | Answer:
         if self.order == "trial":
-            completed = self._shown
             ahead = range(len(self._shown), self._next)
             pending = [self.pending.get(n) or self._as_pending(n) for n in ahead]
         else:
-            completed = [self.ended[n] for n in sorted(self.ended)]
             pending = [self.pending[n] for n in sorted(self.pending)]
         answer = self.method.propose(
             self.space,
-            [*self._foreign, *completed] if self._foreign else completed,
+            [*self._foreign, *self._shown] if self._foreign else self._shown,
             pending,
             self._next,
             proposal_rng(self.entropy, self._next),
@@ -223,17 +222,13 @@ class Run:
         for number in range(len(self._shown), count):
             trial = self.ended[number]
             self._shown.append(trial)
-            self._shown_seconds += trial.suggest_seconds + trial.outcome.seconds
+            self._shown_seconds += _seconds(trial)
 
     def _spent(self) -> str:
         if self.budget.trials is not None and self._next >= self.budget.trials:
             return "the budget of trials is spent"
-        if self.budget.seconds is not None:
-            seconds = self._shown_seconds
-            if self.order == "async":
-                seconds = sum(t.suggest_seconds + t.outcome.seconds for t in self.ended.values())
-            if seconds >= self.budget.seconds:
-                return "the budget of seconds is spent"
+        if self.budget.seconds is not None and self._shown_seconds >= self.budget.seconds:
+            return "the budget of seconds is spent"
         return ""
 
     def _can_wait(self) -> bool:
@@ -246,7 +241,10 @@ class Run:
     def _fail(self, reason: str) -> None:
         self.end_reason, self.failed = reason, True
 
-    def _judge(self, trial: Trial) -> None:
+    def _enter(self, trial: Trial) -> None:
+        if self.order == "async":
+            bisect.insort(self._shown, trial, key=_number)
+            self._shown_seconds += _seconds(trial)
         best = self._incumbent
         if trial.valid and (
             best is None
@@ -258,6 +256,15 @@ class Run:
     def _settle(self) -> None:
         while self._settled in self.ended:
             self._settled += 1
+
+
+def _number(trial: Trial) -> int:
+    return trial.number
+
+
+def _seconds(trial: Trial) -> float:
+    """What a trial costs of a budget in seconds."""
+    return trial.suggest_seconds + trial.outcome.seconds
 
 
 def _describe(error: Exception) -> str:

@@ -75,7 +75,7 @@ class Pending:
     suggest_seconds : float
         How long the method thought about it.
     known : int
-        How many trials of the run, from number 0 on, the method knew.
+        How many trials of the run the method knew; in trial order those from number 0 on.
     """
 
     number: int
@@ -141,7 +141,7 @@ class Trial:
     attempts : int
         How often it was tried; more than 1 after a crash.
     known : int
-        How many trials of the run, from number 0 on, the method knew when it proposed this one.
+        How many trials of the run the method knew when it proposed this one; see `Pending`.
     """
 
     number: int

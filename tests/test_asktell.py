@@ -365,3 +365,23 @@ def test_async_or_not_a_resumed_run_goes_on_where_it_was(order):
     run = make(trials=20, parallel=3, order=order, history=history.values())
     assert run.progress == 4 / 20
     assert [run.ask().number, run.pending[4].number] == [4, 4]
+
+
+@given(st.permutations(range(6)))
+def test_async_shows_what_has_ended_by_number_and_counts_it(order):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Curious(Stub):
+        def propose(self, space, completed, pending, number, rng):
+            seen.append([trial.number for trial in completed])
+            return plain(number)
+
+    run = make(Curious(), trials=7, parallel=6, order="async")
+    pending = [run.ask() for _ in range(6)]
+    for n in order:
+        run.tell(ended(pending[n], seconds=1.0))
+    last = run.ask()
+    assert seen[-1] == list(range(6))
+    assert [p.known for p in pending] == [0] * 6
+    assert last.known == 6
