@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.errors import FivefoldError, MethodError
+from runner.errors import FivefoldError, MethodError, describe
 from runner.methods.base import Method
 from runner.seeds import proposal_rng
 from runner.space import Space
@@ -145,7 +145,7 @@ class Run:
             try:
                 answer = self._propose()
             except Exception as error:  # whatever a method raises ends its own run only
-                self._fail(f"the method raised {_describe(error)}")
+                self._fail(f"the method raised {describe(error)}")
                 return DONE
             self._thinking += time.perf_counter() - start
             if answer is DONE:
@@ -265,7 +265,3 @@ def _number(trial: Trial) -> int:
 def _seconds(trial: Trial) -> float:
     """What a trial costs of a budget in seconds."""
     return trial.suggest_seconds + trial.outcome.seconds
-
-
-def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, FivefoldError) else f"{type(error).__name__}: {error}"

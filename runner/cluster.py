@@ -22,7 +22,7 @@ from pathlib import Path
 
 import ray
 
-from runner.errors import EngineError
+from runner.errors import EngineError, clip
 from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
@@ -204,4 +204,4 @@ def _secure_token() -> None:
 
 def _in_one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
+    return clip(text, _MOST_CHARACTERS)

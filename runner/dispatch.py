@@ -20,7 +20,7 @@ from typing import Literal
 
 from runner.asktell import Run
 from runner.bundles import Bundle, Job, Report, Task
-from runner.errors import StudyInterrupted
+from runner.errors import StudyInterrupted, describe
 from runner.journal import Journal
 from runner.runset import RunSet
 from runner.study import RunSpec, Study
@@ -95,14 +95,13 @@ class Dispatcher:
         """
         self._lanes = max(1, lanes)
         self._monitor.begin(self.study, self.runs, where)
-        said = set()
+        announced = self.study.announcements
         for spec in self.specs:
-            text = spec.method.announce(spec.problem.space, self.study.budget.trials)
-            if text:
+            if text := announced[spec.problem.name, spec.label]:
                 self._journal.announce(spec.id, text)
-                if (spec.problem.name, spec.label) not in said:
-                    self._monitor.note(f"{spec.problem.name}, {spec.label}: {text}")
-                said.add((spec.problem.name, spec.label))
+        for (problem, label), text in announced.items():
+            if text:
+                self._monitor.note(f"{problem}, {label}: {text}")
         self._close_finished()
 
     def anything_left(self) -> bool:
@@ -143,7 +142,7 @@ class Dispatcher:
             ]
         )
 
-    def lose(self, bundle: Bundle, cause: Cause, seconds: float, error: str = "") -> None:
+    def lose(self, bundle: Bundle, cause: Cause, seconds: float) -> None:
         """A lane died with a bundle, or was killed at the bundle's deadline.
 
         Of several jobs nobody knows which did it, so each goes again alone; a job that was alone
@@ -162,7 +161,7 @@ class Dispatcher:
             outcome = Outcome(Status.TIMEOUT, error=f"killed after {limit}.", seconds=seconds)
         else:
             times = "once" if crashes == 1 else f"{crashes} times"
-            text = f"the worker process died {times} during this trial{': ' + error if error else ''}."
+            text = f"the worker process died {times} during this trial."
             outcome = Outcome(Status.CRASHED, error=text, seconds=seconds)
         self._enter([(job, self._trial(job, outcome, time.monotonic() - seconds, ""))])
 
@@ -245,7 +244,7 @@ class Dispatcher:
             try:
                 conclusion = run.conclude()
             except Exception as error:  # whatever a method raises ends its own run only
-                conclusion = f"its conclusion raised {type(error).__name__}: {error}"
+                conclusion = f"its conclusion raised {describe(error)}"
             self._journal.end_run(self.specs[index].id, run.end_reason, run.failed, conclusion)
             self._monitor.finished(index)
 

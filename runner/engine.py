@@ -29,7 +29,7 @@ from ray.tune.schedulers import FIFOScheduler
 from runner.bundles import Report, evaluate_tasks, pack, unpack_tasks
 from runner.cluster import Connection, environment
 from runner.dispatch import INTERRUPTED, Dispatcher
-from runner.errors import EngineError, FivefoldError, ProblemError, StudyInterrupted
+from runner.errors import EngineError, FivefoldError, ProblemError, StudyInterrupted, describe
 from runner.problems import Problem
 from runner.problems.loading import PREFIX, objective_folders
 from runner.search.study_search import StudySearch
@@ -51,8 +51,8 @@ _SWITCHES = {
 _PATIENCE_SECONDS = 20.0
 
 
-def ship(problems: Sequence[Problem]) -> bytes:
-    """The problems with their data, as they go to each lane once.
+def ship(problems: Sequence[Problem]) -> tuple[bytes, ...]:
+    """The problems with their data, pickled one by one, as they go to each lane once.
 
     Raises
     ------
@@ -62,27 +62,27 @@ def ship(problems: Sequence[Problem]) -> bytes:
     for name, module in list(sys.modules.items()):
         if name.startswith(PREFIX):  # an objective file: no other process can import it by name
             cloudpickle.register_pickle_by_value(module)
+    shipped: list[bytes] = []
     for problem in problems:
         try:
-            cloudpickle.dumps(problem)
+            shipped.append(cloudpickle.dumps(problem))
         except Exception as error:  # whatever a user's object raises
             raise ProblemError(
-                f"it cannot be sent to a worker: {type(error).__name__}: {error}.",
+                f"it cannot be sent to a worker: {describe(error)}.",
                 where=problem.name,
                 hint="Make what it holds inside the function, or run it with 0 workers.",
             ) from None
-    shipped: bytes = cloudpickle.dumps(tuple(problems))
-    return shipped
+    return tuple(shipped)
 
 
-def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: bytes) -> None:
+def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: tuple[bytes, ...]) -> None:
     """Evaluate all that a dispatcher has to give, on the lanes of a connection.
 
     Parameters
     ----------
     dispatcher : Dispatcher
     connection : Connection
-    problems : bytes
+    problems : tuple of bytes
         From `ship`.
 
     Raises
@@ -132,7 +132,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: bytes) 
         if search.error is not None:
             raise search.error from None
         raise EngineError(
-            f"Ray Tune stopped: {type(error).__name__}: {error}",
+            f"Ray Tune stopped: {describe(error)}",
             hint="Finished trials are saved; run the same command again to go on.",
         ) from error
     finally:
@@ -148,7 +148,7 @@ class Lane(tune.Trainable):
     def setup(
         self,
         config: dict[str, Any],
-        problems: bytes = b"",
+        problems: tuple[bytes, ...] = (),
         path: Sequence[str] = (),
         timeout: float | None = None,
         threads: int = 1,
@@ -160,9 +160,9 @@ class Lane(tune.Trainable):
         self._failure = ""
         sys.path.extend(folder for folder in path if folder not in sys.path)
         try:
-            self._problems = cloudpickle.loads(problems)
+            self._problems = [cloudpickle.loads(problem) for problem in problems]
         except Exception as error:  # whatever a user's module raises when it is imported here
-            self._failure = f"the problem cannot be loaded on a worker: {type(error).__name__}: {error}"
+            self._failure = f"the problem cannot be loaded on a worker: {describe(error)}"
 
     def step(self) -> dict[str, Any]:
         """Evaluate the bundle in the config."""

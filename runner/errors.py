@@ -132,3 +132,20 @@ def nearest_file(path: Path, suffixes: Iterable[str]) -> str:
     if found:
         return f"The folder '{path.parent}' holds {', '.join(sorted(found.values())[:_MOST_FILES])}."
     return f"The folder '{path.parent}' holds no {' or '.join(wanted)} file."
+
+
+def describe(error: BaseException) -> str:
+    """An error as a reader wants it: our own as they are, others with their type.
+
+    Never raises, also where the error's own text does: that is user code too.
+    """
+    try:
+        text = str(error)
+    except Exception:  # whatever a user's exception raises
+        text = "its message cannot be read"
+    return text if isinstance(error, FivefoldError) else f"{type(error).__name__}: {text}"
+
+
+def clip(text: str, most: int) -> str:
+    """The text with at most so many characters; a cut is marked."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -212,6 +212,16 @@ class Study:
             for label, _ in self.methods
         )
 
+    @property
+    def announcements(self) -> dict[tuple[str, str], str]:
+        """What each method says of each problem before it starts, by problem and label; may be empty."""
+        # Not of each run: the runs of other seeds would say the same.
+        one_each = {(spec.problem.name, spec.label): spec for spec in self.runs}
+        return {
+            key: spec.method.announce(spec.problem.space, self.budget.trials)
+            for key, spec in one_each.items()
+        }
+
     def check(self) -> None:
         """Load data and try what each problem can try; raises ProblemError."""
         for i, problem in enumerate(self.problems):

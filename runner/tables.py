@@ -15,13 +15,15 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from runner.errors import clip
 from runner.estimate import ProblemEstimate
 from runner.machine import available_cpus
 from runner.methods import METHODS, Method
 from runner.problems import PROBLEMS
 from runner.results import Results
+from runner.results.frames import FAILURES
 from runner.study import Study
-from runner.terminal import duration, number
+from runner.terminal import counted, duration, number
 
 _OPTIONAL = ("quartiles", "seeds", "trials", "failed", "eval", "think")
 _MOST_REASONS = 5
@@ -93,14 +95,13 @@ def _print_conclusions(console: Console, results: Results) -> None:
 def _print_reasons(console: Console, results: Results) -> None:
     """Why trials failed, the most frequent reasons first."""
     trials = results.trials
-    failed = trials[~trials["status"].isin(["COMPLETED", "STOPPED"])]
+    failed = trials[trials["status"].isin(FAILURES)]
     # Messages that differ in their numbers only are one reason.
     reason = failed["error"].str.replace(_NUMBER, "#", regex=True)
     groups = failed.assign(reason=reason).groupby(["problem", "status", "reason"], sort=False)["error"]
     counts = groups.agg(["size", "first"]).reset_index().sort_values("size", ascending=False, kind="stable")
     for row in counts.head(_MOST_REASONS).to_dict("records"):
-        first = str(row["first"]).partition("\n")[0]
-        first = first if len(first) <= _MOST_CHARACTERS else f"{first[: _MOST_CHARACTERS - 1]}…"
+        first = clip(str(row["first"]).partition("\n")[0], _MOST_CHARACTERS)
         _line(console, f"{row['problem']}: {row['size']} {row['status']}: {first}", "yellow")
     if len(counts) > _MOST_REASONS:
         more = len(counts) - _MOST_REASONS
@@ -192,12 +193,9 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
             "-" if one.total is None else duration(one.total),
         )
     console.print(table)
-    seen = set()
-    for spec in study.runs:
-        text = spec.method.announce(spec.problem.space, study.budget.trials)
-        if text and (spec.problem.name, spec.label) not in seen:
-            _line(console, f"{spec.problem.name}, {spec.label}: {text}", "dim")
-        seen.add((spec.problem.name, spec.label))
+    for (problem, label), text in study.announcements.items():
+        if text:
+            _line(console, f"{problem}, {label}: {text}", "dim")
     for one in estimates:
         for failure in one.failures:
             _line(console, f"{one.problem.name}: a tried config failed: {failure}", "yellow")
@@ -212,18 +210,15 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
     known = [total for total in totals if total is not None]
     if len(known) == len(totals):
         cpus = available_cpus()
+        seconds = sum(known) / min(cpus, runs * study.parallel)
         _line(
             console,
             f"{study.name} is valid: at most {sum(one.trials or 0 for one in estimates):,} trials in {runs} "
-            f"runs, about {duration(sum(known) / min(cpus, runs * study.parallel))} on {_cpus(cpus)} here.",
+            f"runs, about {duration(seconds)} on {counted(cpus, 'CPU')} here.",
             "green",
         )
     else:
         _line(console, f"{study.name} is valid: {runs} runs.", "green")
-
-
-def _cpus(count: int) -> str:
-    return "1 CPU" if count == 1 else f"{count} CPUs"
 
 
 def plain_table(title: str, *columns: str) -> Table:

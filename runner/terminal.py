@@ -39,7 +39,8 @@ class Progress(Monitor):
         self.console = console
         self.study: Study | None = None
         self.runs: Sequence[Run] = ()
-        self.done = self.failures = self.found_done = 0
+        self.done = self.found_done = 0
+        self._failed: list[int] = []  # per run; the display's thread must not walk through trials
         self.total: int | None = None
         self._began = time.monotonic()
         self._first: float | None = None
@@ -48,11 +49,11 @@ class Progress(Monitor):
         """See `Monitor.begin`."""
         self.study, self.runs = study, runs
         self.done = self.found_done = sum(len(run.ended) for run in runs)
-        self.failures = sum(not trial.valid for run in runs for trial in run.ended.values())
+        self._failed = [sum(not trial.valid for trial in run.ended.values()) for run in runs]
         if study.budget.trials is not None:
             self.total = sum(max(study.budget.trials, len(run.ended)) for run in runs)
         shape = " x ".join(
-            _count(n, what)
+            counted(n, what)
             for n, what in (
                 (len(study.methods), "method"),
                 (len(study.problems), "problem"),
@@ -62,7 +63,7 @@ class Progress(Monitor):
         self.note(f"{study.name}: {shape}, {_limit(study)}; {where}.")
         over = all(run.finished for run in runs) or self.done == self.total
         if self.found_done and not over:
-            self.note(f"{_count(self.done, 'trial')} of it done before; going on.")
+            self.note(f"{counted(self.done, 'trial')} of it done before; going on.")
         self._began, self._first = time.monotonic(), None
 
     def note(self, text: str) -> None:
@@ -74,7 +75,7 @@ class Progress(Monitor):
         self.done += 1
         if self._first is None:
             self._first = time.monotonic()
-        self.failures += not trial.valid
+        self._failed[index] += not trial.valid
 
     def finished(self, index: int) -> None:
         """See `Monitor.finished`; a run that ends early makes the total smaller."""
@@ -83,6 +84,11 @@ class Progress(Monitor):
         run = self.runs[index]
         if run.failed and self.study is not None:
             self.note(f"{self.study.runs[index].id} ended early: {run.end_reason}.")
+
+    @property
+    def failures(self) -> int:
+        """How many trials have failed, in earlier sessions too."""
+        return sum(self._failed)
 
     def eta(self) -> float | None:
         """Seconds that are left, at the pace of this session; None where nothing tells."""
@@ -107,18 +113,17 @@ class Progress(Monitor):
         """(problem, method, trials, failures, median incumbent value over seeds) of each pair."""
         if self.study is None:
             return
-        pairs: dict[tuple[str, str], list[Run]] = {}
-        for spec, run in zip(self.study.runs, self.runs, strict=True):
-            pairs.setdefault((spec.problem.name, spec.label), []).append(run)
-        for (problem, label), runs in pairs.items():
-            best = [run.incumbent.outcome.value for run in runs if run.incumbent is not None]
-            values = [value for value in best if value is not None]
-            trials = [trial for run in runs for trial in list(run.ended.values())]
+        pairs: dict[tuple[str, str], list[int]] = {}
+        for index, spec in enumerate(self.study.runs):
+            pairs.setdefault((spec.problem.name, spec.label), []).append(index)
+        for (problem, label), where in pairs.items():
+            best = [self.runs[index].incumbent for index in where]
+            values = [trial.outcome.value for trial in best if trial and trial.outcome.value is not None]
             yield (
                 problem,
                 label,
-                len(trials),
-                sum(not trial.valid for trial in trials),
+                sum(len(self.runs[index].ended) for index in where),
+                sum(self._failed[index] for index in where),
                 statistics.median(values) if values else None,
             )
 
@@ -214,14 +219,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _count(n: int, what: str) -> str:
+def counted(n: int, what: str) -> str:
+    """A number of things: one trial, two trials."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _limit(study: Study) -> str:
     limits = []
     if study.budget.trials is not None:
-        limits.append(_count(study.budget.trials, "trial"))
+        limits.append(counted(study.budget.trials, "trial"))
     if study.budget.seconds is not None:
         limits.append(duration(study.budget.seconds))
     return f"{' or '.join(limits)} each"

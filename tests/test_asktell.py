@@ -385,3 +385,16 @@ def test_async_shows_what_has_ended_by_number_and_counts_it(order):
     assert seen[-1] == list(range(6))
     assert [p.known for p in pending] == [0] * 6
     assert last.known == 6
+
+
+def test_a_method_whose_error_has_no_text_ends_its_own_run_only():
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def burst(*_):
+        raise Mute
+
+    run = make(Scripted(burst))
+    assert run.ask() is DONE
+    assert run.end_reason == "the method raised Mute: its message cannot be read"

@@ -4,7 +4,17 @@ import pickle
 import pytest
 
 from runner import errors
-from runner.errors import EngineError, FivefoldError, JournalError, SpaceError, StudyInterrupted, nearest
+from runner.errors import (
+    EngineError,
+    FivefoldError,
+    JournalError,
+    SpaceError,
+    StudyError,
+    StudyInterrupted,
+    clip,
+    describe,
+    nearest,
+)
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, FivefoldError)]
 
@@ -43,3 +53,18 @@ def test_the_nearest_name_is_offered():
     assert nearest("bays", ["bayes", "grid"]) == "Did you mean 'bayes'?"
     assert nearest("zzz", ["tpe", "bayes"]) == "Known are: bayes, tpe."
     assert nearest("zzz", []) == "None is known."
+
+
+def test_an_error_is_described_whatever_its_text_does():
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    assert describe(ValueError("two")) == "ValueError: two"
+    assert describe(StudyError("it is wrong.", where="here")) == "here: it is wrong."
+    assert describe(Mute()) == "Mute: its message cannot be read"
+
+
+@pytest.mark.parametrize("text, cut", [("abc", "abc"), ("abcd", "abcd"), ("abcde", "abc…")])
+def test_a_cut_text_is_as_long_as_it_may_be_and_says_so(text, cut):
+    assert clip(text, 4) == cut

@@ -202,3 +202,16 @@ def test_an_objective_that_always_fails_is_no_mistake_of_the_study(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text(yaml.safe_dump(KEYS | {"problems": ["f.py:f"]}))
     Study.load(path).check()
+
+
+def test_what_methods_announce_is_said_once_for_all_seeds():
+    made = Study.build(
+        name="s",
+        problems=["branin"],
+        methods=["random", {"grid": {"points": 3}}],
+        seeds=4,
+        budget={"trials": 9},
+    )
+    assert list(made.announcements) == [("branin", "random"), ("branin", "grid")]
+    assert made.announcements["branin", "random"] == ""
+    assert made.announcements["branin", "grid"].startswith("9 grid points")

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from runner.convert.json_form import space_to_json
+from runner.errors import clip
 from runner.problems.base import Problem
 from runner.problems.data import BUILT_IN, Data
 from runner.problems.estimators import EstimatorProblem
@@ -90,15 +91,11 @@ def first_difference(was: Json, now: Json) -> tuple[str, str, str] | None:
                 path, *values = inner
                 return f"{key}.{path}".rstrip("."), values[0], values[1]
         was, now = list(was), list(now)  # the same keys in another order
-    return "", _clip(json.dumps(was)), _clip(json.dumps(now))
+    return "", clip(json.dumps(was), _MOST_CHARACTERS), clip(json.dumps(now), _MOST_CHARACTERS)
 
 
 def _short(given: dict[str, Json], key: str) -> str:
-    return _clip(json.dumps(given[key])) if key in given else "absent"
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+    return clip(json.dumps(given[key]), _MOST_CHARACTERS) if key in given else "absent"
 
 
 def _objective(problem: Problem) -> dict[str, Json]:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from runner.errors import FivefoldError, ProblemError
+from runner.errors import ProblemError, clip, describe
 from runner.problems.base import Problem
 from runner.trial import Config, Outcome, Status
 
@@ -33,6 +33,7 @@ _RESERVED = {"loss", "gradient", "test", "folds"}
 _MOST_METRICS = 100
 _MOST_FOLDS = 1000
 _MOST_ERROR_CHARACTERS = 2000
+_MOST_SHORT = 80
 
 
 def evaluate(
@@ -69,7 +70,7 @@ def evaluate(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever user code raises is data
-        outcome = Outcome(Status.FAILED, error=_clip(_describe(error)))
+        outcome = Outcome(Status.FAILED, error=_sentence(describe(error)))
     finally:
         if os.getpid() != process:  # a child that the objective forked must not go on as a second driver
             os._exit(0)
@@ -93,13 +94,13 @@ def judge(problem: Problem, answer: object) -> Outcome:
     if key not in given:
         return Outcome(
             Status.INVALID,
-            error=_clip(f"the answer has no '{problem.metric}', only {sorted(map(str, given))}."),
+            error=_sentence(f"the answer has no '{problem.metric}', only {sorted(map(str, given))}."),
         )
     value = as_number(given[key])
     if value is None or not math.isfinite(value):
         return Outcome(
             Status.INVALID,
-            error=_clip(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
+            error=_sentence(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
         )
     gradient = given.get("gradient")
     return Outcome(
@@ -201,18 +202,10 @@ def _last(steps: Iterator[Any]) -> object:
     return answer
 
 
-def _describe(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # the text of a user's exception is user code too
-        text = "its message cannot be read"
-    return text if isinstance(error, FivefoldError) else f"{type(error).__name__}: {text}"
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= _MOST_ERROR_CHARACTERS else text[: _MOST_ERROR_CHARACTERS - 1] + "…"
+def _sentence(text: str) -> str:
+    return clip(text, _MOST_ERROR_CHARACTERS)
 
 
 def _short(value: object) -> str:
     text = repr(value) if isinstance(value, int | float | str | None) else f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:79] + "…"
+    return clip(text, _MOST_SHORT)
