@@ -4,16 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What the demonstration runs; CI makes it smaller.
 DEMO ?=
+# Options of the benchmarks, such as --only short --repeats 5.
+BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test lint format clean
+.PHONY: help setup dev demo test lint format bench clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
 	@echo "make demo    run the quickstart study and show its leaderboard"
 	@echo "make test    format, lint, types and all tests"
 	@echo "make format  put the code into its format"
+	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes about two hours"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done
@@ -45,6 +48,13 @@ test: lint
 format: dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+$(VENV)/bench.done: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@ $(VENV)/setup.done
+
+bench: $(VENV)/bench.done
+	$(BIN)/python -m benchmarks.engine $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -5,24 +5,32 @@ arrived by then, so the table of a run does not depend on workers, arrival or in
 the method answers WAIT it is shown one more trial, the oldest pending one, as soon as that has
 ended, and what it has been shown it never forgets. With order "async" a proposal knows all that
 has ended when it is made.
+
+A method that uses no history is asked ahead of the results, as far as the budget goes: its
+proposals are the same whenever they are made.
+
+The thinking may be done elsewhere: `Run.question` says what the method is to be asked, and
+`Run.answer` enters the reply. `Run.ask` does both, and the thinking, here.
 """
 
 from __future__ import annotations
 
 import bisect
 import math
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.errors import FivefoldError, MethodError, describe
 from runner.methods.base import Method
-from runner.seeds import proposal_rng
+from runner.minds import think
 from runner.space import Space
+from runner.thinking import Question, Reply
 from runner.trial import DONE, WAIT, Answer, Pending, Trial
 
 Order = Literal["trial", "async"]
+
+_ROUNDING = 1e-9  # of sums of shares
+_MOST_SLOTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Budget:
     Attributes
     ----------
     trials : int or None
-        Trials of any status.
+        Trials of any status; where a scheduler may stop them early, full-evaluation equivalents.
     seconds : float or None
         Evaluation plus the method's own thinking, summed over the trials that the next
         proposal would know.
@@ -63,6 +71,18 @@ class Run:
         spend no budget, and are no trials of this run.
     pending : iterable of Pending, optional
         Trials that were proposed earlier and are still being evaluated.
+    staged : bool, default False
+        Whether a scheduler may stop trials early: then the budget of trials counts full-evaluation
+        equivalents (`Outcome.share`), of which a pending trial is held to need a whole one.
+
+    Attributes
+    ----------
+    end_reason : str
+        Why no further trial will be proposed; empty until then.
+    failed : bool
+        Whether the method failed.
+    thought_seconds : float
+        How long the method thought about its last proposal.
     """
 
     def __init__(
@@ -76,20 +96,23 @@ class Run:
         history: Iterable[Trial] = (),
         known: Sequence[Trial] = (),
         pending: Iterable[Pending] = (),
+        staged: bool = False,
     ) -> None:
         self.space, self.method, self.entropy = space, method, entropy
-        self.budget, self.parallel, self.order = budget, parallel, order
+        self.budget, self.parallel, self.order, self.staged = budget, parallel, order, staged
         self.ended: dict[int, Trial] = {trial.number: trial for trial in history}
         self.pending: dict[int, Pending] = {trial.number: trial for trial in pending}
         self.end_reason = ""
         self.failed = False
         self._foreign = list(known)
         self._shown: list[Trial] = []  # what the method knows, by number; in trial order 0, 1, ...
-        self._shown_seconds = 0.0
+        self._shown_seconds = self._shown_share = 0.0
+        self._asked = False  # a question is out, and unanswered
         self._next = 0
         self._settled = 0  # trials 0 .. _settled - 1 have all ended
         self._thinking = 0.0  # seconds spent on the proposal of number _next so far
         self._incumbent: Trial | None = None
+        self.thought_seconds = self.ended[max(self.ended)].suggest_seconds if self.ended else 0.0
         for trial in self.ended.values():
             self._enter(trial)
         self._settle()
@@ -112,13 +135,19 @@ class Run:
         """How many proposals could be made before another trial must end, at the most."""
         if self.end_reason:
             return 0
-        limit = math.inf if self.budget.trials is None else self.budget.trials
-        return max(0, int(min(self.parallel - self._ahead, limit - self._next)))
+        limit = math.inf
+        if self.budget.trials is not None:
+            limit = math.ceil(self.budget.trials - self._spent_trials)
+        return int(max(0, min(self._window - self._ahead, limit, _MOST_SLOTS)))
 
     @property
     def progress(self) -> float:
         """The share of the budget that has been proposed, or the count where it is in seconds."""
-        return self._next / self.budget.trials if self.budget.trials else float(self._next)
+        return self._spent_trials / self.budget.trials if self.budget.trials else float(self._next)
+
+    def known_steps(self, known: int) -> list[tuple[float, ...]]:
+        """The losses by step of the first so many trials that the method knows, in their order."""
+        return [trial.outcome.steps for trial in self._shown[:known]]
 
     def add_known(self, trial: Trial) -> None:
         """Give the method a foreign result (see ``known``)."""
@@ -130,39 +159,63 @@ class Run:
         After DONE the reason stands in ``end_reason``. A method that raises, proposes outside
         the space or waits for nothing ends its run and sets ``failed``; nothing is raised.
         """
-        while True:
-            if self.end_reason:
-                return DONE
-            self._skip_ended()
-            if self._ahead >= self.parallel:
-                return WAIT
-            if self.order == "trial":
-                self._show(min(max(len(self._shown), self._next - self.parallel + 1), self._next))
-            if reason := self._spent():
+        while not isinstance(question := self.question(), Answer):
+            answer = self.answer(think(self.method, self.space, question))
+            if answer is not None:
+                return answer
+        return question
+
+    def question(self) -> Question | Answer:
+        """What the method is to be asked now; WAIT, also while a question is out; DONE."""
+        if self._asked:
+            return WAIT
+        if self.end_reason:
+            return DONE
+        self._skip_ended()
+        if self._ahead >= self._window:
+            return WAIT
+        if self.order == "trial" and not self._free:
+            self._show(min(max(len(self._shown), self._next - self.parallel + 1), self._next))
+        while reason := self._spent():
+            if not (self.staged and self._unknown):
                 self.end_reason = reason
                 return DONE
-            start = time.perf_counter()
-            try:
-                answer = self._propose()
-            except Exception as error:  # whatever a method raises ends its own run only
-                self._fail(f"the method raised {describe(error)}")
-                return DONE
-            self._thinking += time.perf_counter() - start
-            if answer is DONE:
-                self.end_reason = "the method has nothing more to propose"
-                return DONE
-            if answer is WAIT:
-                if not self._can_wait():
-                    return DONE
-                if self.order == "trial" and self._settled > len(self._shown):
-                    self._show(len(self._shown) + 1)
-                    continue
+            if not self._show_one_more():  # it may leave some of what was held back for it
                 return WAIT
-            pending = Pending(self._next, answer, self._thinking, len(self._shown))
-            self._thinking = 0.0
-            self.pending[self._next] = pending
-            self._next += 1
-            return pending
+        self._asked = True
+        return Question(self._next, *self._history(), self.entropy)
+
+    def answer(self, reply: Reply) -> Pending | Answer | None:
+        """Enter the reply to the question that is out.
+
+        Returns
+        -------
+        Pending, WAIT, DONE or None
+            The trial that was proposed; None where the method is to be asked again at once.
+        """
+        self._asked = False
+        if reply.error:
+            self._fail(reply.error)
+            return DONE
+        self._thinking += reply.seconds
+        if reply.answer is DONE:
+            self.end_reason = "the method has nothing more to propose"
+            return DONE
+        if reply.answer is WAIT or reply.answer is None:
+            if not self._unknown:
+                self._fail("the method waits although nothing is pending")
+                return DONE
+            return None if self._show_one_more() else WAIT
+        pending = Pending(self._next, reply.answer, self._thinking, 0 if self._free else len(self._shown))
+        self.thought_seconds, self._thinking = self._thinking, 0.0
+        self.pending[self._next] = pending
+        self._next += 1
+        return pending
+
+    def give_up(self, reason: str) -> None:
+        """End the run because its question cannot be answered."""
+        self._asked = False
+        self._fail(reason)
 
     def tell(self, trial: Trial) -> None:
         """Enter a trial that has ended; a second telling of one number is ignored."""
@@ -180,33 +233,49 @@ class Run:
     # -- inside -------------------------------------------------------------------------------
 
     @property
+    def _free(self) -> bool:
+        """Whether proposals may be made ahead of the results, because they depend on none."""
+        return (
+            self.order == "trial"
+            and not self.method.uses_history
+            and not self.staged
+            and self.budget.seconds is None
+        )
+
+    @property
+    def _window(self) -> float:
+        """How many proposals may be ahead of what is known."""
+        return math.inf if self._free else self.parallel
+
+    @property
     def _ahead(self) -> int:
-        """How many proposals count against ``parallel``.
+        """How many proposals count against the window.
 
         In trial order also the ended ones that came after a pending one: the next proposal may
         not know them yet.
         """
         return self._next - self._settled if self.order == "trial" else len(self.pending)
 
-    def _propose(self) -> dict[str, str | int | float | bool | None] | Answer:
+    @property
+    def _unknown(self) -> int:
+        """How many proposals there are whose results the method does not know."""
+        return self._next - len(self._shown) if self.order == "trial" else len(self.pending)
+
+    @property
+    def _spent_trials(self) -> float:
+        """How much of the budget of trials has been proposed."""
+        return self._shown_share + self._unknown if self.staged else self._next
+
+    def _history(self) -> tuple[Sequence[Trial], Sequence[Pending]]:
+        """What has ended and what is pending, as far as the method may know it now."""
+        if self._free:
+            return self._foreign, ()
         if self.order == "trial":
             ahead = range(len(self._shown), self._next)
             pending = [self.pending.get(n) or self._as_pending(n) for n in ahead]
         else:
             pending = [self.pending[n] for n in sorted(self.pending)]
-        answer = self.method.propose(
-            self.space,
-            [*self._foreign, *self._shown] if self._foreign else self._shown,
-            pending,
-            self._next,
-            proposal_rng(self.entropy, self._next),
-        )
-        if isinstance(answer, Answer):
-            return answer
-        try:
-            return self.space.canonical(answer)
-        except FivefoldError as error:
-            raise MethodError(f"a proposal outside the space: {error}") from None
+        return [*self._foreign, *self._shown] if self._foreign else self._shown, pending
 
     def _as_pending(self, number: int) -> Pending:
         trial = self.ended[number]
@@ -222,21 +291,25 @@ class Run:
         for number in range(len(self._shown), count):
             trial = self.ended[number]
             self._shown.append(trial)
-            self._shown_seconds += _seconds(trial)
+            self._count(trial)
+
+    def _show_one_more(self) -> bool:
+        """Show the oldest trial that the method does not know, where it has ended; whether it had."""
+        if self.order != "trial" or self._settled <= len(self._shown):
+            return False
+        self._show(len(self._shown) + 1)
+        return True
+
+    def _count(self, trial: Trial) -> None:
+        self._shown_seconds += _seconds(trial)
+        self._shown_share += trial.outcome.share
 
     def _spent(self) -> str:
-        if self.budget.trials is not None and self._next >= self.budget.trials:
+        if self.budget.trials is not None and self._spent_trials >= self.budget.trials - _ROUNDING:
             return "the budget of trials is spent"
         if self.budget.seconds is not None and self._shown_seconds >= self.budget.seconds:
             return "the budget of seconds is spent"
         return ""
-
-    def _can_wait(self) -> bool:
-        waiting_for = self._next - len(self._shown) if self.order == "trial" else len(self.pending)
-        if waiting_for:
-            return True
-        self._fail("the method waits although nothing is pending")
-        return False
 
     def _fail(self, reason: str) -> None:
         self.end_reason, self.failed = reason, True
@@ -244,7 +317,7 @@ class Run:
     def _enter(self, trial: Trial) -> None:
         if self.order == "async":
             bisect.insort(self._shown, trial, key=_number)
-            self._shown_seconds += _seconds(trial)
+            self._count(trial)
         best = self._incumbent
         if trial.valid and (
             best is None

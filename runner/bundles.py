@@ -1,25 +1,21 @@
-"""What travels to a lane and back, and what a lane does with it.
+"""What travels to a lane and back.
 
-A *bundle* is a few jobs that travel together. The lane gets their tasks, as text, and answers
-with a report, as text: the way through Ray Tune is JSON, and nothing is unpickled on it.
+A *bundle* is a few jobs that travel together: trials to evaluate, or questions for methods whose
+thinking is dear. `runner.wire` makes text of it, and `runner.lane` does what it asks for.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from runner.problems import Problem, evaluate
-from runner.trial import Config, Outcome, Pending, Status
+from runner.thinking import Question, Reply
+from runner.trial import Config, Outcome, Pending
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One trial on its way to a lane.
+    """One trial on its way to its outcome.
 
     Attributes
     ----------
@@ -42,27 +38,51 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """One question on its way to a lane, and how many lanes died while it was alone with them."""
+
+    run: int
+    question: Question
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """Jobs that travel to a lane together.
+    """Jobs, or thoughts, that travel to a lane together.
 
     Attributes
     ----------
     jobs : tuple of Job
+    thoughts : tuple of Thought
+        One of the two is empty.
     deadline : float or None
         Seconds after which a lane that has not answered is to be killed.
     """
 
     jobs: tuple[Job, ...]
-    deadline: float | None
+    thoughts: tuple[Thought, ...] = ()
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a lane needs to know of a job: the problem's position, the block's seed, the config."""
+    """What a lane needs to know of a job.
+
+    Attributes
+    ----------
+    problem : int
+        Its position in the study.
+    seed : int
+        The block's.
+    config : dict
+    known : sequence of sequence of float, or None
+        The losses by step of the trials that its proposal knew, where a scheduler may stop it.
+    """
 
     problem: int
     seed: int
     config: Config
+    known: Sequence[Sequence[float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,49 +92,19 @@ class Report:
     Attributes
     ----------
     outcomes : tuple of Outcome
-        One per job, in their order.
+        One per job, in their order; fewer where the rest was not begun.
     offsets : tuple of float
         Seconds from the bundle's start to each job's start.
     seconds : float
         Duration of the whole bundle.
     worker : str
         Who evaluated it.
+    replies : tuple of Reply
+        One per thought.
     """
 
-    outcomes: tuple[Outcome, ...]
-    offsets: tuple[float, ...]
-    seconds: float
-    worker: str
-
-
-def evaluate_tasks(
-    problems: Sequence[Problem], tasks: Sequence[Task], timeout: float | None, threads: int, worker: str
-) -> Report:
-    """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`)."""
-    start = time.perf_counter()
-    outcomes, offsets = [], []
-    for task in tasks:
-        offsets.append(time.perf_counter() - start)
-        outcomes.append(evaluate(problems[task.problem], task.config, task.seed, timeout, threads))
-    return Report(tuple(outcomes), tuple(offsets), time.perf_counter() - start, worker)
-
-
-def pack(thing: Sequence[Task] | Report) -> str:
-    """Tasks or a report as JSON text, for the way through Tune."""
-    given = dataclasses.asdict(thing) if isinstance(thing, Report) else [dataclasses.asdict(t) for t in thing]
-    return json.dumps(given, separators=(",", ":"))
-
-
-def unpack_tasks(text: str) -> list[Task]:
-    """The tasks of `pack`."""
-    return [Task(**given) for given in json.loads(text)]
-
-
-def unpack_report(text: str) -> Report:
-    """The report of `pack`."""
-    given: dict[str, Any] = json.loads(text)
-    outcomes = tuple(
-        Outcome(**{**one, "status": Status(one["status"]), "folds": tuple(one["folds"])})
-        for one in given["outcomes"]
-    )
-    return Report(outcomes, tuple(given["offsets"]), given["seconds"], given["worker"])
+    outcomes: tuple[Outcome, ...] = ()
+    offsets: tuple[float, ...] = ()
+    seconds: float = 0.0
+    worker: str = ""
+    replies: tuple[Reply, ...] = ()

@@ -26,31 +26,63 @@ from runner.errors import EngineError, clip
 from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
+_SPARE = 1.1  # of the object store over what is shared
 _REACH_SECONDS = 5.0
 _MOST_CHARACTERS = 300
 # Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
 _ONE_AT_A_TIME = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Connection:
     """A Ray that is ready for trials.
 
+    Parameters
+    ----------
+    place : str
+        What it is, for the user.
+    workers : int or None
+        How many lanes are wanted; None for as many as there is room for.
+    cpus, gpus : float
+        What one trial needs.
+
     Attributes
     ----------
-    lanes : int
-        How many trials it can evaluate at once.
-    where : str
-        What it is, for the user.
+    room : int
+        How many trials it could evaluate at once when it was last looked at.
     """
 
-    lanes: int
-    where: str
+    place: str
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    room: int = 0
+
+    def look(self) -> None:
+        """See how many trials there is room for; a cluster may grow and shrink."""
+        resources = ray.cluster_resources()
+        self.room = math.floor(resources.get("CPU", 0.0) / self.cpus)
+        if self.gpus:
+            self.room = min(self.room, math.floor(resources.get("GPU", 0.0) / self.gpus))
+
+    @property
+    def lanes(self) -> int:
+        """How many trials are evaluated at once."""
+        return max(1, min(self.workers, self.room) if self.workers else self.room)
+
+    @property
+    def where(self) -> str:
+        """Lanes and place, for the user."""
+        return f"{self.lanes} {'lane' if self.lanes == 1 else 'lanes'} on {self.place}"
 
 
 @contextlib.contextmanager
 def connect(
-    workers: int | None = None, address: str | None = None, cpus: float = 1.0, gpus: float = 0.0
+    workers: int | None = None,
+    address: str | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    shared_bytes: int = 0,
 ) -> Iterator[Connection]:
     """Ray for as long as the ``with`` block lasts.
 
@@ -64,6 +96,8 @@ def connect(
         cluster, which is shut down at the end.
     cpus, gpus : float
         What one trial needs.
+    shared_bytes : int
+        What the lanes of a node are to share in its object store.
 
     Raises
     ------
@@ -82,14 +116,16 @@ def connect(
             hint="Run them one after the other, or as one study with the problems of both.",
         )
     try:
-        with _connected(workers, address, cpus, gpus) as connection:
+        with _connected(workers, address, cpus, gpus, shared_bytes) as connection:
             yield connection
     finally:
         _ONE_AT_A_TIME.release()
 
 
 @contextlib.contextmanager
-def _connected(workers: int | None, address: str | None, cpus: float, gpus: float) -> Iterator[Connection]:
+def _connected(
+    workers: int | None, address: str | None, cpus: float, gpus: float, shared_bytes: int = 0
+) -> Iterator[Connection]:
     if ray.is_initialized():
         if address is not None:
             raise EngineError(
@@ -101,7 +137,7 @@ def _connected(workers: int | None, address: str | None, cpus: float, gpus: floa
     with environment({"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
         try:
             if address is None:
-                _init_local(workers, cpus)
+                _init_local(workers, cpus, shared_bytes)
                 where = "this machine"
             else:
                 _init_remote(address)
@@ -126,7 +162,7 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _init_local(workers: int | None, cpus: float) -> None:
+def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
     lanes = workers or max(1, math.floor(available_cpus() / cpus))
     if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # which is what Ray does if it is unset
         _secure_token()
@@ -135,7 +171,7 @@ def _init_local(workers: int | None, cpus: float) -> None:
             address="local",
             num_cpus=max(1, math.ceil(lanes * cpus)),
             include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
+            object_store_memory=_OBJECT_STORE_BYTES + math.ceil(_SPARE * shared_bytes),
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
@@ -167,20 +203,18 @@ def _init_remote(address: str) -> None:
         ) from error
 
 
-def _connection(workers: int | None, cpus: float, gpus: float, where: str) -> Connection:
-    resources = ray.cluster_resources()
-    have_cpus, have_gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-    fits = math.floor(have_cpus / cpus)
-    if gpus:
-        fits = min(fits, math.floor(have_gpus / gpus))
-    if fits < 1:
+def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Connection:
+    connection = Connection(place, workers, cpus, gpus)
+    connection.look()
+    if connection.room < 1:
+        resources = ray.cluster_resources()
+        have_cpus, have_gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
         raise EngineError(
-            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs; {where} has {have_cpus:g} and {have_gpus:g}.",
+            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs; {place} has {have_cpus:g} and {have_gpus:g}.",
             where="trial",
             hint="Lower 'cpus' or 'gpus' in the study's 'trial', or use a larger cluster.",
         )
-    lanes = min(workers, fits) if workers else fits
-    return Connection(lanes, f"{lanes} {'lane' if lanes == 1 else 'lanes'} on {where}")
+    return connection
 
 
 def _secure_token() -> None:

@@ -1,60 +1,46 @@
 """What is evaluated next and what becomes of it: the part of the engine that knows no Ray.
 
-A `Dispatcher` holds every run of a study. It hands out bundles, trials that travel to a lane
-together; it enters what comes back, first into the journal and then into the run; and it decides
-what a lost lane means. Both engines, on Ray and in-process, drive it by the same three calls:
+A `Dispatcher` holds every run of a study. It hands out bundles (see `runner.pace` for their size);
+it enters what comes back, first into the journal and then into the run; and it decides what a lost
+lane means. Both engines, on Ray and in-process, drive it by the same three calls:
 `Dispatcher.ask`, `Dispatcher.tell`, `Dispatcher.lose`.
 
-Bundles exist because one round trip through Tune costs 10 to 20 ms and a lane is idle meanwhile.
-A bundle is filled up to about `TARGET_SECONDS` of work, estimated from the problem's trials so
-far; where nothing is known yet, a trial travels alone.
+Not every proposal is evaluated: another run of its block may have had it (`runner.sharing`), or
+its problem may recall it. Not every method is asked here: one that thinks for long does so on a
+lane, while the driver serves the other runs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from runner.asktell import Run
-from runner.bundles import Bundle, Job, Report, Task
+from runner.bundles import Bundle, Job, Report, Task, Thought
 from runner.errors import StudyInterrupted, describe
 from runner.journal import Journal
+from runner.lane import StopperFor
+from runner.methods.base import Method
+from runner.monitor import Guarded, Monitor
+from runner.outbox import Outbox
+from runner.pace import MOST_JOBS, Pace
+from runner.problems.evaluation import cut
 from runner.runset import RunSet
+from runner.sharing import Key, Shared, key_of
+from runner.space import Space
 from runner.study import RunSpec, Study
-from runner.trial import DONE, Answer, Outcome, Status, Trial
+from runner.thinking import Question
+from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Status, Trial
+from runner.wire import line_of, pack_question, pack_tasks
 
-TARGET_SECONDS = 0.5
-"""How much work a bundle holds; 25 to 50 times what its round trip costs."""
-MOST_JOBS = 1000
 INTERRUPTED = "interrupted; every finished trial is saved."
-_MEMORY = 0.2  # weight of the newest trial in the running mean of a problem's seconds
+DEAR_SECONDS = 0.003
+"""A method whose last proposal took longer is asked on a lane."""
+_BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
 
 Cause = Literal["crash", "timeout"]
-
-
-class Monitor:
-    """Hears what happens in a study; every method may be left out.
-
-    The methods are called in the driver between two trials, so they must be quick.
-    """
-
-    def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
-        """The study starts or goes on; ``where`` says where it runs."""
-
-    def note(self, text: str) -> None:
-        """A sentence for the user."""
-
-    def ended(self, index: int, trial: Trial) -> None:
-        """A trial of the run at this position has ended, is in the journal and was told."""
-
-    def finished(self, index: int) -> None:
-        """The run at this position has ended."""
-
-    def close(self) -> None:
-        """Nothing more will come, whatever the reason."""
 
 
 class Dispatcher:
@@ -66,34 +52,69 @@ class Dispatcher:
     journal : Journal
         Open for writing; trials that it holds are not evaluated again.
     monitor : Monitor, optional
+    stopper_for : callable, optional
+        Makes what stops trials early; needed where the study has a scheduler.
+
+    Attributes
+    ----------
+    lanes : int
+        How many lanes share the work; bundles are kept small enough for all of them.
+    stopper_for : callable or None
+        See above.
+    thinks_elsewhere : bool
+        Whether the lanes are apart from this process, so that dear thinking is handed out.
     """
 
-    def __init__(self, study: Study, journal: Journal, monitor: Monitor | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        journal: Journal,
+        monitor: Monitor | None = None,
+        stopper_for: StopperFor | None = None,
+    ) -> None:
         self.study = study
         self.specs: tuple[RunSpec, ...] = study.runs
         self.runs = [_start(study, spec, journal.history(spec.id)) for spec in self.specs]
         self.interrupted = False
+        self.lanes = 1
+        self.thinks_elsewhere = False
+        self.minds, self._mind = _minds(self.specs)
         self._journal = journal
-        self._monitor = _Guarded(monitor or Monitor())
-        self._lanes = 1
-        self._set = RunSet(self.runs)
-        self._again: deque[Job] = deque()
+        self._monitor = Guarded(monitor or Monitor())
+        self.stopper_for = stopper_for
+        self._set = RunSet(self.runs, self._is_dear)
+        self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
-        self._problem_index = {id(problem): i for i, problem in enumerate(study.problems)}
-        self._mean: dict[int, float] = {}  # problem's position -> running mean of seconds per trial
+        self._out = 0  # bundles that are with lanes
+        positions = {id(problem): i for i, problem in enumerate(study.problems)}
+        self._problem = [positions[id(spec.problem)] for spec in self.specs]
+        self._pace = Pace(self._problem)
+        self._outbox = Outbox(
+            lambda job: self._pace.expected(job.run),
+            lambda thought: self.runs[thought.run].thought_seconds,
+            study.trial.timeout,
+        )
+        self._shared = Shared()
+        self._block = _blocks(self.specs)
+        if study.cache:
+            for index, run in enumerate(self.runs):
+                self._shared.remember(self._block[index], run.ended.values())
+        self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `line_of` has them
         self._zero = [time.monotonic() - _elapsed(run) for run in self.runs]
 
-    def begin(self, lanes: int, where: str) -> None:
+    def begin(self, lanes: int, where: str, apart: bool = False) -> None:
         """Tell monitor and journal that the study starts or goes on.
 
         Parameters
         ----------
         lanes : int
-            How many lanes share the work; bundles are kept small enough for all of them.
+            How many lanes there are at the start.
         where : str
             Where they run, for the user, such as "in this process".
+        apart : bool
+            Whether they are processes of their own.
         """
-        self._lanes = max(1, lanes)
+        self.lanes, self.thinks_elsewhere = max(1, lanes), apart
         self._monitor.begin(self.study, self.runs, where)
         announced = self.study.announcements
         for spec in self.specs:
@@ -105,8 +126,8 @@ class Dispatcher:
         self._close_finished()
 
     def anything_left(self) -> bool:
-        """Whether there is anything to evaluate; to be asked before the first `ask`."""
-        answer = self._next()
+        """Whether there is anything to do; to be asked before the first `ask`."""
+        answer = self._fill()
         if isinstance(answer, Bundle):
             self._held = answer
         return answer is not DONE
@@ -121,24 +142,38 @@ class Dispatcher:
         StudyInterrupted
             After `interrupt`.
         JournalError
-            Where the end of a run cannot be written.
+            Where the journal cannot be written.
         """
-        if self.interrupted:
-            raise StudyInterrupted(INTERRUPTED)
-        if self._held is not None:
-            bundle, self._held = self._held, None
-            return bundle
-        answer = self._next()
+        start = time.monotonic()
+        answer: Bundle | Answer | None = self._held
+        self._held = None
+        while answer is None or (isinstance(answer, Answer) and self._hits):
+            if self.interrupted:
+                raise StudyInterrupted(INTERRUPTED)
+            if self._out and time.monotonic() - start > _BUSY_SECONDS:
+                return WAIT
+            self._enter_hits()
+            answer = self._fill()
+        self._enter_hits()
         self._close_finished()
+        if isinstance(answer, Bundle):
+            self._out += 1
         return answer
 
     def tell(self, bundle: Bundle, report: Report) -> None:
         """Enter what a lane says of a bundle: into the journal, then into the runs."""
+        self._out -= 1
+        for thought, reply in zip(bundle.thoughts, report.replies, strict=True):
+            pending = self._set.reply(thought.run, reply)
+            if pending is not None:
+                self._admit(Job(thought.run, pending, time.monotonic()))
+        begun = bundle.jobs[: len(report.outcomes)]
+        self._outbox.put_first(bundle.jobs[len(begun) :])
         start = time.monotonic() - report.seconds
         self._enter(
             [
                 (job, self._trial(job, outcome, start + offset, report.worker))
-                for job, outcome, offset in zip(bundle.jobs, report.outcomes, report.offsets, strict=True)
+                for job, outcome, offset in zip(begun, report.outcomes, report.offsets, strict=True)
             ]
         )
 
@@ -148,29 +183,32 @@ class Dispatcher:
         Of several jobs nobody knows which did it, so each goes again alone; a job that was alone
         has timed out, or crashed once more.
         """
-        if len(bundle.jobs) > 1:
-            self._again.extend(dataclasses.replace(job, attempts=job.attempts + 1) for job in bundle.jobs)
+        self._out -= 1
+        if len(bundle.jobs) + len(bundle.thoughts) > 1:
+            self._outbox.alone.extend(bundle.thoughts)
+            self._outbox.alone.extend(
+                dataclasses.replace(job, attempts=job.attempts + 1) for job in bundle.jobs
+            )
             return
-        (job,) = bundle.jobs
-        crashes = job.crashes + 1
-        if cause == "crash" and crashes <= self.study.trial.retries:
-            self._again.append(dataclasses.replace(job, attempts=job.attempts + 1, crashes=crashes))
-            return
-        if cause == "timeout":
-            limit = f"{self.study.trial.timeout:g} s" if self.study.trial.timeout else "the time limit"
-            outcome = Outcome(Status.TIMEOUT, error=f"killed after {limit}.", seconds=seconds)
-        else:
-            times = "once" if crashes == 1 else f"{crashes} times"
-            text = f"the worker process died {times} during this trial."
-            outcome = Outcome(Status.CRASHED, error=text, seconds=seconds)
-        self._enter([(job, self._trial(job, outcome, time.monotonic() - seconds, ""))])
+        for thought in bundle.thoughts:
+            self._lose_thought(thought)
+        for job in bundle.jobs:
+            self._lose_job(job, cause, seconds)
+        self._close_finished()
 
     # -- what engines need beside them ----------------------------------------------------------
 
+    def message(self, bundle: Bundle) -> str:
+        """The lines that a lane gets of a bundle."""
+        if bundle.thoughts:
+            return "\n".join(map(self._question_lines, bundle.thoughts))
+        return pack_tasks([self.task(job) for job in bundle.jobs])
+
     def task(self, job: Job) -> Task:
         """What a lane needs to know of a job."""
-        spec = self.specs[job.run]
-        return Task(self._problem_of(job.run), spec.problem_seed, job.pending.config)
+        spec, run = self.specs[job.run], self.runs[job.run]
+        known = run.known_steps(job.pending.known) if run.staged else None
+        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known)
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -180,46 +218,92 @@ class Dispatcher:
         """Make the next `ask` raise StudyInterrupted; safe to call from a signal handler."""
         self.interrupted = True
 
-    # -- inside ---------------------------------------------------------------------------------
+    # -- what goes out --------------------------------------------------------------------------
 
-    def _next(self) -> Bundle | Answer:
-        if self._again:
-            return self._bundle([self._again.popleft()])
-        start = time.perf_counter()
-        most = min(MOST_JOBS, max(1, self._set.slots // (2 * self._lanes)))
-        jobs: list[Job] = []
-        work = 0.0
-        while len(jobs) < most:
-            answer = self._set.ask()
-            if isinstance(answer, Answer):
-                if jobs:
-                    break
-                return answer
-            index, pending = answer
-            jobs.append(Job(index, pending, time.monotonic()))
-            cost = self._mean.get(self._problem_of(index))
-            work += TARGET_SECONDS if cost is None else cost
-            # Lanes wait while methods think, so thinking counts like work.
-            if work + (time.perf_counter() - start) >= TARGET_SECONDS:
-                break
-        return self._bundle(jobs)
+    def _fill(self) -> Bundle | Answer:
+        """A bundle; WAIT, also where known outcomes must be entered first; DONE."""
+        most = max(1, (self._set.slots + len(self._outbox)) // (2 * self.lanes))
+        return self._outbox.fill(self._propose, lambda: bool(self._hits), most)
 
-    def _problem_of(self, index: int) -> int:
-        return self._problem_index[id(self.specs[index].problem)]
+    def _propose(self) -> Answer | None:
+        """Make one more proposal or question; WAIT or DONE where there is none."""
+        if len(self._hits) >= MOST_JOBS:
+            return WAIT
+        answer = self._set.ask()
+        if isinstance(answer, Answer):
+            return answer
+        index, asked = answer
+        if isinstance(asked, Question):
+            self._outbox.thoughts.append(Thought(index, asked))
+        else:
+            self._admit(Job(index, asked, time.monotonic()))
+        return None
 
-    def _bundle(self, jobs: list[Job]) -> Bundle:
-        deadline = self.study.trial.timeout
-        if deadline is not None and len(jobs) > 1:
-            # Together they hold little work, so one that outlasts a whole time limit holds a trial
-            # that does too. Its members then go alone: only a trial that is alone can time out.
-            deadline += TARGET_SECONDS
-        return Bundle(tuple(jobs), deadline)
+    def _admit(self, job: Job) -> None:
+        """Find the outcome of a proposal, or have it evaluated, or wait for who has it evaluated."""
+        spec, config = self.specs[job.run], job.pending.config
+        outcome, origin = spec.problem.recall(config, spec.problem_seed), Origin.REPLAYED
+        if outcome is None and (key := self._key(job)) is not None:
+            outcome, origin = self._shared.find(key), Origin.CACHED
+            if outcome is None and not self._shared.claim(key, job):
+                return
+        if outcome is None:
+            self._outbox.jobs.append(job)
+            return
+        task = self.task(job)
+        if task.known is not None and self.stopper_for is not None:
+            outcome = cut(spec.problem, outcome, self.stopper_for(task.problem, task.known))
+        self._hits.append((job, self._trial(job, outcome, time.monotonic(), "", origin)))
 
-    def _trial(self, job: Job, outcome: Outcome, started: float, worker: str) -> Trial:
+    def _key(self, job: Job) -> Key | None:
+        """What others of the block would find the job's outcome by; None where nothing is shared."""
+        if not self.study.cache or self.specs[job.run].problem.noisy:
+            return None
+        return key_of(self._block[job.run], job.pending.config)
+
+    def _is_dear(self, run: Run) -> bool:
+        return self.thinks_elsewhere and run.thought_seconds > DEAR_SECONDS
+
+    def _question_lines(self, thought: Thought) -> str:
+        lines = self._lines.setdefault(thought.run, {})
+        told = []
+        for trial in thought.question.completed:
+            if trial.number not in lines:
+                lines[trial.number] = line_of(trial)
+            told.append(lines[trial.number])
+        return pack_question(self._mind[thought.run], thought.run, thought.question, told)
+
+    # -- what comes back ------------------------------------------------------------------------
+
+    def _lose_thought(self, thought: Thought) -> None:
+        crashes = thought.crashes + 1
+        if crashes <= self.study.trial.retries:
+            self._outbox.alone.append(dataclasses.replace(thought, crashes=crashes))
+        else:
+            reason = f"the worker process died {_times(crashes)} while the method was thinking"
+            self._set.give_up(thought.run, reason)
+
+    def _lose_job(self, job: Job, cause: Cause, seconds: float) -> None:
+        crashes = job.crashes + 1
+        if cause == "crash" and crashes <= self.study.trial.retries:
+            self._outbox.alone.append(dataclasses.replace(job, attempts=job.attempts + 1, crashes=crashes))
+            return
+        if cause == "timeout":
+            limit = f"{self.study.trial.timeout:g} s" if self.study.trial.timeout else "the time limit"
+            outcome = Outcome(Status.TIMEOUT, error=f"killed after {limit}.", seconds=seconds)
+        else:
+            text = f"the worker process died {_times(crashes)} during this trial."
+            outcome = Outcome(Status.CRASHED, error=text, seconds=seconds)
+        self._enter([(job, self._trial(job, outcome, time.monotonic() - seconds, ""))])
+
+    def _trial(
+        self, job: Job, outcome: Outcome, started: float, worker: str, origin: Origin = Origin.EVALUATED
+    ) -> Trial:
         return Trial(
             job.pending.number,
             job.pending.config,
             outcome,
+            origin,
             suggest_seconds=job.pending.suggest_seconds,
             queue_seconds=max(0.0, started - job.asked),
             started=max(0.0, started - self._zero[job.run]),
@@ -228,14 +312,21 @@ class Dispatcher:
             known=job.pending.known,
         )
 
+    def _enter_hits(self) -> None:
+        hits, self._hits = self._hits, []
+        if hits:
+            self._enter(hits)
+
     def _enter(self, ended: list[tuple[Job, Trial]]) -> None:
         self._journal.record([(self.specs[job.run].id, trial) for job, trial in ended])
         for job, trial in ended:
-            problem, seconds = self._problem_of(job.run), trial.outcome.seconds
-            mean = self._mean.get(problem, seconds)
-            self._mean[problem] = mean + _MEMORY * (seconds - mean)
             self._set.tell(job.run, trial)
             self._monitor.ended(job.run, trial)
+            if trial.origin is Origin.EVALUATED:
+                self._pace.learn(job.run, trial.outcome.seconds)
+                if (key := self._key(job)) is not None:
+                    for waiting in self._shared.settle(key, trial.outcome):
+                        self._admit(waiting)
         self._close_finished()
 
     def _close_finished(self) -> None:
@@ -249,31 +340,6 @@ class Dispatcher:
             self._monitor.finished(index)
 
 
-class _Guarded(Monitor):
-    """A monitor whose output may go away: a study does not end because nobody listens."""
-
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
-
-    def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
-        self._pass_on(lambda: self._monitor.begin(study, runs, where))
-
-    def note(self, text: str) -> None:
-        self._pass_on(lambda: self._monitor.note(text))
-
-    def ended(self, index: int, trial: Trial) -> None:
-        self._pass_on(lambda: self._monitor.ended(index, trial))
-
-    def finished(self, index: int) -> None:
-        self._pass_on(lambda: self._monitor.finished(index))
-
-    def _pass_on(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except OSError:
-            self._monitor = Monitor()
-
-
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
     return Run(
         spec.problem.space,
@@ -283,9 +349,27 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
         study.parallel,
         study.order,
         history,
+        staged=study.staged(spec.problem),
     )
+
+
+def _minds(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:
+    """Each method as it is prepared for a problem, with the space; and for each run which it has."""
+    found = {(spec.problem.name, spec.label): (spec.method, spec.problem.space) for spec in specs}
+    positions = {key: i for i, key in enumerate(found)}
+    return list(found.values()), [positions[spec.problem.name, spec.label] for spec in specs]
+
+
+def _blocks(specs: Sequence[RunSpec]) -> list[int]:
+    """For each run the number of its block."""
+    numbers: dict[tuple[str, int], int] = {}
+    return [numbers.setdefault((spec.problem.name, spec.seed), len(numbers)) for spec in specs]
 
 
 def _elapsed(run: Run) -> float:
     """How far the clock of a run had come in earlier sessions."""
     return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

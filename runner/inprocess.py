@@ -16,17 +16,23 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
-from runner.bundles import evaluate_tasks
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
+from runner.lane import StopperFor, evaluate_tasks
 from runner.problems.loading import objective_folders
 from runner.trial import Answer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_process(dispatcher: Dispatcher) -> None:
+def run_in_process(dispatcher: Dispatcher, stopper_for: StopperFor | None = None) -> None:
     """Evaluate all that a dispatcher has to give.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+    stopper_for : callable, optional
+        Makes what stops trials early.
 
     Raises
     ------
@@ -49,7 +55,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
             try:
                 evaluating = True
                 report = evaluate_tasks(
-                    study.problems, tasks, study.trial.timeout, study.trial.threads, "main"
+                    study.problems, tasks, study.trial.timeout, study.trial.threads, "main", stopper_for
                 )
             except KeyboardInterrupt:
                 raise StudyInterrupted(INTERRUPTED) from None

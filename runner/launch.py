@@ -16,10 +16,12 @@ from typing import Any
 import pandas as pd
 
 from runner.convert import to_space
-from runner.dispatch import Dispatcher, Monitor
+from runner.dispatch import Dispatcher
 from runner.errors import StudyError
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
+from runner.lane import StopperFor
+from runner.monitor import Monitor
 from runner.problems import FunctionProblem, Problem, problem
 from runner.problems.base import Direction
 from runner.results import Results
@@ -77,9 +79,14 @@ def run(
     folder = Path(out) if out is not None else default_folder(study)
     monitor = monitor or Monitor()
     with Journal.open(folder, study) as journal:
-        dispatcher = Dispatcher(study, journal, monitor)
+        stopper_for = _stopper_for(study)
+        dispatcher = Dispatcher(study, journal, monitor, stopper_for)
         try:
-            _drive(dispatcher, workers, address)
+            if workers == 0:
+                dispatcher.begin(1, "in this process, without Ray")
+                run_in_process(dispatcher, stopper_for)
+            else:
+                _drive_lanes(dispatcher, workers, address)
         finally:
             monitor.close()
     return Results.open(folder)
@@ -96,25 +103,32 @@ def default_folder(study: Study) -> Path:
     return Path("results") / (re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study")
 
 
-def _drive(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
-    if workers == 0:
-        dispatcher.begin(1, "in this process, without Ray")
-        run_in_process(dispatcher)
-        return
+def _stopper_for(study: Study) -> StopperFor | None:
+    """What stops trials early; the rules are Ray Tune's, so that only who has asked for them loads it."""
+    if not any(map(study.staged, study.problems)):
+        return None
+    from runner.engine.early_stopping import stopper_maker
+
+    return stopper_maker(study.scheduler, [problem.steps for problem in study.problems])
+
+
+def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
     if not dispatcher.anything_left():
         dispatcher.begin(1, "every trial is there already")
         return
     from runner.cluster import connect
-    from runner.engine import run_on_ray, ship
+    from runner.engine.tuning import run_on_ray
+    from runner.shipping import pack_problems
 
     study = dispatcher.study
-    problems = ship(study.problems)
+    problems = pack_problems(study.problems)
+    shared = sum(parcel.shared_bytes for parcel in problems)
     # Around the start and the end of Ray too, which a signal could break off half-way.
     with (
         on_interrupt(dispatcher.interrupt),
-        connect(workers, address, study.trial.cpus, study.trial.gpus) as connection,
+        connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
     ):
-        dispatcher.begin(connection.lanes, f"on {connection.where}")
+        dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
         run_on_ray(dispatcher, connection, problems)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runner.asktell import Run
+from runner.minds import think
+from runner.thinking import Question, Reply
 from runner.trial import DONE, WAIT, Answer, Pending, Trial
 
 
@@ -16,14 +18,17 @@ class RunSet:
     ----------
     runs : sequence of Run
         Their positions are what `ask` and `tell` name them by.
+    elsewhere : callable, optional
+        Run to whether its next question is to be handed out, instead of being answered here.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run], elsewhere: Callable[[Run], bool] = lambda run: False) -> None:
         self.runs = list(runs)
+        self._elsewhere = elsewhere
         self._ready = [(run.progress, index) for index, run in enumerate(self.runs)]
         heapq.heapify(self._ready)
         self._parked: set[int] = set()
-        self._in_flight = 0
+        self._in_flight = 0  # pending trials, and questions that are out
         self._just_finished: list[int] = []
 
     @property
@@ -31,21 +36,40 @@ class RunSet:
         """How many proposals could be made at once, at the most."""
         return sum(self.runs[index].slots for _, index in self._ready)
 
-    def ask(self) -> tuple[int, Pending] | Answer:
-        """A run's position and its next trial; WAIT while only pending ones are left; DONE."""
+    def ask(self) -> tuple[int, Pending | Question] | Answer:
+        """A run's position and its next trial, or what its method is to be asked elsewhere.
+
+        WAIT while only pending ones are left; DONE. After a question the run is not asked again
+        before its `reply`.
+        """
         while self._ready:
             _, index = heapq.heappop(self._ready)
             run = self.runs[index]
-            answer = run.ask()
-            if isinstance(answer, Pending):
-                heapq.heappush(self._ready, (run.progress, index))
+            question = run.question()
+            if isinstance(question, Answer):
+                self._rest(index, question)
+                continue
+            if self._elsewhere(run):
                 self._in_flight += 1
-                return index, answer
-            if answer is WAIT:
-                self._parked.add(index)
-            elif run.finished:
-                self._just_finished.append(index)
+                return index, question
+            pending = self._entered(index, think(run.method, run.space, question))
+            if pending is not None:
+                self._in_flight += 1
+                return index, pending
         return WAIT if self._in_flight else DONE
+
+    def reply(self, index: int, reply: Reply) -> Pending | None:
+        """Enter the reply to a question that was handed out; the trial that was proposed, if any."""
+        pending = self._entered(index, reply)
+        if pending is None:
+            self._in_flight -= 1
+        return pending
+
+    def give_up(self, index: int, reason: str) -> None:
+        """End a run whose question cannot be answered."""
+        self.runs[index].give_up(reason)
+        self._in_flight -= 1
+        self._rest(index, DONE)
 
     def tell(self, index: int, trial: Trial) -> None:
         """Enter a trial of a run that has ended."""
@@ -54,7 +78,7 @@ class RunSet:
         self._in_flight -= 1
         if index in self._parked:
             self._parked.remove(index)
-            heapq.heappush(self._ready, (run.progress, index))
+            self._push(index)
         elif run.finished:
             self._just_finished.append(index)
 
@@ -62,3 +86,21 @@ class RunSet:
         """The positions of the runs that have finished since the last call."""
         taken, self._just_finished = self._just_finished, []
         return taken
+
+    def _push(self, index: int) -> None:
+        heapq.heappush(self._ready, (self.runs[index].progress, index))
+
+    def _entered(self, index: int, reply: Reply) -> Pending | None:
+        answer = self.runs[index].answer(reply)
+        if isinstance(answer, Answer):
+            self._rest(index, answer)
+            return None
+        self._push(index)
+        return answer
+
+    def _rest(self, index: int, answer: Answer) -> None:
+        """Leave a run alone: until one of its trials has ended, or for good."""
+        if answer is WAIT:
+            self._parked.add(index)
+        elif self.runs[index].finished:
+            self._just_finished.append(index)

@@ -25,6 +25,7 @@ from runner.studyfile import (
     MOST_SEEDS,
     MOST_TRIALS,
     ReportFile,
+    SchedulerFile,
     StudyFile,
     TrialFile,
     parse_study,
@@ -87,6 +88,10 @@ class Study:
     trial : TrialFile
         What one evaluation may use.
     report : ReportFile
+    scheduler : SchedulerFile
+        What stops hopeless trials early.
+    cache : bool
+        Whether the runs of a block share their evaluations.
     source : dict
         The study as a mapping that could stand in a study file, where it came from one.
     where : str
@@ -103,6 +108,8 @@ class Study:
     order: Order = "trial"
     trial: TrialFile = dataclasses.field(default_factory=TrialFile)
     report: ReportFile = dataclasses.field(default_factory=ReportFile)
+    scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
+    cache: bool = True
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     where: str = dataclasses.field(default="study", compare=False)
 
@@ -181,11 +188,19 @@ class Study:
             order=file.order or "trial",
             trial=file.trial,
             report=file.report,
+            scheduler=file.scheduler,
+            cache=file.cache,
             source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
             where=where,
         )
         with _place(where):
             _ = study.runs  # prepares every method for every space: refuses what cannot be searched
+            if study.scheduler.name != "none" and not any(map(study.staged, problems)):
+                raise StudyError(
+                    "no problem of this study answers step by step, so there is nothing to stop early.",
+                    where="scheduler",
+                    hint="Leave it out, or give a problem steps: @problem(..., steps=10).",
+                )
         return study
 
     @cached_property
@@ -221,6 +236,10 @@ class Study:
             key: spec.method.announce(spec.problem.space, self.budget.trials)
             for key, spec in one_each.items()
         }
+
+    def staged(self, problem: Problem) -> bool:
+        """Whether the scheduler may stop trials of a problem early."""
+        return self.scheduler.name != "none" and problem.steps > 1
 
     def check(self) -> None:
         """Load data and try what each problem can try; raises ProblemError."""

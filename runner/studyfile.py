@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from runner.errors import StudyError, nearest, nearest_file
 from runner.validation import explain
@@ -87,6 +87,30 @@ class TrialFile(BaseModel):
         return max(1, int(self.cpus))
 
 
+class SchedulerFile(BaseModel):
+    """``scheduler:`` what stops hopeless trials early; a name, or ``{name: {setting: value}}``."""
+
+    model_config = _STRICT
+    name: Literal["none", "asha", "median"] = Field("none", description="Ray Tune's own rules.")
+    grace: Count = Field(1, description="Steps that every trial may have.")
+    reduction: Annotated[float, Field(gt=1, le=100)] = Field(
+        3.0, description="asha: one in so many trials goes on from a rung to the next."
+    )
+    least: Count = Field(3, description="median: how many trials must be known before one is stopped.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: object) -> object:
+        """``asha`` and ``{asha: {grace: 2}}``, as methods are written."""
+        if isinstance(given, str):
+            return {"name": given}
+        if isinstance(given, Mapping) and len(given) == 1 and "name" not in given:
+            ((name, settings),) = given.items()
+            if isinstance(settings, Mapping) or settings is None:
+                return {"name": name, **(settings or {})}
+        return given
+
+
 class ReportFile(BaseModel):
     """``report:`` what is compared, written down before the study runs."""
 
@@ -117,6 +141,12 @@ class StudyFile(BaseModel):
         None, description="'trial': the same table at any worker count; 'async': use results as they come."
     )
     trial: TrialFile = Field(default_factory=TrialFile, description="What one evaluation may use.")
+    scheduler: SchedulerFile = Field(
+        default_factory=SchedulerFile, description="What stops hopeless trials of problems with steps."
+    )
+    cache: Annotated[bool, Field(strict=True)] = Field(
+        True, description="Evaluate a config once per problem and seed, for all methods."
+    )
     report: ReportFile = Field(default_factory=ReportFile, description="What is compared.")
 
     @field_validator("name")

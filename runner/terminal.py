@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.asktell import Run
-from runner.dispatch import Monitor
+from runner.monitor import Monitor
 from runner.study import Study
 from runner.trial import Trial
 
@@ -40,6 +40,7 @@ class Progress(Monitor):
         self.study: Study | None = None
         self.runs: Sequence[Run] = ()
         self.done = self.found_done = 0
+        self.spent = 0.0  # full-evaluation equivalents; as many as trials where nothing stops early
         self._failed: list[int] = []  # per run; the display's thread must not walk through trials
         self.total: int | None = None
         self._began = time.monotonic()
@@ -49,9 +50,10 @@ class Progress(Monitor):
         """See `Monitor.begin`."""
         self.study, self.runs = study, runs
         self.done = self.found_done = sum(len(run.ended) for run in runs)
+        self.spent = sum(map(_spent, runs))
         self._failed = [sum(not trial.valid for trial in run.ended.values()) for run in runs]
         if study.budget.trials is not None:
-            self.total = sum(max(study.budget.trials, len(run.ended)) for run in runs)
+            self.total = sum(max(study.budget.trials, math.ceil(_spent(run))) for run in runs)
         shape = " x ".join(
             counted(n, what)
             for n, what in (
@@ -61,7 +63,7 @@ class Progress(Monitor):
             )
         )
         self.note(f"{study.name}: {shape}, {_limit(study)}; {where}.")
-        over = all(run.finished for run in runs) or self.done == self.total
+        over = all(run.finished for run in runs) or self.spent == self.total
         if self.found_done and not over:
             self.note(f"{counted(self.done, 'trial')} of it done before; going on.")
         self._began, self._first = time.monotonic(), None
@@ -73,6 +75,7 @@ class Progress(Monitor):
     def ended(self, index: int, trial: Trial) -> None:
         """See `Monitor.ended`."""
         self.done += 1
+        self.spent += trial.outcome.share
         if self._first is None:
             self._first = time.monotonic()
         self._failed[index] += not trial.valid
@@ -80,10 +83,15 @@ class Progress(Monitor):
     def finished(self, index: int) -> None:
         """See `Monitor.finished`; a run that ends early makes the total smaller."""
         if self.total is not None and self.study is not None and self.study.budget.trials is not None:
-            self.total -= max(0, self.study.budget.trials - len(self.runs[index].ended))
+            self.total -= max(0, self.study.budget.trials - math.ceil(_spent(self.runs[index])))
         run = self.runs[index]
         if run.failed and self.study is not None:
             self.note(f"{self.study.runs[index].id} ended early: {run.end_reason}.")
+
+    @property
+    def staged(self) -> bool:
+        """Whether a scheduler may stop trials early."""
+        return self.study is not None and any(map(self.study.staged, self.study.problems))
 
     @property
     def failures(self) -> int:
@@ -96,16 +104,21 @@ class Progress(Monitor):
         new = self.done - self.found_done - 1
         if self.total is None or self._first is None or new < _LEAST_TRIALS:
             return None
-        return (time.monotonic() - self._first) / new * (self.total - self.done)
+        share = self.spent / self.done if self.done else 1.0
+        return (time.monotonic() - self._first) / new * (self.total - self.spent) / share
 
     def line(self) -> str:
         """The state in one line."""
         parts = [f"{self.done}/{self.total} trials" if self.total is not None else f"{self.done} trials"]
+        if self.staged:
+            parts = [counted(self.done, "trial")]
+            if self.total is not None:
+                parts.append(f"{self.spent:.4g}/{self.total} full evaluations")
         if self.failures:
             parts.append(f"{self.failures} failed")
         parts.append(f"{duration(time.monotonic() - self._began)} so far")
         left = self.eta()
-        if left is not None and self.done < (self.total or 0):
+        if left is not None and self.spent < (self.total or 0):
             parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
 
@@ -186,7 +199,7 @@ class LiveProgress(Progress):
             table.add_row(Text(problem), Text(label), str(trials), str(failures or ""), number(value))
         if len(rows) > _MOST_ROWS:
             table.add_row(f"and {len(rows) - _MOST_ROWS} more", "", "", "", "")
-        bar = ProgressBar(total=self.total or 1, completed=self.done if self.total else 0, width=40)
+        bar = ProgressBar(total=self.total or 1, completed=self.spent if self.total else 0, width=40)
         return Group(table, bar, Text(self.line()))
 
 
@@ -231,3 +244,8 @@ def _limit(study: Study) -> str:
     if study.budget.seconds is not None:
         limits.append(duration(study.budget.seconds))
     return f"{' or '.join(limits)} each"
+
+
+def _spent(run: Run) -> float:
+    """Full-evaluation equivalents of what has ended."""
+    return sum(trial.outcome.share for trial in run.ended.values())

@@ -107,6 +107,12 @@ class Outcome:
         A sentence, where the status is not COMPLETED.
     seconds : float
         Duration of the evaluation.
+    steps : tuple of float
+        Loss after each step, where the objective answers step by step; NaN where a step had none.
+    step_seconds : tuple of float
+        Seconds from the evaluation's start to each of them.
+    share : float
+        What it spent of a full evaluation; less than 1 where it was stopped early.
     """
 
     status: Status
@@ -118,6 +124,9 @@ class Outcome:
     folds: tuple[float, ...] = ()
     error: str = ""
     seconds: float = 0.0
+    steps: tuple[float, ...] = ()
+    step_seconds: tuple[float, ...] = ()
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

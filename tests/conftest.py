@@ -21,7 +21,7 @@ pytest.register_assert_rewrite("runner.testing")
 @pytest.fixture(scope="session")
 def ray_lanes():
     """Ray with two lanes, for all tests that need it in this process; each connects to it anew."""
-    from runner.cluster import Connection, _connected
+    from runner.cluster import _connected
 
-    with _connected(2, None, 1.0, 0.0):
-        yield Connection(2, "two lanes")
+    with _connected(2, None, 1.0, 0.0) as connection:
+        yield connection

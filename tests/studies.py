@@ -32,6 +32,9 @@ OUTCOMES = st.builds(
     folds=st.lists(ANY_FLOAT, max_size=4).map(tuple),
     error=TEXT,
     seconds=SECONDS,
+    steps=st.lists(ANY_FLOAT, max_size=3).map(tuple),
+    step_seconds=st.lists(SECONDS, max_size=3).map(tuple),
+    share=st.floats(0, 2),
 )
 TRIALS = st.builds(
     Trial,
@@ -128,6 +131,11 @@ def made(number, loss, **outcome):
     if loss is None:
         return Trial(number, {"x": 0.0}, Outcome(Status.FAILED, error="It failed.", **outcome))
     return Trial(number, {"x": float(number)}, Outcome(Status.COMPLETED, loss=loss, value=loss, **outcome))
+
+
+def contents(folder):
+    """Every file of a directory: its bytes, and when it was changed."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
 def written(number):

@@ -1,18 +1,33 @@
 """The dispatcher by pretended lanes: any order of arrival, any loss, any interruption."""
 
+import dataclasses
 import random
+from collections import Counter, deque
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.bundles import Bundle, Job, Report, evaluate_tasks, pack, unpack_report, unpack_tasks
-from runner.dispatch import TARGET_SECONDS, Dispatcher, Monitor
+from runner.bundles import Bundle, Job, Report
+from runner.dispatch import Dispatcher
 from runner.errors import JournalError, StudyInterrupted
 from runner.inprocess import run_in_process
 from runner.journal import Journal
-from runner.trial import DONE, WAIT, Outcome, Pending, Status
+from runner.lane import evaluate_tasks
+from runner.minds import Minds
+from runner.monitor import Monitor
+from runner.pace import LONGEST_SECONDS
+from runner.problems.base import FunctionProblem
+from runner.space import Choice, Int, Space
+from runner.trial import DONE, WAIT, Origin, Outcome, Pending, Status
+from runner.wire import pack_report, unpack_report, unpack_tasks
 from tests.studies import HILL, MODELS, study
+
+GRID = FunctionProblem(
+    lambda config: config["n"] + (config["c"] == "b") / 2,
+    Space({"n": Int(0, 7), "c": Choice(["a", "b", 1])}),
+    "grid",
+)
 
 
 class Kept:
@@ -45,16 +60,19 @@ class Kept:
 
 def work(dispatcher, bundle, worker="lane"):
     """What a lane does with a bundle, by way of the text that it is sent."""
-    tasks = unpack_tasks(pack([dispatcher.task(job) for job in bundle.jobs]))
-    report = evaluate_tasks(dispatcher.study.problems, tasks, None, 1, worker)
-    return unpack_report(pack(report))
+    text = dispatcher.message(bundle)
+    if bundle.thoughts:
+        report = Minds(dispatcher.minds).think(text.split("\n"), worker)
+    else:
+        report = evaluate_tasks(dispatcher.study.problems, unpack_tasks(text), None, 1, worker)
+    return unpack_report(pack_report(report))
 
 
-def pretend(study, journal, lanes=3, seed=0, lost=0.0, most=10**9):
+def pretend(study, journal, lanes=3, seed=0, lost=0.0, most=10**9, apart=False):
     """Lanes that answer in random order and die now and then; stops after so many bundles."""
     rng = random.Random(seed)
     dispatcher = Dispatcher(study, journal)
-    dispatcher.begin(lanes, "pretended lanes")
+    dispatcher.begin(lanes, "pretended lanes", apart)
     flying = []
     while most:
         answer = dispatcher.ask() if len(flying) < 2 * lanes else WAIT
@@ -66,10 +84,14 @@ def pretend(study, journal, lanes=3, seed=0, lost=0.0, most=10**9):
             break
         bundle = flying.pop(rng.randrange(len(flying)))
         # A job that dies alone too often is a crash; a bundle of several never is.
-        if rng.random() < lost and all(job.crashes < study.trial.retries for job in bundle.jobs):
+        members = (*bundle.jobs, *bundle.thoughts)
+        if rng.random() < lost and all(member.crashes < study.trial.retries for member in members):
             dispatcher.lose(bundle, "crash", 0.0)
         else:
-            dispatcher.tell(bundle, work(dispatcher, bundle))
+            report = work(dispatcher, bundle)
+            if len(bundle.jobs) > 1 and rng.random() < 0.3:  # it took longer than was thought
+                report = dataclasses.replace(report, outcomes=report.outcomes[:1], offsets=report.offsets[:1])
+            dispatcher.tell(bundle, report)
             most -= 1
     return dispatcher
 
@@ -94,13 +116,16 @@ STUDIES = {parallel: whole(**MIXED, parallel=parallel) for parallel in (1, 3)}
     st.integers(0, 2**32),
     st.sampled_from([0.0, 0.3]),
     st.lists(st.integers(0, 30), max_size=3),
+    st.booleans(),
 )
-@settings(max_examples=25)
-def test_the_table_depends_on_nothing_but_the_study(parallel, lanes, seed, lost, stops):
+@settings(max_examples=30)
+def test_the_table_depends_on_nothing_but_the_study(parallel, lanes, seed, lost, stops, apart):
     made, table = STUDIES[parallel]
     kept = Kept()
-    for stop in [*stops, 10**9]:
-        pretend(made, kept, lanes, seed, lost, most=stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.dispatch.DEAR_SECONDS", -1.0)  # where lanes are apart, they think of all
+        for stop in [*stops, 10**9]:
+            pretend(made, kept, lanes, seed, lost, stop, apart)
     assert kept.table() == table
     assert kept.ends.keys() == {spec.id for spec in made.runs}
 
@@ -118,16 +143,35 @@ def finish(dispatcher, bundle, seconds):
     dispatcher.tell(bundle, Report((outcome,) * n, (0.0,) * n, n * seconds, "lane"))
 
 
-def test_bundles_hold_about_half_a_second_of_work():
-    made = study(problems=[HILL], methods=["random"], seeds=200, budget={"trials": 4})
-    for seconds, expected in ((10.0, 1), (0.1, 5), (0.001, 100)):
+def test_bundles_hold_half_a_second_to_a_second_of_work():
+    made = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 4000})
+    for seconds, expected in ((10.0, 1), (0.1, 8), (0.001, 800)):
         dispatcher = ready(made)
         first = dispatcher.ask()
         assert len(first.jobs) == 1, "nothing is known of the problem's cost"
         finish(dispatcher, first, seconds)
         bundle = dispatcher.ask()
-        assert expected - 1 <= len(bundle.jobs) <= expected
-        assert (len(bundle.jobs) - 1) * seconds < TARGET_SECONDS
+        assert expected / 2 <= len(bundle.jobs) <= expected, "proposing takes time, too"
+        assert len(bundle.jobs) == 1 or len(bundle.jobs) * seconds <= LONGEST_SECONDS
+
+
+def test_long_trials_are_not_mixed_with_short_ones():
+    made = study(problems=[HILL, MODELS], methods=["random"], seeds=40, budget={"trials": 2})
+    dispatcher = ready(made)
+    measured = set()
+    while isinstance(bundle := dispatcher.ask(), Bundle):
+        names = {dispatcher.specs[job.run].problem.name for job in bundle.jobs}
+        if len(measured) == 2:  # before that nothing tells which is long
+            assert len(bundle.jobs) == 1 or names == {"hill"}
+        measured |= names
+        finish_each(dispatcher, bundle, {"hill": 0.001, "models": 0.7})
+
+
+def finish_each(dispatcher, bundle, seconds):
+    """Tell that the trials of each problem took so long."""
+    took = [seconds[dispatcher.specs[job.run].problem.name] for job in bundle.jobs]
+    outcomes = tuple(Outcome(Status.COMPLETED, loss=1.0, value=1.0, seconds=s) for s in took)
+    dispatcher.tell(bundle, Report(outcomes, (0.0,) * len(took), sum(took), "lane"))
 
 
 def test_bundles_leave_work_for_every_lane():
@@ -138,8 +182,170 @@ def test_bundles_leave_work_for_every_lane():
     while isinstance(bundle := dispatcher.ask(), Bundle):
         sizes.append(len(bundle.jobs))
     assert bundle is WAIT
-    assert len(sizes) >= 4
-    assert sum(sizes) == 8
+    assert sum(sizes) == 31
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == 7
+    assert sizes[-6:] == [1] * 6
+
+
+def lanes_with_a_clock(dispatcher, lanes, seconds):
+    """Lanes whose trials take what ``seconds(config)`` says; yields the lanes whenever one is idle.
+
+    A lane is what it holds: [when each of its trials ends, ...]; it gives back what it has not
+    begun after a second, as real ones do.
+    """
+    now, running, waiting = 0.0, {}, deque()
+    while True:
+        while len(running) + len(waiting) < 2 * lanes and isinstance(bundle := dispatcher.ask(), Bundle):
+            waiting.append(bundle)
+        for lane in range(lanes):
+            if lane not in running and waiting:
+                bundle, ends, at = waiting.popleft(), [], now
+                for job in bundle.jobs:
+                    if ends and at - now > LONGEST_SECONDS:
+                        break
+                    at += seconds(job.pending.config)
+                    ends.append(at)
+                running[lane] = (bundle, now, ends)
+        if not running:
+            return
+        if len(running) < lanes:
+            unstarted = [
+                len(bundle.jobs) - 1 - sum(end <= now for end in ends) for bundle, _, ends in running.values()
+            ]
+            yield now, max(unstarted)
+        lane = min(running, key=lambda lane: running[lane][2][-1])
+        bundle, begun, ends = running.pop(lane)
+        now = ends[-1]
+        starts = [begun, *ends[:-1]]
+        outcomes = tuple(
+            Outcome(Status.COMPLETED, loss=1.0, value=1.0, seconds=end - start)
+            for start, end in zip(starts, ends, strict=True)
+        )
+        dispatcher.tell(bundle, Report(outcomes, tuple(s - begun for s in starts), now - begun, "lane"))
+
+
+@pytest.mark.parametrize("lanes", [2, 3, 8])
+@pytest.mark.parametrize("seconds", [0.001, 0.02, 0.3, 10.0])
+def test_no_lane_is_idle_while_another_holds_more_than_one_unstarted_trial(lanes, seconds):
+    made = study(problems=[HILL], methods=["random"], seeds=3, budget={"trials": 200})
+    dispatcher = ready(made, lanes=lanes)
+    idle = list(lanes_with_a_clock(dispatcher, lanes, lambda config: seconds))
+    assert all(len(run.ended) == 200 for run in dispatcher.runs)
+    assert all(unstarted <= 1 for _, unstarted in idle)
+
+
+def test_where_trials_differ_a_lane_is_idle_for_a_second_and_a_trial_at_the_most():
+    made = study(problems=[HILL], methods=["random"], seeds=3, budget={"trials": 300})
+    dispatcher = ready(made, lanes=4)
+    seconds = {True: 2.0, False: 0.001}
+    since = None
+    for now, unstarted in lanes_with_a_clock(dispatcher, 4, lambda config: seconds[config["x"] > 4.5]):
+        since = (now if since is None else since) if unstarted > 1 else None
+        assert since is None or now - since <= LONGEST_SECONDS + 2.0
+    assert all(len(run.ended) == 300 for run in dispatcher.runs)
+
+
+def test_what_a_lane_gives_back_comes_first_and_counts_no_attempt():
+    made = study(problems=[HILL], methods=["random"], seeds=40, budget={"trials": 4})
+    dispatcher = ready(made)
+    finish(dispatcher, dispatcher.ask(), 0.01)
+    bundle = dispatcher.ask()
+    outcome = Outcome(Status.COMPLETED, loss=1.0, value=1.0, seconds=3.0)
+    dispatcher.tell(bundle, Report((outcome,), (0.0,), 3.0, "lane"))
+    following = []
+    while len(following) < len(bundle.jobs) - 1:
+        following += dispatcher.ask().jobs
+    assert tuple(following[: len(bundle.jobs) - 1]) == bundle.jobs[1:]
+
+
+def evaluated(kept):
+    return Counter(
+        (run.split("/")[0], run.split("/")[-1], str(t.config))
+        for (run, _), t in kept.trials.items()
+        if t.origin is Origin.EVALUATED
+    )
+
+
+@pytest.mark.parametrize("lanes, apart", [(1, False), (2, True), (4, True)])
+def test_a_config_is_evaluated_once_per_block(lanes, apart):
+    keys = {
+        "problems": [GRID],
+        "methods": [{"exhaustive": {}}, "random", "tpe", {"grid": {"points": 4}}, "gradient"],
+        "seeds": 3,
+        "budget": {"trials": 24},
+        "parallel": 2,
+    }
+    kept, alone = Kept(), Kept()
+    pretend(study(**keys), kept, lanes, seed=lanes, lost=0.1, apart=apart)
+    pretend(study(**keys, cache=False), alone, lanes)
+    counts = evaluated(kept)
+    assert set(counts.values()) == {1}
+    assert len(counts) == 3 * 24, "all configs of the space, for each seed"
+    assert kept.table() == alone.table()
+    assert {t.origin for t in alone.trials.values()} == {Origin.EVALUATED}
+    originals = {
+        (run.split("/")[-1], str(t.config)): t.outcome
+        for (run, _), t in kept.trials.items()
+        if t.origin is Origin.EVALUATED
+    }
+    for (run, _), trial in kept.trials.items():
+        assert trial.outcome == originals[run.split("/")[-1], str(trial.config)], "the original's seconds too"
+
+
+def test_two_who_want_one_config_at_once_wait_for_one_evaluation():
+    made = study(problems=[GRID], methods=["random", {"name": "again", "method": "random"}], seeds=1)
+    dispatcher = ready(made)
+    bundle = dispatcher.ask()
+    assert [job.run for job in bundle.jobs] == [0]
+    finish(dispatcher, bundle, 1.0)
+    dispatcher.ask()
+    assert dispatcher.runs[1].ended[0].origin is Origin.CACHED
+    assert dispatcher.runs[1].ended[0].outcome.seconds == 1.0
+
+
+def test_noisy_problems_share_nothing():
+    noisy = dataclasses.replace(GRID, noisy=True)
+    kept = Kept()
+    pretend(study(problems=[noisy], methods=["random", "tpe"], seeds=1, budget={"trials": 10}), kept)
+    assert {t.origin for t in kept.trials.values()} == {Origin.EVALUATED}
+
+
+def test_an_earlier_session_is_shared_too():
+    keys = {"problems": [GRID], "seeds": 1, "budget": {"trials": 24}}
+    kept = Kept()
+    pretend(study(methods=[{"exhaustive": {}}], **keys), kept)
+    pretend(study(methods=[{"exhaustive": {}}, "random", "tpe"], **keys), kept)
+    assert set(evaluated(kept).values()) == {1}
+    assert len(kept.trials) == 3 * 24
+
+
+def test_dear_thinking_is_handed_out_and_cheap_thinking_is_not():
+    made = study(problems=[HILL], methods=["random"], seeds=1)
+    for thought, apart, goes in ((0.1, True, True), (0.0001, True, False), (0.1, False, False)):
+        dispatcher = ready(made)
+        dispatcher.thinks_elsewhere = apart
+        dispatcher.runs[0].thought_seconds = thought
+        assert bool(dispatcher.ask().thoughts) == goes
+
+
+def test_a_method_that_kills_its_lanes_ends_its_own_run(monkeypatch):
+    made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"retries": 1})
+    kept = Kept()
+    dispatcher = Dispatcher(made, kept)
+    dispatcher.begin(1, "here", apart=True)
+    dispatcher.runs[0].thought_seconds = 1.0
+    deaths = 0
+    while isinstance(bundle := dispatcher.ask(), Bundle):
+        if bundle.thoughts:
+            deaths += 1
+            dispatcher.lose(bundle, "crash", 0.1)
+        else:
+            dispatcher.tell(bundle, work(dispatcher, bundle))
+    assert deaths == 2
+    reason, failed, _ = kept.ends["hill/random/0"]
+    assert (reason, failed) == ("the worker process died 2 times while the method was thinking", True)
+    assert kept.ends["hill/tpe/0"][1] is False
 
 
 def test_each_block_of_a_problem_sees_the_same_seed():

@@ -1,20 +1,20 @@
 """The engine on real lanes."""
 
+import dataclasses
 import logging
-import threading
 from pathlib import Path
 
 import pytest
 from ray._private import worker as ray_worker
 
-from runner.cluster import Connection
-from runner.dispatch import Dispatcher, Monitor
-from runner.engine import NewestFirst, run_on_ray, ship
-from runner.errors import JournalError, ProblemError
+from runner.dispatch import Dispatcher
+from runner.engine.tuning import run_on_ray
+from runner.engine.watch import LaneScheduler
+from runner.errors import JournalError
 from runner.inprocess import run_in_process
 from runner.journal import Journal
-from runner.problems.base import FunctionProblem
-from runner.space import Float, Space
+from runner.monitor import Monitor
+from runner.shipping import pack_problems
 from runner.study import Study
 from runner.trial import Status
 from tests.studies import study
@@ -30,8 +30,8 @@ def play(made, folder, connection):
             dispatcher.begin(1, "here")
             run_in_process(dispatcher)
         else:
-            dispatcher.begin(connection.lanes, connection.where)
-            run_on_ray(dispatcher, connection, ship(made.problems))
+            dispatcher.begin(connection.lanes, connection.where, apart=True)
+            run_on_ray(dispatcher, connection, pack_problems(made.problems))
         return {spec.id: journal.history(spec.id) for spec in made.runs}
 
 
@@ -56,7 +56,7 @@ def test_lanes_and_this_process_make_the_same_table(ray_lanes, tmp_path):
         parallel=2,
     )
     here = table(play(made, tmp_path / "0", None))
-    lone = Connection(1, "one lane")
+    lone = dataclasses.replace(ray_lanes, workers=1)
     assert table(play(made, tmp_path / "1", lone)) == here
     assert table(play(made, tmp_path / "2", ray_lanes)) == here
 
@@ -125,19 +125,9 @@ def test_a_crash_spends_the_seconds_that_it_took(ray_lanes, tmp_path):
     assert all(trial.status is Status.CRASHED and trial.outcome.seconds >= 1.0 for trial in trials)
 
 
-def test_what_cannot_be_pickled_is_named():
-    lock = threading.Lock()
-
-    def locked(config):
-        return config["x"] if lock else 0.0
-
-    with pytest.raises(ProblemError, match="locked: it cannot be sent to a worker: TypeError"):
-        ship([FunctionProblem(locked, Space({"x": Float(0.0, 1.0)}), "locked")])
-
-
 @pytest.mark.ray
 def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
-    monkeypatch.setattr("runner.engine._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("runner.engine.watch._PATIENCE_SECONDS", 0.0)
     heard = []
 
     class Ears(Monitor):
@@ -148,7 +138,7 @@ def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
     with Journal.open(tmp_path / "study", made) as journal:
         dispatcher = Dispatcher(made, journal, Ears())
         dispatcher.begin(2, "on lanes")
-        run_on_ray(dispatcher, ray_lanes, ship(made.problems))
+        run_on_ray(dispatcher, ray_lanes, pack_problems(made.problems))
     assert [text for text in heard if "one needs 1 CPUs" in text]
 
 
@@ -179,20 +169,42 @@ def test_an_error_of_the_journal_ends_the_study(ray_lanes, tmp_path, monkeypatch
 
 
 class Thing:
+    placement_group_factory = "resources"
+
     def __init__(self, trial_id, status="PENDING"):
         self.trial_id, self.status = trial_id, status
 
 
-def test_the_newest_pending_trial_goes_first():
-    scheduler = NewestFirst()
+class Cache:
+    def __init__(self):
+        self.most = {}
+
+    def increase_max(self, key, by):
+        self.most[key] = self.most.get(key, 0) + by
+
+
+class Controller:
+    """What Tune gives its schedulers."""
+
+    def __init__(self):
+        self._tune_controller = self
+        self._actor_cache = Cache()
+
+
+def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
+    scheduler, controller = LaneScheduler(2), Controller()
     a, b, c = (Thing(name) for name in "abc")
-    assert scheduler.choose_trial_to_run(None) is None
-    for thing in (a, b, c):
-        scheduler.on_trial_add(None, thing)
-    assert scheduler.choose_trial_to_run(None) is c
-    assert scheduler.choose_trial_to_run(None) is c, "asking changes nothing"
+    assert scheduler.choose_trial_to_run(controller) is None
+    for thing in (a, b):
+        scheduler.on_trial_add(controller, thing)
+    assert controller._actor_cache.most == {"resources": 2}
+    scheduler.lanes = 5
+    scheduler.on_trial_add(controller, c)
+    assert controller._actor_cache.most == {"resources": 5}
+    assert scheduler.choose_trial_to_run(controller) is c
+    assert scheduler.choose_trial_to_run(controller) is c, "asking changes nothing"
     c.status = "RUNNING"
-    assert scheduler.choose_trial_to_run(None) is b
+    assert scheduler.choose_trial_to_run(controller) is b
     b.status = "TERMINATED"
     a.status = "ERROR"
-    assert scheduler.choose_trial_to_run(None) is None
+    assert scheduler.choose_trial_to_run(controller) is None

@@ -41,7 +41,7 @@ def play(folder, made):
 
 @pytest.mark.parametrize("when", [1, 2, 7, 12])
 def test_ctrl_c_within_a_trial_loses_nothing_that_had_ended(tmp_path, when):
-    keys = {"methods": ["random", "tpe"], "seeds": 1, "budget": {"trials": 6}}
+    keys = {"methods": ["random", "tpe"], "seeds": 1, "budget": {"trials": 6}, "cache": False}
     calm, _ = interrupting(10**9)
     whole = play(tmp_path / "whole", study(problems=[calm], **keys))
     problem, calls = interrupting(when)

@@ -5,10 +5,8 @@ import json
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import sqlite3
-import threading
 import time
 
 import pytest
@@ -16,14 +14,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.errors import JournalError, ResultsError, StudyError
-from runner.journal import Journal, read_journal
+from runner.errors import JournalError, StudyError
+from runner.journal import Journal
 from runner.journal.identity import first_difference
-from runner.journal.schema import DATABASE
 from runner.problems.base import FunctionProblem, Problem
+from runner.record import read_journal
+from runner.record.schema import DATABASE
 from runner.space import Choice, Float, Space
 from runner.study import Study
-from tests.studies import HILL, MODELS, TRIALS, made, play, study, write_on, written
+from tests.studies import HILL, MODELS, TRIALS, contents, made, play, study, write_on, written
 
 RUN = "hill/random/0"
 
@@ -31,10 +30,6 @@ RUN = "hill/random/0"
 def same(a, b):
     """Equal to the last bit: NaN is NaN, and -0.0 is not 0.0."""
     return repr(a) == repr(b)
-
-
-def contents(folder):
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
 # -- what is recorded comes back -------------------------------------------------------------------
@@ -359,26 +354,6 @@ def test_a_row_that_cannot_be_read(tmp_path):
         journal.history(RUN)
 
 
-@pytest.mark.parametrize(
-    "statement, words",
-    [
-        ("PRAGMA user_version = 7", "a newer fivefold wrote it (schema 7"),
-        ("PRAGMA user_version = 0", "its schema is 0"),
-        ("PRAGMA application_id = 1", "no journal of fivefold"),
-        ("DELETE FROM meta", "the journal is damaged"),
-    ],
-)
-def test_a_journal_of_another_version_or_program(tmp_path, statement, words):
-    Journal.open(tmp_path, study()).close()
-    with sqlite3.connect(tmp_path / DATABASE) as db:
-        db.execute(statement)
-    db.close()
-    refuse(JournalError, words, tmp_path)
-    with pytest.raises(JournalError) as caught:
-        read_journal(tmp_path)
-    assert words in str(caught.value)
-
-
 def test_a_full_disk(tmp_path):
     with Journal.open(tmp_path, study()) as journal:
         journal.record([(RUN, made(0, 1.0))])
@@ -405,74 +380,6 @@ def test_an_interrupt_within_a_record_leaves_it_usable(tmp_path):
             journal.record(Interrupting([(RUN, row[1])]))
         journal.record([(RUN, made(0, 2.0))])
         assert [trial.loss for trial in journal.history(RUN)] == [2.0]
-
-
-# -- readers ----------------------------------------------------------------------------------------
-
-
-def test_reading_where_there_is_nothing(tmp_path):
-    Journal.open(tmp_path / "digits-mlp", study()).close()
-    for path, words in [
-        (tmp_path / "digit-mlp", "there is no such directory. Did you mean 'digits-mlp'?"),
-        (tmp_path, f"holds no study itself. Did you mean '{tmp_path / 'digits-mlp'}'?"),
-        (tmp_path / "digits-mlp" / "study.yaml", "it is a file"),
-    ]:
-        with pytest.raises(ResultsError) as caught:
-            read_journal(path)
-        assert words in str(caught.value)
-
-
-def test_reading_changes_nothing(tmp_path):
-    live, crashed = tmp_path / "live", tmp_path / "crashed"
-    with Journal.open(live, study()) as journal:
-        journal.record([(RUN, made(i, float(i))) for i in range(5)])
-        shutil.copytree(live, crashed)
-    for folder in (live, crashed):
-        before = contents(folder)
-        assert ("study.db-wal" in before) == (folder == crashed)
-        assert len(read_journal(folder).history(RUN)) == 5
-        assert contents(folder) == before
-    (crashed / "study.db-shm").unlink()  # as a copy by hand may be
-    before = contents(crashed)
-    assert len(read_journal(crashed).history(RUN)) == 5
-    assert contents(crashed) == before
-    with Journal.open(crashed, study()) as journal:
-        assert len(journal.history(RUN)) == 5
-
-
-def test_a_reader_sees_a_growing_table_while_it_is_written(tmp_path):
-    """Writers come and go, the log is folded in, and every reader finds a gapless prefix."""
-    folder, done, wrong = tmp_path / "study", threading.Event(), []
-    Journal.open(folder, study()).close()
-
-    def read():
-        last = 0
-        while not done.is_set() and not wrong:
-            try:
-                numbers = [trial.number for trial in read_journal(folder).history(RUN)]
-                if numbers != list(range(len(numbers))) or len(numbers) < last:
-                    wrong.append(numbers)
-                last = len(numbers)
-            except Exception as error:  # whatever it is, the test shows it
-                wrong.append(error)
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    number = 0
-    try:
-        for _ in range(6):
-            with Journal.open(folder, study()) as journal:
-                for _ in range(12):
-                    rows = [made(number + i, 1.0, error="x" * 2000) for i in range(20)]
-                    journal.record([(RUN, trial) for trial in rows])
-                    number += 20
-    finally:
-        done.set()
-        for reader in readers:
-            reader.join()
-    assert not wrong
-    assert len(read_journal(folder).history(RUN)) == number
 
 
 # -- two writers, and sudden death ------------------------------------------------------------------

@@ -264,6 +264,36 @@ class TestHill(ProblemContract):
     )
 
 
+def descends(config):
+    for step in (1.0, 0.5, 0.0):
+        yield {"loss": (config["x"] - 1) ** 2 + step, "gradient": {"x": 2 * (config["x"] - 1)}}
+
+
+class TestDescent(ProblemContract):
+    problem = made(descends, steps=3)
+
+
+class Shrinking(Problem):
+    """Says that later steps have spent less."""
+
+    name, space, steps = "shrinking", Space(LINE), 3
+
+    def evaluate(self, config, seed):
+        yield from (3.0, 2.0, 1.0)
+
+    def share(self, step):
+        return 1 / step
+
+
+class Whimsical(Shrinking):
+    """Is another problem where it may be stopped."""
+
+    share = Problem.share
+
+    def evaluate_fully(self, config, seed):
+        return 7.0
+
+
 class Moving(Problem):
     name, space = "moving", Space(LINE)
 
@@ -283,6 +313,9 @@ class Moving(Problem):
         (made(valley, optimum=-0.5), "test_minimisers_reach_the_optimum"),
         (made(valley, minimisers=({"x": 9.0, "c": "a"},)), "test_minimisers_reach_the_optimum"),
         (made(valley, default={"x": 0.0}), "test_the_default_lies_in_the_space"),
+        (Shrinking(), "test_it_can_be_stopped_after_any_step"),
+        (Whimsical(), "test_it_can_be_stopped_after_any_step"),
+        (made(descends, steps=2), "test_it_can_be_stopped_after_any_step"),
         (Moving(), "test_one_seed_gives_one_value"),
         (Moving(), "test_global_generators_stay_as_they_are"),
     ],

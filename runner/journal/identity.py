@@ -44,7 +44,14 @@ Json = Any
 
 def study_identity(study: Study) -> dict[str, Json]:
     """What all runs of a study have in common."""
-    return {"name": study.name, "seed": study.seed, "parallel": study.parallel, "order": study.order}
+    scheduler = study.scheduler
+    return {
+        "name": study.name,
+        "seed": study.seed,
+        "parallel": study.parallel,
+        "order": study.order,
+        "scheduler": "none" if scheduler.name == "none" else scheduler.model_dump(),
+    }
 
 
 def problem_identity(problem: Problem) -> dict[str, Json]:

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from runner.errors import StudyError
-from runner.journal.folder import lock_folder, prepare_folder, replacing
 from runner.journal.identity import (
     DERIVED,
     first_difference,
@@ -21,7 +20,8 @@ from runner.journal.identity import (
     run_identity,
     study_identity,
 )
-from runner.journal.schema import (
+from runner.record.folder import lock_folder, prepare_folder, replacing
+from runner.record.schema import (
     DATABASE,
     INSERT_TRIAL,
     SELECT_HISTORY,
@@ -83,7 +83,7 @@ class Journal:
             Where the directory holds something else, holds a study that does not fit (names the
             first difference), is in use by a live run (names its process), or cannot be written.
         JournalError
-            Where the journal is damaged, of another program or of a newer version.
+            Where the journal is damaged, of another program or of another version.
         """
         folder = Path(folder)
         path = folder / DATABASE
@@ -267,6 +267,8 @@ def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Pa
         hint = "Use another --out, the earlier budget, points of its own, or other --methods."
     elif path.startswith("objective") and path.endswith(".text"):
         what = "the code of its objective has changed since"
+    elif path == "objective.record_digest":
+        what = "the study that it recalls has changed since"
     elif path.startswith("objective.data"):
         what = "its data have changed since"
     raise StudyError(
@@ -286,7 +288,7 @@ def _insert(db: sqlite3.Connection, spec: RunSpec, identity: dict[str, Any], bud
         "seed": spec.seed,
         "direction": spec.problem.direction,
         "metric": spec.problem.metric,
-        "optimum": to_number(spec.problem.optimum),
+        "optimum": to_number(spec.problem.optimum_for(spec.problem_seed)),
         "budget": budget,
         "identity": to_json(identity),
     }

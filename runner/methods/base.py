@@ -39,6 +39,9 @@ class Method(ABC):
         Whether it can only search a space with finitely many configs.
     uses_gradient : bool
         Whether it makes use of a gradient that trials report.
+    uses_history : bool
+        Whether its proposals depend on other trials. Where they do not, it is asked far ahead of
+        the results, and is shown none.
     """
 
     name: ClassVar[str]
@@ -46,6 +49,7 @@ class Method(ABC):
     reference: ClassVar[str]
     needs_finite_space: ClassVar[bool] = False
     uses_gradient: ClassVar[bool] = False
+    uses_history: ClassVar[bool] = True
 
     @abstractmethod
     def propose(

@@ -48,6 +48,7 @@ class Exhaustive(Method):
     summary: ClassVar[str] = "every config of a finite space once; the certain answer where it is affordable"
     reference: ClassVar[str] = "complete enumeration; order by a Feistel network (Black and Rogaway, 2002)"
     needs_finite_space: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = False
 
     resolution: int | None = None
 

@@ -49,6 +49,7 @@ class Grid(Method):
         "a grid over the space, sized to the budget; for two or three parameters, and pictures"
     )
     reference: ClassVar[str] = "full factorial design; order by a Feistel network (Black and Rogaway, 2002)"
+    uses_history: ClassVar[bool] = False
 
     points: int | dict[str, int] | None = None
     _chosen: tuple[tuple[str, int], ...] | None = field(default=None, init=False, repr=False)

@@ -39,6 +39,7 @@ class Random(Method):
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "independent draws; the baseline, needs no feedback and uses any number of lanes"
     reference: ClassVar[str] = "Bergstra and Bengio, JMLR 13 (2012); Sobol: Owen scrambling, scipy.stats.qmc"
+    uses_history: ClassVar[bool] = False
 
     sequence: Literal["independent", "sobol"] = "independent"
 

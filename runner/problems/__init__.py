@@ -1,16 +1,19 @@
 """Built-in problems, one kind per file, and the registry that importing this fills."""
 
 from runner.problems import hypergradients, synthetic  # noqa: F401  (they register themselves)
+from runner.problems.answers import judge
 from runner.problems.base import PROBLEMS, FunctionProblem, Problem, problem, register
 from runner.problems.estimators import EstimatorProblem
-from runner.problems.evaluation import evaluate, judge
+from runner.problems.evaluation import evaluate
 from runner.problems.loading import load_problem
+from runner.problems.recorded import RecordedProblem
 
 __all__ = [
     "PROBLEMS",
     "EstimatorProblem",
     "FunctionProblem",
     "Problem",
+    "RecordedProblem",
     "evaluate",
     "judge",
     "load_problem",

@@ -1,6 +1,6 @@
 """What a problem is: an objective over a space, with all that is known of it.
 
-A problem says its metric in its own direction; `runner.problems.evaluation` turns it into a
+A problem says its metric in its own direction; `runner.problems.answers` turns it into a
 minimised loss.
 """
 
@@ -15,10 +15,13 @@ from typing import Any, Literal
 from runner.convert import parse_space
 from runner.errors import ProblemError, SpaceError
 from runner.space import Domain, Space
-from runner.trial import Config
+from runner.trial import Config, Outcome
 
 Direction = Literal["minimize", "maximize"]
 Answer = float | Mapping[str, Any] | Iterator[Any]
+
+MOST_STEPS = 10_000
+"""Of so many steps at most the losses are kept."""
 
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _NAMED_ONLY = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
@@ -46,6 +49,8 @@ class Problem(ABC):
         Configs that reach the optimum, where they are known.
     default : dict or None
         The config that one would use without any search.
+    steps : int
+        How many steps a full evaluation has, where it answers step by step; else 1.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Problem(ABC):
     optimum: float | None = None
     minimisers: tuple[Config, ...] = ()
     default: Config | None = None
+    steps: int = 1
 
     @abstractmethod
     def evaluate(self, config: Config, seed: int) -> Answer:
@@ -76,9 +82,37 @@ class Problem(ABC):
         float, mapping or iterator
             The metric's value; or a mapping with the metric (under its name or ``loss``) and
             perhaps ``gradient`` ({name: d metric / d parameter}, own units), ``test``,
-            ``folds`` (values per fold) and further numbers; or an iterator of such, whose last
-            one counts. All in the problem's own direction.
+            ``folds`` (values per fold) and further numbers. All in the problem's own direction.
+
+            An iterator of such, as a generator is, answers step by step: each item is what is
+            known after one more step, and the last one counts. Under a scheduler it may be left
+            after any step but the last of ``steps``; a generator is closed then, so that its
+            ``finally`` runs.
         """
+
+    def evaluate_fully(self, config: Config, seed: int) -> Answer:
+        """As `evaluate`, where nothing will stop it; for problems whose steps cost extra."""
+        return self.evaluate(config, seed)
+
+    def share(self, step: int) -> float:
+        """What an evaluation has spent of a full one after so many steps; by default their share."""
+        return step / self.steps
+
+    def recall(self, config: Config, seed: int) -> Outcome | None:
+        """The outcome, where it is known without an evaluation; it is charged with its seconds.
+
+        Parameters
+        ----------
+        config, seed
+            As in `evaluate`.
+        """
+        del config, seed
+        return None
+
+    def optimum_for(self, seed: int) -> float | None:
+        """The best possible value of the metric for the data of a seed, where it is known."""
+        del seed
+        return self.optimum
 
     def check(self) -> None:  # noqa: B027  (most problems have nothing to check)
         """Raise ProblemError where the problem cannot be evaluated at all (data missing, ...)."""
@@ -98,11 +132,19 @@ class FunctionProblem(Problem):
     optimum: float | None = None
     default: Config | None = None
     minimisers: tuple[Config, ...] = ()
+    steps: int = 1
 
     def __post_init__(self) -> None:
         if self.direction not in ("minimize", "maximize"):
             raise ProblemError(
                 f"direction is {self.direction!r}; 'minimize' or 'maximize' was expected.", where=self.name
+            )
+        whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
+        if not whole or not 1 <= self.steps <= MOST_STEPS:
+            raise ProblemError(
+                f"steps is {self.steps!r}; a whole number from 1 to {MOST_STEPS:,} was expected.",
+                where=self.name,
+                hint="Give the number of values that the function yields in a full evaluation.",
             )
         self._takes_seed = _takes_seed(self.function, self.name)
         if self.default is not None:
@@ -137,6 +179,7 @@ def problem(
     optimum: float | None = None,
     minimisers: Sequence[Config] = (),
     default: Config | None = None,
+    steps: int = 1,
 ) -> Callable[[Callable[..., Any]], FunctionProblem]:
     """Decorator that makes a problem of a function.
 
@@ -150,11 +193,15 @@ def problem(
         Default: the function's name.
     direction, metric, noisy, has_gradient, optimum, minimisers, default
         See `Problem`.
+    steps : int, default 1
+        How many values the function yields in a full evaluation, where it is a generator; then a
+        study's scheduler may stop it early.
 
     Raises
     ------
     ProblemError
-        Where the function takes no config, or needs more than a config and a seed.
+        Where the function takes no config, needs more than a config and a seed, or the number of
+        steps is none.
     SpaceError
         Where the space, the default or a minimiser does not fit.
 
@@ -165,6 +212,15 @@ def problem(
     ...     return config["x"] ** 2
     >>> parabola.evaluate({"x": 3.0}, seed=0)
     9.0
+
+    A function that yields is evaluated step by step:
+
+    >>> @problem(space={"rate": Float(0.0, 1.0)}, steps=3)
+    ... def descent(config):
+    ...     x = 1.0
+    ...     for _ in range(3):
+    ...         x -= config["rate"] * x
+    ...         yield x
     """
 
     def wrap(function: Callable[..., Any]) -> FunctionProblem:
@@ -179,6 +235,7 @@ def problem(
             optimum,
             default,
             tuple(minimisers),
+            steps,
         )
 
     return wrap

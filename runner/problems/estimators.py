@@ -4,24 +4,26 @@ A part of the data (``test``) is cut off before anything else. Each evaluation f
 on ``cv`` cuts of the rest and scores it on what each left out; the mean is the metric, and it is
 maximised, as scikit-learn's scores are. Splits and the estimator's ``random_state`` come from
 the block's seed, so all methods of a block, and all configs, meet the same folds.
+
+It answers step by step (see `runner.problems.fidelity`), so that a scheduler may stop hopeless
+configs after one or two folds, or on a part of the training rows.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from runner.convert import parse_space
-from runner.domains import Choice, Params
-from runner.errors import ProblemError, SpaceError, nearest
-from runner.problems.base import Problem
-from runner.problems.data import Data, check_source, load_data
+from runner.errors import ProblemError, nearest
+from runner.problems.base import Answer, Problem
+from runner.problems.data import BUILT_IN, Data, check_source, load_data
 from runner.problems.estimator_checks import (
     check_folds,
     check_names,
@@ -32,9 +34,11 @@ from runner.problems.estimator_checks import (
     score_failure,
     scorer_name,
 )
-from runner.problems.folds import Rows, few, split
+from runner.problems.fidelity import FOLDS, Fidelity, check_shares, shares_of
+from runner.problems.fitting import fit, own_defaults, pipeline
+from runner.problems.folds import Rows, few, split, stages
 from runner.seeds import rng_for, seed_for
-from runner.space import Domain, Space
+from runner.space import Space
 from runner.trial import Config
 
 _TRIED_CONFIGS = 3
@@ -69,6 +73,9 @@ class EstimatorProblem(Problem):
         Fixed parameters of the estimator.
     forbid : sequence of mappings, optional
         Forbidden combinations; see `Space`.
+    fidelity : "folds" or {"data": list of float}, default "folds"
+        What a step is, where a scheduler may stop trials early: a fold, or all folds on a share of
+        their training rows. Shares grow to 1, and their sum is what a full trial costs then.
     name : str, optional
         Default: the class and the data set, such as ``SVC-digits``.
     folder : Path, optional
@@ -99,8 +106,10 @@ class EstimatorProblem(Problem):
     scale: bool = True
     params: Mapping[str, Any] = field(default_factory=dict)
     forbid: Sequence[Mapping[str, object]] = ()
+    fidelity: Fidelity = FOLDS
     name: str = ""
     folder: Path = Path()
+    _shares: ClassVar[tuple[float, ...]] = ()
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], folder: Path) -> EstimatorProblem:
@@ -131,24 +140,31 @@ class EstimatorProblem(Problem):
         for name in space.names:
             if name in self.params:
                 raise ProblemError("it is in the space and in params.", where=name, hint="Keep one of them.")
+        shares = shares_of(self.fidelity)
         source = self.data.name if isinstance(self.data, Data) else Path(self.data).stem
         for key, value in {
             "folder": Path(self.folder).resolve(),
             "space": space,
             "forbid": (),  # the space has them now
+            "fidelity": {"data": shares} if shares else FOLDS,
+            "steps": len(shares) or self.cv,
+            "_shares": shares,
             "metric": scorer_name(self.scoring, self._classifies),
             "name": str(self.name) or f"{type(self._model).__name__}-{source}",
         }.items():
             object.__setattr__(self, key, value)
-        object.__setattr__(self, "default", self._own_defaults())
+        object.__setattr__(self, "default", own_defaults(self._model, space))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # Imports scikit-learn now: an evaluation holds to one thread what was loaded before it.
-        _ = self._model, _pipeline(self._model, self.scale)
+        _ = self._model, pipeline(self._model, self.scale)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_model", "_scorer")}
+        state = {key: value for key, value in self.__dict__.items() if key not in ("_model", "_scorer")}
+        if isinstance(self.data, str) and self.data not in BUILT_IN:
+            state["data"] = self._data  # the file need not be where it is unpickled, nor be read again
+        return state
 
     @cached_property
     def _model(self) -> Any:
@@ -171,20 +187,50 @@ class EstimatorProblem(Problem):
     def _data(self) -> Data:
         return self.data if isinstance(self.data, Data) else load_data(self.data, self.target, self.folder)
 
-    def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
-        """The mean score over the folds; see `Problem.evaluate`.
+    def evaluate(self, config: Config, seed: int) -> Iterator[dict[str, Any]]:
+        """The mean score over the folds, step by step; see `Problem.evaluate`.
 
-        Returns
-        -------
+        Yields
+        ------
         dict
-            The metric, ``folds`` (scores, in the order of the folds) and ``warnings``.
+            The metric, ``folds`` (scores, in the order of the folds) and ``warnings``, as far as
+            they are known after each fold, or with each share of the training rows.
         """
         data = self._data
+        if not self._shares:
+            folds, _ = split(data, self._classifies, self.cv, self.test, seed)
+            yield from self._validated(data, config, seed, folds)
+            return
+        for folds in stages(data, self._classifies, self.cv, self.test, seed, self._shares):
+            *_, last = self._validated(data, config, seed, folds)
+            yield last
+
+    def evaluate_fully(self, config: Config, seed: int) -> Answer:
+        """As `evaluate`; with shares of the training rows only the last one, which is all of them."""
+        if not self._shares:
+            return self.evaluate(config, seed)
+        data = self._data
         folds, _ = split(data, self._classifies, self.cv, self.test, seed)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            scores = [self._score(data, config, seed, train, held) for train, held in folds]
-        return {self.metric: float(np.mean(scores)), "folds": scores, "warnings": len(caught)}
+        *_, last = self._validated(data, config, seed, folds)
+        return last
+
+    def share(self, step: int) -> float:
+        """The folds so far of all; or the sum of the shares so far, of which the last alone is 1."""
+        return sum(self._shares[:step]) if self._shares else super().share(step)
+
+    def _validated(
+        self, data: Data, config: Config, seed: int, folds: Sequence[tuple[Rows, Rows]]
+    ) -> Iterator[dict[str, Any]]:
+        """The answer after each fold."""
+        scores: list[float] = []
+        count = 0
+        for train, held in folds:
+            # Not open across a yield: the filters of warnings are the whole process's.
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                scores.append(self._score(data, config, seed, train, held))
+            count += len(caught)
+            yield {self.metric: float(np.mean(scores)), "folds": list(scores), "warnings": count}
 
     def test_score(self, config: Config, seed: int) -> float:
         """The score on the test part, of a fit on all other rows.
@@ -218,6 +264,7 @@ class EstimatorProblem(Problem):
         check_target(data, self._model, self._classifies)
         check_folds(data, self._classifies, self.cv, self.test)
         folds, _ = split(data, self._classifies, self.cv, self.test, seed_for("check"))
+        check_shares(self._shares, data, folds[0][0], self._classifies)
         train, held = (few(rows, data.y) for rows in folds[0])
         rng = rng_for("check", self.name)
         configs = [self.default] if self.default else []
@@ -248,33 +295,7 @@ class EstimatorProblem(Problem):
         return float(self._scorer(self._fit(data, config, seed, train), data.X[held], data.y[held]))
 
     def _fit(self, data: Data, config: Config, seed: int, train: Rows) -> Any:
-        from sklearn.base import clone
-
-        model = clone(self._model).set_params(**config)
-        states = {
-            key: seed_for(seed, "model", *key.split("__")[:-1])
-            for key, value in model.get_params().items()
-            if key.split("__")[-1] == "random_state" and value is None
-        }
-        return _pipeline(model.set_params(**states), self.scale).fit(data.X[train], data.y[train])
-
-    def _own_defaults(self) -> Config | None:
-        """The estimator's defaults as a config, None where they are not in the space."""
-        values = self._model.get_params()
-        config: Config = {}
-
-        def visit(params: Params) -> None:
-            domain: Domain
-            for name, domain in params:
-                config[name] = domain.canonical(values[name])
-                if isinstance(domain, Choice):
-                    visit(domain.branches[domain.index(config[name])])
-
-        try:
-            visit(self.space.params)
-            return self.space.canonical(config)
-        except SpaceError:
-            return None
+        return fit(self._model, self.scale, data, config, seed, train)
 
 
 _NEEDED = {
@@ -282,10 +303,3 @@ _NEEDED = {
     "data": "Name a built-in data set, or a CSV or Parquet file with its target.",
     "space": "Give at least one parameter, such as C: {float: [0.01, 100], log: true}.",
 }
-
-
-def _pipeline(model: Any, scale: bool) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), model) if scale else model

@@ -1,12 +1,8 @@
-"""One evaluation: any answer of an objective, also a wrong one, turned into an `Outcome`.
+"""One evaluation: whatever an objective does, turned into an `Outcome`.
 
-A problem answers with a number, or with a mapping that holds the metric and perhaps more. The
-sign turns here and nowhere else: a maximised metric becomes a minimised loss, and its gradient
-with it.
-
-Numerical libraries are held to one thread (or as many as the caller says): sums over another
-number of threads round differently, so that a loss would depend on the machine, and small
-matrices are slower on several.
+An objective may answer step by step: training epochs, cross-validation folds, growing shares of
+the data. Then what it does after each step can be stopped, and what a stopped trial says is the
+same whether it was stopped while it ran (`evaluate`) or its outcome was known before (`cut`).
 """
 
 from __future__ import annotations
@@ -14,198 +10,185 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-import numpy as np
-from threadpoolctl import ThreadpoolController
-
-from runner.errors import ProblemError, clip, describe
-from runner.problems.base import Problem
+from runner.errors import describe
+from runner.problems.answers import judge, sentence, sign_of
+from runner.problems.base import MOST_STEPS, Problem
+from runner.problems.surroundings import held_to, restored
 from runner.trial import Config, Outcome, Status
 
-_RESERVED = {"loss", "gradient", "test", "folds"}
-_MOST_METRICS = 100
-_MOST_FOLDS = 1000
-_MOST_ERROR_CHARACTERS = 2000
-_MOST_SHORT = 80
+Stops = Callable[[int, float], bool]
+"""Whether a trial is to be stopped after a step, counted from 1, with its loss."""
+
+_READ_ONLY = "Large arrays are shared between lanes: copy one before you write into it."
 
 
 def evaluate(
-    problem: Problem, config: Config, seed: int, timeout: float | None = None, threads: int = 1
+    problem: Problem,
+    config: Config,
+    seed: int,
+    timeout: float | None = None,
+    threads: int = 1,
+    stops: Stops | None = None,
 ) -> Outcome:
     """Evaluate one config, whatever happens.
 
     Parameters
     ----------
     problem : Problem
+        What it recalls is not evaluated.
     config : dict
         The objective gets a copy.
     seed : int
         The block's seed; see `Problem.evaluate`.
     timeout : float, optional
         Seconds; an evaluation that took longer is a TIMEOUT. It is not interrupted here: the
-        engine kills it from outside.
+        engine kills it from outside. What was recalled has no limit.
     threads : int, default 1
         Of the BLAS and OpenMP libraries that are loaded when the evaluation starts.
+    stops : callable, optional
+        Asked after each step but the last; True ends the evaluation there, as STOPPED.
 
     Returns
     -------
     Outcome
         Never raises for what the objective does, except KeyboardInterrupt.
+
+    Notes
+    -----
+    Under ``stops`` a step without a finite metric ends the trial as INVALID. Without, only the
+    last step has to have one.
+
+    ``share`` counts the steps that were begun, the one that raised included. A TIMEOUT has no
+    steps and counts as a full evaluation, as it does where the engine had to kill it.
     """
     start = time.perf_counter()
     process = os.getpid()
+    walk = _Walk(problem, stops, start)
     try:
-        with _held_to(threads), _restored():
-            answer: object = problem.evaluate(dict(config), seed)
-            if isinstance(answer, Iterator):
-                answer = _last(answer)
-        outcome = judge(problem, answer)
+        if (known := problem.recall(config, seed)) is not None:
+            return known if stops is None else cut(problem, known, stops)
+        with held_to(threads), restored():
+            ask = problem.evaluate_fully if stops is None else problem.evaluate
+            answer = ask(dict(config), seed)
+            outcome = walk.through(answer) if isinstance(answer, Iterator) else judge(problem, answer)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever user code raises is data
-        outcome = Outcome(Status.FAILED, error=_sentence(describe(error)))
+        outcome = Outcome(Status.FAILED, error=_told(error))
     finally:
         if os.getpid() != process:  # a child that the objective forked must not go on as a second driver
             os._exit(0)
     seconds = time.perf_counter() - start
     if timeout is not None and seconds > timeout:
-        outcome = Outcome(Status.TIMEOUT, error=f"took {seconds:.1f} s; the limit is {timeout:g} s.")
-    return dataclasses.replace(outcome, seconds=seconds)
+        late = f"took {seconds:.1f} s; the limit is {timeout:g} s."
+        return Outcome(Status.TIMEOUT, error=late, seconds=seconds)
+    return dataclasses.replace(
+        outcome,
+        seconds=seconds,
+        steps=tuple(walk.losses),
+        step_seconds=tuple(walk.seconds),
+        share=walk.share(outcome.status),
+    )
 
 
-def judge(problem: Problem, answer: object) -> Outcome:
-    """Turn an objective's answer into an outcome, without its duration.
+def cut(problem: Problem, outcome: Outcome, stops: Stops) -> Outcome:
+    """What a known outcome becomes where its trial may be stopped.
 
-    Raises
-    ------
-    ProblemError
-        Never for a bad metric (that is INVALID), only for a malformed gradient, test or fold.
+    Parameters
+    ----------
+    problem : Problem
+    outcome : Outcome
+        One that failed on its way is cut too: it would have been stopped before.
+    stops : callable
+        As in `evaluate`; it is asked of the recorded steps, in their order.
+
+    Returns
+    -------
+    Outcome
+        STOPPED, or INVALID, as `evaluate` would have ended; otherwise the outcome unchanged.
     """
-    sign = -1.0 if problem.direction == "maximize" else 1.0
-    given: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {problem.metric: answer}
-    key = problem.metric if problem.metric in given else "loss"
-    if key not in given:
-        return Outcome(
-            Status.INVALID,
-            error=_sentence(f"the answer has no '{problem.metric}', only {sorted(map(str, given))}."),
+    for step, loss in enumerate(outcome.steps, 1):
+        if not math.isfinite(loss):
+            if outcome.status is Status.INVALID and step == len(outcome.steps):
+                break
+            ended = Outcome(Status.INVALID, error=f"step {step} had no finite metric.")
+        elif step < problem.steps and stops(step, loss):
+            ended = _stopped(problem, step, loss, outcome.folds)
+        else:
+            continue
+        return dataclasses.replace(
+            ended,
+            seconds=outcome.step_seconds[step - 1],
+            steps=outcome.steps[:step],
+            step_seconds=outcome.step_seconds[:step],
+            share=problem.share(step),
         )
-    value = as_number(given[key])
-    if value is None or not math.isfinite(value):
-        return Outcome(
-            Status.INVALID,
-            error=_sentence(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
-        )
-    gradient = given.get("gradient")
+    return outcome
+
+
+class _Walk:
+    """An answer that comes step by step, as far as it is wanted."""
+
+    def __init__(self, problem: Problem, stops: Stops | None, start: float) -> None:
+        self.problem, self.stops, self.start = problem, stops, start
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+        self.done = 0
+        self.begun = False
+
+    def through(self, steps: Iterator[object]) -> Outcome:
+        """The outcome of the last step that was wanted."""
+        self.begun = True
+        outcome: Outcome | None = None
+        try:
+            for step in steps:
+                outcome = judge(self.problem, step)
+                self._note(outcome.loss)
+                if self.stops is None:
+                    continue
+                if outcome.loss is None:
+                    return dataclasses.replace(outcome, error=sentence(f"step {self.done}: {outcome.error}"))
+                if self.done < self.problem.steps and self.stops(self.done, outcome.loss):
+                    return _stopped(self.problem, self.done, outcome.loss, outcome.folds)
+            return judge(self.problem, None) if outcome is None else outcome
+        finally:
+            with suppress(Exception, SystemExit):  # whatever it does at its end, its answer is there
+                getattr(steps, "close", bool)()
+
+    def share(self, status: Status) -> float:
+        """What was spent of a full evaluation, which is what an answer at once is."""
+        failed = status is Status.FAILED
+        if self.problem.steps == 1 or not (self.begun or (failed and self.stops is not None)):
+            return 1.0
+        begun = min(self.done + 1, self.problem.steps) if failed else max(self.done, 1)
+        return self.problem.share(begun)
+
+    def _note(self, loss: float | None) -> None:
+        self.done += 1
+        if self.done <= MOST_STEPS:
+            self.losses.append(math.nan if loss is None else loss)
+            self.seconds.append(time.perf_counter() - self.start)
+
+
+def _stopped(problem: Problem, step: int, loss: float, folds: tuple[float, ...]) -> Outcome:
+    """Of a stopped trial only what is told alike by a trial that ran and by one that was known."""
+    folds = folds[:step]
+    by_fold = len(folds) == step and math.isclose(sum(folds) / step, loss)
     return Outcome(
-        Status.COMPLETED,
-        loss=sign * value,
-        value=value,
-        test=_test(given.get("test")),
-        gradient=None if gradient is None else _gradient(problem, gradient, sign),
-        metrics=_metrics(given, key),
-        folds=_folds(given.get("folds", ()), sign),
+        Status.STOPPED,
+        loss=loss,
+        value=sign_of(problem) * loss,
+        folds=folds if by_fold else (),
+        error=f"{Status.STOPPED.sentence} after step {step} of {problem.steps}.",
     )
 
 
-def as_number(value: object) -> float | None:
-    """The value as a float, or None where it is no number."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-        return None
-    try:
-        return float(value)
-    except OverflowError:  # an int beyond the largest float
-        return math.inf if value > 0 else -math.inf
-
-
-def _held_to(threads: int) -> AbstractContextManager[object]:
-    limit: AbstractContextManager[object] = _controller(len(sys.modules)).limit(limits=threads)
-    return limit
-
-
-@lru_cache(maxsize=1)
-def _controller(modules: int) -> ThreadpoolController:
-    """The loaded libraries; looked for again (10 ms) only where modules were imported since."""
-    del modules
-    return ThreadpoolController()
-
-
-@contextmanager
-def _restored() -> Iterator[None]:
-    """What an objective does to folder and environment must not reach the next one."""
-    folder, environment = Path.cwd(), dict(os.environ)
-    try:
-        yield
-    finally:
-        if os.environ != environment:
-            os.environ.clear()
-            os.environ.update(environment)
-        with suppress(OSError):  # it may have been removed
-            os.chdir(folder)
-
-
-def _test(given: object) -> float | None:
-    value = as_number(given)
-    if given is not None and value is None:
-        raise ProblemError(f"'test' is {_short(given)}; a number was expected.")
-    return value
-
-
-def _folds(given: object, sign: float) -> tuple[float, ...]:
-    """The losses per fold; ProblemError where they are no short list of numbers."""
-    numbers = [as_number(fold) for fold in given] if isinstance(given, Iterable) else [None]
-    folds = tuple(sign * x for x in numbers if x is not None)
-    if len(folds) < len(numbers) or isinstance(given, str | Mapping):
-        raise ProblemError(f"'folds' is {_short(given)}; a list of numbers was expected.")
-    if len(folds) > _MOST_FOLDS:
-        raise ProblemError(f"'folds' holds {len(folds):,} numbers; at most {_MOST_FOLDS:,} are kept.")
-    return folds
-
-
-def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, float]:
-    if not isinstance(gradient, Mapping):
-        raise ProblemError(
-            f"the gradient is {_short(gradient)}; a mapping of parameters to numbers was expected."
-        )
-    for name in gradient:
-        if name not in problem.space.names:
-            raise ProblemError(f"the gradient names '{name}', which is no parameter.")
-    numbers = {str(name): as_number(value) for name, value in gradient.items()}
-    for name, number in numbers.items():
-        if number is None:
-            raise ProblemError(
-                f"the gradient of '{name}' is {_short(gradient[name])}; a number was expected."
-            )
-    return {name: sign * x for name, x in numbers.items() if x is not None and math.isfinite(x)}
-
-
-def _metrics(given: Mapping[str, Any], key: str) -> dict[str, float]:
-    numbers = (
-        (str(name), as_number(v)) for name, v in given.items() if name not in _RESERVED and name != key
-    )
-    kept = [(name, x) for name, x in numbers if x is not None]
-    return dict(kept[:_MOST_METRICS])
-
-
-def _last(steps: Iterator[Any]) -> object:
-    answer: object = None
-    for step in steps:
-        answer = step
-    return answer
-
-
-def _sentence(text: str) -> str:
-    return clip(text, _MOST_ERROR_CHARACTERS)
-
-
-def _short(value: object) -> str:
-    text = repr(value) if isinstance(value, int | float | str | None) else f"a {type(value).__name__}"
-    return clip(text, _MOST_SHORT)
+def _told(error: BaseException) -> str:
+    text = describe(error)
+    if isinstance(error, ValueError) and "read-only" in text:  # as NumPy says it
+        text = f"{text.rstrip('.')}. {_READ_ONLY}"
+    return sentence(text)

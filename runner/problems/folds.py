@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.problems.data import Data
-from runner.seeds import seed_for
+from runner.seeds import rng_for, seed_for
 
 Rows = NDArray[np.intp]
 
@@ -47,9 +47,50 @@ def split(
     return folds, (rest, held)
 
 
+@lru_cache(maxsize=16)
+def stages(
+    data: Data, stratify: bool, cv: int, test: float, seed: int, shares: tuple[float, ...]
+) -> list[list[tuple[Rows, Rows]]]:
+    """The folds of `split`, for each share with that share of their training rows.
+
+    Every stage of a fold holds the one before it. They come from the seed, so that all configs of
+    a block meet the same rows, and keep the fold's order of rows: a share of 1 is the fold itself.
+
+    Parameters
+    ----------
+    data, stratify, cv, test, seed
+        As in `split`; where stratified, the classes have their proportions in each stage, and
+        every class is in the first one as far as it has room.
+    shares : tuple of float
+        Growing, up to 1.
+    """
+    folds, _ = split(data, stratify, cv, test, seed)
+    found: list[list[tuple[Rows, Rows]]] = [[] for _ in shares]
+    for number, (train, held) in enumerate(folds):
+        order = rng_for(seed, "shares", number).permutation(len(train))
+        if stratify:
+            order = order[np.argsort(_through_classes(data.y[train][order]), kind="stable")]
+        for stage, share in zip(found, shares, strict=True):
+            stage.append((train[np.sort(order[: int(np.ceil(share * len(train)))])], held))
+    return found
+
+
+def _through_classes(y: NDArray[Any]) -> NDArray[np.float64]:
+    """For each row how much of its class comes before it: from 0 for the first of each class."""
+    _, value, count = np.unique(y, return_inverse=True, return_counts=True)
+    return _turns(value, count) / count[value]
+
+
+def _turns(value: NDArray[np.intp], count: NDArray[np.intp]) -> Rows:
+    """For each row how many rows of its value come before it."""
+    turn = np.empty(len(value), dtype=np.intp)
+    turn[np.argsort(value, kind="stable")] = np.arange(len(value)) - np.repeat(
+        np.cumsum(count) - count, count
+    )
+    return turn
+
+
 def few(rows: Rows, y: NDArray[Any]) -> Rows:
     """At most 500 of the rows, equally many of each value of y as far as there are any."""
     _, value, count = np.unique(y[rows], return_inverse=True, return_counts=True)
-    turn = np.empty(len(rows), dtype=np.intp)
-    turn[np.argsort(value, kind="stable")] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-    return rows[np.argsort(turn, kind="stable")[:_MOST_TRIED_ROWS]]
+    return rows[np.argsort(_turns(value, count), kind="stable")[:_MOST_TRIED_ROWS]]

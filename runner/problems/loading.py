@@ -1,4 +1,4 @@
-"""From what a study file says to a problem: a name, a file, a module, or an inline estimator."""
+"""From what a study file says to a problem: a name, a file, a module, a mapping."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from types import ModuleType
 from runner.errors import FivefoldError, ProblemError, nearest, nearest_file
 from runner.problems.base import PROBLEMS, Problem
 from runner.problems.estimators import EstimatorProblem
+from runner.problems.recorded import RecordedProblem
 
 PREFIX = "fivefold_objective_"
 """How the modules of objective files are called; other processes cannot import them by it."""
@@ -27,7 +28,8 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     ----------
     given : str, mapping or Problem
         A built-in name; ``file.py:name``; ``package.module:name``; the mapping of an inline
-        estimator problem (`EstimatorProblem`); or a problem, which is returned as it is.
+        estimator problem (`EstimatorProblem`) or of a finished study (`RecordedProblem`); or a
+        problem, which is returned as it is.
     folder : Path or str
         Where relative files start.
 
@@ -39,16 +41,20 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     if isinstance(given, Problem):
         return given
     if isinstance(given, Mapping):
+        if "recorded" in given:
+            return RecordedProblem.from_mapping(given, Path(folder))
         if "estimator" not in given:
             raise ProblemError(
                 f"a mapping with the keys {[str(key) for key in given]} is no problem.",
-                hint="An inline problem has the keys estimator, data and space.",
+                hint="An inline problem has the keys estimator, data and space; a finished study has the "
+                "key recorded.",
             )
         return EstimatorProblem.from_mapping(given, Path(folder))
     if not isinstance(given, str):
         raise ProblemError(
             f"got {given!r}; a problem's name was expected.",
-            hint="Write a built-in name, file.py:name, or {estimator: ..., data: ..., space: ...}.",
+            hint="Write a built-in name, file.py:name, {estimator: ..., data: ..., space: ...} or "
+            "{recorded: DIR}.",
         )
     source, colon, name = given.rpartition(":")
     if given.endswith((".py", ":")):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from runner.errors import ResultsError, nearest
-from runner.journal.folder import replacing
+from runner.record.folder import replacing
 
 
 def write_frames(frames: dict[str, pd.DataFrame], folder: Path, form: str) -> list[Path]:

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from runner.journal import Record
-from runner.journal.schema import to_json, to_text
+from runner.record import Record
+from runner.record.schema import to_json, to_text
 from runner.trial import Status
 
 Column = NDArray[Any] | ExtensionArray
@@ -68,6 +68,8 @@ def trials_frame(record: Record) -> pd.DataFrame:
             **{f"config/{to_text(name)}": typed(_each(configs, name, _ABSENT)) for name in _names(configs)},
             **{f"metrics/{to_text(name)}": _floats(_each(metrics, name, None)) for name in _names(metrics)},
             "folds": _text(None if text == "[]" else text for text in columns["folds"]),
+            "steps": _text(None if text == "[]" else text for text in columns["steps"]),
+            "share": _floats(columns["share"]),
             "gradient": _text(columns["gradient"]),
             "suggest_seconds": _floats(columns["suggest_seconds"]),
             "queue_seconds": _floats(columns["queue_seconds"]),
@@ -116,6 +118,7 @@ def runs_frame(record: Record, trials: pd.DataFrame) -> pd.DataFrame:
             "budget_seconds": _floats(r.budget["seconds"] for r in runs),
             "trials": np.bincount(run, minlength=len(runs)).astype(np.int64),
             "failures": np.bincount(run, failures, len(runs)).astype(np.int64),
+            "equivalents": np.bincount(run, trials["share"].to_numpy(), len(runs)),
             "incumbent_loss": of_best("loss"),
             "incumbent_value": of_best("value"),
             "incumbent_test": of_best("test"),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from runner.errors import ResultsError, nearest
-from runner.journal import Record, read_journal
+from runner.record import Record, read_journal
 from runner.results.export import write_frames
 from runner.results.frames import judged_losses, positions, runs_frame, signs, trials_frame
 from runner.results.ranking import leaderboard
@@ -27,7 +27,7 @@ class Results:
     Parameters
     ----------
     record : Record
-        What `runner.journal.read_journal` read.
+        What `runner.record.read_journal` read.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Results:
         ResultsError
             Where there is no study; names those that are near.
         JournalError
-            Where the journal is damaged, of another program or of a newer version.
+            Where the journal is damaged, of another program or of another version.
         """
         return cls(read_journal(Path(folder)))
 
@@ -67,9 +67,9 @@ class Results:
 
         Columns: study, run, method (its label), problem, seed, number, status, loss (minimised),
         value (as the problem reports it), test, origin, config (JSON), ``config/<name>``,
-        ``metrics/<name>``, folds (JSON, losses), gradient (JSON, of the loss), suggest_seconds,
-        queue_seconds, seconds (of the evaluation), started (seconds since the run's start),
-        worker, attempts, known, error.
+        ``metrics/<name>``, folds (JSON, losses), steps (JSON, the loss after each step), share (of
+        a full evaluation), gradient (JSON, of the loss), suggest_seconds, queue_seconds, seconds
+        (of the evaluation), started (seconds since the run's start), worker, attempts, known, error.
 
         What a trial lacks is missing: NaN in a float column, NA elsewhere. A metric that was
         itself NaN looks the same; infinities stay. ``config/<name>`` is ``Int64``, ``float64``,
@@ -85,9 +85,10 @@ class Results:
 
         Columns: study, run, method (its label), method_name (as registered), settings (JSON),
         problem, seed, direction, metric, optimum, budget_trials, budget_seconds, trials,
-        failures, incumbent_loss, incumbent_value, incumbent_test, incumbent_number,
-        incumbent_config (JSON), evaluation_seconds, thinking_seconds, end_reason (empty while
-        the run has not ended), failed (its method), announcement, conclusion.
+        failures, equivalents (full evaluations, of all trials together), incumbent_loss,
+        incumbent_value, incumbent_test, incumbent_number, incumbent_config (JSON),
+        evaluation_seconds, thinking_seconds, end_reason (empty while the run has not ended),
+        failed (its method), announcement, conclusion.
 
         Without a valid trial the incumbent's columns are missing.
         """
@@ -106,8 +107,8 @@ class Results:
         pandas.DataFrame
             run, method, problem, seed, number, and of the best among the trials up to and with
             that number: loss, value, regret (loss above the optimum's; NaN where no optimum is
-            known), all NaN before the first valid trial; and seconds, of evaluation and
-            thinking, spent on these trials.
+            known), all NaN before the first valid trial; seconds, of evaluation and thinking,
+            and equivalents, full evaluations, spent on these trials.
         """
         trials, run = self.trials, positions(self._record)
         found = trials[["run", "method", "problem", "seed", "number"]].copy()
@@ -120,6 +121,7 @@ class Results:
         found["regret"] = losses - (sign * optima)[run]
         spent = trials["suggest_seconds"] + trials["seconds"]
         found["seconds"] = spent.groupby(run).cumsum().to_numpy()
+        found["equivalents"] = trials["share"].groupby(run).cumsum().to_numpy()
         return found
 
     def leaderboard(self, trials: int | None = None) -> pd.DataFrame:

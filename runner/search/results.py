@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.convert.raytune import flat_config, flat_dict
 from runner.errors import SpaceError
-from runner.problems.evaluation import as_number
+from runner.problems.answers import as_number
 from runner.space import Space
 from runner.trial import Config, Outcome, Status
 

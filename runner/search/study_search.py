@@ -3,6 +3,9 @@
 To Tune every trial is one bundle. What a bundle holds, which run it serves and what becomes of
 it is the `runner.dispatch.Dispatcher`'s affair; here it only gets a trial id. Nothing may be
 raised into Tune, which would end the whole experiment, so an error is kept for the engine.
+
+What comes back is entered a moment later, where another bundle waits for the lane: the lane gets
+that one first, and works while the journal writes.
 """
 
 from __future__ import annotations
@@ -10,22 +13,30 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ray.tune.search import Searcher
+from ray.tune.search.search_algorithm import SearchAlgorithm
 
-from runner.bundles import Bundle, pack, unpack_report
-from runner.dispatch import Dispatcher
-from runner.trial import DONE, WAIT
+from runner.bundles import Bundle
+from runner.dispatch import Cause, Dispatcher
+from runner.search.bundle_trial import BundleTrial
+from runner.trial import Answer
+from runner.wire import unpack_report
 
 
-class StudySearch(Searcher):
+class StudySearch(SearchAlgorithm):
     """Hands bundles of a study's trials to Tune, the run that is furthest behind first.
 
     Parameters
     ----------
     dispatcher : Dispatcher
+    lane : type
+        The trainable.
+    resources : ray.tune.PlacementGroupFactory
+        What a lane needs.
 
     Attributes
     ----------
+    most : int
+        How many bundles may be with Tune at once.
     bundles : dict of str to Bundle
         What is on its way, by Tune's trial id.
     killed : set of str
@@ -36,57 +47,86 @@ class StudySearch(Searcher):
         What ended the study early.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        super().__init__(metric=None, mode=None)
-        self._dispatcher = dispatcher
+    def __init__(self, dispatcher: Dispatcher, lane: type, resources: Any, most: int) -> None:
+        self.most = most
         self.bundles: dict[str, Bundle] = {}
         self.killed: set[str] = set()
         self.started: dict[str, float] = {}
         self.error: Exception | None = None
+        self._dispatcher, self._lane, self._resources = dispatcher, lane, resources
+        self._experiment: Any = None
+        self._back: list[tuple[Bundle, str | Cause, float]] = []  # with a report or what befell it
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next bundle as a Tune config, None while all is on its way, or FINISHED."""
-        if self.error is not None:
-            return str(Searcher.FINISHED)
-        try:
-            answer = self._dispatcher.ask()
-            if answer is DONE:
-                return str(Searcher.FINISHED)
-            if answer is WAIT:
+    def add_configurations(self, experiments: Any) -> None:
+        """Tune tells of its one experiment, for its name and its storage."""
+        (self._experiment,) = experiments
+
+    def next_trial(self) -> BundleTrial | None:
+        """The next bundle; None while all that is left is on its way, and at the end."""
+        if self._back:
+            if len(self.bundles) > len(self.started):  # a bundle waits: it goes first
                 return None
-            self.bundles[trial_id] = answer
-            return {"bundle": pack([self._dispatcher.task(job) for job in answer.jobs])}
+            self.settle()
+        if self.is_finished() or len(self.bundles) >= self.most:
+            return None
+        try:
+            bundle = self._dispatcher.ask()
+            if isinstance(bundle, Answer):
+                if bundle is Answer.DONE:
+                    self.set_finished()
+                return None
+            trial = BundleTrial(
+                self._experiment.run_identifier,
+                self._lane,
+                self._dispatcher.message(bundle),
+                self._experiment.storage,
+                self._resources,
+                thoughts=bool(bundle.thoughts),
+            )
         except Exception as error:  # kept for the engine, which raises it
             self.error = error
-            return str(Searcher.FINISHED)
+            self.set_finished()
+            return None
+        self.bundles[trial.trial_id] = bundle
+        return trial
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Enter a lane's report, or the loss of the lane."""
+        """Take a lane's report, or the loss of the lane."""
         bundle = self.bundles.pop(trial_id, None)
         killed = trial_id in self.killed
         self.killed.discard(trial_id)
         now = time.monotonic()
         seconds = now - self.started.pop(trial_id, now)
-        if bundle is None or self.error is not None:
+        if bundle is None:
             return
-        try:
-            if result is not None and "report" in result and not error:
-                self._dispatcher.tell(bundle, unpack_report(result["report"]))
-            else:
-                self._dispatcher.lose(bundle, "timeout" if killed else "crash", seconds)
-        except Exception as failure:  # kept for the engine, which raises it
-            self.error = failure
+        if result is not None and "report" in result and not error:
+            self._back.append((bundle, result["report"], seconds))
+        else:
+            self._back.append((bundle, "timeout" if killed else "crash", seconds))
 
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is the truth, and Tune's snapshots are never read."""
+    @property
+    def unsettled(self) -> bool:
+        """Whether something has come back that is not entered."""
+        return bool(self._back)
 
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing; see `save`."""
+    def settle(self) -> None:
+        """Enter what has come back: reports, and lanes that were lost."""
+        back, self._back = self._back, []
+        for bundle, report, seconds in back:
+            if self.error is not None:
+                return
+            try:
+                if report in ("timeout", "crash"):
+                    self._dispatcher.lose(bundle, report, seconds)
+                else:
+                    self._dispatcher.tell(bundle, unpack_report(report))
+            except Exception as failure:  # kept for the engine, which raises it
+                self.error = failure
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its searcher; there is nothing in this one that a copy could use."""
+        """Tune may pickle its search algorithm; there is nothing in this one that a copy could use."""
         return {}
 
 

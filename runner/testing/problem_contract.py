@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 import pytest
@@ -64,12 +65,30 @@ class ProblemContract:
             pytest.skip("it declares noise")
         for config in self._configs(3):
             first, second = self._evaluate(config), self._evaluate(config)
-            assert (first.loss, first.test, first.gradient, first.folds) == (
+            assert (first.loss, first.test, first.gradient, first.folds, first.steps) == (
                 second.loss,
                 second.test,
                 second.gradient,
                 second.folds,
+                second.steps,
             )
+
+    def test_it_can_be_stopped_after_any_step(self) -> None:
+        """More steps are more work, and a stopped evaluation has told what a full one tells."""
+        if self.problem.steps == 1:
+            pytest.skip("it has one step only")
+        shares = [self.problem.share(step) for step in range(1, self.problem.steps + 1)]
+        assert all(low < high for low, high in pairwise((0.0, *shares)))
+        (config,) = self._configs(1)
+        whole, free = self._until(None, config), self._evaluate(config)
+        assert whole.status is Status.COMPLETED, whole.error
+        assert len(whole.steps) <= self.problem.steps
+        assert not whole.steps or whole.steps[-1] == whole.loss
+        assert self.problem.noisy or (whole.loss, whole.test) == (free.loss, free.test)
+        for step in {1, len(whole.steps) - 1} & set(range(1, len(whole.steps))):
+            stopped = self._until(step, config)
+            assert (stopped.status, len(stopped.steps)) == (Status.STOPPED, step)
+            assert self.problem.noisy or stopped.steps == whole.steps[:step]
 
     def test_global_generators_stay_as_they_are(self) -> None:
         """An evaluation moves neither Python's nor NumPy's."""
@@ -132,6 +151,12 @@ class ProblemContract:
                 ends = (max(0.0, row[column] - self.step), min(1.0, row[column] + self.step))
                 low, high = ({**config, name: domain.decode(end)} for end in ends)
                 yield name, low, high
+
+    def _until(self, last: int | None, config: Config) -> Outcome:
+        """The outcome under a scheduler that stops it after a step, or not at all."""
+        return evaluate(
+            self.problem, config, seed_for("problem contract"), stops=lambda step, _: step == last
+        )
 
     def _evaluate(self, config: Config) -> Outcome:
         outcome = evaluate(self.problem, config, seed_for("problem contract"))

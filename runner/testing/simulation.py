@@ -26,7 +26,7 @@ def simulate(
 
     Proposal *i* knows exactly the trials before ``i - parallel + 1``; those between are pending.
     Where the method answers WAIT, the oldest pending trial ends and the method is asked again;
-    what it has known it goes on knowing.
+    what it has known it goes on knowing. A method that uses no history is shown none.
 
     Parameters
     ----------
@@ -58,9 +58,11 @@ def simulate(
     ended: list[Trial] = []
     known = 0
     for number in range(trials):
-        known = max(known, number - parallel + 1)
+        if method.uses_history:  # else it is shown nothing
+            known = max(known, number - parallel + 1)
         while True:
-            pending = [Pending(trial.number, trial.config, known=trial.known) for trial in ended[known:]]
+            ahead = ended[known:] if method.uses_history else []
+            pending = [Pending(trial.number, trial.config, known=trial.known) for trial in ahead]
             answer = method.propose(space, ended[:known], pending, number, proposal_rng(entropy, number))
             if answer is not WAIT:
                 break

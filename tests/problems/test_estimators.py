@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from runner.errors import FivefoldError
 from runner.problems import EstimatorProblem, evaluate, load_problem
 from runner.problems.data import BUILT_IN, Data, load_data
-from runner.problems.folds import few, split
+from runner.problems.folds import few, split, stages
 from runner.seeds import rng_for, seed_for
 from runner.testing import ProblemContract
 
@@ -45,6 +45,11 @@ def inline(given=SVC_IRIS, **changes):
     return load_problem(merged, merged.pop("folder", "."))
 
 
+def last(problem, config, seed):
+    *_, answer = problem.evaluate(config, seed)
+    return answer
+
+
 class TestClassifier(ProblemContract):
     problem = inline()
     samples = 5
@@ -57,6 +62,11 @@ class TestRegressor(ProblemContract):
 
 class TestNetwork(ProblemContract):
     problem = inline(MLP)
+    samples = 3
+
+
+class TestShares(ProblemContract):
+    problem = inline(fidelity={"data": [0.3, 1.0]})
     samples = 3
 
 
@@ -74,7 +84,7 @@ def test_the_value_is_scikit_learns_cross_validation():
         outcome = evaluate(problem, config, seed)
         assert outcome.value == pytest.approx(mean, rel=1e-12)
         assert outcome.loss == -outcome.value
-        assert outcome.folds == pytest.approx([-score for score in problem.evaluate(config, seed)["folds"]])
+        assert outcome.folds == pytest.approx([-score for score in last(problem, config, seed)["folds"]])
     best = {key.removeprefix("svc__"): value for key, value in search.best_params_.items()}
     assert problem.test_score(best, seed) == pytest.approx(search.score(data.X[held], data.y[held]))
 
@@ -189,6 +199,113 @@ def test_names_defaults_and_scoring():
     assert inline(forbid=[{"kernel": "linear"}]).space.size() == float("inf")
 
 
+# -- step by step ---------------------------------------------------------------------------------
+
+SHARES = {"data": [0.1, 0.3, 1.0]}
+
+
+def never(step, loss):
+    return False
+
+
+@pytest.mark.parametrize("given", [SVC_IRIS, TREE, MLP], ids=["svc", "tree", "mlp"])
+def test_fold_by_fold_the_metric_is_the_mean_of_the_scores_so_far(given):
+    problem = inline(given)
+    config = problem.space.sample(rng_for("fold by fold"))
+    answers = list(problem.evaluate(config, 5))
+    assert len(answers) == problem.steps == problem.cv
+    scores, counted = answers[-1]["folds"], 0
+    for k, answer in enumerate(answers, 1):
+        assert answer == {
+            problem.metric: float(np.mean(scores[:k])),
+            "folds": scores[:k],
+            "warnings": answer["warnings"],
+        }
+        assert answer["warnings"] >= counted
+        counted = answer["warnings"]
+        assert problem.share(k) == k / problem.cv
+    whole = evaluate(problem, config, 5)
+    assert (whole.value, whole.share, whole.metrics) == (float(np.mean(scores)), 1.0, {"warnings": counted})
+    assert whole.steps == tuple(-answer[problem.metric] for answer in answers)
+    assert whole.folds == tuple(-score for score in scores)
+
+
+def test_a_hopeless_config_is_stopped_after_two_folds():
+    problem = inline()
+    config = {"C": 1.0, "kernel": "rbf"}
+    whole = evaluate(problem, config, 5)
+    stopped = evaluate(problem, config, 5, stops=lambda step, loss: step == 2)
+    assert (stopped.status, stopped.share, stopped.folds) == ("STOPPED", 0.4, whole.folds[:2])
+    assert stopped.steps == whole.steps[:2]
+    assert stopped.seconds < whole.seconds * 2
+
+
+def test_warnings_have_their_filters_back_between_the_folds():
+    before = list(warnings.filters)
+    for _ in inline(MLP).evaluate({"hidden_layer_sizes": 5, "alpha": 0.0}, 0):
+        assert warnings.filters == before
+
+
+@pytest.mark.parametrize("given", [SVC_IRIS, TREE, MLP], ids=["svc", "tree", "mlp"])
+def test_a_share_of_one_is_the_full_cross_validation(given):
+    by_fold, by_share = inline(given), inline(given, fidelity=SHARES)
+    config = by_fold.space.sample(rng_for("shares"))
+    whole = evaluate(by_fold, config, 5)
+    outcome = evaluate(by_share, config, 5, stops=never)
+    assert (outcome.value, outcome.folds, outcome.metrics) == (whole.value, whole.folds, whole.metrics)
+    assert (len(outcome.steps), outcome.share) == (3, pytest.approx(1.4))
+    assert [by_share.share(k) for k in (1, 2, 3)] == pytest.approx([0.1, 0.4, 1.4])
+    assert evaluate(by_share, config, 5, stops=lambda *_: True).share == 0.1
+
+
+def test_without_a_scheduler_the_small_shares_are_not_fitted(monkeypatch):
+    problem = inline(fidelity=SHARES)
+    fitted = []
+    monkeypatch.setattr(
+        EstimatorProblem, "_score", lambda self, d, c, s, train, held: fitted.append(len(train)) or 0.5
+    )
+    outcome = evaluate(problem, {"C": 1.0, "kernel": "rbf"}, 3)
+    assert (outcome.share, outcome.steps, outcome.value) == (1.0, (), 0.5)
+    assert fitted == [96] * 5
+    fitted.clear()
+    evaluate(problem, {"C": 1.0, "kernel": "rbf"}, 3, stops=lambda step, loss: step == 2)
+    assert fitted == [10] * 5 + [29] * 5
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_shares_of_a_fold_are_nested_in_proportion_and_seeded(name):
+    data = load_data(name)
+    stratify, shares = data.task == "classification", (0.1, 0.33, 1.0)
+    folds, _ = split(data, stratify, 4, 0.2, 7)
+    found = stages(data, stratify, 4, 0.2, 7, shares)
+    for number, (train, held) in enumerate(folds):
+        before = set()
+        for share, stage in zip(shares, found, strict=True):
+            rows, kept = stage[number]
+            assert kept is held
+            assert len(rows) == len(set(rows)) == int(np.ceil(share * len(train)))
+            assert before <= set(rows) <= set(train)
+            before = set(rows)
+            places = [int(np.flatnonzero(train == row)[0]) for row in rows]
+            assert places == sorted(places)  # a fit may depend on the order of its rows
+            if stratify:
+                whole, part = np.bincount(data.y[train]), np.bincount(data.y[rows])
+                assert np.abs(part - whole * len(rows) / len(train)).max() <= 1 + len(whole) / 2
+                assert (part > 0).all()
+        assert np.array_equal(found[-1][number][0], train)
+    other = stages(data, stratify, 4, 0.2, 8, shares)
+    assert not np.array_equal(other[0][0][0], found[0][0][0])
+    assert not np.array_equal(found[0][0][0], found[0][1][0])
+
+
+def test_the_fidelity_travels_with_the_problem():
+    problem = pickle.loads(pickle.dumps(inline(fidelity=SHARES)))
+    assert (problem.steps, problem.fidelity, problem.share(2)) == (3, {"data": (0.1, 0.3, 1.0)}, 0.4)
+
+
+# -- the rest -------------------------------------------------------------------------------------
+
+
 def test_scaling_can_be_left_to_the_estimator():
     config = {"C": 1.0, "kernel": "rbf"}
     scaled, raw = inline(data="wine"), inline(data="wine", scale=False)
@@ -261,6 +378,22 @@ FILES = {
         ({"cv": "five"}, "cv: got 'five'; a whole number"),
         ({"test": 1.0}, "test: got 1.0; a share of the rows"),
         ({"scale": "yes"}, "scale: got 'yes'; true or false was expected"),
+        ({"fidelity": "fold"}, "fidelity: got 'fold'; 'folds' or {data: [shares]} was expected. Did you"),
+        (
+            {"fidelity": "data"},
+            "fidelity: got 'data'; 'folds' or {data: [shares]} was expected. Write shares",
+        ),
+        ({"fidelity": {"rows": [1.0]}}, "fidelity: got {'rows': [1.0]}; 'folds' or {data: [shares]} was"),
+        ({"fidelity": {"data": 0.5}}, "fidelity.data: got 0.5; a list of numbers was expected. Write shares"),
+        ({"fidelity": {"data": []}}, "fidelity.data: got []; a list of numbers was expected"),
+        ({"fidelity": {"data": [0.1, True]}}, "fidelity.data: got [0.1, True]; a list of numbers was"),
+        ({"fidelity": {"data": [0.0, 1.0]}}, "got [0.0, 1.0]; shares that grow from above 0 to 1 were"),
+        ({"fidelity": {"data": [0.5, 0.2, 1]}}, "got [0.5, 0.2, 1]; shares that grow from above 0 to 1"),
+        ({"fidelity": {"data": [0.1, 0.5]}}, "got [0.1, 0.5]; shares that grow from above 0 to 1 were expec"),
+        (
+            {"fidelity": {"data": [0.1, float("nan"), 1.0]}},
+            "shares that grow from above 0 to 1 were expected",
+        ),
         ({"scoring": "acuracy"}, "scoring: scikit-learn has no scorer 'acuracy'. Did you mean 'accuracy'?"),
         ({"scoring": ["accuracy"]}, "scoring: scikit-learn has no scorer"),
         ({"scoring": "r2"}, "scoring: 'r2' is for regressors, and the estimator is one of classifiers"),
@@ -281,6 +414,10 @@ FILES = {
         ({"data": "z.csv", "target": "y"}, "z.csv: there is no such file. The folder"),
         ({"data": "binary.csv", "target": "price"}, "there is no column 'price'; there is 'age', 'y'."),
         ({"data": "text.csv", "target": "y"}, "text.csv: 'city' holds text or dates, and features must be"),
+        (
+            {"fidelity": {"data": [0.01, 1.0]}},
+            "fidelity.data: 0.01 of a fold's 96 training rows are 1, too few for all 3 classes of 'iris'.",
+        ),
         ({"cv": 60}, "cv: 60 folds were asked for, and class '0' of 'iris' has 40 rows outside the test"),
         ({"data": "rare.csv", "target": "y"}, "cv: 5 folds were asked for, and class 'yes' of 'rare' has 2"),
         ({"data": "one.csv", "target": "y"}, "target: the target of 'one' has one class only"),

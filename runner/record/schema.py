@@ -24,7 +24,7 @@ STUDY_FILE: Final = "study.yaml"
 LOCK: Final = "study.lock"
 
 APPLICATION_ID: Final = int.from_bytes(b"five", "big")
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 SHARED: Final = threading.Lock()
 """Held while a reader is connected, and while the writer connects. SQLite shares the log's index
@@ -66,6 +66,9 @@ CREATE TABLE trials (
     gradient TEXT,
     metrics TEXT NOT NULL,
     folds TEXT NOT NULL,
+    steps TEXT NOT NULL,
+    step_seconds TEXT NOT NULL,
+    share {number} NOT NULL,
     error TEXT NOT NULL,
     origin TEXT NOT NULL,
     known INTEGER NOT NULL,
@@ -80,9 +83,13 @@ CREATE TABLE trials (
 """
 
 TRIAL_COLUMNS: Final = (
-    "number", "config", "status", "loss", "value", "test", "gradient", "metrics", "folds", "error",
-    "origin", "known", "suggest_seconds", "queue_seconds", "seconds", "started", "worker", "attempts",
+    "number", "config", "status", "loss", "value", "test", "gradient", "metrics", "folds", "steps",
+    "step_seconds", "share", "error", "origin", "known", "suggest_seconds", "queue_seconds", "seconds",
+    "started", "worker", "attempts",
 )  # fmt: skip
+
+OUTCOME_COLUMNS: Final = (*TRIAL_COLUMNS[2:13], "seconds")
+"""Those of what the evaluation gave; see `to_outcome`."""
 
 # A number that is there already stays as it is. Not INSERT OR IGNORE: that would also drop,
 # without a word, a row that breaks another constraint.
@@ -115,6 +122,12 @@ def check_header(db: sqlite3.Connection, path: Path) -> None:
             f"a newer fivefold wrote it (schema {schema}; this one knows schema {SCHEMA}).",
             where=str(path),
             hint="Upgrade fivefold.",
+        )
+    if 1 <= schema < SCHEMA:
+        raise JournalError(
+            f"an older fivefold wrote it (schema {schema}; this one knows schema {SCHEMA}).",
+            where=str(path),
+            hint="Run the study again into another directory, or use that version.",
         )
     if schema != SCHEMA:
         raise damaged(path, f"its schema is {schema}")
@@ -170,6 +183,9 @@ def to_row(trial: Trial) -> tuple[Any, ...]:
         None if outcome.gradient is None else to_json(outcome.gradient),
         to_json(outcome.metrics),
         to_json(outcome.folds),
+        to_json(outcome.steps),
+        to_json(outcome.step_seconds),
+        outcome.share,
         to_text(outcome.error),
         trial.origin.value,
         trial.known,
@@ -184,9 +200,25 @@ def to_row(trial: Trial) -> tuple[Any, ...]:
 
 def from_row(row: tuple[Any, ...]) -> Trial:
     """The trial of values of `TRIAL_COLUMNS`."""
-    (number, config, status, loss, value, test, gradient, metrics, folds, error) = row[:10]
-    (origin, known, suggest_seconds, queue_seconds, seconds, started, worker, attempts) = row[10:]
-    outcome = Outcome(
+    origin, known, suggest_seconds, queue_seconds, seconds, started, worker, attempts = row[13:]
+    return Trial(
+        row[0],
+        json.loads(row[1]),
+        to_outcome((*row[2:13], seconds)),
+        Origin(origin),
+        float(suggest_seconds),
+        float(queue_seconds),
+        float(started),
+        worker,
+        attempts,
+        known,
+    )
+
+
+def to_outcome(row: tuple[Any, ...]) -> Outcome:
+    """The outcome of values of `OUTCOME_COLUMNS`."""
+    status, loss, value, test, gradient, metrics, folds, steps, step_seconds, share, error, seconds = row
+    return Outcome(
         Status(status),
         from_number(loss),
         from_number(value),
@@ -196,18 +228,9 @@ def from_row(row: tuple[Any, ...]) -> Trial:
         tuple(json.loads(folds)),
         error,
         float(seconds),
-    )
-    return Trial(
-        number,
-        json.loads(config),
-        outcome,
-        Origin(origin),
-        float(suggest_seconds),
-        float(queue_seconds),
-        float(started),
-        worker,
-        attempts,
-        known,
+        tuple(json.loads(steps)),
+        tuple(json.loads(step_seconds)),
+        float(share),
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from runner.errors import StudyError
-from runner.journal.schema import DATABASE, LOCK, STUDY_FILE
+from runner.record.schema import DATABASE, LOCK, STUDY_FILE
 
 _NEW = ".new"  # suffix of what is being made and not yet in its place
 _LEFT_BY_A_CRASH = {

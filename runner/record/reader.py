@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import JournalError, ResultsError, nearest
-from runner.journal.schema import (
+from runner.record.schema import (
     DATABASE,
     SHARED,
     TRIAL_COLUMNS,
@@ -36,7 +36,7 @@ from runner.trial import Trial
 
 _RUN_COLUMNS = (
     "key", "id", "label", "method", "settings", "problem", "seed", "direction", "metric", "optimum",
-    "budget", "announcement", "end_reason", "failed", "conclusion",
+    "budget", "announcement", "end_reason", "failed", "conclusion", "identity",
 )  # fmt: skip
 _PATIENCE = 20.0  # seconds
 _PAUSE = 0.02
@@ -65,6 +65,9 @@ class RunRecord:
         Empty while the run has not ended.
     failed : bool
         Whether its method failed.
+    identity : str
+        What must stay equal for the run to be gone on with, as JSON text; see
+        `runner.journal.identity`. The problem's space is in it.
     """
 
     id: str
@@ -81,6 +84,7 @@ class RunRecord:
     end_reason: str
     failed: bool
     conclusion: str
+    identity: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Record:
     folder : Path
     name : str
         Of the study.
+    seed : int
+        The study's own.
     created : str
         When the directory was made, ISO 8601 in UTC.
     version : str
@@ -106,6 +112,7 @@ class Record:
 
     folder: Path
     name: str
+    seed: int
     created: str
     version: str
     runs: tuple[RunRecord, ...]
@@ -149,7 +156,7 @@ def read_journal(folder: Path) -> Record:
     ResultsError
         Where there is no study directory; suggests those that are near.
     JournalError
-        Where the journal is damaged, of another program or of a newer version.
+        Where the journal is damaged, of another program or of another version.
     """
     folder = Path(folder)
     path = folder / DATABASE
@@ -171,6 +178,7 @@ def read_journal(folder: Path) -> Record:
         return Record(
             folder,
             json.loads(said["name"]),
+            json.loads(said["seed"]),
             json.loads(said["created"]),
             json.loads(said["version"]),
             tuple(map(_run, runs)),

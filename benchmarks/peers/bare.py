@@ -1,0 +1,25 @@
+"""Plain processes, each with its share of the trials and nothing else to do: what the machine can give."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import random
+
+from benchmarks import clock
+from benchmarks.objectives import Timed, span
+
+
+def measure(scratch, *, work, seconds, trials, lanes):
+    """Evaluate so many trials; no process waits for another."""
+    del scratch
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(lanes) as pool:
+        shares = [(work, seconds, len(range(lane, trials, lanes)), lane) for lane in range(lanes)]
+        spans = list(itertools.chain.from_iterable(pool.starmap(_share, shares, chunksize=1)))
+    return clock.stop() | clock.read(spans, lanes)
+
+
+def _share(work, seconds, trials, seed):
+    objective, rng = Timed(work, seconds), random.Random(seed)
+    return [span(objective({"x": rng.random()})) for _ in range(trials)]

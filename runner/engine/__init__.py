@@ -1,0 +1,9 @@
+"""The engine on Ray Tune: lanes that work through bundles, the scheduler and the deadlines.
+
+=================  =====================================================================
+tuning.py          one Tune experiment that evaluates all that a dispatcher has to give
+watch.py           kills late lanes, counts the lanes, ends the experiment
+trainable.py       the lane: one worker process, which must start fast
+early_stopping.py  whether a trial is to be stopped, by Ray Tune's rules
+=================  =====================================================================
+"""

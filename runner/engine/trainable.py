@@ -1,0 +1,89 @@
+"""A lane: an actor that Tune keeps for the whole study, and that works through one bundle a step.
+
+It is imported by every worker process, so it imports little: what a method's thinking needs comes
+with the first question.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import ray
+from ray import tune
+
+from runner.bundles import Report
+from runner.errors import describe
+from runner.lane import StopperFor, evaluate_tasks
+from runner.problems import Problem
+from runner.trial import Outcome, Status
+from runner.wire import pack_report, unpack_tasks
+
+Sent = tuple[bytes, Sequence[Any]]
+"""A pickle, and references to its large buffers in Ray's object store."""
+
+
+class Minds(Protocol):
+    """`runner.minds.Minds`, which comes with the first question: it would import every method."""
+
+    def think(self, lines: Sequence[str], worker: str) -> Report:
+        """Answer questions."""
+
+
+class Lane(tune.Trainable):
+    """One worker process; each of its steps works through one bundle."""
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        problems: Sequence[Sent] = (),
+        minds: Sent = (b"", ()),
+        path: Sequence[str] = (),
+        timeout: float | None = None,
+        threads: int = 1,
+        stopper_for: Sent | None = None,
+    ) -> None:
+        """Unpickle the problems; what that raises is reported as each trial's failure."""
+        self._timeout, self._threads = timeout, threads
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._sent_minds = minds
+        self._minds: Minds | None = None
+        self._problems: Sequence[Problem] = ()
+        self._stopper_for: StopperFor | None = _opened(*stopper_for) if stopper_for else None
+        self._failure = ""
+        sys.path.extend(folder for folder in path if folder not in sys.path)
+        try:
+            self._problems = [_opened(*problem) for problem in problems]
+        except Exception as error:  # whatever a user's module raises when it is imported here
+            self._failure = f"the problem cannot be loaded on a worker: {describe(error)}"
+
+    def step(self) -> dict[str, Any]:
+        """Work through the bundle in the config."""
+        return {"report": pack_report(self._report()), "done": True}
+
+    def _report(self) -> Report:
+        if "thoughts" in self.config:
+            if self._minds is None:
+                self._minds = _opened(*self._sent_minds)
+            return self._minds.think(self.config["thoughts"].split("\n"), self._worker)
+        tasks = unpack_tasks(self.config["tasks"])
+        if self._failure:
+            failed = Outcome(Status.FAILED, error=self._failure)
+            return Report((failed,) * len(tasks), (0.0,) * len(tasks), 0.0, self._worker)
+        return evaluate_tasks(
+            self._problems, tasks, self._timeout, self._threads, self._worker, self._stopper_for
+        )
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Ready for another bundle at once."""
+        del new_config
+        return True
+
+
+def _opened(content: bytes, buffers: Sequence[Any]) -> Any:
+    """What `_shared` was given; its large arrays lie in the object store and are read-only."""
+    return pickle.loads(content, buffers=ray.get(list(buffers)))

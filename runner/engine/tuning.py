@@ -1,0 +1,132 @@
+"""One Tune experiment that evaluates all that a dispatcher has to give.
+
+What Tune does beside dispatching (loggers, snapshots, checkpoints, progress output) is switched
+off: the journal holds the truth, and each of them costs milliseconds per trial.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray import tune
+from ray._private import worker as ray_worker
+
+from runner.cluster import Connection, environment
+from runner.dispatch import Dispatcher
+from runner.engine.trainable import Lane
+from runner.engine.watch import LaneScheduler, Watch, most_bundles
+from runner.errors import EngineError, FivefoldError, describe
+from runner.minds import Minds
+from runner.problems.loading import objective_folders
+from runner.search.study_search import StudySearch
+from runner.shipping import Parcel, pack
+
+# Each costs time per trial or writes what nobody reads. Our handler of Ctrl-C replaces Tune's,
+# which waits for running trials and a snapshot.
+_SWITCHES = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # the search counts its bundles itself
+    "TUNE_WARN_THRESHOLD_S": "1000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequence[Parcel]) -> None:
+    """Evaluate all that a dispatcher has to give, on the lanes of a connection.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+    connection : Connection
+    problems : sequence of Parcel
+        From `runner.shipping.pack_problems`.
+
+    Raises
+    ------
+    StudyInterrupted
+        After Ctrl-C; finished trials are saved, running ones are given up.
+    JournalError
+        Where the journal cannot be written.
+    EngineError
+        Where Ray fails in a way that is no trial's fault.
+    """
+    study = dispatcher.study
+    # Trainables are kept by name for the whole Ray job: two studies must not share one.
+    name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
+    hooks = len(ray_worker._post_init_hooks)
+    lane = tune.with_parameters(
+        Lane,
+        problems=[_shared(parcel) for parcel in problems],
+        minds=_shared(pack(Minds(dispatcher.minds))),
+        path=[str(Path(folder).resolve()) for folder in (*sys.path, *objective_folders())],
+        timeout=study.trial.timeout,
+        threads=study.trial.threads,
+        stopper_for=_shared(pack(dispatcher.stopper_for)) if dispatcher.stopper_for else None,
+    )
+    tune.register_trainable(name, lane)
+    resources = tune.PlacementGroupFactory([{"CPU": study.trial.cpus, "GPU": study.trial.gpus}])
+    search = StudySearch(dispatcher, lane, resources, most_bundles(connection))
+    scheduler = LaneScheduler(connection.lanes)
+    storage = tempfile.mkdtemp(prefix="fivefold_")
+    try:
+        with environment(_SWITCHES), _quiet():
+            tune.run(
+                name,
+                name=name,
+                search_alg=search,
+                scheduler=scheduler,
+                num_samples=-1,
+                reuse_actors=True,
+                raise_on_failed_trial=False,
+                callbacks=[Watch(dispatcher, search, scheduler, connection)],
+                storage_path=storage,
+                verbose=0,
+            )
+    except FivefoldError:
+        raise
+    except Exception as error:
+        if search.error is not None:
+            raise search.error from None
+        raise EngineError(
+            f"Ray Tune stopped: {describe(error)}",
+            hint="Finished trials are saved; run the same command again to go on.",
+        ) from error
+    finally:
+        search.settle()  # what had come back before an interrupt
+        shutil.rmtree(storage, ignore_errors=True)
+        del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
+    if search.error is not None:
+        raise search.error
+
+
+def _shared(parcel: Parcel) -> tuple[bytes, list[Any]]:
+    """A parcel with its large buffers in the object store, where a whole node shares them."""
+    return parcel.content, [ray.put(np.frombuffer(buffer.raw(), dtype=np.uint8)) for buffer in parcel.buffers]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what Tune and Ray print about lost workers: here these are rows of the table."""
+    logger = logging.getLogger("ray.tune")
+    level, print_message = logger.level, ray_worker.print_to_stdstream
+    logger.setLevel(logging.CRITICAL)
+    ray_worker.print_to_stdstream = lambda *args, **kwargs: None  # Ray has no switch for it
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        ray_worker.print_to_stdstream = print_message

@@ -1,0 +1,43 @@
+"""What a lane does with trials; what it does with questions is in `runner.minds`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from runner.bundles import Report, Task
+from runner.pace import LONGEST_SECONDS
+from runner.problems import Problem, evaluate
+from runner.problems.evaluation import Stops
+from runner.trial import Outcome
+
+StopperFor = Callable[[int, Sequence[Sequence[float]]], Stops]
+"""From a problem's position and the losses by step of the known trials."""
+
+
+def evaluate_tasks(
+    problems: Sequence[Problem],
+    tasks: Sequence[Task],
+    timeout: float | None,
+    threads: int,
+    worker: str,
+    stopper_for: StopperFor | None = None,
+) -> Report:
+    """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`).
+
+    Those that are not begun after `LONGEST_SECONDS` are left: they took longer than was expected,
+    and another lane may be idle.
+    """
+    start = time.perf_counter()
+    outcomes: list[Outcome] = []
+    offsets: list[float] = []
+    for task in tasks:
+        offset = time.perf_counter() - start
+        if outcomes and offset > LONGEST_SECONDS:
+            break
+        stops = None
+        if task.known is not None and stopper_for is not None:
+            stops = stopper_for(task.problem, task.known)
+        outcomes.append(evaluate(problems[task.problem], task.config, task.seed, timeout, threads, stops))
+        offsets.append(offset)
+    return Report(tuple(outcomes), tuple(offsets), time.perf_counter() - start, worker)

@@ -1,0 +1,99 @@
+"""What waits to go to a lane, and the bundles that are made of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from runner.bundles import Bundle, Job, Thought
+from runner.pace import LONGEST_SECONDS, Load
+from runner.trial import WAIT, Answer
+
+
+class Outbox:
+    """Trials and questions that wait for a lane.
+
+    Parameters
+    ----------
+    expected : callable
+        How long the evaluation of a job will take; None for no idea.
+    dear : callable
+        How long a thought will take.
+    timeout : float or None
+        Seconds that a trial may take.
+
+    Attributes
+    ----------
+    jobs : deque of Job
+    thoughts : deque of Thought
+    alone : deque of Job or Thought
+        Those that were with a lane that died: they go first, each by itself.
+    """
+
+    def __init__(
+        self,
+        expected: Callable[[Job], float | None],
+        dear: Callable[[Thought], float | None],
+        timeout: float | None,
+    ) -> None:
+        self.jobs: deque[Job] = deque()
+        self.thoughts: deque[Thought] = deque()
+        self.alone: deque[Job | Thought] = deque()
+        self._expected, self._dear, self._timeout = expected, dear, timeout
+
+    def __len__(self) -> int:
+        return len(self.jobs) + len(self.thoughts) + len(self.alone)
+
+    def put_first(self, jobs: Sequence[Job]) -> None:
+        """Take back what a lane has not begun."""
+        self.jobs.extendleft(reversed(jobs))
+
+    def fill(
+        self, propose: Callable[[], Answer | None], known: Callable[[], bool], most: int
+    ) -> Bundle | Answer:
+        """A bundle, as large as `runner.pace` says; WAIT or DONE where there is nothing to go.
+
+        Parameters
+        ----------
+        propose : callable
+            Makes one more proposal, which adds to what waits, or to what is known; WAIT or DONE
+            where it cannot.
+        known : callable
+            Whether outcomes are known that must be entered before there is a bundle that is not
+            full: they may set free what belongs into it.
+        most : int
+            How many the bundle may hold.
+        """
+        if self.alone:
+            return self._bundle([self.alone.popleft()])
+        start = time.perf_counter()
+        jobs, thoughts = Load(self.jobs, self._expected, most), Load(self.thoughts, self._dear, most)
+        answer = None
+        while answer is None:
+            waited = time.perf_counter() - start
+            if jobs.draw(waited):
+                thoughts.put_back()
+                return self._bundle(jobs.items)
+            if thoughts.draw(waited):
+                jobs.put_back()
+                return self._bundle(thoughts.items)
+            answer = propose()
+        if known():
+            jobs.put_back()
+            thoughts.put_back()
+            return WAIT
+        if thoughts.items:
+            jobs.put_back()
+            return self._bundle(thoughts.items)
+        return self._bundle(jobs.items) if jobs.items else answer
+
+    def _bundle(self, items: Sequence[Job | Thought]) -> Bundle:
+        jobs = tuple(item for item in items if isinstance(item, Job))
+        thoughts = tuple(item for item in items if isinstance(item, Thought))
+        deadline = self._timeout if jobs else None
+        if deadline is not None and len(jobs) > 1:
+            # After that a lane gives back what it has not begun, so one that is still at it is at
+            # a trial that has outlasted the limit. Its members then go alone.
+            deadline += LONGEST_SECONDS
+        return Bundle(jobs, thoughts, deadline)

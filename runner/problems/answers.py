@@ -1,0 +1,128 @@
+"""Any answer of an objective, also a wrong one, turned into an `Outcome`.
+
+A problem answers with a number, or with a mapping that holds the metric and perhaps more. The
+sign turns here and nowhere else: a maximised metric becomes a minimised loss, and its gradient
+with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from runner.errors import ProblemError, clip
+from runner.problems.base import Problem
+from runner.trial import Outcome, Status
+
+_RESERVED = {"loss", "gradient", "test", "folds"}
+_MOST_METRICS = 100
+_MOST_FOLDS = 1000
+_MOST_ERROR_CHARACTERS = 2000
+_MOST_SHORT = 80
+
+
+def judge(problem: Problem, answer: object) -> Outcome:
+    """Turn an objective's answer into an outcome, without its duration.
+
+    Raises
+    ------
+    ProblemError
+        Never for a bad metric (that is INVALID), only for a malformed gradient, test or fold.
+    """
+    sign = sign_of(problem)
+    given: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {problem.metric: answer}
+    key = problem.metric if problem.metric in given else "loss"
+    if key not in given:
+        return Outcome(
+            Status.INVALID,
+            error=sentence(f"the answer has no '{problem.metric}', only {sorted(map(str, given))}."),
+        )
+    value = as_number(given[key])
+    if value is None or not math.isfinite(value):
+        return Outcome(
+            Status.INVALID,
+            error=sentence(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
+        )
+    gradient = given.get("gradient")
+    return Outcome(
+        Status.COMPLETED,
+        loss=sign * value,
+        value=value,
+        test=_test(given.get("test")),
+        gradient=None if gradient is None else _gradient(problem, gradient, sign),
+        metrics=_metrics(given, key),
+        folds=_folds(given.get("folds", ()), sign),
+    )
+
+
+def sign_of(problem: Problem) -> float:
+    """What turns its metric into a loss, and back."""
+    return -1.0 if problem.direction == "maximize" else 1.0
+
+
+def as_number(value: object) -> float | None:
+    """The value as a float, or None where it is no number."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond the largest float
+        return math.inf if value > 0 else -math.inf
+
+
+def _test(given: object) -> float | None:
+    value = as_number(given)
+    if given is not None and value is None:
+        raise ProblemError(f"'test' is {_short(given)}; a number was expected.")
+    return value
+
+
+def _folds(given: object, sign: float) -> tuple[float, ...]:
+    """The losses per fold; ProblemError where they are no short list of numbers."""
+    numbers = [as_number(fold) for fold in given] if isinstance(given, Iterable) else [None]
+    folds = tuple(sign * x for x in numbers if x is not None)
+    if len(folds) < len(numbers) or isinstance(given, str | Mapping):
+        raise ProblemError(f"'folds' is {_short(given)}; a list of numbers was expected.")
+    if len(folds) > _MOST_FOLDS:
+        raise ProblemError(f"'folds' holds {len(folds):,} numbers; at most {_MOST_FOLDS:,} are kept.")
+    return folds
+
+
+def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, float]:
+    if not isinstance(gradient, Mapping):
+        raise ProblemError(
+            f"the gradient is {_short(gradient)}; a mapping of parameters to numbers was expected."
+        )
+    for name in gradient:
+        if name not in problem.space.names:
+            raise ProblemError(f"the gradient names '{name}', which is no parameter.")
+    numbers = {str(name): as_number(value) for name, value in gradient.items()}
+    for name, number in numbers.items():
+        if number is None:
+            raise ProblemError(
+                f"the gradient of '{name}' is {_short(gradient[name])}; a number was expected."
+            )
+    return {name: sign * x for name, x in numbers.items() if x is not None and math.isfinite(x)}
+
+
+def _metrics(given: Mapping[str, Any], key: str) -> dict[str, float]:
+    numbers = (
+        (str(name), as_number(v)) for name, v in given.items() if name not in _RESERVED and name != key
+    )
+    kept = [(name, x) for name, x in numbers if x is not None]
+    return dict(kept[:_MOST_METRICS])
+
+
+def sentence(text: str) -> str:
+    """What an outcome says of itself, at a length that a table can hold."""
+    return clip(text, _MOST_ERROR_CHARACTERS)
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, int | float | str | None) else f"a {type(value).__name__}"
+    return clip(text, _MOST_SHORT)

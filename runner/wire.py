@@ -1,0 +1,118 @@
+"""Bundles and reports as lines of text, one JSON value each: nothing is unpickled on the way.
+
+A trial that a question tells of is one line, the same each time, so that neither side has to write
+or read it twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from runner.bundles import Report, Task
+from runner.thinking import Question, Reply
+from runner.trial import Answer, Origin, Outcome, Status, Trial
+
+_line = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def pack_tasks(tasks: Sequence[Task]) -> str:
+    """Tasks as lines."""
+    return "\n".join(_line([task.problem, task.seed, task.config, task.known]) for task in tasks)
+
+
+def unpack_tasks(text: str) -> list[Task]:
+    """The tasks of `pack_tasks`."""
+    return [Task(*json.loads(line)) for line in text.split("\n")]
+
+
+def pack_question(method: int, run: int, question: Question, completed: Sequence[str]) -> str:
+    """A question as lines, of which the trials have been made already (see `line_of`)."""
+    pending = [_line([p.number, p.config, p.suggest_seconds, p.known]) for p in question.pending]
+    head = _line([method, run, question.number, question.entropy, len(completed), len(pending)])
+    return "\n".join((head, *completed, *pending))
+
+
+def line_of(trial: Trial) -> str:
+    """A trial as a line."""
+    return _line(
+        [
+            trial.number,
+            trial.config,
+            _outcome_list(trial.outcome),
+            trial.origin,
+            trial.suggest_seconds,
+            trial.queue_seconds,
+            trial.started,
+            trial.worker,
+            trial.attempts,
+            trial.known,
+        ]
+    )
+
+
+def trial_of(line: str) -> Trial:
+    """The trial of `line_of`."""
+    number, config, outcome, origin, *rest = json.loads(line)
+    return Trial(number, config, _outcome(outcome), Origin(origin), *rest)
+
+
+def pack_report(report: Report) -> str:
+    """A report as a line."""
+    replies = [
+        [reply.answer.value if isinstance(reply.answer, Answer) else reply.answer, reply.seconds, reply.error]
+        for reply in report.replies
+    ]
+    outcomes = [_outcome_list(outcome) for outcome in report.outcomes]
+    return _line([outcomes, report.offsets, report.seconds, report.worker, replies])
+
+
+def unpack_report(text: str) -> Report:
+    """The report of `pack_report`."""
+    outcomes, offsets, seconds, worker, replies = json.loads(text)
+    return Report(
+        tuple(map(_outcome, outcomes)),
+        tuple(offsets),
+        seconds,
+        worker,
+        tuple(
+            Reply(Answer(answer) if isinstance(answer, str) else answer, thought, error)
+            for answer, thought, error in replies
+        ),
+    )
+
+
+def _outcome_list(outcome: Outcome) -> list[Any]:
+    return [
+        outcome.status,
+        outcome.loss,
+        outcome.value,
+        outcome.test,
+        outcome.gradient,
+        outcome.metrics,
+        outcome.folds,
+        outcome.error,
+        outcome.seconds,
+        outcome.steps,
+        outcome.step_seconds,
+        outcome.share,
+    ]
+
+
+def _outcome(given: Sequence[Any]) -> Outcome:
+    status, loss, value, test, gradient, metrics, folds, error, seconds, steps, step_seconds, share = given
+    return Outcome(
+        Status(status),
+        loss,
+        value,
+        test,
+        gradient,
+        metrics,
+        tuple(folds),
+        error,
+        seconds,
+        tuple(steps),
+        tuple(step_seconds),
+        share,
+    )

@@ -1,0 +1,172 @@
+"""The benchmarks' tables and clocks on made-up figures, and one tiny measurement; no timing is judged."""
+
+import json
+from collections import deque
+
+import pytest
+
+import runner.pace
+from benchmarks import clock, engine
+from benchmarks.bundles import without_bundles
+from benchmarks.measure import ARMS, MeasurementError, apart
+from benchmarks.report import COLUMNS, Reach, Row, compare, section, write
+from benchmarks.rows.savings import worse_p
+
+ROWS = {"short": [Row("a", "b", "1 s")], "long": [Row("c", "d", "2 s")]}
+NOTES = {"short": "How it\n    was done.", "long": "Otherwise."}
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    write(path, "engine", "The engine", "A machine.", ROWS, NOTES)
+    return path
+
+
+def test_a_suite_replaces_its_own_section_only(table):
+    write(table, "methods", "The methods", "Another.", {"x": [Row("e", "f", "3 s")]}, {"x": "So."})
+    before = table.read_text()
+    table.write_text(before + "\nWords of somebody.\n")
+    write(table, "engine", "The engine", "A machine.", {"short": [Row("a", "b", "9 s")]}, {})
+    after = table.read_text()
+    assert section(after, "methods") == section(before, "methods")
+    assert after.endswith("Words of somebody.\n")
+    assert after.startswith(before.partition("<!--")[0])
+    assert after.count("<!-- begin: engine -->") == after.count("<!-- end: engine -->") == 1
+    assert "9 s" in after
+    assert "1 s" not in after
+
+
+def test_rows_of_benchmarks_that_were_not_run_stay(table):
+    write(table, "engine", "The engine", "A machine.", {"short": [Row("a", "b", "9 s")]}, {"short": "New."})
+    lines = section(table.read_text(), "engine").split("\n")
+    assert [line for line in lines if line.startswith("| long")] == ["| long | c | d | 2 s | - | - | - | - |"]
+    assert "- **short**: New." in lines
+    assert "- **long**: Otherwise." in lines
+
+
+def test_the_same_again_changes_nothing(table):
+    before = table.read_bytes()
+    write(table, "engine", "The engine", "A machine.", ROWS, NOTES)
+    assert table.read_bytes() == before
+
+
+def test_a_row_has_every_column(table):
+    rows = [line for line in table.read_text().split("\n") if line.startswith("|")]
+    assert {line.count("|") for line in rows} == {len(COLUMNS) + 1}
+
+
+def test_a_section_without_an_end_is_refused(table):
+    table.write_text(table.read_text().replace("<!-- end: engine -->", ""))
+    with pytest.raises(ValueError, match="no end"):
+        write(table, "engine", "The engine", "A machine.", ROWS, NOTES)
+
+
+def test_medians_and_spread_and_ratios_per_turn():
+    row = compare("a", "b", [1.0, 2.0, 4.0], [4.0, 10.0, 8.0], "s")
+    assert (row.ours, row.theirs) == ("2 s (1 .. 4)", "8 s (4 .. 10)")
+    assert row.ratio == "4 (2 .. 5)"  # of the medians, and the range over the turns
+    assert compare("a", "b", [10.0], [4.0], "/s", more=True).ratio == "2.5"
+    assert compare("a", "ideal", [10.5], 10, "s").ratio == "0.952"
+
+
+@pytest.mark.parametrize(
+    "ours, reach, reached",
+    [
+        ([10.5], Reach(0.95, "ratio"), "yes"),
+        ([10.6], Reach(0.95, "ratio"), "**no**"),
+        ([8.0], Reach(8.0, least=False), "yes"),
+        ([8.1], Reach(8.0, least=False), "**no**"),
+        ([5000.0], Reach(5000), "yes"),
+        ([9.0, 4.0, 1.0], Reach(5.0), "**no**"),
+        ([], Reach(5.0), "not measured"),
+        ([1.0], None, "-"),
+    ],
+)
+def test_targets(ours, reach, reached):
+    assert compare("a", "b", ours, 10.0, "s", reach=reach).reached == reached
+
+
+def test_what_could_not_be_measured_says_so():
+    assert compare("a", "b", [1.0], [], "s").reached == "not measured"
+
+
+def test_the_clock():
+    spans = [(0.0, 2.0, 1), (2.0, 4.0, 1), (3.0, 4.0, 2)]
+    found = clock.read(spans, lanes=2)
+    assert (found["trials"], found["seconds"], found["work"]) == (3, 4.0, 5.0)
+    assert found["utilisation"] == 5 / 8
+    assert (found["up"], found["utilisation_up"]) == (3.0, 1.0)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_clock_compares_the_first_thousand_with_the_last():
+    spans, now = [], 0.0
+    for i in range(4000):
+        began, now = now, now + (0.5 if i < 2000 else 1.0)
+        spans.append((began, now, 1))
+    assert clock.read(spans, lanes=1)["thousands"] == [500.0, 1000.0]
+
+
+def test_lanes_that_never_came_leave_no_figure():
+    assert "utilisation_up" not in clock.read([(0.0, 1.0, 1)], lanes=2)
+
+
+def test_differences_that_are_worse():
+    assert worse_p([0.0, 0.0]) == 1.0
+    assert worse_p([-1.0, -2.0, -3.0, -4.0, -5.0]) > 0.9
+    assert worse_p([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) < 0.05
+
+
+def test_bundles_can_be_switched_off(monkeypatch):
+    monkeypatch.setattr(runner.pace, "MOST_JOBS", runner.pace.MOST_JOBS)  # put back afterwards
+    without_bundles()
+    load = runner.pace.Load(deque(range(9)), lambda _: 0.0, 5)
+    load.draw()
+    assert load.items == [0]
+
+
+@pytest.mark.parametrize("name", engine.BENCHMARKS)
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_benchmark_makes_rows_even_where_nothing_was_measured(name, quick):
+    benchmark = engine.BENCHMARKS[name](quick)
+    rows = benchmark.rows({arm.label: [] for arm in benchmark.arms})
+    assert all(isinstance(row, Row) and row.reached != "yes" for row in rows)
+    assert len({arm.label for arm in benchmark.arms}) == len(benchmark.arms)
+    assert {arm.name for arm in benchmark.arms} <= ARMS.keys()
+    json.dumps([arm.params for arm in benchmark.arms])
+
+
+def test_one_measurement_without_ray():
+    found = apart(
+        "fivefold",
+        {
+            "keys": {"methods": ["random"], "budget": {"trials": 5}},
+            "objective": {"work": "busy", "seconds": 0.001},
+            "workers": 0,
+        },
+    )
+    assert (found["trials"], found["evaluated"], found["rows"]) == (5, 5, 5)
+    assert found["spawned"] < found["first"] < found["last"] <= found["durable"] <= found["finished"]
+    assert found["work"] >= 5 * 0.001
+    assert found["megabytes"] > 0
+
+
+def test_a_measurement_that_fails_says_why():
+    with pytest.raises(MeasurementError, match="there is no such key"):
+        apart("fivefold", {"keys": {"method": ["random"]}, "workers": 0})
+
+
+def test_a_quick_run_writes_its_rows(tmp_path, capsys):
+    path = tmp_path / "RESULTS.md"
+    assert engine.main(["--quick", "--only", "start", "--out", str(path)]) == 0
+    text = section(path.read_text(), "engine")
+    assert "loads no Ray" in text
+    assert "--only start" in text
+    assert "loads no Ray" in capsys.readouterr().out
+
+
+def test_an_unknown_benchmark_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        engine.main(["--only", "quickest"])
+    assert "known are short" in capsys.readouterr().err

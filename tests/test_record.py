@@ -1,0 +1,115 @@
+"""Reading what a study directory holds: live, closed, copied, foreign or of another version."""
+
+import json
+import shutil
+import sqlite3
+import threading
+
+import pytest
+
+from runner.convert.json_form import space_from_json
+from runner.errors import JournalError, ResultsError
+from runner.journal import Journal
+from runner.record import read_journal
+from runner.record.schema import DATABASE
+from tests.studies import MODELS, contents, made, study
+
+RUN = "hill/random/0"
+
+
+def test_a_record_knows_its_study_and_what_its_runs_are(tmp_path):
+    Journal.open(tmp_path, study(seed=7)).close()
+    record = read_journal(tmp_path)
+    assert (record.name, record.seed) == ("small", 7)
+    (told,) = {run.identity for run in record.runs if (run.problem, run.label) == ("models", "sobol")}
+    identity = json.loads(told)
+    assert (identity["method"], identity["settings"]["sequence"]) == ("random", "sobol")
+    params = [[name, form] for name, form in identity["space"].items()]
+    assert space_from_json({"params": params, "forbid": identity["forbid"]}) == MODELS.space
+
+
+@pytest.mark.parametrize(
+    "statement, words",
+    [
+        ("PRAGMA user_version = 7", "a newer fivefold wrote it (schema 7"),
+        ("PRAGMA user_version = 1", "an older fivefold wrote it (schema 1; this one knows schema 2)"),
+        ("PRAGMA user_version = 0", "its schema is 0"),
+        ("PRAGMA application_id = 1", "no journal of fivefold"),
+        ("DELETE FROM meta", "the journal is damaged"),
+    ],
+)
+def test_a_journal_of_another_version_or_program(tmp_path, statement, words):
+    Journal.open(tmp_path, study()).close()
+    with sqlite3.connect(tmp_path / DATABASE) as db:
+        db.execute(statement)
+    db.close()
+    for use in (lambda: Journal.open(tmp_path, study()), lambda: read_journal(tmp_path)):
+        with pytest.raises(JournalError) as caught:
+            use()
+        assert words in str(caught.value)
+        assert caught.value.hint
+
+
+def test_reading_where_there_is_nothing(tmp_path):
+    Journal.open(tmp_path / "digits-mlp", study()).close()
+    for path, words in [
+        (tmp_path / "digit-mlp", "there is no such directory. Did you mean 'digits-mlp'?"),
+        (tmp_path, f"holds no study itself. Did you mean '{tmp_path / 'digits-mlp'}'?"),
+        (tmp_path / "digits-mlp" / "study.yaml", "it is a file"),
+    ]:
+        with pytest.raises(ResultsError) as caught:
+            read_journal(path)
+        assert words in str(caught.value)
+
+
+def test_reading_changes_nothing(tmp_path):
+    live, crashed = tmp_path / "live", tmp_path / "crashed"
+    with Journal.open(live, study()) as journal:
+        journal.record([(RUN, made(i, float(i))) for i in range(5)])
+        shutil.copytree(live, crashed)
+    for folder in (live, crashed):
+        before = contents(folder)
+        assert ("study.db-wal" in before) == (folder == crashed)
+        assert len(read_journal(folder).history(RUN)) == 5
+        assert contents(folder) == before
+    (crashed / "study.db-shm").unlink()  # as a copy by hand may be
+    before = contents(crashed)
+    assert len(read_journal(crashed).history(RUN)) == 5
+    assert contents(crashed) == before
+    with Journal.open(crashed, study()) as journal:
+        assert len(journal.history(RUN)) == 5
+
+
+def test_a_reader_sees_a_growing_table_while_it_is_written(tmp_path):
+    """Writers come and go, the log is folded in, and every reader finds a gapless prefix."""
+    folder, done, wrong = tmp_path / "study", threading.Event(), []
+    Journal.open(folder, study()).close()
+
+    def read():
+        last = 0
+        while not done.is_set() and not wrong:
+            try:
+                numbers = [trial.number for trial in read_journal(folder).history(RUN)]
+                if numbers != list(range(len(numbers))) or len(numbers) < last:
+                    wrong.append(numbers)
+                last = len(numbers)
+            except Exception as error:  # whatever it is, the test shows it
+                wrong.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    number = 0
+    try:
+        for _ in range(6):
+            with Journal.open(folder, study()) as journal:
+                for _ in range(12):
+                    rows = [made(number + i, 1.0, error="x" * 2000) for i in range(20)]
+                    journal.record([(RUN, trial) for trial in rows])
+                    number += 20
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert not wrong
+    assert len(read_journal(folder).history(RUN)) == number
