@@ -16,7 +16,7 @@ help:
 	@echo "make demo    run the quickstart study and show its leaderboard"
 	@echo "make test    format, lint, types and all tests"
 	@echo "make format  put the code into its format"
-	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes about two hours"
+	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes an hour or two"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done

@@ -104,6 +104,8 @@ class Run:
         self.pending: dict[int, Pending] = {trial.number: trial for trial in pending}
         self.end_reason = ""
         self.failed = False
+        # Whether proposals may be made ahead of the results, because they depend on none.
+        self._free = order == "trial" and not method.uses_history and not staged and budget.seconds is None
         self._foreign = list(known)
         self._shown: list[Trial] = []  # what the method knows, by number; in trial order 0, 1, ...
         self._shown_seconds = self._shown_share = 0.0
@@ -231,16 +233,6 @@ class Run:
         return self.method.conclude(self.space, [self.ended[n] for n in sorted(self.ended)])
 
     # -- inside -------------------------------------------------------------------------------
-
-    @property
-    def _free(self) -> bool:
-        """Whether proposals may be made ahead of the results, because they depend on none."""
-        return (
-            self.order == "trial"
-            and not self.method.uses_history
-            and not self.staged
-            and self.budget.seconds is None
-        )
 
     @property
     def _window(self) -> float:

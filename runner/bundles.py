@@ -28,6 +28,8 @@ class Job:
         How often it has been sent, this time included.
     crashes : int
         How many lanes died while it was alone with them.
+    key : (int, str) or None
+        What others of its block find its outcome by; see `runner.sharing`.
     """
 
     run: int
@@ -35,6 +37,7 @@ class Job:
     asked: float
     attempts: int = 1
     crashes: int = 0
+    key: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from runner.outbox import Outbox
 from runner.pace import MOST_JOBS, Pace
 from runner.problems.evaluation import cut
 from runner.runset import RunSet
-from runner.sharing import Key, Shared, key_of
+from runner.sharing import Shared, key_of
 from runner.space import Space
 from runner.study import RunSpec, Study
 from runner.thinking import Question
-from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Status, Trial
+from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Pending, Status, Trial
 from runner.wire import line_of, pack_question, pack_tasks
 
 INTERRUPTED = "interrupted; every finished trial is saved."
@@ -166,7 +166,7 @@ class Dispatcher:
         for thought, reply in zip(bundle.thoughts, report.replies, strict=True):
             pending = self._set.reply(thought.run, reply)
             if pending is not None:
-                self._admit(Job(thought.run, pending, time.monotonic()))
+                self._admit(self._job(thought.run, pending))
         begun = bundle.jobs[: len(report.outcomes)]
         self._outbox.put_first(bundle.jobs[len(begun) :])
         start = time.monotonic() - report.seconds
@@ -236,16 +236,16 @@ class Dispatcher:
         if isinstance(asked, Question):
             self._outbox.thoughts.append(Thought(index, asked))
         else:
-            self._admit(Job(index, asked, time.monotonic()))
+            self._admit(self._job(index, asked))
         return None
 
     def _admit(self, job: Job) -> None:
         """Find the outcome of a proposal, or have it evaluated, or wait for who has it evaluated."""
         spec, config = self.specs[job.run], job.pending.config
         outcome, origin = spec.problem.recall(config, spec.problem_seed), Origin.REPLAYED
-        if outcome is None and (key := self._key(job)) is not None:
-            outcome, origin = self._shared.find(key), Origin.CACHED
-            if outcome is None and not self._shared.claim(key, job):
+        if outcome is None and job.key is not None:
+            outcome, origin = self._shared.find(job.key), Origin.CACHED
+            if outcome is None and not self._shared.claim(job.key, job):
                 return
         if outcome is None:
             self._outbox.jobs.append(job)
@@ -255,11 +255,10 @@ class Dispatcher:
             outcome = cut(spec.problem, outcome, self.stopper_for(task.problem, task.known))
         self._hits.append((job, self._trial(job, outcome, time.monotonic(), "", origin)))
 
-    def _key(self, job: Job) -> Key | None:
-        """What others of the block would find the job's outcome by; None where nothing is shared."""
-        if not self.study.cache or self.specs[job.run].problem.noisy:
-            return None
-        return key_of(self._block[job.run], job.pending.config)
+    def _job(self, run: int, pending: Pending) -> Job:
+        shares = self.study.cache and not self.specs[run].problem.noisy
+        key = key_of(self._block[run], pending.config) if shares else None
+        return Job(run, pending, time.monotonic(), key=key)
 
     def _is_dear(self, run: Run) -> bool:
         return self.thinks_elsewhere and run.thought_seconds > DEAR_SECONDS
@@ -324,8 +323,8 @@ class Dispatcher:
             self._monitor.ended(job.run, trial)
             if trial.origin is Origin.EVALUATED:
                 self._pace.learn(job.run, trial.outcome.seconds)
-                if (key := self._key(job)) is not None:
-                    for waiting in self._shared.settle(key, trial.outcome):
+                if job.key is not None:
+                    for waiting in self._shared.settle(job.key, trial.outcome):
                         self._admit(waiting)
         self._close_finished()
 

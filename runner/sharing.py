@@ -17,9 +17,12 @@ Key = tuple[int, str]
 """A block, and a config as text: 1, 1.0 and true are three configs."""
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def key_of(block: int, config: Config) -> Key:
     """The key of a config in a block."""
-    return block, json.dumps(sorted(config.items()))
+    return block, _encode(sorted(config.items()))
 
 
 class Shared:

@@ -153,7 +153,7 @@ def test_one_measurement_without_ray():
 
 
 def test_a_measurement_that_fails_says_why():
-    with pytest.raises(MeasurementError, match="there is no such key"):
+    with pytest.raises(MeasurementError, match="methods: it is missing"):
         apart("fivefold", {"keys": {"method": ["random"]}, "workers": 0})
 
 

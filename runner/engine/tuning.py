@@ -24,7 +24,7 @@ from ray._private import worker as ray_worker
 from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
 from runner.engine.trainable import Lane
-from runner.engine.watch import LaneScheduler, Watch, most_bundles
+from runner.engine.watch import LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
 from runner.minds import Minds
 from runner.problems.loading import objective_folders
@@ -79,7 +79,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
     )
     tune.register_trainable(name, lane)
     resources = tune.PlacementGroupFactory([{"CPU": study.trial.cpus, "GPU": study.trial.gpus}])
-    search = StudySearch(dispatcher, lane, resources, most_bundles(connection))
+    search = StudySearch(dispatcher, lane, resources, connection.lanes)
     scheduler = LaneScheduler(connection.lanes)
     storage = tempfile.mkdtemp(prefix="fivefold_")
     try:

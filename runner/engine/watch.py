@@ -103,8 +103,8 @@ class Watch(tune.Callback):
         if now - self._looked > _LOOK_SECONDS:
             self._looked = now
             self._connection.look()
-            self._dispatcher.lanes = self._scheduler.lanes = self._connection.lanes
-            self._search.most = most_bundles(self._connection)
+            lanes = self._connection.lanes
+            self._dispatcher.lanes = self._scheduler.lanes = self._search.lanes = lanes
         if self._idle_since is not None and now - self._idle_since > _PATIENCE_SECONDS:
             self._idle_since = None
             free, needs = ray.available_resources().get("CPU", 0.0), self._dispatcher.study.trial.cpus
@@ -114,10 +114,11 @@ class Watch(tune.Callback):
             )
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """After Tune has given free lanes what waits for them: enter what they had sent before."""
+        """After Tune has given free lanes their next bundles: what can be done while they work."""
         if self._ripe:
             self._ripe = False
             self._search.settle()
+        self._search.make_ready()
 
     def _kill_the_late(self, now: float) -> None:
         for trial_id, trial in list(self._running.items()):
@@ -132,15 +133,6 @@ class Watch(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; there is nothing in this one that a copy could use."""
         return {}
-
-
-def most_bundles(connection: Connection) -> int:
-    """How many bundles may be with Tune: where lanes fill the cluster, one waits for each of them.
-
-    Then none of them waits for the driver. Where fewer lanes are wanted than there is room for,
-    Tune would start another lane for a bundle that waits.
-    """
-    return connection.lanes if connection.lanes < connection.room else 2 * connection.lanes
 
 
 def _kill(trial: Any) -> None:

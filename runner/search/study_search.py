@@ -4,13 +4,15 @@ To Tune every trial is one bundle. What a bundle holds, which run it serves and 
 it is the `runner.dispatch.Dispatcher`'s affair; here it only gets a trial id. Nothing may be
 raised into Tune, which would end the whole experiment, so an error is kept for the engine.
 
-What comes back is entered a moment later, where another bundle waits for the lane: the lane gets
-that one first, and works while the journal writes.
+A free lane is given its next bundle before anything else is done: bundles are made ready while the
+lanes work, and what has come back is entered while they work on the next. They wait here and not
+with Tune, which would ask for another lane for each that waits.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Any
 
 from ray.tune.search.search_algorithm import SearchAlgorithm
@@ -18,7 +20,7 @@ from ray.tune.search.search_algorithm import SearchAlgorithm
 from runner.bundles import Bundle
 from runner.dispatch import Cause, Dispatcher
 from runner.search.bundle_trial import BundleTrial
-from runner.trial import Answer
+from runner.trial import DONE
 from runner.wire import unpack_report
 
 
@@ -35,8 +37,8 @@ class StudySearch(SearchAlgorithm):
 
     Attributes
     ----------
-    most : int
-        How many bundles may be with Tune at once.
+    lanes : int
+        How many bundles may be with Tune at once; as many wait here.
     bundles : dict of str to Bundle
         What is on its way, by Tune's trial id.
     killed : set of str
@@ -47,14 +49,15 @@ class StudySearch(SearchAlgorithm):
         What ended the study early.
     """
 
-    def __init__(self, dispatcher: Dispatcher, lane: type, resources: Any, most: int) -> None:
-        self.most = most
+    def __init__(self, dispatcher: Dispatcher, lane: type, resources: Any, lanes: int) -> None:
+        self.lanes = lanes
         self.bundles: dict[str, Bundle] = {}
         self.killed: set[str] = set()
         self.started: dict[str, float] = {}
         self.error: Exception | None = None
         self._dispatcher, self._lane, self._resources = dispatcher, lane, resources
         self._experiment: Any = None
+        self._ready: deque[Bundle] = deque()
         self._back: list[tuple[Bundle, str | Cause, float]] = []  # with a report or what befell it
 
     def add_configurations(self, experiments: Any) -> None:
@@ -63,32 +66,39 @@ class StudySearch(SearchAlgorithm):
 
     def next_trial(self) -> BundleTrial | None:
         """The next bundle; None while all that is left is on its way, and at the end."""
-        if self._back:
-            if len(self.bundles) > len(self.started):  # a bundle waits: it goes first
-                return None
-            self.settle()
-        if self.is_finished() or len(self.bundles) >= self.most:
+        if self.is_finished() or len(self.bundles) >= self.lanes:
             return None
+        if not self._ready:
+            self.settle()
+            self.make_ready(1)
+        if not self._ready:
+            return None
+        bundle = self._ready.popleft()
+        trial = BundleTrial(
+            self._experiment.run_identifier,
+            self._lane,
+            self._dispatcher.message(bundle),
+            self._experiment.storage,
+            self._resources,
+            thoughts=bool(bundle.thoughts),
+        )
+        self.bundles[trial.trial_id] = bundle
+        return trial
+
+    def make_ready(self, count: int | None = None) -> None:
+        """Have so many bundles ready, by default one for each lane; at the end Tune is told so."""
         try:
-            bundle = self._dispatcher.ask()
-            if isinstance(bundle, Answer):
-                if bundle is Answer.DONE:
+            while self.error is None and len(self._ready) < (self.lanes if count is None else count):
+                bundle = self._dispatcher.ask()
+                if isinstance(bundle, Bundle):
+                    self._ready.append(bundle)
+                    continue
+                if bundle is DONE and not self._ready:
                     self.set_finished()
-                return None
-            trial = BundleTrial(
-                self._experiment.run_identifier,
-                self._lane,
-                self._dispatcher.message(bundle),
-                self._experiment.storage,
-                self._resources,
-                thoughts=bool(bundle.thoughts),
-            )
+                return
         except Exception as error:  # kept for the engine, which raises it
             self.error = error
             self.set_finished()
-            return None
-        self.bundles[trial.trial_id] = bundle
-        return trial
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
