@@ -45,7 +45,7 @@ class Parcel:
 
 
 def pack_problems(problems: Sequence[Problem]) -> tuple[Parcel, ...]:
-    """The problems with their data, one by one.
+    """The problems with their data, one by one; nothing (None) of those that are never evaluated.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def pack_problems(problems: Sequence[Problem]) -> tuple[Parcel, ...]:
     parcels: list[Parcel] = []
     for problem in problems:
         try:
-            parcels.append(pack(problem))
+            parcels.append(pack(None if problem.recalls_all else problem))
         except Exception as error:  # whatever a user's object raises
             raise ProblemError(
                 f"it cannot be sent to a worker: {describe(error)}.",

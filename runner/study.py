@@ -195,12 +195,7 @@ class Study:
         )
         with _place(where):
             _ = study.runs  # prepares every method for every space: refuses what cannot be searched
-            if study.scheduler.name != "none" and not any(map(study.staged, problems)):
-                raise StudyError(
-                    "no problem of this study answers step by step, so there is nothing to stop early.",
-                    where="scheduler",
-                    hint="Leave it out, or give a problem steps: @problem(..., steps=10).",
-                )
+            _check_scheduler(study)
         return study
 
     @cached_property
@@ -299,6 +294,26 @@ class Study:
         labels = [label for label, _ in self.methods]
         keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
         return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def _check_scheduler(study: Study) -> None:
+    """Raise StudyError where the scheduler could stop nothing."""
+    if study.scheduler.name == "none":
+        return
+    steps = max(problem.steps for problem in study.problems)
+    if steps == 1:
+        raise StudyError(
+            "no problem of this study answers step by step, so there is nothing to stop early.",
+            where="scheduler",
+            hint="Leave it out, or give a problem steps: @problem(..., steps=10).",
+        )
+    if study.scheduler.grace >= steps:
+        raise StudyError(
+            f"got {study.scheduler.grace}; a full evaluation has {steps} steps, so nothing is stopped before "
+            "its end.",
+            where="scheduler.grace",
+            hint=f"Take 1 to {steps - 1}.",
+        )
 
 
 def _check_name(name: str) -> None:

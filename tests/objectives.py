@@ -94,3 +94,10 @@ def deadly(config):
     """Works for a second, then takes its process along."""
     time.sleep(1.0)
     os._exit(1)
+
+
+@problem(space={"x": {"float": [0, 1]}}, direction="maximize", steps=6)
+def stepwise(config, seed):
+    """Nearer to its value at each of six steps."""
+    for step in range(1, 7):
+        yield {"loss": config["x"] + (seed % 7) / step, "step": step}

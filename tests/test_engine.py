@@ -2,12 +2,17 @@
 
 import dataclasses
 import logging
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from ray._private import worker as ray_worker
 
 from runner.dispatch import Dispatcher
+from runner.engine.early_stopping import stopper_maker
 from runner.engine.tuning import run_on_ray
 from runner.engine.watch import LaneScheduler
 from runner.errors import JournalError
@@ -22,13 +27,13 @@ from tests.studies import study
 OBJECTIVES = f"{Path(__file__).parent / 'objectives.py'}"
 
 
-def play(made, folder, connection):
+def play(made, folder, connection, stopper_for=None):
     """Run a study; without a connection in this process."""
     with Journal.open(folder, made) as journal:
-        dispatcher = Dispatcher(made, journal)
+        dispatcher = Dispatcher(made, journal, None, stopper_for)
         if connection is None:
             dispatcher.begin(1, "here")
-            run_in_process(dispatcher)
+            run_in_process(dispatcher, stopper_for)
         else:
             dispatcher.begin(connection.lanes, connection.where, apart=True)
             run_on_ray(dispatcher, connection, pack_problems(made.problems))
@@ -208,3 +213,83 @@ def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
     b.status = "TERMINATED"
     a.status = "ERROR"
     assert scheduler.choose_trial_to_run(controller) is None
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("scheduler", ["asha", {"median": {"least": 2}}])
+def test_what_is_stopped_early_is_the_same_on_any_number_of_lanes(ray_lanes, tmp_path, scheduler):
+    made = Study.build(
+        name="staged",
+        problems=[f"{OBJECTIVES}:stepwise"],
+        methods=["random", "tpe"],
+        seeds=2,
+        budget={"trials": 8},
+        parallel=2,
+        scheduler=scheduler,
+    )
+    stopper_for = stopper_maker(made.scheduler, [problem.steps for problem in made.problems])
+    here = play(made, tmp_path / "0", None, stopper_for)
+    there = play(made, tmp_path / "2", ray_lanes, stopper_for)
+    assert table(there) == table(here)
+    for trials in here.values():
+        assert Status.STOPPED in {trial.status for trial in trials}
+        assert len(trials) > 8
+        spent = sum(trial.outcome.share for trial in trials)
+        assert 8 - 1e-9 <= spent < 9, "full evaluations, of which the last may begin before they are spent"
+        assert all(trial.outcome.share == 1.0 for trial in trials if trial.valid)
+
+
+GROWS = """
+import ray
+from ray.cluster_utils import Cluster
+from runner import Float, Study, problem, run
+from runner.monitor import Monitor
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000})
+ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+
+
+@problem(space={"x": Float(0, 1)})
+def slow(config):
+    import os
+    import time
+
+    time.sleep(0.05)
+    return {"loss": config["x"], "pid": os.getpid()}
+
+
+class Grow(Monitor):
+    trials = 0
+
+    def ended(self, index, trial):
+        self.trials += 1
+        if self.trials == 40:
+            cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
+
+
+study = Study.build(name="grow", problems=[slow], methods=["random"], seeds=1, budget={"trials": 600})
+trials = run(study, out="out", monitor=Grow()).trials
+print(len(trials), trials["metrics/pid"].nunique())
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+@pytest.mark.ray
+def test_lanes_come_up_with_the_nodes_of_a_cluster(tmp_path):
+    script = tmp_path / "grow.py"
+    script.write_text(GROWS, encoding="utf-8")
+    # The address of this cluster is written where others would find it, so it gets a place of its
+    # own, with a short name, as the names of sockets must be.
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        Path(place, "ray").mkdir()
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"RAY_TMPDIR": place},
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["600", "3"], "one lane at the start, two more later"

@@ -215,3 +215,14 @@ def test_what_methods_announce_is_said_once_for_all_seeds():
     assert list(made.announcements) == [("branin", "random"), ("branin", "grid")]
     assert made.announcements["branin", "random"] == ""
     assert made.announcements["branin", "grid"].startswith("9 grid points")
+
+
+def test_a_scheduler_that_could_stop_nothing_is_refused():
+    keys = {"name": "s", "methods": ["random"], "budget": {"trials": 3}}
+    stepwise = problem({"x": {"float": [0, 1]}}, steps=4)(lambda config: iter([config["x"]] * 4))
+    made = Study.build(problems=["branin", stepwise], scheduler="asha", **keys)
+    assert [made.staged(one) for one in made.problems] == [False, True]
+    with pytest.raises(StudyError, match="scheduler: no problem of this study answers step by step"):
+        Study.build(problems=["branin"], scheduler="asha", **keys)
+    with pytest.raises(StudyError, match=r"scheduler.grace: got 4; .* has 4 steps, .* Take 1 to 3"):
+        Study.build(problems=[stepwise], scheduler={"asha": {"grace": 4}}, **keys)

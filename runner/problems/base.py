@@ -51,6 +51,8 @@ class Problem(ABC):
         The config that one would use without any search.
     steps : int
         How many steps a full evaluation has, where it answers step by step; else 1.
+    recalls_all : bool
+        Whether `recall` knows every outcome, so that nothing is ever evaluated.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Problem(ABC):
     minimisers: tuple[Config, ...] = ()
     default: Config | None = None
     steps: int = 1
+    recalls_all: bool = False
 
     @abstractmethod
     def evaluate(self, config: Config, seed: int) -> Answer:

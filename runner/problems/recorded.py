@@ -87,6 +87,8 @@ class RecordedProblem(Problem):
     Outcomes without a loss are replayed too; see `runner.record.recording.recording_of`.
     """
 
+    recalls_all = True
+
     def __init__(
         self,
         recorded: str | Path,
