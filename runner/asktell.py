@@ -110,6 +110,7 @@ class Run:
         self._shown: list[Trial] = []  # what the method knows, by number; in trial order 0, 1, ...
         self._shown_seconds = self._shown_share = 0.0
         self._asked = False  # a question is out, and unanswered
+        self._known = 0  # how many trials the method knew when it was asked last
         self._next = 0
         self._settled = 0  # trials 0 .. _settled - 1 have all ended
         self._thinking = 0.0  # seconds spent on the proposal of number _next so far
@@ -135,12 +136,16 @@ class Run:
     @property
     def slots(self) -> int:
         """How many proposals could be made before another trial must end, at the most."""
+        return int(max(0, min(self._window - self._ahead, self.remaining)))
+
+    @property
+    def remaining(self) -> int:
+        """How many proposals could be made until the run ends, at the most."""
         if self.end_reason:
             return 0
-        limit = math.inf
-        if self.budget.trials is not None:
-            limit = math.ceil(self.budget.trials - self._spent_trials)
-        return int(max(0, min(self._window - self._ahead, limit, _MOST_SLOTS)))
+        if self.budget.trials is None:
+            return _MOST_SLOTS
+        return min(_MOST_SLOTS, max(0, math.ceil(self.budget.trials - self._spent_trials)))
 
     @property
     def progress(self) -> float:
@@ -185,6 +190,7 @@ class Run:
             if not self._show_one_more():  # it may leave some of what was held back for it
                 return WAIT
         self._asked = True
+        self._known = 0 if self._free else len(self._shown)
         return Question(self._next, *self._history(), self.entropy)
 
     def answer(self, reply: Reply) -> Pending | Answer | None:
@@ -208,7 +214,7 @@ class Run:
                 self._fail("the method waits although nothing is pending")
                 return DONE
             return None if self._show_one_more() else WAIT
-        pending = Pending(self._next, reply.answer, self._thinking, 0 if self._free else len(self._shown))
+        pending = Pending(self._next, reply.answer, self._thinking, self._known)
         self.thought_seconds, self._thinking = self._thinking, 0.0
         self.pending[self._next] = pending
         self._next += 1

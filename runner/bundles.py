@@ -42,11 +42,23 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """One question on its way to a lane, and how many lanes died while it was alone with them."""
+    """One question on its way to a lane.
+
+    Attributes
+    ----------
+    run : int
+        Position of its run in the study.
+    question : Question
+    crashes : int
+        How many lanes died while it was alone with them.
+    goes_on : bool
+        Whether the lane evaluates the answer at once.
+    """
 
     run: int
     question: Question
     crashes: int = 0
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,9 @@ class Bundle:
     jobs: tuple[Job, ...]
     thoughts: tuple[Thought, ...] = ()
     deadline: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.jobs) + len(self.thoughts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ from runner.wire import line_of, pack_question, pack_tasks
 INTERRUPTED = "interrupted; every finished trial is saved."
 DEAR_SECONDS = 0.003
 """A method whose last proposal took longer is asked on a lane."""
+SHORT_SECONDS = 0.05
+"""A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
 
 Cause = Literal["crash", "timeout"]
@@ -85,7 +87,7 @@ class Dispatcher:
         self._set = RunSet(self.runs, self._is_dear)
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
-        self._out = 0  # bundles that are with lanes
+        self._out = self._flying = 0  # bundles that are with lanes, and what they hold
         positions = {id(problem): i for i, problem in enumerate(study.problems)}
         self._problem = [positions[id(spec.problem)] for spec in self.specs]
         self._pace = Pace(self._problem)
@@ -158,24 +160,30 @@ class Dispatcher:
         self._close_finished()
         if isinstance(answer, Bundle):
             self._out += 1
+            self._flying += len(answer)
         return answer
 
     def tell(self, bundle: Bundle, report: Report) -> None:
         """Enter what a lane says of a bundle: into the journal, then into the runs."""
         self._out -= 1
+        self._flying -= len(bundle)
+        ended = []
         for thought, reply in zip(bundle.thoughts, report.replies, strict=True):
             pending = self._set.reply(thought.run, reply)
-            if pending is not None:
-                self._admit(self._job(thought.run, pending))
+            if pending is None:
+                continue
+            job = self._job(thought.run, pending)
+            if reply.outcome is None:
+                self._admit(job)
+            else:
+                started = time.monotonic() - reply.outcome.seconds
+                ended.append((job, self._trial(job, reply.outcome, started, report.worker)))
         begun = bundle.jobs[: len(report.outcomes)]
         self._outbox.put_first(bundle.jobs[len(begun) :])
         start = time.monotonic() - report.seconds
-        self._enter(
-            [
-                (job, self._trial(job, outcome, start + offset, report.worker))
-                for job, outcome, offset in zip(begun, report.outcomes, report.offsets, strict=True)
-            ]
-        )
+        for job, outcome, offset in zip(begun, report.outcomes, report.offsets, strict=True):
+            ended.append((job, self._trial(job, outcome, start + offset, report.worker)))
+        self._enter(ended)
 
     def lose(self, bundle: Bundle, cause: Cause, seconds: float) -> None:
         """A lane died with a bundle, or was killed at the bundle's deadline.
@@ -184,8 +192,10 @@ class Dispatcher:
         has timed out, or crashed once more.
         """
         self._out -= 1
-        if len(bundle.jobs) + len(bundle.thoughts) > 1:
-            self._outbox.alone.extend(bundle.thoughts)
+        self._flying -= len(bundle)
+        thoughts = [dataclasses.replace(thought, goes_on=False) for thought in bundle.thoughts]
+        if len(bundle) > 1 or any(thought.goes_on for thought in bundle.thoughts):
+            self._outbox.alone.extend(thoughts)
             self._outbox.alone.extend(
                 dataclasses.replace(job, attempts=job.attempts + 1) for job in bundle.jobs
             )
@@ -221,8 +231,16 @@ class Dispatcher:
     # -- what goes out --------------------------------------------------------------------------
 
     def _fill(self) -> Bundle | Answer:
-        """A bundle; WAIT, also where known outcomes must be entered first; DONE."""
-        most = max(1, (self._set.slots + len(self._outbox)) // (2 * self.lanes))
+        """A bundle; WAIT, also where known outcomes must be entered first; DONE.
+
+        It takes the share that leaves two for every lane: of what there is to do at a time, which
+        is with the lanes, waits, or can be proposed; and of all that will ever be proposed, so that
+        bundles shrink towards the end of the study.
+        """
+        waiting = len(self._outbox)
+        at_a_time = self._set.slots + waiting + self._flying
+        at_all = self._set.remaining + waiting
+        most = max(1, min(at_a_time, at_all) // (2 * self.lanes))
         return self._outbox.fill(self._propose, lambda: bool(self._hits), most)
 
     def _propose(self) -> Answer | None:
@@ -234,7 +252,7 @@ class Dispatcher:
             return answer
         index, asked = answer
         if isinstance(asked, Question):
-            self._outbox.thoughts.append(Thought(index, asked))
+            self._outbox.thoughts.append(Thought(index, asked, goes_on=self._goes_on(index)))
         else:
             self._admit(self._job(index, asked))
         return None
@@ -260,6 +278,21 @@ class Dispatcher:
         key = key_of(self._block[run], pending.config) if shares else None
         return Job(run, pending, time.monotonic(), key=key)
 
+    def _goes_on(self, run: int) -> bool:
+        """Whether a lane that thinks for a run should evaluate the answer, too: it would be waited for.
+
+        Not where the evaluation is long, or may be known: in a finite space others may have wanted
+        the config.
+        """
+        expected, problem = self._pace.expected(run), self.specs[run].problem
+        return (
+            expected is not None
+            and expected < SHORT_SECONDS
+            and bool(problem.space.continuous)
+            and not problem.recalls_all
+            and not self.runs[run].staged
+        )
+
     def _is_dear(self, run: Run) -> bool:
         return self.thinks_elsewhere and run.thought_seconds > DEAR_SECONDS
 
@@ -270,7 +303,8 @@ class Dispatcher:
             if trial.number not in lines:
                 lines[trial.number] = line_of(trial)
             told.append(lines[trial.number])
-        return pack_question(self._mind[thought.run], thought.run, thought.question, told)
+        then = (self._problem[thought.run], self.specs[thought.run].problem_seed) if thought.goes_on else None
+        return pack_question(self._mind[thought.run], thought.run, thought.question, told, then)
 
     # -- what comes back ------------------------------------------------------------------------
 

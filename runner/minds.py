@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from runner.bundles import Report
 from runner.errors import SpaceError, describe
@@ -12,8 +12,10 @@ from runner.methods.base import Method
 from runner.seeds import proposal_rng
 from runner.space import Space
 from runner.thinking import Question, Reply
-from runner.trial import Answer, Config, Pending, Trial
-from runner.wire import trial_of
+from runner.trial import Answer, Config, Outcome, Trial
+from runner.wire import trial_of, unpack_questions
+
+Evaluate = Callable[[int, int, Config], Outcome]
 
 
 def think(method: Method, space: Space, question: Question) -> Reply:
@@ -55,21 +57,27 @@ class Minds:
         self._methods = methods
         self._told: dict[int, dict[int, tuple[str, Trial]]] = {}
 
-    def think(self, lines: Sequence[str], worker: str) -> Report:
-        """Answer the questions of `pack_thoughts`."""
+    def think(self, lines: Sequence[str], worker: str, evaluate: Evaluate) -> Report:
+        """Answer the questions of `runner.wire.pack_question`.
+
+        Parameters
+        ----------
+        lines : sequence of str
+        worker : str
+            Who thinks.
+        evaluate : callable
+            From a problem's position, a seed and a config to the outcome; for answers that are to
+            be evaluated at once.
+        """
         start = time.perf_counter()
-        replies: list[Reply] = []
-        at = 0
-        while at < len(lines):
-            position, run, number, entropy, completed, pending = json.loads(lines[at])
-            told = lines[at + 1 : at + 1 + completed]
-            open_ = lines[at + 1 + completed : at + 1 + completed + pending]
-            at += 1 + completed + pending
-            question = Question(
-                number, self._trials(run, told), [Pending(*json.loads(line)) for line in open_], entropy
-            )
-            method, space = self._methods[position]
-            replies.append(think(method, space, question))
+        replies = []
+        for asked in unpack_questions(lines):
+            method, space = self._methods[asked.method]
+            known = self._trials(asked.run, asked.told)
+            reply = think(method, space, dataclasses.replace(asked.question, completed=known))
+            if asked.then is not None and isinstance(reply.answer, dict):
+                reply = dataclasses.replace(reply, outcome=evaluate(*asked.then, reply.answer))
+            replies.append(reply)
         return Report(seconds=time.perf_counter() - start, worker=worker, replies=tuple(replies))
 
     def _trials(self, run: int, lines: Sequence[str]) -> list[Trial]:

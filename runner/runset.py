@@ -36,6 +36,11 @@ class RunSet:
         """How many proposals could be made at once, at the most."""
         return sum(self.runs[index].slots for _, index in self._ready)
 
+    @property
+    def remaining(self) -> int:
+        """How many proposals could be made until all runs have ended, at the most."""
+        return sum(run.remaining for run in self.runs)
+
     def ask(self) -> tuple[int, Pending | Question] | Answer:
         """A run's position and its next trial, or what its method is to be asked elsewhere.
 

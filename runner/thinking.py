@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.trial import Answer, Config, Pending, Trial
+from runner.trial import Answer, Config, Outcome, Pending, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,11 @@ class Reply:
         How long it thought.
     error : str
         A sentence, where the method raised or proposed outside the space.
+    outcome : Outcome or None
+        Of the config, where it was evaluated at once.
     """
 
     answer: Config | Answer | None
     seconds: float
     error: str = ""
+    outcome: Outcome | None = None

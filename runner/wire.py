@@ -7,12 +7,13 @@ or read it twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.bundles import Report, Task
 from runner.thinking import Question, Reply
-from runner.trial import Answer, Origin, Outcome, Status, Trial
+from runner.trial import Answer, Origin, Outcome, Pending, Status, Trial
 
 _line = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -27,11 +28,57 @@ def unpack_tasks(text: str) -> list[Task]:
     return [Task(*json.loads(line)) for line in text.split("\n")]
 
 
-def pack_question(method: int, run: int, question: Question, completed: Sequence[str]) -> str:
-    """A question as lines, of which the trials have been made already (see `line_of`)."""
+def pack_question(
+    method: int,
+    run: int,
+    question: Question,
+    completed: Sequence[str],
+    then: tuple[int, int] | None = None,
+) -> str:
+    """A question as lines, of which the trials have been made already (see `line_of`).
+
+    Parameters
+    ----------
+    then : (int, int), optional
+        Problem and seed, where the answer is to be evaluated at once.
+    """
     pending = [_line([p.number, p.config, p.suggest_seconds, p.known]) for p in question.pending]
-    head = _line([method, run, question.number, question.entropy, len(completed), len(pending)])
-    return "\n".join((head, *completed, *pending))
+    head = [method, run, question.number, question.entropy, len(completed), len(pending), then]
+    return "\n".join((_line(head), *completed, *pending))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as a lane reads it.
+
+    Attributes
+    ----------
+    method, run : int
+        Positions in the study.
+    question : Question
+        Without the trials that have ended.
+    told : sequence of str
+        These, one a line.
+    then : (int, int) or None
+        Problem and seed, where the answer is to be evaluated at once.
+    """
+
+    method: int
+    run: int
+    question: Question
+    told: Sequence[str]
+    then: tuple[int, int] | None
+
+
+def unpack_questions(lines: Sequence[str]) -> Iterator[Asked]:
+    """The questions of `pack_question`."""
+    at = 0
+    while at < len(lines):
+        method, run, number, entropy, completed, pending, then = json.loads(lines[at])
+        told = lines[at + 1 : at + 1 + completed]
+        at += 1 + completed + pending
+        open_ = [Pending(*json.loads(line)) for line in lines[at - pending : at]]
+        yield Asked(method, run, Question(number, (), open_, entropy), told, tuple(then) if then else None)
 
 
 def line_of(trial: Trial) -> str:
@@ -61,7 +108,12 @@ def trial_of(line: str) -> Trial:
 def pack_report(report: Report) -> str:
     """A report as a line."""
     replies = [
-        [reply.answer.value if isinstance(reply.answer, Answer) else reply.answer, reply.seconds, reply.error]
+        [
+            reply.answer.value if isinstance(reply.answer, Answer) else reply.answer,
+            reply.seconds,
+            reply.error,
+            None if reply.outcome is None else _outcome_list(reply.outcome),
+        ]
         for reply in report.replies
     ]
     outcomes = [_outcome_list(outcome) for outcome in report.outcomes]
@@ -77,8 +129,13 @@ def unpack_report(text: str) -> Report:
         seconds,
         worker,
         tuple(
-            Reply(Answer(answer) if isinstance(answer, str) else answer, thought, error)
-            for answer, thought, error in replies
+            Reply(
+                Answer(answer) if isinstance(answer, str) else answer,
+                thought,
+                error,
+                None if outcome is None else _outcome(outcome),
+            )
+            for answer, thought, error, outcome in replies
         ),
     )
 

@@ -17,6 +17,7 @@ from runner.lane import evaluate_tasks
 from runner.minds import Minds
 from runner.monitor import Monitor
 from runner.pace import LONGEST_SECONDS
+from runner.problems import evaluate
 from runner.problems.base import FunctionProblem
 from runner.space import Choice, Int, Space
 from runner.trial import DONE, WAIT, Origin, Outcome, Pending, Status
@@ -62,7 +63,12 @@ def work(dispatcher, bundle, worker="lane"):
     """What a lane does with a bundle, by way of the text that it is sent."""
     text = dispatcher.message(bundle)
     if bundle.thoughts:
-        report = Minds(dispatcher.minds).think(text.split("\n"), worker)
+        problems = dispatcher.study.problems
+
+        def at_once(problem, seed, config):
+            return evaluate(problems[problem], config, seed)
+
+        report = Minds(dispatcher.minds).think(text.split("\n"), worker, at_once)
     else:
         report = evaluate_tasks(dispatcher.study.problems, unpack_tasks(text), None, 1, worker)
     return unpack_report(pack_report(report))

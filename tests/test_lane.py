@@ -44,6 +44,10 @@ def test_a_lane_gives_back_what_it_has_not_begun_after_a_second(monkeypatch, sec
     assert [outcome.loss for outcome in report.outcomes] == [float(i) for i in range(begun)]
 
 
+def never(problem, seed, config):
+    raise AssertionError("nothing was to be evaluated")
+
+
 def outcome(config):
     loss = config["x"] ** 2 + config["n"] + (config["c"] == "a")
     gradient = {"x": 2 * config["x"]}
@@ -61,7 +65,7 @@ def test_a_method_answers_the_same_on_a_lane(name):
         pending = [Pending(number - 1, trials[number - 1].config)]
         question = Question(number, known, pending, entropy)
         text = pack_question(1, 5, question, [line_of(trial) for trial in known])
-        (reply,) = minds.think(text.split("\n"), "lane").replies
+        (reply,) = minds.think(text.split("\n"), "lane", never).replies
         assert reply.answer == think(method, SPACE, question).answer == trials[number].config
         assert reply.seconds > 0
 
@@ -84,7 +88,7 @@ def test_several_questions_are_answered_in_their_order():
         pack_question(0, run, question, [line_of(t) for t in question.completed])
         for run, question in enumerate(questions)
     )
-    replies = minds.think(text.split("\n"), "lane").replies
+    replies = minds.think(text.split("\n"), "lane", never).replies
     assert replies[0].error == "the method raised ZeroDivisionError: odd"
     assert replies[1].answer is WAIT
     assert set(replies[2].answer) == {"x", "n", "c"}
@@ -101,3 +105,20 @@ def test_a_trial_that_was_told_of_before_is_the_same_object():
     changed = minds._trials(0, [lines[2], lines[1]])
     assert changed[0].number == 2
     assert changed[1] is first[1]
+
+
+def test_an_answer_is_evaluated_at_once_where_that_was_asked_for():
+    minds, method, seen = Minds([(make_method("random"), SPACE)]), make_method("random"), []
+
+    def at_once(problem, seed, config):
+        seen.append((problem, seed, config))
+        return outcome(config)
+
+    questions = [
+        pack_question(0, i, Question(i, [], [], 7), [], then) for i, then in enumerate([None, (3, 9)])
+    ]
+    plain, evaluated = minds.think("\n".join(questions).split("\n"), "lane", at_once).replies
+    assert plain.outcome is None
+    assert seen == [(3, 9, evaluated.answer)]
+    assert evaluated.outcome == outcome(evaluated.answer)
+    assert evaluated.answer == think(method, SPACE, Question(1, [], [], 7)).answer

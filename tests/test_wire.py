@@ -20,7 +20,9 @@ from runner.wire import (
 from tests.studies import OUTCOMES, SCALARS, TEXT, TRIALS
 
 CONFIGS = st.dictionaries(TEXT, SCALARS, max_size=3)
-REPLIES = st.builds(Reply, CONFIGS | st.sampled_from([WAIT, DONE]), st.floats(0, 10), TEXT)
+REPLIES = st.builds(
+    Reply, CONFIGS | st.sampled_from([WAIT, DONE]), st.floats(0, 10), TEXT, st.none() | OUTCOMES
+)
 
 
 @given(st.lists(OUTCOMES, max_size=4), st.lists(REPLIES, max_size=3))
@@ -56,5 +58,5 @@ def test_a_question_is_a_line_for_each_trial_that_it_tells_of(trials, configs):
     lines = pack_question(1, 2, Question(9, trials, pending, 2**127), [line_of(t) for t in trials]).split(
         "\n"
     )
-    assert json.loads(lines[0]) == [1, 2, 9, 2**127, len(trials), len(pending)]
+    assert json.loads(lines[0]) == [1, 2, 9, 2**127, len(trials), len(pending), None]
     assert len(lines) == 1 + len(trials) + len(pending)

@@ -10,7 +10,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import ray
@@ -19,9 +19,10 @@ from ray import tune
 from runner.bundles import Report
 from runner.errors import describe
 from runner.lane import StopperFor, evaluate_tasks
-from runner.problems import Problem
-from runner.trial import Outcome, Status
-from runner.wire import pack_report, unpack_tasks
+from runner.problems import Problem, evaluate
+from runner.thinking import Reply
+from runner.trial import Config, Outcome, Status
+from runner.wire import pack_report, unpack_questions, unpack_tasks
 
 Sent = tuple[bytes, Sequence[Any]]
 """A pickle, and references to its large buffers in Ray's object store."""
@@ -30,7 +31,9 @@ Sent = tuple[bytes, Sequence[Any]]
 class Minds(Protocol):
     """`runner.minds.Minds`, which comes with the first question: it would import every method."""
 
-    def think(self, lines: Sequence[str], worker: str) -> Report:
+    def think(
+        self, lines: Sequence[str], worker: str, evaluate: Callable[[int, int, Config], Outcome]
+    ) -> Report:
         """Answer questions."""
 
 
@@ -67,9 +70,7 @@ class Lane(tune.Trainable):
 
     def _report(self) -> Report:
         if "thoughts" in self.config:
-            if self._minds is None:
-                self._minds = _opened(*self._sent_minds)
-            return self._minds.think(self.config["thoughts"].split("\n"), self._worker)
+            return self._thoughts(self.config["thoughts"].split("\n"))
         tasks = unpack_tasks(self.config["tasks"])
         if self._failure:
             failed = Outcome(Status.FAILED, error=self._failure)
@@ -77,6 +78,20 @@ class Lane(tune.Trainable):
         return evaluate_tasks(
             self._problems, tasks, self._timeout, self._threads, self._worker, self._stopper_for
         )
+
+    def _thoughts(self, lines: Sequence[str]) -> Report:
+        try:
+            if self._minds is None:
+                self._minds = _opened(*self._sent_minds)
+        except Exception as error:  # whatever a user's module raises when it is imported here
+            failed = Reply(None, 0.0, f"the method cannot be loaded on a worker: {describe(error)}")
+            return Report(worker=self._worker, replies=(failed,) * len(list(unpack_questions(lines))))
+        return self._minds.think(lines, self._worker, self._evaluate)
+
+    def _evaluate(self, problem: int, seed: int, config: Config) -> Outcome:
+        if self._failure:
+            return Outcome(Status.FAILED, error=self._failure)
+        return evaluate(self._problems[problem], config, seed, self._timeout, self._threads)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ready for another bundle at once."""

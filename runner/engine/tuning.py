@@ -71,7 +71,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
     lane = tune.with_parameters(
         Lane,
         problems=[_shared(parcel) for parcel in problems],
-        minds=_shared(pack(Minds(dispatcher.minds))),
+        minds=_shared(_packed_minds(dispatcher)),
         path=[str(Path(folder).resolve()) for folder in (*sys.path, *objective_folders())],
         timeout=study.trial.timeout,
         threads=study.trial.threads,
@@ -111,6 +111,15 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
     if search.error is not None:
         raise search.error
+
+
+def _packed_minds(dispatcher: Dispatcher) -> Parcel:
+    """The methods; where one cannot be pickled, all are asked here."""
+    try:
+        return pack(Minds(dispatcher.minds))
+    except Exception:  # whatever a user's method raises
+        dispatcher.thinks_elsewhere = False
+        return pack(None)
 
 
 def _shared(parcel: Parcel) -> tuple[bytes, list[Any]]:
