@@ -117,6 +117,9 @@ def apart(name: str, params: Mapping[str, Any], timeout: float = MOST_SECONDS) -
     if process.returncode:
         raise MeasurementError(f"{name} ended with {process.returncode}:\n{err[-3000:]}")
     found: Found = json.loads(out.strip().split("\n")[-1])
+    wanted = params.get("trials")
+    if wanted is not None and found.get("trials", wanted) != wanted:
+        raise MeasurementError(f"{name} ran {found['trials']} of {wanted} trials")
     whole = found["finished"] - begin + found.get("unmeasured", 0.0)
     return found | {"spawned": begin, "whole": whole}
 

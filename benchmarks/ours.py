@@ -84,6 +84,9 @@ def _read(out, lanes, runs):
 
     results = runner.Results.open(out)
     trials = results.trials
+    ended = set(trials["status"].unique())
+    if not ended <= {"COMPLETED", "STOPPED"}:
+        raise RuntimeError(f"not all trials succeeded, but some are {sorted(ended)}")
     evaluated = trials[trials["origin"] == "evaluated"]
     found = {"rows": len(trials), "evaluated": len(evaluated)}
     if "metrics/began" in trials:

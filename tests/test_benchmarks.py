@@ -157,6 +157,19 @@ def test_a_measurement_that_fails_says_why():
         apart("fivefold", {"keys": {"method": ["random"]}, "workers": 0})
 
 
+def test_a_side_whose_trials_fail_is_no_figure():
+    space = {"x": {"choice": ["a", "b"]}}  # the objective cannot calculate with letters
+    with pytest.raises(MeasurementError, match="FAILED"):
+        apart(
+            "fivefold",
+            {
+                "keys": {"methods": ["random"], "budget": {"trials": 2}},
+                "objective": {"space": space},
+                "workers": 0,
+            },
+        )
+
+
 def test_a_quick_run_writes_its_rows(tmp_path, capsys):
     path = tmp_path / "RESULTS.md"
     assert engine.main(["--quick", "--only", "start", "--out", str(path)]) == 0

@@ -70,7 +70,8 @@ def short(quick):
     note = f"""Method random. Each trial uses {seconds * 1000:g} ms of CPU time of its thread, so that it
     takes longer where the driver or another process has its core. Evaluations time themselves. fivefold is
     the command `fivefold run` with its journal, 2 lanes; joblib keeps nothing on the disk; Optuna writes its
-    file journal. Ray Tune without reuse_actors was run with {few} trials, and {trials} are taken to cost in
+    file journal. The class of Ray Tune is not saved at its
+    end. Ray Tune without reuse_actors was run with {few} trials, and {trials} are taken to cost in
     proportion. The whole command is from the start of the Python process to the end of its work and its
     workers."""
     return Benchmark("short", arms, rows, note)
