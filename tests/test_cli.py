@@ -444,6 +444,8 @@ def test_the_quickstart_has_one_table_for_any_number_of_workers(tmp_path):
         arguments = [
             "run",
             EXPERIMENTS / "quickstart.yaml",
+            "--seeds",
+            1,
             "--workers",
             workers,
             "--out",
@@ -453,7 +455,7 @@ def test_the_quickstart_has_one_table_for_any_number_of_workers(tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
     here = tables(tmp_path / "0")
-    assert len(here) > 900
+    assert len(here) > 300
     assert set(here["status"]) == {"COMPLETED"}
     for workers in (1, 2):
         pd.testing.assert_frame_equal(tables(tmp_path / str(workers)), here, check_exact=True)
