@@ -243,6 +243,12 @@ class Space:
         """The index past the last config of each branch."""
         return tuple(accumulate(branch.size for branch in self.branches))
 
+    @cached_property
+    def _size(self) -> float:
+        if any(branch.size == math.inf for branch in self.branches):
+            return math.inf
+        return self._ends[-1] if self._ends else 0
+
     def size(self) -> float:
         """The number of distinct configs: an int, or ``math.inf`` with a continuous parameter.
 
@@ -251,9 +257,7 @@ class Space:
         SpaceError
             Where the space falls into too many branches to count.
         """
-        if any(branch.size == math.inf for branch in self.branches):
-            return math.inf
-        return self._ends[-1] if self._ends else 0
+        return self._size
 
     def __getitem__(self, index: int) -> Config:
         """The config of that index in a finite space; IndexError past the end.
