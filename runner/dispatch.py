@@ -87,7 +87,7 @@ class Dispatcher:
         self._set = RunSet(self.runs, self._is_dear)
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
-        self._out = self._flying = 0  # bundles that are with lanes, and what they hold
+        self._flying = 0  # jobs and thoughts that are with lanes
         positions = {id(problem): i for i, problem in enumerate(study.problems)}
         self._problem = [positions[id(spec.problem)] for spec in self.specs]
         self._pace = Pace(self._problem)
@@ -152,20 +152,18 @@ class Dispatcher:
         while answer is None or (isinstance(answer, Answer) and self._hits):
             if self.interrupted:
                 raise StudyInterrupted(INTERRUPTED)
-            if self._out and time.monotonic() - start > _BUSY_SECONDS:
+            if self._flying and time.monotonic() - start > _BUSY_SECONDS:
                 return WAIT
             self._enter_hits()
             answer = self._fill()
         self._enter_hits()
         self._close_finished()
         if isinstance(answer, Bundle):
-            self._out += 1
             self._flying += len(answer)
         return answer
 
     def tell(self, bundle: Bundle, report: Report) -> None:
         """Enter what a lane says of a bundle: into the journal, then into the runs."""
-        self._out -= 1
         self._flying -= len(bundle)
         ended = []
         for thought, reply in zip(bundle.thoughts, report.replies, strict=True):
@@ -191,7 +189,6 @@ class Dispatcher:
         Of several jobs nobody knows which did it, so each goes again alone; a job that was alone
         has timed out, or crashed once more.
         """
-        self._out -= 1
         self._flying -= len(bundle)
         thoughts = [dataclasses.replace(thought, goes_on=False) for thought in bundle.thoughts]
         if len(bundle) > 1 or any(thought.goes_on for thought in bundle.thoughts):
@@ -239,7 +236,7 @@ class Dispatcher:
         """
         waiting = len(self._outbox)
         at_a_time = self._set.slots + waiting + self._flying
-        at_all = self._set.remaining + waiting
+        at_all = self._set.remaining(at_a_time) + waiting
         most = max(1, min(at_a_time, at_all) // (2 * self.lanes))
         return self._outbox.fill(self._propose, lambda: bool(self._hits), most)
 

@@ -18,21 +18,15 @@ from types import FrameType
 
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
-from runner.lane import StopperFor, evaluate_tasks
+from runner.lane import evaluate_tasks
 from runner.problems.loading import objective_folders
 from runner.trial import Answer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_process(dispatcher: Dispatcher, stopper_for: StopperFor | None = None) -> None:
+def run_in_process(dispatcher: Dispatcher) -> None:
     """Evaluate all that a dispatcher has to give.
-
-    Parameters
-    ----------
-    dispatcher : Dispatcher
-    stopper_for : callable, optional
-        Makes what stops trials early.
 
     Raises
     ------
@@ -55,7 +49,12 @@ def run_in_process(dispatcher: Dispatcher, stopper_for: StopperFor | None = None
             try:
                 evaluating = True
                 report = evaluate_tasks(
-                    study.problems, tasks, study.trial.timeout, study.trial.threads, "main", stopper_for
+                    study.problems,
+                    tasks,
+                    study.trial.timeout,
+                    study.trial.threads,
+                    "main",
+                    dispatcher.stopper_for,
                 )
             except KeyboardInterrupt:
                 raise StudyInterrupted(INTERRUPTED) from None

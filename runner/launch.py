@@ -81,12 +81,11 @@ def run(
     folder = Path(out) if out is not None else default_folder(study)
     monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
-        stopper_for = _stopper_for(study)
-        dispatcher = Dispatcher(study, journal, monitor, stopper_for)
+        dispatcher = Dispatcher(study, journal, monitor, _stopper_for(study))
         try:
             if workers == 0:
                 dispatcher.begin(1, "in this process, without Ray")
-                run_in_process(dispatcher, stopper_for)
+                run_in_process(dispatcher)
             else:
                 _drive_lanes(dispatcher, workers, address)
         finally:

@@ -36,10 +36,20 @@ class RunSet:
         """How many proposals could be made at once, at the most."""
         return sum(self.runs[index].slots for _, index in self._ready)
 
-    @property
-    def remaining(self) -> int:
-        """How many proposals could be made until all runs have ended, at the most."""
-        return sum(run.remaining for run in self.runs)
+    def remaining(self, enough: int) -> int:
+        """How many proposals could be made until all runs have ended, at the most.
+
+        Parameters
+        ----------
+        enough : int
+            Where there are more, any number from here on will do: runs are not counted further.
+        """
+        found = 0
+        for run in self.runs:
+            if found >= enough:
+                break
+            found += run.remaining
+        return found
 
     def ask(self) -> tuple[int, Pending | Question] | Answer:
         """A run's position and its next trial, or what its method is to be asked elsewhere.

@@ -7,22 +7,19 @@ early is not shared: for another run the rules may say otherwise.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from runner.bundles import Job
+from runner.record.schema import to_json
 from runner.trial import Config, Origin, Outcome, Status, Trial
 
 Key = tuple[int, str]
 """A block, and a config as text: 1, 1.0 and true are three configs."""
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
 def key_of(block: int, config: Config) -> Key:
     """The key of a config in a block."""
-    return block, _encode(sorted(config.items()))
+    return block, to_json(sorted(config.items()))
 
 
 class Shared:

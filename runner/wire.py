@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.bundles import Report, Task
+from runner.record.schema import to_json
 from runner.thinking import Question, Reply
 from runner.trial import Answer, Origin, Outcome, Pending, Status, Trial
-
-_line = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack_tasks(tasks: Sequence[Task]) -> str:
     """Tasks as lines."""
-    return "\n".join(_line([task.problem, task.seed, task.config, task.known]) for task in tasks)
+    return "\n".join(to_json([task.problem, task.seed, task.config, task.known]) for task in tasks)
 
 
 def unpack_tasks(text: str) -> list[Task]:
@@ -42,9 +41,9 @@ def pack_question(
     then : (int, int), optional
         Problem and seed, where the answer is to be evaluated at once.
     """
-    pending = [_line([p.number, p.config, p.suggest_seconds, p.known]) for p in question.pending]
+    pending = [to_json([p.number, p.config, p.suggest_seconds, p.known]) for p in question.pending]
     head = [method, run, question.number, question.entropy, len(completed), len(pending), then]
-    return "\n".join((_line(head), *completed, *pending))
+    return "\n".join((to_json(head), *completed, *pending))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def unpack_questions(lines: Sequence[str]) -> Iterator[Asked]:
 
 def line_of(trial: Trial) -> str:
     """A trial as a line."""
-    return _line(
+    return to_json(
         [
             trial.number,
             trial.config,
@@ -117,7 +116,7 @@ def pack_report(report: Report) -> str:
         for reply in report.replies
     ]
     outcomes = [_outcome_list(outcome) for outcome in report.outcomes]
-    return _line([outcomes, report.offsets, report.seconds, report.worker, replies])
+    return to_json([outcomes, report.offsets, report.seconds, report.worker, replies])
 
 
 def unpack_report(text: str) -> Report:

@@ -33,7 +33,7 @@ def play(made, folder, connection, stopper_for=None):
         dispatcher = Dispatcher(made, journal, None, stopper_for)
         if connection is None:
             dispatcher.begin(1, "here")
-            run_in_process(dispatcher, stopper_for)
+            run_in_process(dispatcher)
         else:
             dispatcher.begin(connection.lanes, connection.where, apart=True)
             run_on_ray(dispatcher, connection, pack_problems(made.problems))

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from runner.errors import ProblemError, ResultsError, SpaceError, clip, nearest
+from runner.problems.answers import sign_of
 from runner.problems.base import Direction, Problem
 from runner.record import read_journal
 from runner.record.recording import (
@@ -29,7 +30,7 @@ from runner.record.recording import (
     best_of,
     recording_of,
 )
-from runner.record.schema import DATABASE, to_outcome
+from runner.record.schema import DATABASE, to_json, to_outcome
 from runner.trial import Config, Outcome, Status
 
 MISSING: Final = ("refuse", "nearest")
@@ -43,8 +44,6 @@ _NEEDED = {
 }
 _TIE = 1e-9  # distances that differ by less are equal: sums round differently on other machines
 _MOST_CHARACTERS = 200
-# As the journal writes a config, so that its text is the key: 1, 1.0 and true are three values.
-_text_of = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class RecordedProblem(Problem):
@@ -160,7 +159,7 @@ class RecordedProblem(Problem):
         seed = self._block(seed)
         block = self._blocks[seed]
         try:
-            row = block.get(_text_of(config))
+            row = block.get(to_json(config))  # the journal's text: 1, 1.0 and true are three values
         except TypeError:  # NumPy's scalars, which JSON does not know
             row = None
         if row is not None:
@@ -169,7 +168,7 @@ class RecordedProblem(Problem):
             config = self.space.canonical(config)
         except SpaceError as error:
             return Outcome(Status.FAILED, error=str(error))
-        text = _text_of(config)
+        text = to_json(config)
         if text in block:
             return to_outcome(block[text])
         if self.missing == "nearest":
@@ -192,7 +191,7 @@ class RecordedProblem(Problem):
         if outcome.status is not Status.COMPLETED:
             raise ProblemError(outcome.error, where=self.name)
         # A recorded outcome is a loss, minimised; an answer is as the problem says it.
-        sign = -1.0 if self.direction == "maximize" else 1.0
+        sign = sign_of(self)
         answer: dict[str, Any] = {**outcome.metrics, self.metric: outcome.value}
         if outcome.gradient is not None:
             answer["gradient"] = {name: sign * slope for name, slope in outcome.gradient.items()}
