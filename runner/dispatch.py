@@ -278,13 +278,14 @@ class Dispatcher:
     def _goes_on(self, run: int) -> bool:
         """Whether a lane that thinks for a run should evaluate the answer, too: it would be waited for.
 
-        Not where the evaluation is long, or may be known: in a finite space others may have wanted
-        the config.
+        Not where the evaluation is long, or has a limit, which thinking has not; nor where it may be
+        known: in a finite space others may have wanted the config.
         """
         expected, problem = self._pace.expected(run), self.specs[run].problem
         return (
             expected is not None
             and expected < SHORT_SECONDS
+            and self.study.trial.timeout is None
             and bool(problem.space.continuous)
             and not problem.recalls_all
             and not self.runs[run].staged

@@ -10,8 +10,6 @@ from runner.bundles import Bundle, Job, Thought
 from runner.pace import LONGEST_SECONDS, Load
 from runner.trial import WAIT, Answer
 
-_THINKING_SECONDS = 120.0  # more than any bundle of thoughts takes
-
 
 class Outbox:
     """Trials and questions that wait for a lane.
@@ -93,9 +91,7 @@ class Outbox:
     def _bundle(self, items: Sequence[Job | Thought]) -> Bundle:
         jobs = tuple(item for item in items if isinstance(item, Job))
         thoughts = tuple(item for item in items if isinstance(item, Thought))
-        deadline = self._timeout
-        if thoughts and deadline is not None:  # only what is evaluated has a limit, and then alone
-            deadline = deadline + _THINKING_SECONDS if any(t.goes_on for t in thoughts) else None
+        deadline = self._timeout if jobs else None
         if deadline is not None and len(jobs) > 1:
             # After that a lane gives back what it has not begun, so one that is still at it is at
             # a trial that has outlasted the limit. Its members then go alone.

@@ -502,3 +502,17 @@ def test_a_method_that_raises_at_its_end_ends_nothing_else(monkeypatch):
     kept = Kept()
     pretend(made, kept)
     assert all("no words" in conclusion for _, _, conclusion in kept.ends.values())
+
+
+@pytest.mark.parametrize("timeout, goes_on", [(None, True), (2.0, False)])
+def test_a_short_trial_is_evaluated_by_who_has_thought_of_it_unless_it_has_a_limit(timeout, goes_on):
+    dispatcher = ready(problems=[HILL], methods=["random"], seeds=1, trial={"timeout": timeout})
+    dispatcher.thinks_elsewhere = True
+    finish(dispatcher, dispatcher.ask(), 0.001)
+    dispatcher.runs[0].thought_seconds = 1.0
+    bundle = dispatcher.ask()
+    assert [thought.goes_on for thought in bundle.thoughts] == [goes_on]
+    assert bundle.deadline is None, "thinking has no limit"
+    before = len(dispatcher.runs[0].ended)
+    dispatcher.tell(bundle, work(dispatcher, bundle))
+    assert len(dispatcher.runs[0].ended) - before == goes_on
