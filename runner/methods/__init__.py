@@ -1,12 +1,28 @@
-"""The six methods, one file each; importing this package fills the registry."""
+"""The six methods, one file each, imported at their first use: the packages of some take seconds."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 from runner.methods.base import METHODS, Method, make_method, register
-from runner.methods.bayes import Bayes
-from runner.methods.exhaustive import Exhaustive
-from runner.methods.gradient import Gradient
-from runner.methods.grid_search import Grid
-from runner.methods.random_search import Random
-from runner.methods.tpe import TPE
+
+if TYPE_CHECKING:
+    from runner.methods.bayes import Bayes
+    from runner.methods.exhaustive import Exhaustive
+    from runner.methods.gradient import Gradient
+    from runner.methods.grid_search import Grid
+    from runner.methods.random_search import Random
+    from runner.methods.tpe import TPE
+
+_HOME = {
+    "Bayes": "bayes",
+    "Exhaustive": "exhaustive",
+    "Gradient": "gradient",
+    "Grid": "grid_search",
+    "Random": "random_search",
+    "TPE": "tpe",
+}
 
 __all__ = [
     "METHODS",
@@ -20,3 +36,12 @@ __all__ = [
     "make_method",
     "register",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a method at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'runner.methods' has no attribute '{name}'")
+    value: object = getattr(importlib.import_module(f"runner.methods.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

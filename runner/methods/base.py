@@ -9,8 +9,9 @@ a fresh instance given the same arguments must answer the same.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -122,13 +123,51 @@ class Method(ABC):
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
 
-METHODS: dict[str, type[Method]] = {}
-"""The registry: name -> class, filled by `register`."""
+class Registry(Mapping[str, type[Method]]):
+    """Name -> class. A module is imported when its method is asked for: some take seconds.
+
+    Parameters
+    ----------
+    modules : mapping of str to str
+        Where a method is found that has not been registered yet.
+    """
+
+    def __init__(self, modules: Mapping[str, str]) -> None:
+        self._modules = modules
+        self._classes: dict[str, type[Method]] = {}
+
+    def add(self, cls: type[Method]) -> None:
+        """Register a class by its name."""
+        self._classes[cls.name] = cls
+
+    def __getitem__(self, name: str) -> type[Method]:
+        if name not in self._classes and name in self._modules:
+            importlib.import_module(self._modules[name])
+        return self._classes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._modules, *self._classes}))
+
+    def __len__(self) -> int:
+        return len({*self._modules, *self._classes})
+
+
+METHODS = Registry(
+    {
+        "bayes": "runner.methods.bayes",
+        "exhaustive": "runner.methods.exhaustive",
+        "gradient": "runner.methods.gradient",
+        "grid": "runner.methods.grid_search",
+        "random": "runner.methods.random_search",
+        "tpe": "runner.methods.tpe",
+    }
+)
+"""The methods that a study file can name."""
 
 
 def register(cls: type[Method]) -> type[Method]:
     """Class decorator that adds a method to the registry."""
-    METHODS[cls.name] = cls
+    METHODS.add(cls)
     return cls
 
 

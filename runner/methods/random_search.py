@@ -13,7 +13,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from runner.methods.base import Method, register
 from runner.seeds import run_entropy, seed_for
@@ -69,6 +68,8 @@ def sobol_row(d: int, number: int, entropy: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _sobol_block(d: int, block: int, entropy: int) -> NDArray[np.float64]:
+    from scipy.stats import qmc  # half a second, which independent draws need not wait for
+
     engine = qmc.Sobol(d, bits=_SOBOL_BITS, rng=np.random.default_rng(seed_for(entropy, "sobol", bits=128)))
     if block:
         engine.fast_forward(block * _SOBOL_BLOCK)

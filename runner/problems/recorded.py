@@ -10,10 +10,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from runner.errors import ProblemError, ResultsError, SpaceError, clip, nearest
 from runner.problems.answers import sign_of
@@ -32,6 +31,9 @@ from runner.record.recording import (
 )
 from runner.record.schema import DATABASE, to_json, to_outcome
 from runner.trial import Config, Outcome, Status
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 MISSING: Final = ("refuse", "nearest")
 """What may be done where a config was not recorded."""
@@ -210,6 +212,8 @@ class RecordedProblem(Problem):
         return seed if seed in self._blocks else self._order[seed % len(self._order)]
 
     def _nearest(self, seed: int, config: Config) -> Row:
+        from scipy.spatial import cKDTree  # most problems never need it
+
         if seed not in self._trees:
             block = self._blocks[seed]
             places = np.array([self.space.encode(json.loads(text)) for text in block])
