@@ -83,6 +83,33 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a lane that died has left of a bundle.
+
+    Attributes
+    ----------
+    outcomes : tuple of Outcome
+        Of the jobs that had ended, from the first on; the next one was begun, or about to be.
+    offsets : tuple of float
+        Seconds from the bundle's start to the start of each.
+    worker : str
+    cause : str
+        "timeout" or "memory" where the lane was killed for it; else empty.
+    detail : str
+        A sentence about that.
+    seconds : float or None
+        How long the trial had taken that was killed.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    offsets: tuple[float, ...] = ()
+    worker: str = ""
+    cause: str = ""
+    detail: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What a lane needs to know of a job.
 

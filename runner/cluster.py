@@ -29,6 +29,11 @@ _OBJECT_STORE_BYTES = 256 * 1024**2
 _SPARE = 1.1  # of the object store over what is shared
 _REACH_SECONDS = 5.0
 _MOST_CHARACTERS = 300
+# Where the caller's environment does not say otherwise.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_process_group_cleanup_enabled": "1",  # what a lane has started dies with it
+}
 # Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -134,7 +139,7 @@ def _connected(
         yield _connection(workers, cpus, gpus, "the Ray of this process")
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
-    with environment({"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
+    with environment({name: os.environ.get(name, value) for name, value in _SETTINGS.items()}):
         try:
             if address is None:
                 _init_local(workers, cpus, shared_bytes)

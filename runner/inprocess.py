@@ -20,7 +20,8 @@ from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
 from runner.lane import evaluate_tasks
 from runner.problems.loading import objective_folders
-from runner.trial import Answer
+from runner.problems.surroundings import kept_generators
+from runner.trial import Answer, Outcome
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,7 +44,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         if evaluating:  # else the journal may be in the middle of a sentence
             raise KeyboardInterrupt
 
-    with on_interrupt(interrupt), _importable(objective_folders()):
+    with on_interrupt(interrupt), _importable(objective_folders()), kept_generators():
         while not isinstance(bundle := dispatcher.ask(), Answer):
             tasks = [dispatcher.task(job) for job in bundle.jobs]
             try:
@@ -55,12 +56,26 @@ def run_in_process(dispatcher: Dispatcher) -> None:
                     study.trial.threads,
                     "main",
                     dispatcher.stopper_for,
+                    _Breaks(dispatcher),
                 )
-            except KeyboardInterrupt:
-                raise StudyInterrupted(INTERRUPTED) from None
             finally:
                 evaluating = False
             dispatcher.tell(bundle, report)
+
+
+class _Breaks:
+    """Ends a bundle at an interrupt, whatever the objective has made of it."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def begin(self) -> None:
+        """See `runner.lane.Ledger`."""
+
+    def ended(self, outcome: Outcome, offset: float) -> None:
+        """See `runner.lane.Ledger`."""
+        if self._dispatcher.interrupted:
+            raise StudyInterrupted(INTERRUPTED)
 
 
 @contextlib.contextmanager

@@ -119,6 +119,17 @@ def pack_report(report: Report) -> str:
     return to_json([outcomes, report.offsets, report.seconds, report.worker, replies])
 
 
+def pack_ended(outcome: Outcome, offset: float) -> str:
+    """One outcome as a line, with the seconds from its bundle's start to its own."""
+    return to_json([_outcome_list(outcome), offset])
+
+
+def unpack_ended(line: str) -> tuple[Outcome, float]:
+    """The outcome and offset of `pack_ended`."""
+    outcome, offset = json.loads(line)
+    return _outcome(outcome), float(offset)
+
+
 def unpack_report(text: str) -> Report:
     """The report of `pack_report`."""
     outcomes, offsets, seconds, worker, replies = json.loads(text)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -18,6 +20,7 @@ from ray import tune
 
 from runner.bundles import Report
 from runner.errors import describe
+from runner.guard import Guard
 from runner.lane import StopperFor, evaluate_tasks
 from runner.problems import Problem, evaluate
 from runner.thinking import Reply
@@ -49,8 +52,11 @@ class Lane(tune.Trainable):
         timeout: float | None = None,
         threads: int = 1,
         stopper_for: Sent | None = None,
+        folder: str = "",
+        memory_gb: float | None = None,
     ) -> None:
         """Unpickle the problems; what that raises is reported as each trial's failure."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the driver's
         self._timeout, self._threads = timeout, threads
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._sent_minds = minds
@@ -58,6 +64,7 @@ class Lane(tune.Trainable):
         self._problems: Sequence[Problem] = ()
         self._stopper_for: StopperFor | None = _opened(*stopper_for) if stopper_for else None
         self._failure = ""
+        self._guard = Guard(Path(folder), self._worker, timeout, memory_gb)
         sys.path.extend(folder for folder in path if folder not in sys.path)
         try:
             self._problems = [_opened(*problem) for problem in problems]
@@ -75,9 +82,19 @@ class Lane(tune.Trainable):
         if self._failure:
             failed = Outcome(Status.FAILED, error=self._failure)
             return Report((failed,) * len(tasks), (0.0,) * len(tasks), 0.0, self._worker)
-        return evaluate_tasks(
-            self._problems, tasks, self._timeout, self._threads, self._worker, self._stopper_for
-        )
+        self._guard.open(self.config["bundle"], len(tasks))
+        try:
+            return evaluate_tasks(
+                self._problems,
+                tasks,
+                self._timeout,
+                self._threads,
+                self._worker,
+                self._stopper_for,
+                self._guard,
+            )
+        finally:
+            self._guard.close()
 
     def _thoughts(self, lines: Sequence[str]) -> Report:
         try:

@@ -7,6 +7,7 @@ off: the journal holds the truth, and each of them costs milliseconds per trial.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import sys
@@ -23,6 +24,7 @@ from ray._private import worker as ray_worker
 
 from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
+from runner.engine.salvage import salvage
 from runner.engine.trainable import Lane
 from runner.engine.watch import LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
@@ -65,6 +67,8 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         Where Ray fails in a way that is no trial's fault.
     """
     study = dispatcher.study
+    storage = tempfile.mkdtemp(prefix="fivefold_")
+    lanes = Path(storage, "lanes")
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
     name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
     hooks = len(ray_worker._post_init_hooks)
@@ -76,12 +80,13 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         timeout=study.trial.timeout,
         threads=study.trial.threads,
         stopper_for=_shared(pack(dispatcher.stopper_for)) if dispatcher.stopper_for else None,
+        folder=str(lanes),
+        memory_gb=study.trial.memory_gb,
     )
     tune.register_trainable(name, lane)
     resources = tune.PlacementGroupFactory([{"CPU": study.trial.cpus, "GPU": study.trial.gpus}])
-    search = StudySearch(dispatcher, lane, resources, connection.lanes)
+    search = StudySearch(dispatcher, lane, resources, connection.lanes, functools.partial(salvage, lanes))
     scheduler = LaneScheduler(connection.lanes)
-    storage = tempfile.mkdtemp(prefix="fivefold_")
     try:
         with environment(_SWITCHES), _quiet():
             tune.run(

@@ -11,6 +11,7 @@ import pytest
 
 from runner.problems.base import Problem
 from runner.problems.evaluation import evaluate
+from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for, seed_for
 from runner.space import Float
 from runner.testing.simulation import global_state
@@ -154,12 +155,14 @@ class ProblemContract:
 
     def _until(self, last: int | None, config: Config) -> Outcome:
         """The outcome under a scheduler that stops it after a step, or not at all."""
-        return evaluate(
-            self.problem, config, seed_for("problem contract"), stops=lambda step, _: step == last
-        )
+        with kept_generators():
+            return evaluate(
+                self.problem, config, seed_for("problem contract"), stops=lambda step, _: step == last
+            )
 
     def _evaluate(self, config: Config) -> Outcome:
-        outcome = evaluate(self.problem, config, seed_for("problem contract"))
+        with kept_generators():
+            outcome = evaluate(self.problem, config, seed_for("problem contract"))
         assert outcome.status is Status.COMPLETED, f"{config}: {outcome.error}"
         assert outcome.loss is not None
         return outcome
