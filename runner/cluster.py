@@ -21,14 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+from ray._private import worker as ray_worker
 
-from runner.errors import EngineError, clip
+from runner.errors import EngineError, RayLost, clip
 from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 _SPARE = 1.1  # of the object store over what is shared
 _REACH_SECONDS = 5.0
 _MOST_CHARACTERS = 300
+_MOST_FAILURES = 3  # to reach a cluster, one after the other
+_VITAL = {"gcs_server", "raylet"}
 # Where the caller's environment does not say otherwise.
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -62,6 +65,7 @@ class Connection:
     cpus: float = 1.0
     gpus: float = 0.0
     room: int = 0
+    _failures: int = 0
 
     def look(self) -> None:
         """See how many trials there is room for; a cluster may grow and shrink."""
@@ -69,6 +73,24 @@ class Connection:
         self.room = math.floor(resources.get("CPU", 0.0) / self.cpus)
         if self.gpus:
             self.room = min(self.room, math.floor(resources.get("GPU", 0.0) / self.gpus))
+
+    def check(self) -> None:
+        """Raise RayLost where Ray has died; what asks it for anything then waits for a minute."""
+        node = ray_worker._global_node  # internal; a test that kills Ray holds it
+        if node is not None and node.is_head():
+            dead = sorted({name for name, _ in node.dead_processes()} & _VITAL)
+            if dead:
+                raise _lost(f"its {dead[0]} on {self.place} has died")
+            return
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
+        except OSError as error:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise _lost(f"nothing answers any more at {host}:{port}: {error}") from None
+        else:
+            self._failures = 0
 
     @property
     def lanes(self) -> int:
@@ -180,7 +202,7 @@ def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises that itself where its processes do not come up
         raise EngineError(
             f"Ray could not be started: {_in_one_line(error)}",
             hint="'--workers 0' runs the same study without Ray.",
@@ -200,12 +222,19 @@ def _init_remote(address: str) -> None:
             ) from None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises that itself where its processes do not come up
         raise EngineError(
             f"Ray could not be reached: {_in_one_line(error)}",
             where=address,
             hint="Is the cluster up, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?",
         ) from error
+
+
+def _lost(how: str) -> RayLost:
+    return RayLost(
+        f"Ray was lost: {how}.",
+        hint="Finished trials are saved; run the same command again to go on.",
+    )
 
 
 def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Connection:

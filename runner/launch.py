@@ -19,7 +19,7 @@ import pandas as pd
 
 from runner.convert import to_space
 from runner.dispatch import Dispatcher
-from runner.errors import StudyError
+from runner.errors import RayLost, StudyError
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
@@ -81,13 +81,13 @@ def run(
     folder = Path(out) if out is not None else default_folder(study)
     monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
-        dispatcher = Dispatcher(study, journal, monitor, _stopper_for(study))
         try:
             if workers == 0:
+                dispatcher = _dispatcher(study, journal, monitor)
                 dispatcher.begin(1, "in this process, without Ray")
                 run_in_process(dispatcher)
             else:
-                _drive_lanes(dispatcher, workers, address)
+                _go_on_lanes(study, journal, monitor, workers, address)
         finally:
             monitor.close()
     return Results.open(folder)
@@ -122,6 +122,21 @@ def _stopper_for(study: Study) -> StopperFor | None:
     from runner.engine.early_stopping import stopper_maker
 
     return stopper_maker(study.scheduler, [problem.steps for problem in study.problems])
+
+
+def _dispatcher(study: Study, journal: Journal, monitor: Monitor) -> Dispatcher:
+    return Dispatcher(study, journal, monitor, _stopper_for(study))
+
+
+def _go_on_lanes(
+    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+) -> None:
+    """Run on Ray; where it dies, once more, from what the journal holds."""
+    try:
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+    except RayLost as error:
+        monitor.note(f"{error.message} Going on with another.")
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
 
 
 def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:

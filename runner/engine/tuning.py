@@ -26,7 +26,7 @@ from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
 from runner.engine.salvage import salvage
 from runner.engine.trainable import Lane
-from runner.engine.watch import LaneScheduler, Watch
+from runner.engine.watch import Abandoned, LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
 from runner.minds import Minds
 from runner.problems.loading import objective_folders
@@ -103,6 +103,8 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
             )
     except FivefoldError:
         raise
+    except Abandoned as abandoned:
+        raise (abandoned.__cause__ or abandoned) from None
     except Exception as error:
         if search.error is not None:
             raise search.error from None

@@ -11,11 +11,15 @@ from ray.tune.schedulers import FIFOScheduler
 
 from runner.cluster import Connection
 from runner.dispatch import INTERRUPTED, Dispatcher
-from runner.errors import StudyInterrupted
+from runner.errors import RayLost, StudyInterrupted
 from runner.search.study_search import StudySearch
 
 _PATIENCE_SECONDS = 20.0
 _LOOK_SECONDS = 2.0  # between two looks at the size of the cluster
+
+
+class Abandoned(BaseException):
+    """Ray is lost, as its cause says. No Exception: for one of these Tune tidies up, and waits for Ray."""
 
 
 class LaneScheduler(FIFOScheduler):
@@ -102,6 +106,10 @@ class Watch(tune.Callback):
         self._kill_the_late(now)
         if now - self._looked > _LOOK_SECONDS:
             self._looked = now
+            try:
+                self._connection.check()
+            except RayLost as error:
+                raise Abandoned from error
             self._connection.look()
             lanes = self._connection.lanes
             self._dispatcher.lanes = self._scheduler.lanes = self._search.lanes = lanes
