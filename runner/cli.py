@@ -10,9 +10,12 @@ loads Ray.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,18 +55,28 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command; every mistake of a user ends in one sentence and its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     try:
         app()
-    except SystemExit as stop:
-        if stop.code == StudyInterrupted.exit_code:
-            err_console.print("interrupted.", highlight=False)
-        raise
     except StudyInterrupted as error:
         err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except FivefoldError as error:
         err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once, with all that was started: what is durable is so already."""
+    del number, frame
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    os.write(2, b"interrupted.\n")
+    os._exit(StudyInterrupted.exit_code)
 
 
 class _Output(Console):

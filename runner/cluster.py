@@ -15,6 +15,8 @@ import os
 import secrets
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +30,9 @@ from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 _SPARE = 1.1  # of the object store over what is shared
-_REACH_SECONDS = 5.0
+_REACH_SECONDS = 4.0
+_ANSWER_SECONDS = 7.0  # a process that imports Ray takes two of them
+_IS_IT_UP = "Is the cluster up, the port its GCS's, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?"
 _MOST_CHARACTERS = 300
 _MOST_FAILURES = 3  # to reach a cluster, one after the other
 _VITAL = {"gcs_server", "raylet"}
@@ -218,15 +222,16 @@ def _init_remote(address: str) -> None:
             raise EngineError(
                 f"nothing answers there: {error}.",
                 where=address,
-                hint="Is the cluster up, and the port its GCS's?",
+                hint=_IS_IT_UP,
             ) from None
+        _ask_for_its_health(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises that itself where its processes do not come up
         raise EngineError(
             f"Ray could not be reached: {_in_one_line(error)}",
             where=address,
-            hint="Is the cluster up, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?",
+            hint=_IS_IT_UP,
         ) from error
 
 
@@ -235,6 +240,24 @@ def _lost(how: str) -> RayLost:
         f"Ray was lost: {how}.",
         hint="Finished trials are saved; run the same command again to go on.",
     )
+
+
+def _ask_for_its_health(address: str) -> None:
+    """EngineError where what answers there is no Ray; in a process of its own, because it may hang."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise EngineError(
+            f"it takes connections, but gives no answer in {_ANSWER_SECONDS:.0f} s.",
+            where=address,
+            hint=_IS_IT_UP,
+        ) from None
+    if asked.returncode:
+        last = (asked.stderr.strip() or "it is not healthy").splitlines()[-1]
+        raise EngineError(
+            f"Ray could not be reached: {clip(last, _MOST_CHARACTERS)}.", where=address, hint=_IS_IT_UP
+        )
 
 
 def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Connection:

@@ -23,7 +23,7 @@ from runner.problems.loading import objective_folders
 from runner.problems.surroundings import kept_generators
 from runner.trial import Answer, Outcome
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_in_process(dispatcher: Dispatcher) -> None:
@@ -91,15 +91,16 @@ def _importable(folders: Sequence[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
+def on_interrupt(first: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Call ``first`` at the first Ctrl-C or SIGTERM; a second one acts as if this were not here.
 
-    Only the main thread can handle signals; in others this does nothing.
+    Only the main thread can handle signals; in others this does nothing. What it yields sets the
+    handlers once more, where something else has set its own.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -110,9 +111,12 @@ def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
         restore()
         first()
 
-    for number in _SIGNALS:
-        signal.signal(number, handle)
+    def begin() -> None:
+        for number in SIGNALS:
+            signal.signal(number, handle)
+
+    begin()
     try:
-        yield
+        yield begin
     finally:
         restore()

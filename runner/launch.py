@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from runner.convert import to_space
-from runner.dispatch import Dispatcher
-from runner.errors import RayLost, StudyError
+from runner.dispatch import INTERRUPTED, Dispatcher
+from runner.errors import RayLost, StudyError, StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
@@ -150,13 +150,18 @@ def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | Non
     study = dispatcher.study
     problems = pack_problems(study.problems)
     shared = sum(parcel.shared_bytes for parcel in problems)
-    # Around the start and the end of Ray too, which a signal could break off half-way.
-    with (
-        on_interrupt(dispatcher.interrupt),
-        connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
-    ):
-        dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
-        run_on_ray(dispatcher, connection, problems)
+    try:
+        # Around the start and the end of Ray too, which a signal could break off half-way. When it
+        # starts it sets handlers of its own.
+        with (
+            on_interrupt(dispatcher.interrupt) as handle_again,
+            connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
+        ):
+            handle_again()
+            dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
+            run_on_ray(dispatcher, connection, problems)
+    except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
+        raise StudyInterrupted(INTERRUPTED) from None
 
 
 @dataclass(frozen=True)
