@@ -73,16 +73,18 @@ class Lane(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Work through the bundle in the config."""
-        return {"report": pack_report(self._report()), "done": True}
+        # Tune sends the config back with each result, and the driver would keep it to the end.
+        given, self.config = self.config, {}
+        return {"report": pack_report(self._report(given)), "done": True}
 
-    def _report(self) -> Report:
-        if "thoughts" in self.config:
-            return self._thoughts(self.config["thoughts"].split("\n"))
-        tasks = unpack_tasks(self.config["tasks"])
+    def _report(self, given: dict[str, Any]) -> Report:
+        if "thoughts" in given:
+            return self._thoughts(given["thoughts"].split("\n"))
+        tasks = unpack_tasks(given["tasks"])
         if self._failure:
             failed = Outcome(Status.FAILED, error=self._failure)
             return Report((failed,) * len(tasks), (0.0,) * len(tasks), 0.0, self._worker)
-        self._guard.open(self.config["bundle"], len(tasks))
+        self._guard.open(given["bundle"], len(tasks))
         try:
             return evaluate_tasks(
                 self._problems,

@@ -175,3 +175,29 @@ def slow_in_a_bundle(config):
     if config["x"] == 50:
         time.sleep(3600)
     return float(config["x"])
+
+
+@problem(space={"x": {"float": [0, 1]}, "n": {"int": [0, 7]}, "c": {"choice": ["a", "b"]}})
+def brief(config, seed):
+    """A hundredth of a second; now and then it raises, or answers nonsense."""
+    time.sleep(0.01)
+    if config["n"] == 3:
+        raise ValueError("three")
+    if config["n"] == 5:
+        return float("nan")
+    return (config["x"] - seed % 10 / 10) ** 2 + config["n"] + (config["c"] == "b")
+
+
+@problem(space={"n": {"int": [0, 15]}})
+def few(config, seed):
+    """So few configs that the methods meet."""
+    time.sleep(0.01)
+    return float((config["n"] - seed % 16) ** 2)
+
+
+@problem(space={"x": {"float": [0, 1]}}, steps=9)
+def steps(config, seed):
+    """Nine steps of a few milliseconds."""
+    for step in range(1, 10):
+        time.sleep(0.003)
+        yield {"loss": config["x"] + (seed % 7) / step}
