@@ -9,6 +9,7 @@ code here. The token's file is made readable for its owner only, which Ray itsel
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import math
 import os
@@ -22,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import ray
 from ray._private import worker as ray_worker
 
@@ -40,6 +42,8 @@ _VITAL = {"gcs_server", "raylet"}
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_process_group_cleanup_enabled": "1",  # what a lane has started dies with it
+    "RAY_ROTATION_MAX_BYTES": str(16 * 1024**2),  # of what trials print, which nobody reads
+    "RAY_ROTATION_BACKUP_COUNT": "1",
 }
 # Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
 _ONE_AT_A_TIME = threading.Lock()
@@ -197,6 +201,12 @@ def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
     lanes = workers or max(1, math.floor(available_cpus() / cpus))
     if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # which is what Ray does if it is unset
         _secure_token()
+    elif public := _public_address():
+        raise EngineError(
+            f"Ray would listen on {public} without a token, and anybody could run code here.",
+            where="RAY_AUTH_MODE",
+            hint="Unset it, or set it to 'token'; '--workers 0' runs the same study without Ray.",
+        )
     try:
         ray.init(
             address="local",
@@ -272,6 +282,17 @@ def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Co
             hint="Lower 'cpus' or 'gpus' in the study's 'trial', or use a larger cluster.",
         )
     return connection
+
+
+def _public_address() -> str:
+    """An address of this machine that all the world can reach; empty where it has none."""
+    for interface in psutil.net_if_addrs().values():
+        for found in interface:
+            if found.family in (socket.AF_INET, socket.AF_INET6):
+                text = found.address.partition("%")[0]
+                if ipaddress.ip_address(text).is_global:
+                    return text
+    return ""
 
 
 def _secure_token() -> None:

@@ -1,7 +1,6 @@
 """Trials that misbehave: each ends as a row with the right status, and touches nothing else."""
 
 import contextlib
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -45,17 +44,6 @@ EXPECTED = {
 }
 
 
-def study_of(name, trials, **trial):
-    return Study.build(
-        name="trouble",
-        problems=[f"{OBJECTIVES}:{name}"],
-        methods=["exhaustive"],
-        seeds=1,
-        budget={"trials": trials},
-        trial=trial,
-    )
-
-
 def gone(pids, seconds=2.0):
     """Whether processes are gone within some seconds; zombies are."""
     until = time.monotonic() + seconds
@@ -70,22 +58,33 @@ def gone(pids, seconds=2.0):
     return not alive
 
 
-@pytest.fixture(scope="module")
-def lanes(tmp_path_factory):
-    """Two lanes that know where to note what they start."""
-    from runner.cluster import connect
+class Trouble:
+    """The objectives, in a copy that notes which processes they start."""
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(objectives.PIDS, str(tmp_path_factory.mktemp("pids") / "pids"))
-        with connect(2) as connection:
-            yield connection
+    def __init__(self, folder):
+        self.noted, self.path = folder / "pids", folder / "objectives.py"
+        self.noted.touch()
+        text = OBJECTIVES.read_text(encoding="utf-8")
+        assert 'PIDS = ""' in text
+        self.path.write_text(text.replace('PIDS = ""', f"PIDS = {str(self.noted)!r}"), encoding="utf-8")
+
+    def study(self, name, trials, **trial):
+        return Study.build(
+            name="trouble",
+            problems=[f"{self.path}:{name}"],
+            methods=["exhaustive"],
+            seeds=1,
+            budget={"trials": trials},
+            trial=trial,
+        )
+
+    def pids(self):
+        return [int(line) for line in self.noted.read_text().split()]
 
 
 @pytest.fixture
-def pids(lanes):
-    path = Path(os.environ[objectives.PIDS])
-    path.write_text("")
-    return lambda: [int(line) for line in path.read_text().split()]
+def trouble(tmp_path):
+    return Trouble(tmp_path)
 
 
 def check(trials, kinds):
@@ -101,31 +100,31 @@ def check(trials, kinds):
 
 
 @pytest.mark.ray
-def test_on_lanes_each_is_a_row_of_its_own(lanes, tmp_path, pids):
-    made = study_of("trouble", len(objectives.KINDS), timeout=3.0, memory_gb=4, retries=1)
-    (trials,) = play(made, tmp_path / "study", lanes).values()
+def test_on_lanes_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
+    made = trouble.study("trouble", len(objectives.KINDS), timeout=3.0, memory_gb=4, retries=1)
+    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
     there = check(trials, objectives.KINDS)
     late = [kind for kind in objectives.KINDS if EXPECTED[kind][0] is Status.TIMEOUT]
     assert all(3.0 < there[kind].outcome.seconds < 5.0 for kind in late)
     assert there["exits hard"].attempts >= 2
     assert there["raises"].attempts == 1, "an exception is no crash"
-    assert len(pids()) == 4
-    assert gone(pids()), "the children of a trial end with it"
+    assert len(trouble.pids()) == 4
+    assert gone(trouble.pids()), "the children of a trial end with it"
 
     with kept_generators():
-        made = study_of("harmless", len(objectives.HARMLESS))
+        made = trouble.study("harmless", len(objectives.HARMLESS))
         (trials,) = play(made, tmp_path / "here", None).values()
     here = check(trials, objectives.HARMLESS)
     assert here["looks"].outcome.loss == there["looks"].outcome.loss == 0.0, "no variable is left behind"
     assert here["looks"].outcome.metrics == there["looks"].outcome.metrics, "drawn from the global generators"
-    for pid in pids()[4:]:  # in-process nobody ends them: they may be the caller's own
+    for pid in trouble.pids()[4:]:  # in-process nobody ends them: they may be the caller's own
         psutil.Process(pid).kill()
 
 
 @pytest.mark.ray
-def test_a_trial_that_fills_the_memory_is_killed(lanes, tmp_path):
-    made = study_of("greedy", len(objectives.GREEDY), memory_gb=0.8, retries=0)
-    (trials,) = play(made, tmp_path / "study", lanes).values()
+def test_a_trial_that_fills_the_memory_is_killed(ray_lanes, tmp_path, trouble):
+    made = trouble.study("greedy", len(objectives.GREEDY), memory_gb=0.8, retries=0)
+    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
     found = check(trials, objectives.GREEDY)
     assert found["balloon"].attempts == 1
 
@@ -136,13 +135,13 @@ def test_a_trial_that_fills_the_memory_is_killed(lanes, tmp_path):
     [("one_in_a_bundle", Status.CRASHED, 3), ("slow_in_a_bundle", Status.TIMEOUT, 1)],
 )
 def test_of_a_bundle_only_the_culprit_is_blamed_and_what_had_ended_is_kept(
-    lanes, tmp_path, pids, name, status, tries
+    ray_lanes, tmp_path, trouble, name, status, tries
 ):
-    made = study_of(name, 100, timeout=2.0, retries=1)
-    (trials,) = play(made, tmp_path / "study", lanes).values()
+    made = trouble.study(name, 100, timeout=2.0, retries=1)
+    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
     assert {trial.number for trial in trials} == set(range(100))
     blamed = {trial.config["x"]: trial.status for trial in trials if trial.status is not Status.COMPLETED}
     assert blamed == {50: status}
-    begun = Counter(pids())
+    begun = Counter(trouble.pids())
     assert begun.pop(50) <= tries
     assert set(begun.values()) == {1}, "each other one was evaluated once"
