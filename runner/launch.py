@@ -26,6 +26,7 @@ from runner.lane import StopperFor
 from runner.monitor import Monitor
 from runner.problems import FunctionProblem, Problem, problem
 from runner.problems.base import Direction
+from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
 from runner.trial import Config
@@ -82,6 +83,8 @@ def run(
     monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
         dispatcher = Dispatcher(study, journal, monitor, _stopper_for(study))
+        for text in journal.notes:
+            dispatcher.note(text)
         try:
             if workers == 0:
                 dispatcher.begin(1, "in this process, without Ray")
@@ -90,7 +93,7 @@ def run(
                 _drive_lanes(dispatcher, workers, address)
         finally:
             monitor.close()
-    return Results.open(folder)
+    return Results(read_journal(folder).with_notes(journal.notes))
 
 
 @contextlib.contextmanager

@@ -233,7 +233,7 @@ def test_a_reader_that_goes_away_does_not_end_the_study(tmp_path):
 def test_another_study_of_the_same_name_is_refused(fivefold):
     fivefold("run", write(), "--workers", 0)
     code, _, err = fivefold("run", write(problems=["ackley"]), "--workers", 0)
-    assert code == 2
+    assert code == 3
     assert "it holds a study of the same name on other problems: branin." in err
 
 
@@ -372,7 +372,7 @@ def test_the_directory_of_another_study_is_left_alone(fivefold):
     before = Path("results/good/study.db").read_bytes()
     for keys in ({"name": "other"}, {"seed": 7}, {"methods": ["random", {"tpe": {"startup": 3}}]}):
         code, _, err = fivefold("run", write(**keys), "--workers", 0, "--out", "results/good")
-        assert code == 2
+        assert code == 3
         assert "results/good" in err
         assert "--out" in err
     assert Path("results/good/study.db").read_bytes() == before
@@ -391,7 +391,7 @@ def test_a_directory_in_use_is_refused(fivefold):
     path = write()
     with Journal.open(Path("results/good"), Study.load(path)):
         code, _, err = fivefold("run", path, "--workers", 0)
-    assert code == 2
+    assert code == 3
     assert str(os.getpid()) in err
 
 

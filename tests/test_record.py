@@ -32,7 +32,7 @@ def test_a_record_knows_its_study_and_what_its_runs_are(tmp_path):
     "statement, words",
     [
         ("PRAGMA user_version = 7", "a newer fivefold wrote it (schema 7"),
-        ("PRAGMA user_version = 1", "an older fivefold wrote it (schema 1; this one knows schema 2)"),
+        ("PRAGMA user_version = 1", "an older fivefold wrote it (schema 1; this one knows schema 3)"),
         ("PRAGMA user_version = 0", "its schema is 0"),
         ("PRAGMA application_id = 1", "no journal of fivefold"),
         ("DELETE FROM meta", "the journal is damaged"),
