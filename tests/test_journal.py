@@ -344,7 +344,7 @@ def test_a_row_that_cannot_be_read(tmp_path):
         for config, status in (("1,2", "COMPLETED"), ("{", "ODD")):
             journal._db.execute("UPDATE trials SET config = ?, status = ?", (config, status))
             for row in journal._db.execute("SELECT * FROM trials").fetchall():
-                where = (trial_checksum(row[:-1]), *row[:2])
+                where = (trial_checksum(row[:-1], journal._salt), *row[:2])
                 journal._db.execute("UPDATE trials SET checksum = ? WHERE run = ? AND number = ?", where)
             with pytest.raises(JournalError, match="a row cannot be read"):
                 read_journal(tmp_path).decoded("config")

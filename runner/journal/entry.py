@@ -21,7 +21,7 @@ from runner.journal.identity import (
     study_identity,
 )
 from runner.record.folder import replacing
-from runner.record.schema import RUN_COLUMNS, checksum, create_tables, to_json, to_number
+from runner.record.schema import RUN_COLUMNS, checksum, create_tables, salt_of, to_json, to_number
 from runner.study import RunSpec, Study
 
 Identity = dict[str, Any]
@@ -76,7 +76,7 @@ def enter(
     db: sqlite3.Connection, folder: Path, study: Study, identities: Sequence[Identity]
 ) -> dict[str, int]:
     """Enter a study, within a transaction; the keys of its runs."""
-    _compare_studies(db, folder, study)
+    salt = salt_of(_compare_studies(db, folder, study)["journal"])
     there = {row[1]: dict(zip(RUN_COLUMNS, row, strict=True)) for row in db.execute(_SELECT_RUNS)}
     problems = {run["problem"] for run in there.values()}
     if problems and problems.isdisjoint(problem.name for problem in study.problems):
@@ -92,13 +92,13 @@ def enter(
         if run is None:
             keys[spec.id] = len(there) + 1
             there[spec.id] = run = _new(keys[spec.id], spec, identity, budget)
-            put_run(db, run)
-            db.execute("INSERT INTO counts VALUES (?, 0)", (keys[spec.id],))
+            put_run(db, run, salt)
+            put_count(db, keys[spec.id], 0, salt)
             continue
         keys[spec.id] = run["key"]
         _compare(spec, json.loads(run["identity"]), identity, folder)
         if budget != run["budget"]:  # it may go on, or must say anew why not
-            put_run(db, run | {"budget": budget, "end_reason": "", "failed": 0, "conclusion": ""})
+            put_run(db, run | {"budget": budget, "end_reason": "", "failed": 0, "conclusion": ""}, salt)
     say(db, {"runs": len(there)})
     return keys
 
@@ -108,13 +108,19 @@ def get_run(db: sqlite3.Connection, key: int) -> dict[str, Any]:
     return dict(zip(RUN_COLUMNS, db.execute(f"{_SELECT_RUNS} WHERE key = ?", (key,)).fetchone(), strict=True))
 
 
-def put_run(db: sqlite3.Connection, run: Mapping[str, Any]) -> None:
+def put_run(db: sqlite3.Connection, run: Mapping[str, Any], salt: int) -> None:
     """Write the row of a run, new or in place of its earlier one."""
     row = [run[name] for name in RUN_COLUMNS]
-    db.execute(_PUT_RUN, (*row, checksum(row)))
+    db.execute(_PUT_RUN, (*row, checksum(row, salt)))
 
 
-def _compare_studies(db: sqlite3.Connection, folder: Path, study: Study) -> None:
+def put_count(db: sqlite3.Connection, run: int, trials: int, salt: int) -> None:
+    """Write how many trials a run has, by its key."""
+    row = (run, trials)
+    db.execute("INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", (*row, checksum(row, salt)))
+
+
+def _compare_studies(db: sqlite3.Connection, folder: Path, study: Study) -> dict[str, Any]:
     told = said(db)
     for key, now in study_identity(study).items():
         if told[key] != now:
@@ -123,6 +129,7 @@ def _compare_studies(db: sqlite3.Connection, folder: Path, study: Study) -> None
                 where=str(folder),
                 hint=f"Use another --out, or set '{key}' back to {told[key]!r}.",
             )
+    return told
 
 
 def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from runner.errors import FivefoldError, JournalError, StudyError
-from runner.journal.entry import create_journal, enter, get_run, identities_of, put_run, said, say
+from runner.journal.entry import create_journal, enter, get_run, identities_of, put_count, put_run, said, say
 from runner.record.faults import explained
 from runner.record.folder import lock_folder, prepare_folder, replacing
 from runner.record.schema import (
@@ -21,6 +21,7 @@ from runner.record.schema import (
     SHARED,
     STUDY_FILE,
     from_row,
+    salt_of,
     to_row,
     to_text,
     trial_checksum,
@@ -57,6 +58,7 @@ class Journal:
         self._db, self._keys, self._open = db, keys, ExitStack()
         self._place = _place(folder / DATABASE)
         self._version = _data_version(db)
+        self._salt = salt_of(said(db)["journal"])
 
     @classmethod
     def open(cls, folder: Path, study: Study) -> Journal:
@@ -137,11 +139,12 @@ class Journal:
         for run_id, trial in ended:
             key = self._keys[run_id]
             row = (key, *to_row(trial))
-            rows.setdefault(key, []).append((*row, trial_checksum(row)))
+            rows.setdefault(key, []).append((*row, trial_checksum(row, self._salt)))
         with self._writing():
             for key, of_run in rows.items():
                 new = self._db.executemany(INSERT_TRIAL, of_run).rowcount
-                self._db.execute("UPDATE counts SET trials = trials + ? WHERE run = ?", (new, key))
+                (count,) = self._db.execute("SELECT trials FROM counts WHERE run = ?", (key,)).fetchone()
+                put_count(self._db, key, count + new, self._salt)
 
     def announce(self, run_id: str, sentence: str) -> None:
         """Keep what a method says before its run."""
@@ -200,7 +203,7 @@ class Journal:
 
     def _update(self, run_id: str, **values: str | int) -> None:
         with self._writing():
-            put_run(self._db, get_run(self._db, self._keys[run_id]) | values)
+            put_run(self._db, get_run(self._db, self._keys[run_id]) | values, self._salt)
 
 
 def _cannot_be_written(error: OSError, folder: Path) -> FivefoldError:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from runner.record.faults import Fault, Finding
-from runner.record.schema import DATABASE, META, checksum, trial_checksum
+from runner.record.schema import DATABASE, META, checksum, salt_of, trial_checksum
 
 _MOST_NAMED = 3
 
@@ -28,12 +28,16 @@ class Content(NamedTuple):
         """What ``meta`` says, by its keys."""
         return {row[0]: json.loads(row[1]) for row in self.meta}
 
+    @property
+    def salt(self) -> int:
+        """Of the journal's checksums."""
+        return salt_of(str(self.said()["journal"]))
+
 
 def check_content(content: Content) -> list[Finding]:
     """What is wrong with it; nothing where it is whole."""
-    return [
-        Finding(Fault.DAMAGE, DATABASE, what) for check in (_meta, _runs, _trials) for what in check(content)
-    ]
+    wrong = list(_meta(content)) or [*_runs(content), *_trials(content)]
+    return [Finding(Fault.DAMAGE, DATABASE, what) for what in wrong]
 
 
 def meta_is_whole(rows: Sequence[Row]) -> bool:
@@ -49,12 +53,14 @@ def _meta(content: Content) -> Iterator[str]:
 
 
 def _runs(content: Content) -> Iterator[str]:
-    for row in _changed(content.runs):
+    for row in _changed(content.runs, content.salt):
         yield f"the row of the run '{row[1]}' has changed since it was written"
     keys = [row[0] for row in content.runs]
-    (count,) = [row[1] for row in content.meta if row[0] == "runs"] or ["0"]
-    if keys != list(range(1, int(count) + 1)):
+    count = content.said()["runs"]
+    if keys != list(range(1, count + 1)):
         yield f"it lists {len(keys)} runs of {count}"
+    for row in _changed(content.counts, content.salt):
+        yield f"the count of the trials of run {row[0]} has changed since it was written"
     if [row[0] for row in content.counts] != keys:
         yield "its counts of trials are not those of its runs"
 
@@ -62,14 +68,14 @@ def _runs(content: Content) -> Iterator[str]:
 def _trials(content: Content) -> Iterator[str]:
     names = {row[0]: row[1] for row in content.runs}
     changed: dict[Any, list[Any]] = {}
-    for row in _changed(content.trials, trial_checksum):
+    for row in _changed(content.trials, content.salt, trial_checksum):
         changed.setdefault(row[0], []).append(row[1])
     for run, numbers in changed.items():
         yield f"in the run '{names.get(run, run)}' {_listed(numbers)} changed since written"
     if any(a >= b for a, b in pairwise((row[0], row[1]) for row in content.trials)):
         yield "its trials are not in their order"
     found = Counter([row[0] for row in content.trials])
-    for run, count in content.counts:
+    for run, count, _ in content.counts:
         there = found.pop(run, 0)
         if there != count:
             yield f"the run '{names.get(run, run)}' has {there:,} of its {count:,} trials"
@@ -77,8 +83,8 @@ def _trials(content: Content) -> Iterator[str]:
         yield f"{found.total():,} trials are of no run"
 
 
-def _changed(rows: Sequence[Row], of: Callable[[Row], int] = checksum) -> Iterator[Row]:
-    return (row for row in rows if of(row[:-1]) != row[-1])
+def _changed(rows: Sequence[Row], salt: int = 0, of: Callable[[Row, int], int] = checksum) -> Iterator[Row]:
+    return (row for row in rows if of(row[:-1], salt) != row[-1])
 
 
 def _listed(numbers: Sequence[Any]) -> str:

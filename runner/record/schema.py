@@ -4,9 +4,10 @@ Floats come back bit for bit. SQLite has no NaN and would store it as NULL, so i
 the text "nan"; and it would lose the sign of -0.0 in a REAL column, so columns that may hold one
 have no type. Within JSON, NaN and infinities are Python's words ``NaN``, ``Infinity``.
 
-Every row ends in a checksum of its values, and the rows are counted: trials in ``counts``, in the
-transaction that records them, and runs in ``meta``. There is no index but the tables themselves,
-so that nothing can be found in one place and missing in another.
+Every row ends in a checksum of its values and, but for ``meta``, of the journal's own name, so that
+rows of another journal do not fit. The rows are counted: trials in ``counts``, in the transaction
+that records them, and runs in ``meta``. There is no index but the tables themselves, so that
+nothing can be found in one place and missing in another.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ CREATE TABLE runs (
 ) {strict};
 CREATE TABLE counts (
     run INTEGER PRIMARY KEY,
-    trials INTEGER NOT NULL
+    trials INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
 ) {strict};
 CREATE TABLE trials (
     run INTEGER NOT NULL,
@@ -180,19 +182,24 @@ def _texts(strict: bool) -> list[str]:
 _SCHEMAS: Final = (_texts(True), _texts(False))
 
 
-def checksum(values: Sequence[Any]) -> int:
-    """Of the values of a row of ``meta`` or ``runs``, the same in every process and version."""
-    return zlib.crc32("\n".join(map(str, values)).encode())
+def salt_of(journal: str) -> int:
+    """What the checksums of a journal of this name begin with."""
+    return zlib.crc32(journal.encode())
 
 
-def trial_checksum(row: Sequence[Any]) -> int:
+def checksum(values: Sequence[Any], salt: int = 0) -> int:
+    """Of the values of a row, not of trials, the same in every process and version."""
+    return zlib.crc32("\n".join(map(str, values)).encode(), salt)
+
+
+def trial_checksum(row: Sequence[Any], salt: int) -> int:
     """Of a run's key and the values of `TRIAL_COLUMNS`: of the text, and of floats bit for bit.
 
     A study is as fast as its driver records, so this is written for speed: text of floats would
     take three times as long.
     """
     numbers = _PACK(*[x if x.__class__ is float else _NO_FLOAT.get(x, 0.0) for x in _NUMBERS(row)])
-    return zlib.crc32(numbers, zlib.crc32((_TEXT % _TEXTS(row)).encode()))
+    return zlib.crc32(numbers, zlib.crc32((_TEXT % _TEXTS(row)).encode(), salt))
 
 
 _FLOATS = ("loss", "value", "test", "share", "suggest_seconds", "queue_seconds", "seconds", "started")

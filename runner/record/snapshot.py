@@ -85,7 +85,7 @@ def look(folder: Path, live: bool | None = None, deep: bool = False) -> Look:
         try:
             log = [] if written else _check_log(path, wal, index)
             found = _look(path, wal, index, deep)
-            if not written:
+            if not written and not found.findings:
                 log += _check_link(path, found.content) if before[1][0] > 0 else []
                 log += check_study_file(folder, found.content.said()["study"])
             found.findings[:0] = log
@@ -134,7 +134,7 @@ def _fetch(path: Path, options: str, shown: Path, deep: bool) -> Look:
         content = Content(
             db.execute("SELECT key, value, checksum FROM meta").fetchall(),
             db.execute(f"SELECT {', '.join(RUN_COLUMNS)}, checksum FROM runs ORDER BY key").fetchall(),
-            db.execute("SELECT run, trials FROM counts ORDER BY run").fetchall(),
+            db.execute("SELECT run, trials, checksum FROM counts ORDER BY run").fetchall(),
             db.execute(
                 f"SELECT run, {', '.join(TRIAL_COLUMNS)}, checksum FROM trials ORDER BY run, number"
             ).fetchall(),

@@ -10,10 +10,11 @@ from runner.errors import JournalError, ResultsError
 from runner.record.faults import Fault, Finding, explained
 from runner.record.folder import check_names, is_in_use
 from runner.record.reader import RunRecord, find_journal, to_run
-from runner.record.schema import DATABASE, from_row
+from runner.record.schema import DATABASE, RUN_COLUMNS, from_row
 from runner.record.snapshot import Look, look
 
 _MOST_NAMED = 5
+_END_REASON = RUN_COLUMNS.index("end_reason")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def verify(folder: str | Path) -> Verdict:
     return Verdict(
         tuple(found),
         len(runs),
-        sum(1 for run in runs if to_run(run).end_reason),
+        sum(1 for run in runs if run[_END_REASON]),
         len(content.trials) if content is not None else 0,
         live,
     )
