@@ -71,7 +71,7 @@ def _trials(content: Content) -> Iterator[str]:
     for row in _changed(content.trials, content.salt, trial_checksum):
         changed.setdefault(row[0], []).append(row[1])
     for run, numbers in changed.items():
-        yield f"in the run '{names.get(run, run)}' {_listed(numbers)} changed since written"
+        yield f"in the run '{names.get(run, run)}' {_listed(numbers)} changed since it was written"
     if any(a >= b for a, b in pairwise((row[0], row[1]) for row in content.trials)):
         yield "its trials are not in their order"
     found = Counter([row[0] for row in content.trials])
@@ -88,7 +88,8 @@ def _changed(rows: Sequence[Row], salt: int = 0, of: Callable[[Row, int], int] =
 
 
 def _listed(numbers: Sequence[Any]) -> str:
+    if len(numbers) == 1:
+        return f"trial {numbers[0]} has"
     if len(numbers) > _MOST_NAMED:
-        return f"{len(numbers):,} trials have"
-    what = "trial" if len(numbers) == 1 else "trials"
-    return f"{what} {', '.join(map(str, numbers))} {'has' if len(numbers) == 1 else 'have'}"
+        return f"each of {len(numbers):,} trials has"
+    return f"each of the trials {', '.join(map(str, numbers))} has"

@@ -150,6 +150,7 @@ def found_by(folder, given):
 
 
 @pytest.mark.usefixtures("whole")
+@pytest.mark.timeout(3600)
 @given(seed=st.integers(0, 2**32))
 @settings(
     max_examples=EXAMPLES,
