@@ -5,8 +5,11 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 import yaml
@@ -352,6 +355,35 @@ def test_a_row_that_cannot_be_read(tmp_path):
             read_journal(tmp_path).history(RUN)
         with pytest.raises(JournalError, match="a row cannot be read"):
             journal.history(RUN)
+
+
+def test_a_log_that_went_missing_is_missed(tmp_path):
+    with Journal.open(tmp_path / "live", study()) as journal:
+        journal.record([(RUN, made(i, 1.0)) for i in range(5)])
+        shutil.copytree(tmp_path / "live", tmp_path / "killed")
+    (tmp_path / "killed" / "study.db-wal").unlink()
+    assert read_journal(tmp_path / "live").notes == ()
+    (told,) = read_journal(tmp_path / "killed").notes
+    assert "the log is missing or cut off, so the trials recorded last may be lost" in told
+    with Journal.open(tmp_path / "killed", study()) as journal:
+        assert journal.notes == (told,)
+        assert journal.history(RUN) == []
+    assert read_journal(tmp_path / "killed").notes == ()
+
+
+@pytest.mark.parametrize("deed", ["DELETE FROM trials", ""])
+def test_a_journal_that_others_write_or_remove_is_left(tmp_path, deed):
+    with Journal.open(tmp_path, study()) as journal:
+        journal.record([(RUN, made(0, 1.0))])
+        if deed:
+            with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as db:
+                db.execute(deed)
+        else:
+            (tmp_path / DATABASE).unlink()
+        with pytest.raises(JournalError, match="removed, replaced or written by another program"):
+            journal.record([(RUN, made(1, 1.0))])
+    with pytest.raises(JournalError):
+        read_journal(tmp_path)
 
 
 def test_a_full_disk(tmp_path):
