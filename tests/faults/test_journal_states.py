@@ -131,4 +131,4 @@ class JournalStates(RuleBasedStateMachine):
 
 
 class TestJournalStates(JournalStates.TestCase):
-    settings = settings(max_examples=200 if SOAK else 25, stateful_step_count=20, derandomize=not SOAK)
+    settings = settings(max_examples=200 if SOAK else 12, stateful_step_count=20, derandomize=not SOAK)
