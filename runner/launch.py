@@ -23,9 +23,10 @@ from runner.errors import RayLost, StudyError, StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
-from runner.monitor import Monitor
+from runner.monitor import Guarded, Monitor
 from runner.problems import FunctionProblem, Problem, problem
 from runner.problems.base import Direction
+from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
 from runner.trial import Config
@@ -82,6 +83,8 @@ def run(
     monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
         try:
+            for text in journal.notes:
+                Guarded(monitor).note(text)
             if workers == 0:
                 dispatcher = _dispatcher(study, journal, monitor)
                 dispatcher.begin(1, "in this process, without Ray")
@@ -90,7 +93,7 @@ def run(
                 _go_on_lanes(study, journal, monitor, workers, address)
         finally:
             monitor.close()
-    return Results.open(folder)
+    return Results(read_journal(folder).with_notes(journal.notes))
 
 
 @contextlib.contextmanager

@@ -36,11 +36,13 @@ class Results:
     folder : Path
     problems, methods : list of str
         In the order in which the study was planned; methods by their labels.
+    notes : tuple of str
+        What must be told of the directory: what it has lost, or may have.
     """
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self.name, self.folder = record.name, record.folder
+        self.name, self.folder, self.notes = record.name, record.folder, record.notes
         self.problems = list(dict.fromkeys(run.problem for run in record.runs))
         self.methods = list(dict.fromkeys(run.label for run in record.runs))
 
