@@ -74,7 +74,8 @@ class Lane(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Work through the bundle in the config."""
         # Tune sends the config back with each result, and the driver would keep it to the end.
-        given, self.config = self.config, {}
+        given: dict[str, Any] = self.config
+        self.config: dict[str, Any] = {}
         return {"report": pack_report(self._report(given)), "done": True}
 
     def _report(self, given: dict[str, Any]) -> Report:

@@ -207,3 +207,10 @@ def steps(config, seed):
 def stubborn(config):
     """Does not let itself be interrupted."""
     loop_that_catches_all()
+
+
+@problem(space={"x": {"float": [0, 1]}})
+def lame(config):
+    """A short one, or one that never ends."""
+    time.sleep(0.01 if config["x"] < 0.8 else 3600)
+    return config["x"]

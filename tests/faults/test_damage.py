@@ -4,7 +4,6 @@ Every example damages one file of a directory that was whole, then reads it, ver
 with it. Each of these must give what the undamaged directory would, or say that something is wrong.
 """
 
-import os
 import random
 import shutil
 
@@ -18,10 +17,10 @@ from runner.launch import run
 from runner.record import read_journal, verify
 from runner.record.schema import DATABASE
 from runner.study import Study
+from tests.faults.soaking import SOAK, amount
 from tests.studies import HILL, MODELS, play, study
 
-SOAK = os.environ.get("FIVEFOLD_SOAK") == "1"
-EXAMPLES = 500 if SOAK else 60
+EXAMPLES = amount(60, 500)
 LOG, INDEX = f"{DATABASE}-wal", f"{DATABASE}-shm"
 FILES = [DATABASE, LOG, INDEX, "study.yaml", "study.lock"]
 PAGE = 4096

@@ -1,6 +1,5 @@
 """Whatever is done with a journal, in whatever order, it holds exactly what was recorded."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,9 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from runner.errors import JournalError
 from runner.journal import Journal
 from runner.record import read_journal, verify
+from tests.faults.soaking import SOAK, amount
 from tests.studies import TEXT, TRIALS, study
-
-SOAK = os.environ.get("FIVEFOLD_SOAK") == "1"
 
 
 class JournalStates(RuleBasedStateMachine):
@@ -131,4 +129,4 @@ class JournalStates(RuleBasedStateMachine):
 
 
 class TestJournalStates(JournalStates.TestCase):
-    settings = settings(max_examples=200 if SOAK else 12, stateful_step_count=20, derandomize=not SOAK)
+    settings = settings(max_examples=amount(6, 200), stateful_step_count=20, derandomize=not SOAK)

@@ -92,10 +92,10 @@ def kill(process):
     "name, workers, kills",
     [
         ("six methods", 0, amount(2, 30)),
-        ("shared", 0, amount(2, 30)),
-        ("staged", 0, amount(2, 30)),
-        pytest.param("six methods", 2, amount(1, 12), marks=pytest.mark.ray),
+        ("shared", 0, amount(1, 30)),
+        ("staged", 0, amount(1, 30)),
         pytest.param("staged", 2, amount(1, 12), marks=pytest.mark.ray),
+        *(amount([], [pytest.param("six methods", 2, 12, marks=pytest.mark.ray)])),
     ],
 )
 def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
@@ -114,8 +114,10 @@ def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
             _, err = process.communicate()
             assert process.returncode == 0, err
             break
+        family = psutil.Process(process.pid).children(recursive=True)
         kill(process)
         count += 1
+        assert lanes_have_ended(family)
         after = rows(folder)
         assert before.items() <= after.items(), "what was recorded once stays as it was"
         before = after
@@ -147,16 +149,15 @@ def recorded(folder):
         return 0
 
 
-@pytest.mark.slow
-@pytest.mark.ray
-def test_processes_of_a_dead_driver_end_by_themselves(tmp_path, undisturbed):
-    path, _ = undisturbed["six methods"]
-    process = subprocess.Popen(
-        command(path, tmp_path / "study", 2), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    wait_for(process, tmp_path / "study", {}, True, 0.2)
-    family = psutil.Process(process.pid).children(recursive=True)
-    assert family
-    kill(process)
-    _, alive = psutil.wait_procs(family, timeout=30)
-    assert not [other for other in alive if other.is_running() and "train" in " ".join(other.cmdline())]
+def lanes_have_ended(processes):
+    """Whether the lanes among them end by themselves; Ray's own processes take their time."""
+    lanes = [process for process in processes if name_of(process).startswith(("ray::_Inner", "ray::Lane"))]
+    _, alive = psutil.wait_procs(lanes, timeout=30)
+    return not alive
+
+
+def name_of(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it is gone
+        return ""

@@ -32,13 +32,13 @@ EXPECTED = {
     "leaves children": (Status.COMPLETED, ""),
     "shuffles": (Status.COMPLETED, ""),
     "looks": (Status.COMPLETED, ""),
-    "exits hard": (Status.CRASHED, "died 2 times"),
-    "segfaults": (Status.CRASHED, "died 2 times"),
-    "kills itself": (Status.CRASHED, "died 2 times"),
-    "loops": (Status.TIMEOUT, "killed after 3 s"),
-    "loops in C": (Status.TIMEOUT, "killed after 3 s"),
-    "sleeps": (Status.TIMEOUT, "killed after 3 s"),
-    "hangs with children": (Status.TIMEOUT, "killed after 3 s"),
+    "exits hard": (Status.CRASHED, "died once"),
+    "segfaults": (Status.CRASHED, "died once"),
+    "kills itself": (Status.CRASHED, "died once"),
+    "loops": (Status.TIMEOUT, "killed after 2 s"),
+    "loops in C": (Status.TIMEOUT, "killed after 2 s"),
+    "sleeps": (Status.TIMEOUT, "killed after 2 s"),
+    "hangs with children": (Status.TIMEOUT, "killed after 2 s"),
     "balloon": (Status.CRASHED, "its limit is 0.8 GB"),
     "child's balloon": (Status.CRASHED, "its limit is 0.8 GB"),
 }
@@ -101,13 +101,11 @@ def check(trials, kinds):
 
 @pytest.mark.ray
 def test_on_lanes_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
-    made = trouble.study("trouble", len(objectives.KINDS), timeout=3.0, memory_gb=4, retries=1)
+    made = trouble.study("trouble", len(objectives.KINDS), timeout=2.0, memory_gb=4, retries=0)
     (trials,) = play(made, tmp_path / "study", ray_lanes).values()
     there = check(trials, objectives.KINDS)
     late = [kind for kind in objectives.KINDS if EXPECTED[kind][0] is Status.TIMEOUT]
-    assert all(3.0 < there[kind].outcome.seconds < 5.0 for kind in late)
-    assert there["exits hard"].attempts >= 2
-    assert there["raises"].attempts == 1, "an exception is no crash"
+    assert all(2.0 < there[kind].outcome.seconds < 4.0 for kind in late)
     assert len(trouble.pids()) == 4
     assert gone(trouble.pids()), "the children of a trial end with it"
 
