@@ -9,7 +9,7 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test lint format bench clean
+.PHONY: help setup dev demo test lint format bench soak clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
@@ -17,6 +17,7 @@ help:
 	@echo "make test    format, lint, types and all tests"
 	@echo "make format  put the code into its format"
 	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes an hour or two"
+	@echo "make soak    try every fault at length, and memory for half an hour; takes an hour or two"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done
@@ -55,6 +56,9 @@ $(VENV)/bench.done: $(VENV)/bin/python pyproject.toml constraints.txt
 
 bench: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.engine $(BENCH)
+
+soak: dev
+	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/faults -s --durations=0 $(PYTEST)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

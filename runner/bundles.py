@@ -24,8 +24,8 @@ class Job:
     pending : Pending
     asked : float
         When it was proposed, by the driver's monotonic clock.
-    attempts : int
-        How often it has been sent, this time included.
+    earlier : tuple of str
+        What became of it each time that it was sent before.
     crashes : int
         How many lanes died while it was alone with them.
     key : (int, str) or None
@@ -35,7 +35,7 @@ class Job:
     run: int
     pending: Pending
     asked: float
-    attempts: int = 1
+    earlier: tuple[str, ...] = ()
     crashes: int = 0
     key: tuple[int, str] | None = None
 

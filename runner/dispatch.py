@@ -42,6 +42,8 @@ SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
 
+_DIED = "the worker process died."
+
 Cause = Literal["crash", "timeout"]
 
 
@@ -182,7 +184,7 @@ class Dispatcher:
         start = time.monotonic() - report.seconds
         for job, outcome, offset in zip(begun, report.outcomes, report.offsets, strict=True):
             ended.append((job, self._trial(job, outcome, start + offset, report.worker)))
-        self._enter(ended)
+        self._enter([(job, trial) for job, trial in ended if not self._retried(job, trial.outcome)])
 
     def lose(self, bundle: Bundle, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
         """A lane died with a bundle, or was killed for what it did.
@@ -209,7 +211,9 @@ class Dispatcher:
         elif len(bundle) == 1:
             self._lose_job(jobs[0], cause, seconds, rescued)
         else:
-            self._outbox.alone.extend(dataclasses.replace(job, attempts=job.attempts + 1) for job in jobs)
+            begun = 1 if rescued is not None else len(jobs)  # of these nobody knows which did it
+            self._outbox.alone.extend(_again(job, _DIED) for job in jobs[:begun])
+            self._outbox.alone.extend(jobs[begun:])
         self._close_finished()
 
     # -- what engines need beside them ----------------------------------------------------------
@@ -318,11 +322,25 @@ class Dispatcher:
 
     # -- what comes back ------------------------------------------------------------------------
 
+    def _retried(self, job: Job, outcome: Outcome) -> bool:
+        """Whether an objective that raised is asked again, where the study wants that."""
+        settings = self.study.trial
+        if outcome.status is not Status.FAILED or not settings.retry_failed:
+            return False
+        if len(job.earlier) >= settings.retries:
+            return False
+        self._outbox.put_first([_again(job, outcome.error)])
+        return True
+
     def _enter_rescued(self, bundle: Bundle, rescued: Rescued, seconds: float) -> None:
         start = time.monotonic() - seconds
         ended = zip(bundle.jobs, rescued.outcomes, rescued.offsets, strict=False)  # the rest had not
         self._enter(
-            [(job, self._trial(job, outcome, start + at, rescued.worker)) for job, outcome, at in ended]
+            [
+                (job, self._trial(job, outcome, start + at, rescued.worker))
+                for job, outcome, at in ended
+                if not self._retried(job, outcome)
+            ]
         )
 
     def _lose_thoughts(self, thoughts: Sequence[Thought], cause: Cause) -> None:
@@ -349,7 +367,8 @@ class Dispatcher:
         # More memory is not to be had the second time; but the lane may have been full before.
         retries = min(self.study.trial.retries, 1) if memory else self.study.trial.retries
         if cause == "crash" and crashes <= retries:
-            self._outbox.alone.append(dataclasses.replace(job, attempts=job.attempts + 1, crashes=crashes))
+            told = rescued.detail if rescued is not None and rescued.detail else _DIED
+            self._outbox.alone.append(dataclasses.replace(_again(job, told), crashes=crashes))
             return
         if cause == "timeout":
             limit = f"{self.study.trial.timeout:g} s" if self.study.trial.timeout else "the time limit"
@@ -372,7 +391,7 @@ class Dispatcher:
             queue_seconds=max(0.0, started - job.asked),
             started=max(0.0, started - self._zero[job.run]),
             worker=worker,
-            attempts=job.attempts,
+            earlier=job.earlier,
             known=job.pending.known,
         )
 
@@ -433,6 +452,11 @@ def _blocks(specs: Sequence[RunSpec]) -> list[int]:
 def _elapsed(run: Run) -> float:
     """How far the clock of a run had come in earlier sessions."""
     return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
+
+
+def _again(job: Job, what: str) -> Job:
+    """The job on its next attempt, after what became of this one."""
+    return dataclasses.replace(job, earlier=(*job.earlier, what))
 
 
 def _times(count: int) -> str:

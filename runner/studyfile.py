@@ -82,8 +82,9 @@ class TrialFile(BaseModel):
     )
     thinking: Positive = Field(600.0, description="Seconds after which a method that thinks is given up.")
     retries: Annotated[int, Field(ge=0, strict=True)] = Field(
-        2, description="Further tries after a worker died; not after an exception."
+        2, description="Further tries after a worker died."
     )
+    retry_failed: bool = Field(False, description="Whether what raised is tried again, too.")
 
     @property
     def threads(self) -> int:

@@ -92,7 +92,7 @@ def line_of(trial: Trial) -> str:
             trial.queue_seconds,
             trial.started,
             trial.worker,
-            trial.attempts,
+            trial.earlier,
             trial.known,
         ]
     )
@@ -100,8 +100,19 @@ def line_of(trial: Trial) -> str:
 
 def trial_of(line: str) -> Trial:
     """The trial of `line_of`."""
-    number, config, outcome, origin, *rest = json.loads(line)
-    return Trial(number, config, _outcome(outcome), Origin(origin), *rest)
+    number, config, outcome, origin, suggest, queue, started, worker, earlier, known = json.loads(line)
+    return Trial(
+        number,
+        config,
+        _outcome(outcome),
+        Origin(origin),
+        suggest,
+        queue,
+        started,
+        worker,
+        tuple(earlier),
+        known,
+    )
 
 
 def pack_report(report: Report) -> str:

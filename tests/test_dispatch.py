@@ -395,6 +395,19 @@ def test_a_lone_trial_that_kills_its_lane_is_tried_again_and_then_a_row():
     assert isinstance(dispatcher.ask(), Bundle), "its run goes on"
 
 
+def test_what_raised_is_tried_again_only_where_the_study_says_so():
+    for retry_failed, attempts in ((False, 1), (True, 3)):
+        dispatcher, bundle = lone(trial={"retries": 2, "retry_failed": retry_failed})
+        while not dispatcher.runs[0].ended:
+            failed = tuple(Outcome(Status.FAILED, error="no luck.") for _ in bundle.jobs)
+            dispatcher.tell(bundle, Report(failed, (0.0,) * len(failed), 0.1, "lane"))
+            if not dispatcher.runs[0].ended:
+                bundle = dispatcher.ask()
+        trial = dispatcher.runs[0].ended[0]
+        assert (trial.status, trial.attempts) == (Status.FAILED, attempts)
+        assert trial.earlier == ("no luck.",) * (attempts - 1)
+
+
 def test_a_lone_trial_past_its_deadline_is_a_row_at_once():
     dispatcher, bundle = lone(trial={"timeout": 2.0})
     assert bundle.deadline == 2.5, "the lane's warden has half a second to be first"
@@ -416,7 +429,7 @@ def test_of_several_jobs_each_goes_again_alone(cause):
     again = [dispatcher.ask() for _ in bundle.jobs]
     assert [len(b.jobs) for b in again] == [1] * len(bundle.jobs)
     assert [b.jobs[0].pending for b in again] == [job.pending for job in bundle.jobs]
-    assert {(b.jobs[0].attempts, b.jobs[0].crashes, b.deadline) for b in again} == {(2, 0, 2.5)}
+    assert {(len(b.jobs[0].earlier), b.jobs[0].crashes, b.deadline) for b in again} == {(1, 0, 2.5)}
 
 
 def several(**trial):
@@ -438,7 +451,8 @@ def test_what_had_ended_when_the_lane_died_keeps_its_outcome_and_the_rest_goes_a
         assert (trial.outcome, trial.worker, trial.attempts) == (outcome, "lane", 1)
     again = [dispatcher.ask() for _ in bundle.jobs[2:]]
     assert [b.jobs[0].pending for b in again] == [job.pending for job in bundle.jobs[2:]]
-    assert {(len(b), b.jobs[0].attempts) for b in again} == {(1, 2)}
+    assert {len(b) for b in again} == {1}
+    assert [len(b.jobs[0].earlier) for b in again] == [1] + [0] * (len(again) - 1), "others were not begun"
 
 
 def test_who_was_at_it_when_the_time_was_up_is_known_and_the_others_go_on():

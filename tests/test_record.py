@@ -119,7 +119,7 @@ def test_a_reader_sees_a_growing_table_while_it_is_written(tmp_path):
 def test_checksums_are_the_same_everywhere():
     """Were they not, a journal would be damaged for another version of Python."""
     trial = dataclasses.replace(made(3, -0.0, test=float("nan"), metrics={"ü": 0.1}), worker="naïve ☃")
-    assert trial_checksum((1, *to_row(trial)), salt_of("here")) == 3351506724
+    assert trial_checksum((1, *to_row(trial)), salt_of("here")) == 1604872194
     assert checksum((1, "a\nb", None, 0.1)) == 4287883829
     other = dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
     assert trial_checksum((1, *to_row(other)), 0) != trial_checksum((1, *to_row(trial)), 0)

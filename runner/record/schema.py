@@ -93,7 +93,7 @@ CREATE TABLE trials (
     seconds {number},
     started {number},
     worker TEXT NOT NULL,
-    attempts INTEGER NOT NULL,
+    earlier TEXT NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (run, number)
 ) {keyed};
@@ -116,7 +116,7 @@ RUN_COLUMNS: Final = (
 TRIAL_COLUMNS: Final = (
     "number", "config", "status", "loss", "value", "test", "gradient", "metrics", "folds", "steps",
     "step_seconds", "share", "error", "origin", "known", "suggest_seconds", "queue_seconds", "seconds",
-    "started", "worker", "attempts",
+    "started", "worker", "earlier",
 )  # fmt: skip
 
 OUTCOME_COLUMNS: Final = (*TRIAL_COLUMNS[2:13], "seconds")
@@ -235,13 +235,13 @@ def to_row(trial: Trial) -> tuple[Any, ...]:
         to_number(outcome.seconds),
         to_number(trial.started),
         to_text(trial.worker),
-        trial.attempts,
+        to_json([to_text(text) for text in trial.earlier]) if trial.earlier else "[]",
     )
 
 
 def from_row(row: tuple[Any, ...]) -> Trial:
     """The trial of values of `TRIAL_COLUMNS`."""
-    origin, known, suggest_seconds, queue_seconds, seconds, started, worker, attempts = row[13:]
+    origin, known, suggest_seconds, queue_seconds, seconds, started, worker, earlier = row[13:]
     return Trial(
         row[0],
         json.loads(row[1]),
@@ -251,7 +251,7 @@ def from_row(row: tuple[Any, ...]) -> Trial:
         float(queue_seconds),
         float(started),
         worker,
-        attempts,
+        tuple(json.loads(earlier)),
         known,
     )
 

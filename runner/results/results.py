@@ -71,7 +71,8 @@ class Results:
         value (as the problem reports it), test, origin, config (JSON), ``config/<name>``,
         ``metrics/<name>``, folds (JSON, losses), steps (JSON, the loss after each step), share (of
         a full evaluation), gradient (JSON, of the loss), suggest_seconds, queue_seconds, seconds
-        (of the evaluation), started (seconds since the run's start), worker, attempts, known, error.
+        (of the evaluation), started (seconds since the run's start), worker, attempts, earlier (JSON,
+        what became of the attempts before the last), known, error.
 
         What a trial lacks is missing: NaN in a float column, NA elsewhere. A metric that was
         itself NaN looks the same; infinities stay. ``config/<name>`` is ``Int64``, ``float64``,
