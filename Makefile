@@ -44,7 +44,8 @@ lint: dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 -m "not ray" $(PYTEST)
+	$(BIN)/python -m pytest -m ray $(PYTEST)
 
 format: dev
 	$(BIN)/ruff format .

@@ -25,6 +25,7 @@ from ray._private import worker as ray_worker
 from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
 from runner.engine.salvage import salvage
+from runner.engine.sentinel import Sentinel
 from runner.engine.trainable import Lane
 from runner.engine.watch import Abandoned, LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
@@ -88,7 +89,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
     search = StudySearch(dispatcher, lane, resources, connection.lanes, functools.partial(salvage, lanes))
     scheduler = LaneScheduler(connection.lanes)
     try:
-        with environment(_SWITCHES), _quiet():
+        with environment(_SWITCHES), _quiet(), Sentinel(connection) as sentinel:
             tune.run(
                 name,
                 name=name,
@@ -97,7 +98,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
                 num_samples=-1,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
-                callbacks=[Watch(dispatcher, search, scheduler, connection)],
+                callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel)],
                 storage_path=storage,
                 verbose=0,
             )

@@ -46,7 +46,7 @@ def start(*arguments):
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize("name", amount(["gcs_server"], ["gcs_server", "raylet"]))
-def test_where_ray_dies_it_is_started_again(tmp_path, study_file, name):
+def test_where_ray_dies_it_is_started_again_or_left(tmp_path, study_file, name):
     process = start(study_file, tmp_path / "study", 2)
     wait_for(process, tmp_path / "study", {}, True, 0.0)
     (victim,) = [
@@ -54,9 +54,13 @@ def test_where_ray_dies_it_is_started_again(tmp_path, study_file, name):
     ]
     victim.kill()
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert err == ""
-    assert f"Ray was lost: its {name} on this machine has died." in out
+    lost = f"Ray was lost: its {name} on this machine has died."
+    if process.returncode:  # it was just asking Ray for something, and would not be answered
+        assert process.returncode == 2, err
+        assert f"error: {lost}" in err
+        assert subprocess.run(command(study_file, tmp_path / "study", 2)).returncode == 0
+    else:
+        assert (err, lost in out) == ("", True)
     run(study_file, tmp_path / "here", workers=0)
     pd.testing.assert_frame_equal(table(tmp_path / "study"), table(tmp_path / "here"), check_exact=True)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.methods import METHODS
 from runner.results import Results
 from runner.study import Study
 from tests.faults import misbehaving
@@ -16,6 +17,8 @@ DEEDS = {
     "nonsense": "the method raised",
     "endless": "the method was still thinking after 1.5 s",
 }
+
+REGISTERED = []
 
 
 def unruly():
@@ -39,6 +42,15 @@ def check(runs, folder):
         assert told.loc[deed, "failed"]
     assert len(runs["calm/random/0"]) == 6
     assert not told.loc["random", "failed"]
+
+
+@pytest.fixture(autouse=True)
+def _not_for_others():
+    """Only the studies here shall know of the method that a file has registered."""
+    for cls in REGISTERED:
+        METHODS.add(cls)
+    yield
+    REGISTERED[:] = [METHODS._classes.pop("unruly")]
 
 
 def test_in_this_process(tmp_path):
