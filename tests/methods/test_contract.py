@@ -62,6 +62,16 @@ class TestBayes(MethodContract):
     phases = (0, 5, 12, 25)
 
 
+class TestThompson(MethodContract):
+    method = make_method("bayes", {"acquisition": "thompson"})
+    phases = (0, 12)
+
+
+class TestBayesPerSecond(MethodContract):
+    method = make_method("bayes", {"per_second": True})
+    phases = (0, 12)
+
+
 def test_every_method_is_under_contract():
     classes = [
         value
