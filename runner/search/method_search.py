@@ -30,7 +30,7 @@ from runner.search.results import outcome_of, reported_config
 from runner.search.state import foreign_state, pending_of, read_state, to_json, trials_of, write_state
 from runner.seeds import seed_for
 from runner.space import Space
-from runner.trial import DONE, Answer, Pending, Status, Trial
+from runner.trial import DONE, Answer, Config, Pending, Status, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,10 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         exactly those before the last ``max_concurrent`` (1 by default).
     points_to_evaluate : sequence of dict
         Configs to try first, in this order; the method is told of them when they have ended.
+        Parameters that one lacks are drawn.
+    evaluated : sequence of (dict, float)
+        Configs and their known metric, from elsewhere; the method knows them from the start, and
+        they spend no budget. See also `add_evaluated_point`.
 
     Raises
     ------
@@ -104,6 +108,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         max_concurrent: int | None = None,
         order: Order = "async",
         points_to_evaluate: Sequence[Mapping[str, Any]] = (),
+        evaluated: Sequence[tuple[Mapping[str, Any], float]] = (),
     ) -> None:
         check_arguments(metric, mode, trials, seed, max_concurrent, order)
         super().__init__(metric=metric, mode=mode)
@@ -112,6 +117,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._seed, self._order, self._limit = seed, order, max_concurrent
         self._given_trials = self._trials = trials
         self._front = Front(points_to_evaluate)
+        self._evaluated = [(dict(config), value) for config, value in evaluated]  # not yet entered
         self._numbers: dict[str, int] = {}  # Tune's trial id -> number; those of points are negative
         self._space: Space | None = None
         self._run: Run | None = None
@@ -258,8 +264,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         """
         del intermediate_values
         space, metric = self._ready()
-        flat = flat_config(space, parameters)
-        config = space.canonical({name: flat[name] for name in flat if name in space.names})
+        config = _searched(space, parameters)
         outcome = outcome_of(space, metric, self._mode, {metric: value}, error)
         if pruned and outcome.status is Status.COMPLETED:
             outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
@@ -277,6 +282,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
                 "trials": self._trials,
                 "limit": self._limit,
                 "front": self._front.to_json(),
+                "evaluated": self._evaluated,
                 "ended": to_json(run.ended.values() if run else ()),
                 "pending": to_json(run.pending.values() if run else ()),
                 "numbers": self._numbers,
@@ -306,7 +312,12 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     def _adopt(self, space: Space) -> None:
         """Take a space, and refuse now what would have to be refused at the first trial."""
         self._prepared(space)
-        self._front.fit(space)
+        self._front.fit(space, self._seed)
+        for i, (config, _) in enumerate(self._evaluated):
+            try:
+                _searched(space, config)
+            except SpaceError as error:
+                raise error.at(f"evaluated[{i}]") from None
         self._space = space
 
     def _prepared(self, space: Space) -> Method:
@@ -332,6 +343,8 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     def _begin(self, ended: Sequence[Trial] = (), pending: Sequence[Pending] = ()) -> Run:
         if self._run is None:
             space, _ = self._ready()
+            while self._evaluated:
+                self.add_evaluated_point(*self._evaluated.pop(0))
             self._run = Run(
                 space,
                 self._prepared(space),
@@ -372,6 +385,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._metric, self._mode = state["metric"], state["mode"]
         self._limit = self._limit or state["limit"]
         self._front = Front.from_json(state["front"])
+        self._evaluated = [(config, value) for config, value in state["evaluated"]]
         self._numbers = state["numbers"]
         self._trials, self._run, self._finished = state["trials"], None, False
         if state["space"] is None:
@@ -383,3 +397,9 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             if self._prepared(self._space) != then:  # a grid of another size
                 raise foreign_state("trials", state["trials"], self._given_trials, where)
         self._begin(trials_of(state["ended"]), list(pending_of(state["pending"]).values()))
+
+
+def _searched(space: Space, parameters: Mapping[str, Any]) -> Config:
+    """The part of a config that is searched; SpaceError where it is none of the space."""
+    flat = flat_config(space, parameters)
+    return space.canonical({name: flat[name] for name in flat if name in space.names})

@@ -24,6 +24,7 @@ class _NamedSearch(MethodSearch):
         max_concurrent: int | None = None,
         order: Order = "async",
         points_to_evaluate: Sequence[Mapping[str, Any]] = (),
+        evaluated: Sequence[tuple[Mapping[str, Any], float]] = (),
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -36,6 +37,7 @@ class _NamedSearch(MethodSearch):
             max_concurrent=max_concurrent,
             order=order,
             points_to_evaluate=points_to_evaluate,
+            evaluated=evaluated,
         )
 
 
