@@ -52,6 +52,11 @@ class TestTPE(MethodContract):
     phases = (0, 5, 12, 25)
 
 
+class TestHyperopt(MethodContract):
+    method = make_method("tpe", {"flavour": "hyperopt"})
+    phases = (0, 5, 25)
+
+
 class TestAnneal(MethodContract):
     method = make_method("tpe", {"flavour": "anneal"})
     phases = (0, 5, 12, 25)
