@@ -2,9 +2,9 @@
 
 A proposal's branch, what all its conditional categories are, is that of one of the best trials,
 or now and then a random one. Within the branch, the good configs are the best of the branch and
-those of the best of all that lie elsewhere; all the others are bad: what has failed, what was
-stopped, and what is pending. Of some draws of the good ones' density the one that is likeliest
-against the bad ones' is proposed.
+those of the best of all that lie elsewhere, weighted by 1 / rank; all the others are bad, with what
+has failed, what was stopped, and what is pending. Of some draws of the good ones' density the one
+that is likeliest against the bad ones' is proposed.
 
 References
 ----------
@@ -122,7 +122,8 @@ def _branch(cube: Cube, top: Array, rng: np.random.Generator) -> Array:
 
 
 def _by_rank(n: int) -> Array:
-    return 1.0 / np.sqrt(np.arange(1, n + 1))
+    weights: Array = 1.0 / np.arange(1, n + 1)
+    return weights
 
 
 def _deciding(space: Space) -> list[int]:
