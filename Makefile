@@ -9,14 +9,15 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test lint format bench clean
+.PHONY: help setup dev demo test lint format bench bench-engine bench-methods clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
 	@echo "make demo    run the quickstart study and show its leaderboard"
 	@echo "make test    format, lint, types and all tests"
 	@echo "make format  put the code into its format"
-	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes an hour or two"
+	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes hours"
+	@echo "           (bench-engine and bench-methods are its halves; BENCH=... are their options)"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done
@@ -53,8 +54,13 @@ $(VENV)/bench.done: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/setup.done
 
-bench: $(VENV)/bench.done
+bench: bench-engine bench-methods
+
+bench-engine: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.engine $(BENCH)
+
+bench-methods: $(VENV)/bench.done
+	$(BIN)/python -m benchmarks.methods $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
