@@ -14,7 +14,7 @@ from benchmarks.quality import functions
 from benchmarks.quality.arms import regrets
 from benchmarks.quality.simulation import Asker, asynchronous
 from benchmarks.report import COLUMNS, Reach, Row, compare, section, write
-from benchmarks.rows.quality import interval, sign_p
+from benchmarks.rows.quality import interval
 from benchmarks.rows.savings import worse_p
 
 ROWS = {"short": [Row("a", "b", "1 s")], "long": [Row("c", "d", "2 s")]}
@@ -256,8 +256,6 @@ def test_a_part_of_the_space_can_fail():
     assert all(a >= b for a, b in zip(found["regrets"]["branin"], plain["regrets"]["branin"], strict=True))
 
 
-def test_intervals_of_the_median_and_the_sign_test():
+def test_intervals_of_the_median():
     assert interval(list(range(10))) == (1, 8)  # misses the median with probability 22 / 1024
     assert interval([3.0, 1.0]) == (1.0, 3.0)
-    assert sign_p([0.0] * 9 + [2.0], [1.0] * 10) == pytest.approx(11 / 1024)
-    assert sign_p([1.0], [1.0]) == 1.0

@@ -27,9 +27,9 @@ from runner.methods.parzen import Parzen
 from runner.space import Space
 
 _MOST_GOOD = 25
-_CHOOSING = 0.3
+_CHOOSING = 0.15
 """Share of the ended trials, the best, that the branch is taken from."""
-_RANDOM_BRANCHES = 2.0
+_RANDOM_BRANCHES = 0.5
 """The weight, in trials, of a random branch."""
 
 
