@@ -59,10 +59,6 @@ def michalewicz(x):
     return -float((np.sin(x) * np.sin(np.arange(1, len(x) + 1) * x**2 / math.pi) ** 20).sum())
 
 
-def schwefel(x):
-    return 418.9828872724339 * len(x) - float((x * np.sin(np.sqrt(np.abs(x)))).sum())
-
-
 def camel(x):
     a, b = x
     return (4 - 2.1 * a**2 + a**4 / 3) * a**2 + a * b + (4 * b**2 - 4) * b**2
@@ -91,7 +87,6 @@ _SMOOTH = {
     "ellipsoid6-rotated": (ellipsoid, 6, -4.0, 6.0, 0.0, 0.0),
     "styblinski5": (styblinski, 5, -5.0, 5.0, -39.16616570377142 * 5, None),
     "michalewicz5": (michalewicz, 5, 0.0, math.pi, -4.687658179, None),
-    "schwefel4": (schwefel, 4, -500.0, 500.0, 0.0, None),
     "branin": (branin, 2, (-5.0, 0.0), (10.0, 15.0), 0.39788735772973816, None),
     "camel": (camel, 2, (-3.0, -2.0), (3.0, 2.0), -1.031628453489877, None),
 }

@@ -19,7 +19,6 @@ OTHERS = (
     "ellipsoid6-rotated",
     "styblinski5",
     "michalewicz5",
-    "schwefel4",
     "branin",
     "camel",
     "mixed8",

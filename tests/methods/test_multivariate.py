@@ -64,7 +64,7 @@ def test_branches_share_what_they_have_in_common():
         Trial(i, c := {"solver": "a", "p": i / 60, "rate": float(rate)}, Outcome(Status.COMPLETED, loss(c)))
         for i, rate in enumerate(rates)
     ]
-    elsewhere = [c for seed in range(400) if (c := ask(history, 60, seed))["solver"] != "a"]
+    elsewhere = [c for seed in range(600) if (c := ask(history, 60, seed))["solver"] != "a"]
     assert len(elsewhere) > 8
     near = [abs(np.log10(config["rate"]) + 2) < 0.4 for config in elsewhere]
     assert np.mean(near) > 0.7
