@@ -45,9 +45,14 @@ class Suite:
         if options.one:
             print(json.dumps(one(options.one, options.scratch, json.loads(options.params))))
             return 0
-        command = ["python", "-m", f"benchmarks.{self.name}", *(sys.argv[1:] if given is None else given)]
+        command = [
+            "python",
+            "-m",
+            f"benchmarks.{self.name}",
+            *_telling(sys.argv[1:] if given is None else given),
+        ]
         out = options.out or (None if options.quick else RESULTS)
-        intro = " ".join(part for part in (self.about, report.machine()) if part)
+        intro = " ".join([*self.about.split(), report.machine()])
         failed = 0
         for name in options.only:
             benchmark = self.benchmarks[name](options.quick)
@@ -99,3 +104,13 @@ class Suite:
         parser.add_argument("--params", default="{}", help="of the measurement, as JSON")
         parser.add_argument("--scratch", help="an empty folder for the measurement")
         return parser.parse_args(given)
+
+
+def _telling(given: Sequence[str]) -> list[str]:
+    """The options that matter for what was measured: not where figures are kept."""
+    kept, skip = [], False
+    for text in given:
+        if not skip and text != "--figures":
+            kept.append(text)
+        skip = text == "--figures"
+    return kept
