@@ -129,14 +129,14 @@ class BayesSearch(_NamedSearch):
 
 
 class TPESearch(_NamedSearch):
-    """The tree-structured Parzen estimator of hyperopt.
+    """Tree-structured Parzen estimators, of all parameters together or hyperopt's own, or annealing.
 
     The other parameters are those of `MethodSearch`; the space may be a hyperopt expression.
 
     Parameters
     ----------
     **settings
-        Of `runner.methods.tpe.TPE`, ``gamma=0.25`` for one.
+        Of `runner.methods.tpe.TPE`, ``flavour="hyperopt"`` for one.
 
     Examples
     --------
