@@ -49,11 +49,16 @@ def _compared(name, problems, quick, peers):
     def rows(found):
         made = []
         measured = [peer for peer in peers if found.get(peer)]
+        mine = [ours for ours in ("bayes", "tpe") if found.get(ours)]
         for problem in problems:
-            for ours in ("bayes", "tpe"):
+            for ours in mine:
                 for peer in ("random", *measured):
                     made.append(_row(found, ours, peer, problem, _reach(ours, peer, problem)))
-        made += [Row("all of these", peer, "-", "not measured") for peer in peers if peer not in measured]
+        made += [
+            Row("all of these", peer, "-", "not measured")
+            for peer in ("bayes", "tpe", *peers)
+            if not found.get(peer)
+        ]
         made += [
             _thinking(found, sampler, f"{budget} trials of these functions") for sampler in ("bayes", "tpe")
         ]
