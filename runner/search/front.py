@@ -47,6 +47,12 @@ def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) 
     return space.canonical(config)
 
 
+def searched(space: Space, parameters: Mapping[str, Any]) -> Config:
+    """The part of a config that is searched; SpaceError where it is none of the space."""
+    flat = flat_config(space, parameters)
+    return space.canonical({name: flat[name] for name in flat if name in space.names})
+
+
 class Front:
     """The trials with numbers below 0.
 
@@ -54,18 +60,26 @@ class Front:
     ----------
     points : sequence of mapping
         Configs to try first, whole or in part; the i-th gets the number -1 - i.
+    evaluated : sequence of (mapping, float)
+        Configs with their metric, which are to be entered (`add`) when the metric is known.
 
     Attributes
     ----------
     points : list of dict
+    evaluated : list of (dict, float)
     out : dict of int to Pending
         Points on their way, by number.
     ended : list of Trial
         Points and results from elsewhere, in the order in which they became known.
     """
 
-    def __init__(self, points: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        points: Sequence[Mapping[str, Any]],
+        evaluated: Sequence[tuple[Mapping[str, Any], float]] = (),
+    ) -> None:
         self.points: list[dict[str, Any]] = [dict(point) for point in points]
+        self.evaluated = [(dict(config), value) for config, value in evaluated]
         self.out: dict[int, Pending] = {}
         self.ended: list[Trial] = []
         self._begun = 0
@@ -77,6 +91,11 @@ class Front:
                 self.points[i] = completed(space, flat_config(space, point), rng_for(seed, "point", i))
             except SpaceError as error:
                 raise error.at(f"points_to_evaluate[{i}]") from None
+        for i, (config, _) in enumerate(self.evaluated):
+            try:
+                searched(space, config)
+            except SpaceError as error:
+                raise error.at(f"evaluated[{i}]") from None
 
     def next(self) -> Pending | None:
         """The next point, from now on on its way; None after the last."""
@@ -102,6 +121,7 @@ class Front:
         """All of it, as JSON has it."""
         return {
             "points": self.points,
+            "evaluated": self.evaluated,
             "begun": self._begun,
             "out": to_json(self.out.values()),
             "ended": to_json(self.ended),
@@ -110,7 +130,7 @@ class Front:
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Front:
         """What `to_json` wrote."""
-        front = cls(given["points"])
+        front = cls(given["points"], given["evaluated"])
         front._begun = given["begun"]
         front.out = pending_of(given["out"])
         front.ended = trials_of(given["ended"])

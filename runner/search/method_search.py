@@ -21,16 +21,16 @@ from ray.tune.search import Searcher
 from runner.asktell import Budget, Order, Run
 from runner.convert import to_space
 from runner.convert.json_form import space_from_json, space_to_json
-from runner.convert.raytune import flat_config, from_ray_tune, nested_config, searched_part
+from runner.convert.raytune import from_ray_tune, nested_config, searched_part
 from runner.errors import MethodError, SpaceError
 from runner.methods import Method, make_method
 from runner.search.arguments import check_arguments, settled
-from runner.search.front import Front
+from runner.search.front import Front, searched
 from runner.search.results import outcome_of, reported_config
 from runner.search.state import foreign_state, pending_of, read_state, to_json, trials_of, write_state
 from runner.seeds import seed_for
 from runner.space import Space
-from runner.trial import DONE, Answer, Config, Pending, Status, Trial
+from runner.trial import DONE, Answer, Pending, Status, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -116,8 +116,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._method = make_method(method) if isinstance(method, str) else method
         self._seed, self._order, self._limit = seed, order, max_concurrent
         self._given_trials = self._trials = trials
-        self._front = Front(points_to_evaluate)
-        self._evaluated = [(dict(config), value) for config, value in evaluated]  # not yet entered
+        self._front = Front(points_to_evaluate, evaluated)
         self._numbers: dict[str, int] = {}  # Tune's trial id -> number; those of points are negative
         self._space: Space | None = None
         self._run: Run | None = None
@@ -264,7 +263,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         """
         del intermediate_values
         space, metric = self._ready()
-        config = _searched(space, parameters)
+        config = searched(space, parameters)
         outcome = outcome_of(space, metric, self._mode, {metric: value}, error)
         if pruned and outcome.status is Status.COMPLETED:
             outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
@@ -282,7 +281,6 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
                 "trials": self._trials,
                 "limit": self._limit,
                 "front": self._front.to_json(),
-                "evaluated": self._evaluated,
                 "ended": to_json(run.ended.values() if run else ()),
                 "pending": to_json(run.pending.values() if run else ()),
                 "numbers": self._numbers,
@@ -313,11 +311,6 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         """Take a space, and refuse now what would have to be refused at the first trial."""
         self._prepared(space)
         self._front.fit(space, self._seed)
-        for i, (config, _) in enumerate(self._evaluated):
-            try:
-                _searched(space, config)
-            except SpaceError as error:
-                raise error.at(f"evaluated[{i}]") from None
         self._space = space
 
     def _prepared(self, space: Space) -> Method:
@@ -343,8 +336,8 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     def _begin(self, ended: Sequence[Trial] = (), pending: Sequence[Pending] = ()) -> Run:
         if self._run is None:
             space, _ = self._ready()
-            while self._evaluated:
-                self.add_evaluated_point(*self._evaluated.pop(0))
+            while self._front.evaluated:
+                self.add_evaluated_point(*self._front.evaluated.pop(0))
             self._run = Run(
                 space,
                 self._prepared(space),
@@ -385,7 +378,6 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._metric, self._mode = state["metric"], state["mode"]
         self._limit = self._limit or state["limit"]
         self._front = Front.from_json(state["front"])
-        self._evaluated = [(config, value) for config, value in state["evaluated"]]
         self._numbers = state["numbers"]
         self._trials, self._run, self._finished = state["trials"], None, False
         if state["space"] is None:
@@ -397,9 +389,3 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             if self._prepared(self._space) != then:  # a grid of another size
                 raise foreign_state("trials", state["trials"], self._given_trials, where)
         self._begin(trials_of(state["ended"]), list(pending_of(state["pending"]).values()))
-
-
-def _searched(space: Space, parameters: Mapping[str, Any]) -> Config:
-    """The part of a config that is searched; SpaceError where it is none of the space."""
-    flat = flat_config(space, parameters)
-    return space.canonical({name: flat[name] for name in flat if name in space.names})
