@@ -7,7 +7,6 @@ import pytest
 from runner.methods import METHODS
 from runner.results import Results
 from runner.study import Study
-from tests.faults import misbehaving
 from tests.test_engine import play
 
 DEEDS = {
@@ -26,7 +25,7 @@ def unruly():
     methods = [{"name": deed, "method": "unruly", "deed": deed} for deed in DEEDS]
     return Study.build(
         name="unruly",
-        problems=[f"{Path(misbehaving.__file__)}:calm"],
+        problems=[f"{Path(__file__).parent / 'misbehaving.py'}:calm"],
         methods=[*methods, "random"],
         seeds=1,
         budget={"trials": 6},
