@@ -9,14 +9,16 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test lint format bench clean
+.PHONY: help setup dev demo test lint format bench bench-engine bench-methods soak clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
 	@echo "make demo    run the quickstart study and show its leaderboard"
 	@echo "make test    format, lint, types and all tests"
 	@echo "make format  put the code into its format"
-	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes an hour or two"
+	@echo "make soak    try every fault at length, and memory for half an hour; takes an hour or two"
+	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes hours"
+	@echo "             (bench-engine and bench-methods are its halves; BENCH=... are their options)"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done
@@ -43,7 +45,8 @@ lint: dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 -m "not ray" $(PYTEST)
+	$(BIN)/python -m pytest -m ray $(PYTEST)
 
 format: dev
 	$(BIN)/ruff format .
@@ -53,8 +56,16 @@ $(VENV)/bench.done: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/setup.done
 
-bench: $(VENV)/bench.done
+bench: bench-engine bench-methods
+
+bench-engine: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.engine $(BENCH)
+
+soak: dev
+	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/faults -s --durations=0 $(PYTEST)
+
+bench-methods: $(VENV)/bench.done
+	$(BIN)/python -m benchmarks.methods $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -6,13 +6,14 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ ARMS = {
     "start": "benchmarks.starting:start",
     "bare": "benchmarks.peers.bare:measure",
     "joblib": "benchmarks.peers.joblib_pool:measure",
+    "regrets": "benchmarks.quality.arms:regrets",
+    "scores": "benchmarks.quality.arms:scores",
+    "draws": "benchmarks.quality.arms:first_draws",
+    "proposals": "benchmarks.quality.arms:proposals",
     "optuna": "benchmarks.peers.optuna_processes:measure",
     "tune": "benchmarks.peers.ray_tune:measure",
     "tuners": "benchmarks.peers.ray_tune:tuners",
@@ -125,19 +130,26 @@ def apart(name: str, params: Mapping[str, Any], timeout: float = MOST_SECONDS) -
 
 
 def in_turn(
-    benchmark: Benchmark, repeats: int, say: Callable[[str], None] = print
+    benchmark: Benchmark,
+    repeats: int,
+    say: Callable[[str], None] = print,
+    figures: Path | None = None,
+    skip: Collection[str] = (),
 ) -> tuple[dict[str, list[Found]], int]:
     """Measure A B A B ...; the figures by label, and how many measurements failed.
 
-    A turn in which one side fails counts for the others all the same.
+    A turn in which one side fails counts for the others all the same. With a folder for figures
+    only what it does not hold is measured. Arms to be skipped, by label, have no figures.
     """
     found: dict[str, list[Found]] = {arm.label: [] for arm in benchmark.arms}
     failed = 0
     for turn in range(repeats):
         for arm in benchmark.arms:
+            if arm.label in skip:
+                continue
             begin = time.monotonic()
             try:
-                found[arm.label].append(apart(arm.name, arm.params))
+                found[arm.label].append(_kept(arm, figures and figures / _file(benchmark, arm, turn)))
                 how = f"{found[arm.label][-1].get('seconds', float('nan')):.2f} s first to last"
             except MeasurementError as error:
                 failed += 1
@@ -145,6 +157,25 @@ def in_turn(
             took = time.monotonic() - begin
             say(f"{benchmark.name}, turn {turn + 1} of {repeats}, {arm.label}: {how}, took {took:.1f} s")
     return found, failed
+
+
+def _file(benchmark: Benchmark, arm: Arm, turn: int) -> str:
+    return re.sub(r"[^\w.-]+", "_", f"{benchmark.name} {arm.label} {turn}") + ".json"
+
+
+def _kept(arm: Arm, path: Path | None) -> Found:
+    """The figures of an arm, from a file that has them or by measuring."""
+    asked = json.loads(json.dumps([arm.name, arm.params]))
+    if path and path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["asked"] == asked:
+            figures: Found = kept["found"]
+            return figures
+    found = apart(arm.name, arm.params)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"asked": asked, "found": found}), encoding="utf-8")
+    return found
 
 
 def pick(found: Sequence[Found], key: str, scale: float = 1.0) -> list[float]:

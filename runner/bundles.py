@@ -24,8 +24,8 @@ class Job:
     pending : Pending
     asked : float
         When it was proposed, by the driver's monotonic clock.
-    attempts : int
-        How often it has been sent, this time included.
+    earlier : tuple of str
+        What became of it each time that it was sent before.
     crashes : int
         How many lanes died while it was alone with them.
     key : (int, str) or None
@@ -35,7 +35,7 @@ class Job:
     run: int
     pending: Pending
     asked: float
-    attempts: int = 1
+    earlier: tuple[str, ...] = ()
     crashes: int = 0
     key: tuple[int, str] | None = None
 
@@ -80,6 +80,33 @@ class Bundle:
 
     def __len__(self) -> int:
         return len(self.jobs) + len(self.thoughts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a lane that died has left of a bundle.
+
+    Attributes
+    ----------
+    outcomes : tuple of Outcome
+        Of the jobs that had ended, from the first on; the next one was begun, or about to be.
+    offsets : tuple of float
+        Seconds from the bundle's start to the start of each.
+    worker : str
+    cause : str
+        "timeout" or "memory" where the lane was killed for it; else empty.
+    detail : str
+        A sentence about that.
+    seconds : float or None
+        How long the trial had taken that was killed.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    offsets: tuple[float, ...] = ()
+    worker: str = ""
+    cause: str = ""
+    detail: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

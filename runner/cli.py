@@ -1,7 +1,8 @@
 """The command ``fivefold``.
 
 Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong; 3 the
-journal is damaged; 130 interrupted. A mistake is answered by a sentence on standard error.
+study directory is damaged, foreign or in use; 130 interrupted. A mistake is answered by a sentence
+on standard error.
 
 What a command needs is imported inside it, so that ``--help`` is there at once and only ``run``
 loads Ray.
@@ -10,18 +11,22 @@ loads Ray.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from runner.errors import FivefoldError, StudyError, StudyInterrupted
+from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 
 if TYPE_CHECKING:
+    from runner.results import Results
     from runner.study import Study
 
 app = typer.Typer(
@@ -52,18 +57,28 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command; every mistake of a user ends in one sentence and its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     try:
         app()
-    except SystemExit as stop:
-        if stop.code == StudyInterrupted.exit_code:
-            err_console.print("interrupted.", highlight=False)
-        raise
     except StudyInterrupted as error:
         err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except FivefoldError as error:
         err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once, with all that was started: what is durable is so already."""
+    del number, frame
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    os.write(2, b"interrupted.\n")
+    os._exit(StudyInterrupted.exit_code)
 
 
 class _Output(Console):
@@ -133,11 +148,9 @@ def show(
     trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
 ) -> None:
     """The leaderboard of a study, also while it runs."""
-    from runner.results import Results
     from runner.tables import print_leaderboard
 
-    results = Results.open(folder)
-    print_leaderboard(_console(), results, trials)
+    print_leaderboard(_console(), _results(folder), trials)
 
 
 @app.command()
@@ -147,10 +160,9 @@ def best(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """The best config of each problem, ready to paste."""
-    from runner.results import Results
     from runner.tables import print_best
 
-    found = Results.open(folder).best(problem)
+    found = _results(folder).best(problem)
     print_best(_console(), found, as_json)
     raise typer.Exit(0 if found else 1)
 
@@ -162,10 +174,19 @@ def export(
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
 ) -> None:
     """Write the tables of trials and runs as files."""
-    from runner.results import Results
-
-    for path in Results.open(folder).export(to, format.value):
+    for path in _results(folder).export(to, format.value):
         _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def verify(folder: Folder) -> None:
+    """Check that a study directory is whole, also while it runs; nothing is changed."""
+    from runner.record import verify as verify_folder
+    from runner.tables import print_verdict
+
+    verdict = verify_folder(folder)
+    print_verdict(_console(), verdict)
+    raise typer.Exit(0 if verdict.whole else JournalError.exit_code)
 
 
 @app.command()
@@ -216,6 +237,16 @@ def _options(
     ] = False,
 ) -> None:
     del version
+
+
+def _results(folder: Path) -> Results:
+    """What a study directory holds; what must be told of it is told."""
+    from runner.results import Results
+
+    results = Results.open(folder)
+    for note in results.notes:
+        err_console.print(f"[bold yellow]note[/]: {escape(note)}", highlight=False, soft_wrap=True)
+    return results
 
 
 def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:

@@ -9,26 +9,42 @@ code here. The token's file is made readable for its owner only, which Ray itsel
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import math
 import os
 import secrets
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import ray
+from ray._private import worker as ray_worker
 
-from runner.errors import EngineError, clip
+from runner.errors import EngineError, RayLost, clip
 from runner.machine import available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 _SPARE = 1.1  # of the object store over what is shared
-_REACH_SECONDS = 5.0
+_REACH_SECONDS = 4.0
+_ANSWER_SECONDS = 7.0  # a process that imports Ray takes two of them
+_IS_IT_UP = "Is the cluster up, the port its GCS's, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?"
 _MOST_CHARACTERS = 300
+_MOST_FAILURES = 3  # to reach a cluster, one after the other
+_VITAL = {"gcs_server", "raylet"}
+# Where the caller's environment does not say otherwise.
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_process_group_cleanup_enabled": "1",  # what a lane has started dies with it
+    "RAY_ROTATION_MAX_BYTES": str(16 * 1024**2),  # of what trials print, which nobody reads
+    "RAY_ROTATION_BACKUP_COUNT": "1",
+}
 # Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -57,6 +73,7 @@ class Connection:
     cpus: float = 1.0
     gpus: float = 0.0
     room: int = 0
+    _failures: int = 0
 
     def look(self) -> None:
         """See how many trials there is room for; a cluster may grow and shrink."""
@@ -64,6 +81,24 @@ class Connection:
         self.room = math.floor(resources.get("CPU", 0.0) / self.cpus)
         if self.gpus:
             self.room = min(self.room, math.floor(resources.get("GPU", 0.0) / self.gpus))
+
+    def check(self) -> None:
+        """Raise RayLost where Ray has died; what asks it for anything then waits for a minute."""
+        node = ray_worker._global_node  # internal; a test that kills Ray holds it
+        if node is not None and node.is_head():
+            dead = sorted({name for name, _ in node.dead_processes()} & _VITAL)
+            if dead:
+                raise _lost(f"its {dead[0]} on {self.place} has died")
+            return
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
+        except OSError as error:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise _lost(f"nothing answers any more at {host}:{port}: {error}") from None
+        else:
+            self._failures = 0
 
     @property
     def lanes(self) -> int:
@@ -134,7 +169,7 @@ def _connected(
         yield _connection(workers, cpus, gpus, "the Ray of this process")
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
-    with environment({"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}):
+    with environment({name: os.environ.get(name, value) for name, value in _SETTINGS.items()}):
         try:
             if address is None:
                 _init_local(workers, cpus, shared_bytes)
@@ -166,6 +201,12 @@ def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
     lanes = workers or max(1, math.floor(available_cpus() / cpus))
     if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # which is what Ray does if it is unset
         _secure_token()
+    elif public := _public_address():
+        raise EngineError(
+            f"Ray would listen on {public} without a token, and anybody could run code here.",
+            where="RAY_AUTH_MODE",
+            hint="Unset it, or set it to 'token'; '--workers 0' runs the same study without Ray.",
+        )
     try:
         ray.init(
             address="local",
@@ -175,7 +216,7 @@ def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises that itself where its processes do not come up
         raise EngineError(
             f"Ray could not be started: {_in_one_line(error)}",
             hint="'--workers 0' runs the same study without Ray.",
@@ -191,16 +232,42 @@ def _init_remote(address: str) -> None:
             raise EngineError(
                 f"nothing answers there: {error}.",
                 where=address,
-                hint="Is the cluster up, and the port its GCS's?",
+                hint=_IS_IT_UP,
             ) from None
+        _ask_for_its_health(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises that itself where its processes do not come up
         raise EngineError(
             f"Ray could not be reached: {_in_one_line(error)}",
             where=address,
-            hint="Is the cluster up, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?",
+            hint=_IS_IT_UP,
         ) from error
+
+
+def _lost(how: str) -> RayLost:
+    return RayLost(
+        f"Ray was lost: {how}.",
+        hint="Finished trials are saved; run the same command again to go on.",
+    )
+
+
+def _ask_for_its_health(address: str) -> None:
+    """EngineError where what answers there is no Ray; in a process of its own, because it may hang."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise EngineError(
+            f"it takes connections, but gives no answer in {_ANSWER_SECONDS:.0f} s.",
+            where=address,
+            hint=_IS_IT_UP,
+        ) from None
+    if asked.returncode:
+        last = (asked.stderr.strip() or "it is not healthy").splitlines()[-1]
+        raise EngineError(
+            f"Ray could not be reached: {clip(last, _MOST_CHARACTERS)}.", where=address, hint=_IS_IT_UP
+        )
 
 
 def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Connection:
@@ -215,6 +282,17 @@ def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Co
             hint="Lower 'cpus' or 'gpus' in the study's 'trial', or use a larger cluster.",
         )
     return connection
+
+
+def _public_address() -> str:
+    """An address of this machine that all the world can reach; empty where it has none."""
+    for interface in psutil.net_if_addrs().values():
+        for found in interface:
+            if found.family in (socket.AF_INET, socket.AF_INET6):
+                text = found.address.partition("%")[0]
+                if ipaddress.ip_address(text).is_global:
+                    return text
+    return ""
 
 
 def _secure_token() -> None:

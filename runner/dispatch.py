@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from runner.asktell import Run
-from runner.bundles import Bundle, Job, Report, Task, Thought
+from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
 from runner.journal import Journal
 from runner.lane import StopperFor
@@ -31,7 +31,7 @@ from runner.runset import RunSet
 from runner.sharing import Shared, key_of
 from runner.space import Space
 from runner.study import RunSpec, Study
-from runner.thinking import Question
+from runner.thinking import Question, overdue
 from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Pending, Status, Trial
 from runner.wire import line_of, pack_question, pack_tasks
 
@@ -41,6 +41,8 @@ DEAR_SECONDS = 0.003
 SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
+
+_DIED = "the worker process died."
 
 Cause = Literal["crash", "timeout"]
 
@@ -84,7 +86,7 @@ class Dispatcher:
         self._journal = journal
         self._monitor = Guarded(monitor or Monitor())
         self.stopper_for = stopper_for
-        self._set = RunSet(self.runs, self._is_dear)
+        self._set = RunSet(self.runs, self._is_dear, study.trial.thinking)
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
         self._flying = 0  # jobs and thoughts that are with lanes
@@ -95,6 +97,7 @@ class Dispatcher:
             lambda job: self._pace.expected(job.run),
             lambda thought: self.runs[thought.run].thought_seconds,
             study.trial.timeout,
+            study.trial.thinking,
         )
         self._shared = Shared()
         self._block = _blocks(self.specs)
@@ -181,26 +184,36 @@ class Dispatcher:
         start = time.monotonic() - report.seconds
         for job, outcome, offset in zip(begun, report.outcomes, report.offsets, strict=True):
             ended.append((job, self._trial(job, outcome, start + offset, report.worker)))
-        self._enter(ended)
+        self._enter([(job, trial) for job, trial in ended if not self._retried(job, trial.outcome)])
 
-    def lose(self, bundle: Bundle, cause: Cause, seconds: float) -> None:
-        """A lane died with a bundle, or was killed at the bundle's deadline.
+    def lose(self, bundle: Bundle, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
+        """A lane died with a bundle, or was killed for what it did.
 
-        Of several jobs nobody knows which did it, so each goes again alone; a job that was alone
-        has timed out, or crashed once more.
+        What had ended keeps its outcome. The rest goes again, each alone, so that only who did it is
+        blamed; but what has outlasted its time limit is known. A job that was alone has timed out,
+        or crashed once more.
         """
         self._flying -= len(bundle)
-        thoughts = [dataclasses.replace(thought, goes_on=False) for thought in bundle.thoughts]
-        if len(bundle) > 1 or any(thought.goes_on for thought in bundle.thoughts):
-            self._outbox.alone.extend(thoughts)
-            self._outbox.alone.extend(
-                dataclasses.replace(job, attempts=job.attempts + 1) for job in bundle.jobs
-            )
+        if bundle.thoughts:
+            self._lose_thoughts(bundle.thoughts, cause)
             return
-        for thought in bundle.thoughts:
-            self._lose_thought(thought)
-        for job in bundle.jobs:
-            self._lose_job(job, cause, seconds)
+        jobs = list(bundle.jobs)
+        if rescued is not None:
+            jobs = jobs[len(rescued.outcomes) :]
+            self._enter_rescued(bundle, rescued, seconds)
+            cause = "timeout" if rescued.cause == "timeout" else cause
+        if not jobs:  # it died after the last had ended
+            pass
+        elif cause == "timeout" and (rescued is not None or len(bundle) == 1):
+            spent = rescued.seconds if rescued is not None else None
+            self._outbox.put_first(jobs[1:])
+            self._lose_job(jobs[0], cause, seconds if spent is None else spent)
+        elif len(bundle) == 1:
+            self._lose_job(jobs[0], cause, seconds, rescued)
+        else:
+            begun = 1 if rescued is not None else len(jobs)  # of these nobody knows which did it
+            self._outbox.alone.extend(_again(job, _DIED) for job in jobs[:begun])
+            self._outbox.alone.extend(jobs[begun:])
         self._close_finished()
 
     # -- what engines need beside them ----------------------------------------------------------
@@ -286,13 +299,16 @@ class Dispatcher:
             expected is not None
             and expected < SHORT_SECONDS
             and self.study.trial.timeout is None
+            and self.study.trial.memory_gb is None
             and bool(problem.space.continuous)
             and not problem.recalls_all
             and not self.runs[run].staged
         )
 
     def _is_dear(self, run: Run) -> bool:
-        return self.thinks_elsewhere and run.thought_seconds > DEAR_SECONDS
+        """Whether its thinking would hold up the other runs, or might never end."""
+        ours = type(run.method).__module__.startswith("runner.")
+        return self.thinks_elsewhere and (run.thought_seconds > DEAR_SECONDS or not ours)
 
     def _question_lines(self, thought: Thought) -> str:
         lines = self._lines.setdefault(thought.run, {})
@@ -306,24 +322,60 @@ class Dispatcher:
 
     # -- what comes back ------------------------------------------------------------------------
 
-    def _lose_thought(self, thought: Thought) -> None:
+    def _retried(self, job: Job, outcome: Outcome) -> bool:
+        """Whether an objective that raised is asked again, where the study wants that."""
+        settings = self.study.trial
+        if outcome.status is not Status.FAILED or not settings.retry_failed:
+            return False
+        if len(job.earlier) >= settings.retries:
+            return False
+        self._outbox.put_first([_again(job, outcome.error)])
+        return True
+
+    def _enter_rescued(self, bundle: Bundle, rescued: Rescued, seconds: float) -> None:
+        start = time.monotonic() - seconds
+        ended = zip(bundle.jobs, rescued.outcomes, rescued.offsets, strict=False)  # the rest had not
+        self._enter(
+            [
+                (job, self._trial(job, outcome, start + at, rescued.worker))
+                for job, outcome, at in ended
+                if not self._retried(job, outcome)
+            ]
+        )
+
+    def _lose_thoughts(self, thoughts: Sequence[Thought], cause: Cause) -> None:
+        """Ask again, each alone and without evaluating; or give up."""
+        if len(thoughts) > 1 or thoughts[0].goes_on:
+            self._outbox.alone.extend(dataclasses.replace(thought, goes_on=False) for thought in thoughts)
+            return
+        self._lose_thought(thoughts[0], cause)
+        self._close_finished()
+
+    def _lose_thought(self, thought: Thought, cause: Cause) -> None:
         crashes = thought.crashes + 1
-        if crashes <= self.study.trial.retries:
+        if cause == "timeout":
+            self._set.give_up(thought.run, overdue(self.study.trial.thinking))
+        elif crashes <= self.study.trial.retries:
             self._outbox.alone.append(dataclasses.replace(thought, crashes=crashes))
         else:
             reason = f"the worker process died {_times(crashes)} while the method was thinking"
             self._set.give_up(thought.run, reason)
 
-    def _lose_job(self, job: Job, cause: Cause, seconds: float) -> None:
+    def _lose_job(self, job: Job, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
         crashes = job.crashes + 1
-        if cause == "crash" and crashes <= self.study.trial.retries:
-            self._outbox.alone.append(dataclasses.replace(job, attempts=job.attempts + 1, crashes=crashes))
+        memory = rescued is not None and rescued.cause == "memory"
+        # More memory is not to be had the second time; but the lane may have been full before.
+        retries = min(self.study.trial.retries, 1) if memory else self.study.trial.retries
+        if cause == "crash" and crashes <= retries:
+            told = rescued.detail if rescued is not None and rescued.detail else _DIED
+            self._outbox.alone.append(dataclasses.replace(_again(job, told), crashes=crashes))
             return
         if cause == "timeout":
             limit = f"{self.study.trial.timeout:g} s" if self.study.trial.timeout else "the time limit"
             outcome = Outcome(Status.TIMEOUT, error=f"killed after {limit}.", seconds=seconds)
         else:
             text = f"the worker process died {_times(crashes)} during this trial."
+            text = rescued.detail if rescued is not None and rescued.detail else text
             outcome = Outcome(Status.CRASHED, error=text, seconds=seconds)
         self._enter([(job, self._trial(job, outcome, time.monotonic() - seconds, ""))])
 
@@ -339,7 +391,7 @@ class Dispatcher:
             queue_seconds=max(0.0, started - job.asked),
             started=max(0.0, started - self._zero[job.run]),
             worker=worker,
-            attempts=job.attempts,
+            earlier=job.earlier,
             known=job.pending.known,
         )
 
@@ -400,6 +452,11 @@ def _blocks(specs: Sequence[RunSpec]) -> list[int]:
 def _elapsed(run: Run) -> float:
     """How far the clock of a run had come in earlier sessions."""
     return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
+
+
+def _again(job: Job, what: str) -> Job:
+    """The job on its next attempt, after what became of this one."""
+    return dataclasses.replace(job, earlier=(*job.earlier, what))
 
 
 def _times(count: int) -> str:

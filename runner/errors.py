@@ -72,6 +72,10 @@ class EngineError(FivefoldError):
     """Ray cannot be reached or started, or has not what the study asks for."""
 
 
+class RayLost(EngineError):
+    """Ray has died while a study was on it; what had finished is saved."""
+
+
 class JournalError(FivefoldError):
     """A study directory that is damaged, foreign, or in use by a live run."""
 

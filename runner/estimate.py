@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from runner.problems import Problem, evaluate
+from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for
 from runner.study import Study
 from runner.trial import Outcome
@@ -67,6 +68,7 @@ def _try(problem: Problem, seed: int, study: Study) -> list[Outcome]:
     rng = rng_for(study.seed, problem.name, "estimate")
     start = time.perf_counter()
     outcomes: list[Outcome] = []
-    while len(outcomes) < _MOST_TRIED and time.perf_counter() - start < _MOST_SECONDS:
-        outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=study.trial.threads))
+    with kept_generators():
+        while len(outcomes) < _MOST_TRIED and time.perf_counter() - start < _MOST_SECONDS:
+            outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=study.trial.threads))
     return outcomes

@@ -20,9 +20,10 @@ from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
 from runner.lane import evaluate_tasks
 from runner.problems.loading import objective_folders
-from runner.trial import Answer
+from runner.problems.surroundings import kept_generators
+from runner.trial import Answer, Outcome
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_in_process(dispatcher: Dispatcher) -> None:
@@ -43,7 +44,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         if evaluating:  # else the journal may be in the middle of a sentence
             raise KeyboardInterrupt
 
-    with on_interrupt(interrupt), _importable(objective_folders()):
+    with on_interrupt(interrupt), _importable(objective_folders()), kept_generators():
         while not isinstance(bundle := dispatcher.ask(), Answer):
             tasks = [dispatcher.task(job) for job in bundle.jobs]
             try:
@@ -55,12 +56,26 @@ def run_in_process(dispatcher: Dispatcher) -> None:
                     study.trial.threads,
                     "main",
                     dispatcher.stopper_for,
+                    _Breaks(dispatcher),
                 )
-            except KeyboardInterrupt:
-                raise StudyInterrupted(INTERRUPTED) from None
             finally:
                 evaluating = False
             dispatcher.tell(bundle, report)
+
+
+class _Breaks:
+    """Ends a bundle at an interrupt, whatever the objective has made of it."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def begin(self) -> None:
+        """See `runner.lane.Ledger`."""
+
+    def ended(self, outcome: Outcome, offset: float) -> None:
+        """See `runner.lane.Ledger`."""
+        if self._dispatcher.interrupted:
+            raise StudyInterrupted(INTERRUPTED)
 
 
 @contextlib.contextmanager
@@ -76,15 +91,16 @@ def _importable(folders: Sequence[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
+def on_interrupt(first: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Call ``first`` at the first Ctrl-C or SIGTERM; a second one acts as if this were not here.
 
-    Only the main thread can handle signals; in others this does nothing.
+    Only the main thread can handle signals; in others this does nothing. What it yields sets the
+    handlers once more, where something else has set its own.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -95,9 +111,12 @@ def on_interrupt(first: Callable[[], None]) -> Iterator[None]:
         restore()
         first()
 
-    for number in _SIGNALS:
-        signal.signal(number, handle)
+    def begin() -> None:
+        for number in SIGNALS:
+            signal.signal(number, handle)
+
+    begin()
     try:
-        yield
+        yield begin
     finally:
         restore()

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from runner.bundles import Report, Task
+from runner.errors import describe
 from runner.pace import LONGEST_SECONDS
 from runner.problems import Problem, evaluate
 from runner.problems.evaluation import Stops
-from runner.trial import Outcome
+from runner.trial import Outcome, Status
+
+
+class Ledger(Protocol):
+    """Hears of each task of a bundle; `runner.guard.Guard` is one."""
+
+    def begin(self) -> None:
+        """The next task is begun."""
+
+    def ended(self, outcome: Outcome, offset: float) -> None:
+        """It has ended; it was begun so many seconds after the bundle."""
+
 
 StopperFor = Callable[[int, Sequence[Sequence[float]]], Stops]
 """From a problem's position and the losses by step of the known trials."""
@@ -22,8 +35,11 @@ def evaluate_tasks(
     threads: int,
     worker: str,
     stopper_for: StopperFor | None = None,
+    ledger: Ledger | None = None,
 ) -> Report:
     """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`).
+
+    A KeyboardInterrupt is a failure here: who handles Ctrl-C knows whether it was one.
 
     Those that are not begun after `LONGEST_SECONDS` are left: they took longer than was expected,
     and another lane may be idle.
@@ -38,6 +54,15 @@ def evaluate_tasks(
         stops = None
         if task.known is not None and stopper_for is not None:
             stops = stopper_for(task.problem, task.known)
-        outcomes.append(evaluate(problems[task.problem], task.config, task.seed, timeout, threads, stops))
+        if ledger is not None:
+            ledger.begin()
+        try:
+            outcome = evaluate(problems[task.problem], task.config, task.seed, timeout, threads, stops)
+        except KeyboardInterrupt as error:
+            seconds = time.perf_counter() - start - offset
+            outcome = Outcome(Status.FAILED, error=describe(error), seconds=seconds)
+        outcomes.append(outcome)
         offsets.append(offset)
+        if ledger is not None:
+            ledger.ended(outcome, offset)
     return Report(tuple(outcomes), tuple(offsets), time.perf_counter() - start, worker)

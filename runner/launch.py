@@ -18,14 +18,15 @@ from typing import Any
 import pandas as pd
 
 from runner.convert import to_space
-from runner.dispatch import Dispatcher
-from runner.errors import StudyError
+from runner.dispatch import INTERRUPTED, Dispatcher
+from runner.errors import RayLost, StudyError, StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
-from runner.monitor import Monitor
+from runner.monitor import Guarded, Monitor
 from runner.problems import FunctionProblem, Problem, problem
 from runner.problems.base import Direction
+from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
 from runner.trial import Config
@@ -81,16 +82,18 @@ def run(
     folder = Path(out) if out is not None else default_folder(study)
     monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
-        dispatcher = Dispatcher(study, journal, monitor, _stopper_for(study))
         try:
+            for text in journal.notes:
+                Guarded(monitor).note(text)
             if workers == 0:
+                dispatcher = _dispatcher(study, journal, monitor)
                 dispatcher.begin(1, "in this process, without Ray")
                 run_in_process(dispatcher)
             else:
-                _drive_lanes(dispatcher, workers, address)
+                _go_on_lanes(study, journal, monitor, workers, address)
         finally:
             monitor.close()
-    return Results.open(folder)
+    return Results(read_journal(folder).with_notes(journal.notes))
 
 
 @contextlib.contextmanager
@@ -124,6 +127,21 @@ def _stopper_for(study: Study) -> StopperFor | None:
     return stopper_maker(study.scheduler, [problem.steps for problem in study.problems])
 
 
+def _dispatcher(study: Study, journal: Journal, monitor: Monitor) -> Dispatcher:
+    return Dispatcher(study, journal, monitor, _stopper_for(study))
+
+
+def _go_on_lanes(
+    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+) -> None:
+    """Run on Ray; where it dies, once more, from what the journal holds."""
+    try:
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+    except RayLost as error:
+        monitor.note(f"{error.message} Going on with another.")
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+
+
 def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
     if not dispatcher.anything_left():
         dispatcher.begin(1, "every trial is there already")
@@ -135,13 +153,18 @@ def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | Non
     study = dispatcher.study
     problems = pack_problems(study.problems)
     shared = sum(parcel.shared_bytes for parcel in problems)
-    # Around the start and the end of Ray too, which a signal could break off half-way.
-    with (
-        on_interrupt(dispatcher.interrupt),
-        connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
-    ):
-        dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
-        run_on_ray(dispatcher, connection, problems)
+    try:
+        # Around the start and the end of Ray too, which a signal could break off half-way. When it
+        # starts it sets handlers of its own.
+        with (
+            on_interrupt(dispatcher.interrupt) as handle_again,
+            connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
+        ):
+            handle_again()
+            dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
+            run_on_ray(dispatcher, connection, problems)
+    except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
+        raise StudyInterrupted(INTERRUPTED) from None
 
 
 @dataclass(frozen=True)

@@ -6,33 +6,47 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+from runner.alarm import Overdue, interrupted_after
 from runner.bundles import Report
 from runner.errors import SpaceError, describe
 from runner.methods.base import Method
 from runner.seeds import proposal_rng
 from runner.space import Space
-from runner.thinking import Question, Reply
+from runner.thinking import Question, Reply, overdue
 from runner.trial import Answer, Config, Outcome, Trial
 from runner.wire import trial_of, unpack_questions
 
 Evaluate = Callable[[int, int, Config], Outcome]
 
 
-def think(method: Method, space: Space, question: Question) -> Reply:
-    """Ask a method; whatever it raises is an error of the reply."""
+def think(method: Method, space: Space, question: Question, limit: float | None = None) -> Reply:
+    """Ask a method; whatever it raises is an error of the reply.
+
+    Parameters
+    ----------
+    method, space, question
+    limit : float, optional
+        Seconds after which it is interrupted, where this is the main thread and the method uses
+        its history: others have nothing to think about.
+    """
     start = time.perf_counter()
     answer: Config | Answer | None = None
     error = ""
     try:
-        given = method.propose(
-            space,
-            question.completed,
-            question.pending,
-            question.number,
-            proposal_rng(question.entropy, question.number),
-        )
+        with interrupted_after(limit if method.uses_history else None):
+            given = method.propose(
+                space,
+                question.completed,
+                question.pending,
+                question.number,
+                proposal_rng(question.entropy, question.number),
+            )
         answer = given if isinstance(given, Answer) else _settled(space, given)
-    except Exception as failure:  # whatever a method raises ends its own run only
+    except Overdue:
+        error = overdue(limit or 0.0)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:  # whatever a method raises ends its own run only
         error = f"the method raised {describe(failure)}"
     return Reply(answer, time.perf_counter() - start, error)
 

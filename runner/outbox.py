@@ -10,6 +10,8 @@ from runner.bundles import Bundle, Job, Thought
 from runner.pace import LONGEST_SECONDS, Load
 from runner.trial import WAIT, Answer
 
+_GRACE_SECONDS = 0.5  # in which the lane's own warden may act
+
 
 class Outbox:
     """Trials and questions that wait for a lane.
@@ -22,6 +24,8 @@ class Outbox:
         How long a thought will take.
     timeout : float or None
         Seconds that a trial may take.
+    thinking : float
+        Seconds that a thought may take.
 
     Attributes
     ----------
@@ -36,11 +40,12 @@ class Outbox:
         expected: Callable[[Job], float | None],
         dear: Callable[[Thought], float | None],
         timeout: float | None,
+        thinking: float,
     ) -> None:
         self.jobs: deque[Job] = deque()
         self.thoughts: deque[Thought] = deque()
         self.alone: deque[Job | Thought] = deque()
-        self._expected, self._dear, self._timeout = expected, dear, timeout
+        self._expected, self._dear, self._timeout, self._thinking = expected, dear, timeout, thinking
 
     def __len__(self) -> int:
         return len(self.jobs) + len(self.thoughts) + len(self.alone)
@@ -91,9 +96,11 @@ class Outbox:
     def _bundle(self, items: Sequence[Job | Thought]) -> Bundle:
         jobs = tuple(item for item in items if isinstance(item, Job))
         thoughts = tuple(item for item in items if isinstance(item, Thought))
-        deadline = self._timeout if jobs else None
-        if deadline is not None and len(jobs) > 1:
-            # After that a lane gives back what it has not begun, so one that is still at it is at
-            # a trial that has outlasted the limit. Its members then go alone.
-            deadline += LONGEST_SECONDS
+        deadline = self._timeout if jobs else self._thinking * len(thoughts)
+        if jobs and deadline is not None:
+            deadline += _GRACE_SECONDS
+            if len(jobs) > 1:
+                # After that a lane gives back what it has not begun, so one that is still at it is at
+                # a trial that has outlasted the limit.
+                deadline += LONGEST_SECONDS
         return Bundle(jobs, thoughts, deadline)

@@ -20,11 +20,18 @@ class RunSet:
         Their positions are what `ask` and `tell` name them by.
     elsewhere : callable, optional
         Run to whether its next question is to be handed out, instead of being answered here.
+    limit : float, optional
+        Seconds after which a method that is asked here is given up.
     """
 
-    def __init__(self, runs: Sequence[Run], elsewhere: Callable[[Run], bool] = lambda run: False) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        elsewhere: Callable[[Run], bool] = lambda run: False,
+        limit: float | None = None,
+    ) -> None:
         self.runs = list(runs)
-        self._elsewhere = elsewhere
+        self._elsewhere, self._limit = elsewhere, limit
         self._ready = [(run.progress, index) for index, run in enumerate(self.runs)]
         heapq.heapify(self._ready)
         self._parked: set[int] = set()
@@ -67,7 +74,7 @@ class RunSet:
             if self._elsewhere(run):
                 self._in_flight += 1
                 return index, question
-            pending = self._entered(index, think(run.method, run.space, question))
+            pending = self._entered(index, think(run.method, run.space, question, self._limit))
             if pending is not None:
                 self._in_flight += 1
                 return index, pending

@@ -77,9 +77,14 @@ class TrialFile(BaseModel):
         0.0, description="GPUs per trial, fractions allowed."
     )
     timeout: Positive | None = Field(None, description="Seconds after which a trial is killed.")
-    retries: Annotated[int, Field(ge=0, strict=True)] = Field(
-        2, description="Further tries after a worker died; not after an exception."
+    memory_gb: Annotated[float, Field(ge=0.5, allow_inf_nan=False)] | None = Field(
+        None, description="Gigabytes that a lane may have to itself before it is killed."
     )
+    thinking: Positive = Field(600.0, description="Seconds after which a method that thinks is given up.")
+    retries: Annotated[int, Field(ge=0, strict=True)] = Field(
+        2, description="Further tries after a worker died."
+    )
+    retry_failed: bool = Field(False, description="Whether what raised is tried again, too.")
 
     @property
     def threads(self) -> int:

@@ -20,6 +20,7 @@ from runner.estimate import ProblemEstimate
 from runner.machine import available_cpus
 from runner.methods import METHODS, Method
 from runner.problems import PROBLEMS
+from runner.record import Fault, Verdict
 from runner.results import Results
 from runner.results.frames import FAILURES
 from runner.study import Study
@@ -106,6 +107,16 @@ def _print_reasons(console: Console, results: Results) -> None:
     if len(counts) > _MOST_REASONS:
         more = len(counts) - _MOST_REASONS
         _line(console, f"and {more} more reasons, in the column 'error' of the trials.", "dim")
+
+
+def print_verdict(console: Console, verdict: Verdict) -> None:
+    """One line per finding, and what was checked."""
+    for finding in verdict.findings:
+        style = {Fault.DAMAGE: "bold red", Fault.LOSS: "yellow", Fault.NOTE: "dim"}[finding.fault]
+        _line(console, f"{finding.fault.value}: {finding}", style)
+    held = f"{counted(verdict.trials, 'trial')} in {counted(verdict.runs, 'run')}, {verdict.ended:,} ended"
+    live = "; a run is writing, so its log and files were not judged" if verdict.live else ""
+    _line(console, f"{'whole' if verdict.whole else 'not whole'}: {held}{live}.", "bold")
 
 
 def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:

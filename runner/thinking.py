@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from runner.trial import Answer, Config, Outcome, Pending, Trial
 
 
+def overdue(limit: float) -> str:
+    """Why a run ends whose method has not come to an end."""
+    return f"the method was still thinking after {limit:g} s (the study's trial.thinking)"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a method is asked: all that its answer may depend on.

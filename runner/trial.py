@@ -147,8 +147,8 @@ class Trial:
         Start of the evaluation, seconds since the run's start on a monotonic clock.
     worker : str
         Which lane evaluated it.
-    attempts : int
-        How often it was tried; more than 1 after a crash.
+    earlier : tuple of str
+        What became of each earlier attempt: a sentence.
     known : int
         How many trials of the run the method knew when it proposed this one; see `Pending`.
     """
@@ -161,8 +161,13 @@ class Trial:
     queue_seconds: float = 0.0
     started: float = 0.0
     worker: str = ""
-    attempts: int = 1
+    earlier: tuple[str, ...] = ()
     known: int = 0
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried; more than 1 after a crash."""
+        return 1 + len(self.earlier)
 
     @property
     def status(self) -> Status:

@@ -92,7 +92,7 @@ def line_of(trial: Trial) -> str:
             trial.queue_seconds,
             trial.started,
             trial.worker,
-            trial.attempts,
+            trial.earlier,
             trial.known,
         ]
     )
@@ -100,8 +100,19 @@ def line_of(trial: Trial) -> str:
 
 def trial_of(line: str) -> Trial:
     """The trial of `line_of`."""
-    number, config, outcome, origin, *rest = json.loads(line)
-    return Trial(number, config, _outcome(outcome), Origin(origin), *rest)
+    number, config, outcome, origin, suggest, queue, started, worker, earlier, known = json.loads(line)
+    return Trial(
+        number,
+        config,
+        _outcome(outcome),
+        Origin(origin),
+        suggest,
+        queue,
+        started,
+        worker,
+        tuple(earlier),
+        known,
+    )
 
 
 def pack_report(report: Report) -> str:
@@ -117,6 +128,17 @@ def pack_report(report: Report) -> str:
     ]
     outcomes = [_outcome_list(outcome) for outcome in report.outcomes]
     return to_json([outcomes, report.offsets, report.seconds, report.worker, replies])
+
+
+def pack_ended(outcome: Outcome, offset: float) -> str:
+    """One outcome as a line, with the seconds from its bundle's start to its own."""
+    return to_json([_outcome_list(outcome), offset])
+
+
+def unpack_ended(line: str) -> tuple[Outcome, float]:
+    """The outcome and offset of `pack_ended`."""
+    outcome, offset = json.loads(line)
+    return _outcome(outcome), float(offset)
 
 
 def unpack_report(text: str) -> Report:

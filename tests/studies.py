@@ -46,7 +46,7 @@ TRIALS = st.builds(
     SECONDS,
     SECONDS,
     TEXT,
-    st.integers(1, 5),
+    st.lists(TEXT, max_size=3).map(tuple),
     st.integers(0, 10**6),
 )
 

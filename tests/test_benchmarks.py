@@ -3,13 +3,18 @@
 import json
 from collections import deque
 
+import numpy as np
 import pytest
 
 import runner.pace
-from benchmarks import clock, engine
+from benchmarks import clock, engine, methods
 from benchmarks.bundles import without_bundles
 from benchmarks.measure import ARMS, MeasurementError, apart
+from benchmarks.quality import functions
+from benchmarks.quality.arms import regrets
+from benchmarks.quality.simulation import Asker, asynchronous
 from benchmarks.report import COLUMNS, Reach, Row, compare, section, write
+from benchmarks.rows.quality import interval
 from benchmarks.rows.savings import worse_p
 
 ROWS = {"short": [Row("a", "b", "1 s")], "long": [Row("c", "d", "2 s")]}
@@ -126,10 +131,13 @@ def test_bundles_can_be_switched_off(monkeypatch):
     assert load.items == [0]
 
 
-@pytest.mark.parametrize("name", engine.BENCHMARKS)
+ALL = [*engine.BENCHMARKS.values(), *methods.BENCHMARKS.values()]
+
+
+@pytest.mark.parametrize("make", ALL, ids=lambda make: f"{make.__module__}.{make.__name__}")
 @pytest.mark.parametrize("quick", [True, False])
-def test_every_benchmark_makes_rows_even_where_nothing_was_measured(name, quick):
-    benchmark = engine.BENCHMARKS[name](quick)
+def test_every_benchmark_makes_rows_even_where_nothing_was_measured(make, quick):
+    benchmark = make(quick)
     rows = benchmark.rows({arm.label: [] for arm in benchmark.arms})
     assert all(isinstance(row, Row) and row.reached != "yes" for row in rows)
     assert len({arm.label for arm in benchmark.arms}) == len(benchmark.arms)
@@ -183,3 +191,71 @@ def test_an_unknown_benchmark_is_refused(capsys):
     with pytest.raises(SystemExit):
         engine.main(["--only", "quickest"])
     assert "known are short" in capsys.readouterr().err
+
+
+def test_figures_that_are_kept_are_not_measured_again(tmp_path, capsys):
+    command = ["--quick", "--only", "conditional", "--skip", "Optuna TPESampler,hyperopt,bayes"]
+    for _ in range(2):
+        assert methods.main([*command, "--figures", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[: len(said) // 2] == said[len(said) // 2 :]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "conditional_tpe_0.json",
+        "conditional_random_0.json",
+    }
+    assert "conditional: bayes, regret | random | not measured" in said[0]
+
+
+# -- functions and simulated runs ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*functions.SMOOTH, "mixed8", "mixed8-rough", "conditional"])
+def test_a_function_has_no_less_than_its_optimum(name):
+    """By draws, and by small steps from the best of them."""
+    for seed in range(2):
+        function, rng = functions.make(name, seed), np.random.default_rng(seed)
+        row = min(
+            rng.random((300, function.space.d)), key=lambda u: function.objective(function.space.decode(u))
+        )
+        for _ in range(300):
+            step = np.clip(row + 0.02 * rng.standard_normal(len(row)), 0.0, 1.0)
+            row = min(row, step, key=lambda u: function.objective(function.space.decode(u)))
+        assert function.objective(function.space.decode(row)) >= function.optimum - 1e-9
+    one, other = (functions.make(name, seed) for seed in (0, 1))
+    assert one.objective(one.space.decode(row)) != other.objective(one.space.decode(row))
+    assert one.objective(one.space.decode(row)) == functions.make(name, 0).objective(one.space.decode(row))
+
+
+class Counting(Asker):
+    """Its configs are numbers; it writes down what it knew when it was asked."""
+
+    def __init__(self):
+        self.asked, self.told, self.knew = 0, [], []
+
+    def ask(self):
+        self.knew.append(set(self.told))
+        self.asked += 1
+        return self.asked - 1, {"x": self.asked - 1}
+
+    def tell(self, token, config, loss):
+        self.told.append(token)
+
+
+def test_a_simulated_run_keeps_so_many_in_flight_and_ends_them_out_of_order():
+    asker = Counting()
+    losses, seconds = asynchronous(asker, lambda config: float(config["x"]), 30, 8, 0)
+    assert losses == [float(i) for i in range(30)]
+    assert len(seconds) == 30
+    assert [len(known) for known in asker.knew] == [max(0, i - 7) for i in range(30)]
+    assert asker.told != sorted(asker.told)
+
+
+def test_a_part_of_the_space_can_fail():
+    found = regrets(None, "random", ["branin"], 2, 40, failing=0.3)
+    plain = regrets(None, "random", ["branin"], 2, 40)
+    assert all(a >= b for a, b in zip(found["regrets"]["branin"], plain["regrets"]["branin"], strict=True))
+
+
+def test_intervals_of_the_median():
+    assert interval(list(range(10))) == (1, 8)  # misses the median with probability 22 / 1024
+    assert interval([3.0, 1.0]) == (1.0, 3.0)

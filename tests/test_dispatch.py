@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.bundles import Bundle, Job, Report
+from runner.bundles import Bundle, Job, Report, Rescued
 from runner.dispatch import Dispatcher
 from runner.errors import JournalError, StudyInterrupted
 from runner.inprocess import run_in_process
@@ -395,9 +395,22 @@ def test_a_lone_trial_that_kills_its_lane_is_tried_again_and_then_a_row():
     assert isinstance(dispatcher.ask(), Bundle), "its run goes on"
 
 
+def test_what_raised_is_tried_again_only_where_the_study_says_so():
+    for retry_failed, attempts in ((False, 1), (True, 3)):
+        dispatcher, bundle = lone(trial={"retries": 2, "retry_failed": retry_failed})
+        while not dispatcher.runs[0].ended:
+            failed = tuple(Outcome(Status.FAILED, error="no luck.") for _ in bundle.jobs)
+            dispatcher.tell(bundle, Report(failed, (0.0,) * len(failed), 0.1, "lane"))
+            if not dispatcher.runs[0].ended:
+                bundle = dispatcher.ask()
+        trial = dispatcher.runs[0].ended[0]
+        assert (trial.status, trial.attempts) == (Status.FAILED, attempts)
+        assert trial.earlier == ("no luck.",) * (attempts - 1)
+
+
 def test_a_lone_trial_past_its_deadline_is_a_row_at_once():
     dispatcher, bundle = lone(trial={"timeout": 2.0})
-    assert bundle.deadline == 2.0
+    assert bundle.deadline == 2.5, "the lane's warden has half a second to be first"
     dispatcher.lose(bundle, "timeout", 2.1)
     trial = dispatcher.runs[0].ended[0]
     assert (trial.status, trial.outcome.seconds, trial.attempts) == (Status.TIMEOUT, 2.1, 1)
@@ -416,7 +429,79 @@ def test_of_several_jobs_each_goes_again_alone(cause):
     again = [dispatcher.ask() for _ in bundle.jobs]
     assert [len(b.jobs) for b in again] == [1] * len(bundle.jobs)
     assert [b.jobs[0].pending for b in again] == [job.pending for job in bundle.jobs]
-    assert {(b.jobs[0].attempts, b.jobs[0].crashes, b.deadline) for b in again} == {(2, 0, 2.0)}
+    assert {(len(b.jobs[0].earlier), b.jobs[0].crashes, b.deadline) for b in again} == {(1, 0, 2.5)}
+
+
+def several(**trial):
+    """A dispatcher with a bundle of several jobs, and the report that a lane would have sent."""
+    made = study(problems=[HILL], methods=["random"], seeds=20, trial=trial)
+    dispatcher = ready(made)
+    finish(dispatcher, dispatcher.ask(), 1e-6)
+    bundle = dispatcher.ask()
+    assert len(bundle.jobs) > 3
+    return dispatcher, bundle, work(dispatcher, bundle)
+
+
+def test_what_had_ended_when_the_lane_died_keeps_its_outcome_and_the_rest_goes_alone():
+    dispatcher, bundle, report = several()
+    rescued = Rescued(report.outcomes[:2], report.offsets[:2], "lane")
+    dispatcher.lose(bundle, "crash", 1.0, rescued)
+    for job, outcome in zip(bundle.jobs, rescued.outcomes, strict=False):
+        trial = dispatcher.runs[job.run].ended[job.pending.number]
+        assert (trial.outcome, trial.worker, trial.attempts) == (outcome, "lane", 1)
+    again = [dispatcher.ask() for _ in bundle.jobs[2:]]
+    assert [b.jobs[0].pending for b in again] == [job.pending for job in bundle.jobs[2:]]
+    assert {len(b) for b in again} == {1}
+    assert [len(b.jobs[0].earlier) for b in again] == [1] + [0] * (len(again) - 1), "others were not begun"
+
+
+def test_who_was_at_it_when_the_time_was_up_is_known_and_the_others_go_on():
+    dispatcher, bundle, report = several(timeout=2.0)
+    rescued = Rescued(report.outcomes[:1], report.offsets[:1], "lane", "timeout", "killed.", 2.1)
+    dispatcher.lose(bundle, "crash", 2.2, rescued)
+    late = bundle.jobs[1]
+    trial = dispatcher.runs[late.run].ended[late.pending.number]
+    assert (trial.status, trial.outcome.seconds, trial.attempts) == (Status.TIMEOUT, 2.1, 1)
+    following = dispatcher.ask()
+    assert following.jobs[0] == bundle.jobs[2], "not begun, so not to blame, and not alone"
+    assert len(following) > 1
+
+
+def test_a_lane_that_died_after_all_had_ended_loses_nothing():
+    dispatcher, bundle, report = several()
+    dispatcher.lose(bundle, "crash", 1.0, Rescued(report.outcomes, report.offsets, "lane"))
+    assert all(job.pending.number in dispatcher.runs[job.run].ended for job in bundle.jobs)
+    dispatcher, bundle = lone(trial={"timeout": 2.0})
+    report = work(dispatcher, bundle)
+    dispatcher.lose(bundle, "timeout", 1.0, Rescued(report.outcomes, report.offsets, "lane"))
+    assert dispatcher.runs[0].ended[0].outcome == report.outcomes[0]
+
+
+def test_what_needs_too_much_memory_is_tried_once_more_at_the_most():
+    dispatcher, bundle = lone(trial={"retries": 5})
+    for _ in range(2):
+        dispatcher.lose(bundle, "crash", 1.0, Rescued(cause="memory", detail="killed: too large."))
+        if not dispatcher.runs[0].ended:
+            bundle = dispatcher.ask()
+    trial = dispatcher.runs[0].ended[0]
+    assert (trial.status, trial.attempts, trial.outcome.error) == (Status.CRASHED, 2, "killed: too large.")
+
+
+def test_a_method_that_is_still_thinking_at_its_limit_ends_its_own_run():
+    made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"thinking": 5.0})
+    kept = Kept()
+    dispatcher = Dispatcher(made, kept)
+    dispatcher.begin(1, "here", apart=True)
+    dispatcher.runs[0].thought_seconds = 1.0
+    while isinstance(bundle := dispatcher.ask(), Bundle):
+        if [thought.run for thought in bundle.thoughts] == [0]:
+            assert bundle.deadline == 5.0
+            dispatcher.lose(bundle, "timeout", 5.1)
+        else:
+            dispatcher.tell(bundle, work(dispatcher, bundle))
+    assert kept.ends["hill/random/0"][0].startswith("the method was still thinking after 5 s")
+    assert kept.ends["hill/random/0"][1]
+    assert kept.ends["hill/tpe/0"][1] is False
 
 
 def test_after_an_interrupt_nothing_more_is_handed_out():
@@ -512,7 +597,7 @@ def test_a_short_trial_is_evaluated_by_who_has_thought_of_it_unless_it_has_a_lim
     dispatcher.runs[0].thought_seconds = 1.0
     bundle = dispatcher.ask()
     assert [thought.goes_on for thought in bundle.thoughts] == [goes_on]
-    assert bundle.deadline is None, "thinking has no limit"
+    assert bundle.deadline == 600.0
     before = len(dispatcher.runs[0].ended)
     dispatcher.tell(bundle, work(dispatcher, bundle))
     assert len(dispatcher.runs[0].ended) - before == goes_on

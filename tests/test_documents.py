@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from runner.cli import app
-from runner.methods import METHODS
+from runner.methods import METHODS, make_method
 from runner.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +67,27 @@ def test_the_study_of_the_readme_runs(tmp_path):
     study = Study.load(tmp_path / "digits.yaml")
     study.check()
     assert len(study.runs) == 12
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_python_of_the_methods_runs(number):
+    code = blocks(ROOT / "docs/methods.md", "python")[number]
+    exec(compile(code, f"docs/methods.md, block {number}", "exec"), {})
+
+
+def test_the_methods_of_the_document_are_methods_with_these_settings():
+    text = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
+    parts = dict(part.split("\n", 1) for part in re.split(r"^## ", text, flags=re.M)[1:])
+    assert [name for name in METHODS if name in parts] == list(METHODS)
+    for name in METHODS:
+        for setting in make_method(name).settings():
+            assert f"`{setting}" in parts[name], f"docs/methods.md says nothing of {name}'s {setting}"
+    (listed,) = blocks(ROOT / "docs/methods.md", "yaml")
+    study = Study.build(
+        name="shown", problems=["branin"], seeds=1, budget={"trials": 2}, **yaml.safe_load(listed)
+    )
+    study.check()
+    assert len(study.runs) == 4
 
 
 def test_the_python_of_contributing_runs(tmp_path):

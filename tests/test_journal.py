@@ -5,9 +5,11 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 import yaml
@@ -19,7 +21,7 @@ from runner.journal import Journal
 from runner.journal.identity import first_difference
 from runner.problems.base import FunctionProblem, Problem
 from runner.record import read_journal
-from runner.record.schema import DATABASE
+from runner.record.schema import DATABASE, trial_checksum
 from runner.space import Choice, Float, Space
 from runner.study import Study
 from tests.studies import HILL, MODELS, TRIALS, contents, made, play, study, write_on, written
@@ -178,11 +180,11 @@ def changed(**keys):
 def test_another_study_is_not_mixed_in(tmp_path, other, words):
     play(tmp_path, study(), 3)
     before = losses(tmp_path)
-    with pytest.raises(StudyError) as caught:
+    with pytest.raises(JournalError) as caught:
         Journal.open(tmp_path, other())
     assert words in str(caught.value)
     assert "Use another --out" in caught.value.hint
-    assert caught.value.exit_code == 2
+    assert caught.value.exit_code == 3
     Journal.open(tmp_path, study()).close()  # it was left as it was, and free
     assert losses(tmp_path) == before
 
@@ -192,7 +194,7 @@ def test_a_grid_cannot_go_on_with_another_budget_unless_its_points_are_fixed(tmp
         return study(methods=[{"grid": settings}], problems=[HILL], budget={"trials": trials}, seeds=1)
 
     play(tmp_path / "free", grid(5))
-    with pytest.raises(StudyError, match="has laid itself out for another budget, and cannot grow"):
+    with pytest.raises(JournalError, match="has laid itself out for another budget, and cannot grow"):
         Journal.open(tmp_path / "free", grid(8))
     play(tmp_path / "fixed", grid(5, points=20))
     play(tmp_path / "fixed", grid(8, points=20))
@@ -210,7 +212,7 @@ def test_a_changed_objective_or_data_file_is_noticed(tmp_path):
 
     Journal.open(tmp_path / "code", of("return config['x']")).close()
     Journal.open(tmp_path / "code", of('return config["x"]  # only the layout')).close()
-    with pytest.raises(StudyError, match="the code of its objective has changed"):
+    with pytest.raises(JournalError, match="the code of its objective has changed"):
         Journal.open(tmp_path / "code", of("return config['x'] * 2"))
 
     inline = {
@@ -224,16 +226,16 @@ def test_a_changed_objective_or_data_file_is_noticed(tmp_path):
         (tmp_path / where / "table.csv").write_text("a,y\n1,2\n2,4\n")
         Journal.open(tmp_path / "data", study(problems=[inline], folder=tmp_path / where)).close()
     (tmp_path / "there" / "table.csv").write_text("a,y\n1,2\n2,5\n")
-    with pytest.raises(StudyError, match="its data have changed"):
+    with pytest.raises(JournalError, match="its data have changed"):
         Journal.open(tmp_path / "data", study(problems=[inline], folder=tmp_path / "there"))
-    with pytest.raises(StudyError, match=r"objective.cv was 5 and is 3"):
+    with pytest.raises(JournalError, match=r"objective.cv was 5 and is 3"):
         Journal.open(tmp_path / "data", study(problems=[inline | {"cv": 3}], folder=tmp_path / "here"))
 
 
 def test_public_attributes_of_a_problem_count(tmp_path):
     Journal.open(tmp_path, study(problems=[Custom(2)])).close()
     Journal.open(tmp_path, study(problems=[Custom(2)])).close()
-    with pytest.raises(StudyError, match=r"objective.power was 2 and is 3"):
+    with pytest.raises(JournalError, match=r"objective.power was 2 and is 3"):
         Journal.open(tmp_path, study(problems=[Custom(3)]))
 
 
@@ -342,16 +344,46 @@ def test_a_damaged_journal(tmp_path):
 def test_a_row_that_cannot_be_read(tmp_path):
     with Journal.open(tmp_path, study()) as journal:
         journal.record([(RUN, made(0, 1.0)), (RUN, made(1, 1.0))])
-    for statement in ("UPDATE trials SET config = '1,2'", "UPDATE trials SET config = '{', status = 'ODD'"):
-        with sqlite3.connect(tmp_path / DATABASE) as db:
-            db.execute(statement)
-        db.close()
+        for config, status in (("1,2", "COMPLETED"), ("{", "ODD")):
+            journal._db.execute("UPDATE trials SET config = ?, status = ?", (config, status))
+            for row in journal._db.execute("SELECT * FROM trials").fetchall():
+                where = (trial_checksum(row[:-1], journal._salt), *row[:2])
+                journal._db.execute("UPDATE trials SET checksum = ? WHERE run = ? AND number = ?", where)
+            with pytest.raises(JournalError, match="a row cannot be read"):
+                read_journal(tmp_path).decoded("config")
         with pytest.raises(JournalError, match="a row cannot be read"):
-            read_journal(tmp_path).decoded("config")
-    with pytest.raises(JournalError, match="a row cannot be read"):
-        read_journal(tmp_path).history(RUN)
-    with Journal.open(tmp_path, study()) as journal, pytest.raises(JournalError, match="cannot be read"):
-        journal.history(RUN)
+            read_journal(tmp_path).history(RUN)
+        with pytest.raises(JournalError, match="a row cannot be read"):
+            journal.history(RUN)
+
+
+def test_a_log_that_went_missing_is_missed(tmp_path):
+    with Journal.open(tmp_path / "live", study()) as journal:
+        journal.record([(RUN, made(i, 1.0)) for i in range(5)])
+        shutil.copytree(tmp_path / "live", tmp_path / "killed")
+    (tmp_path / "killed" / "study.db-wal").unlink()
+    assert read_journal(tmp_path / "live").notes == ()
+    (told,) = read_journal(tmp_path / "killed").notes
+    assert "the log is missing or cut off, so the trials recorded last may be lost" in told
+    with Journal.open(tmp_path / "killed", study()) as journal:
+        assert journal.notes == (told,)
+        assert journal.history(RUN) == []
+    assert read_journal(tmp_path / "killed").notes == ()
+
+
+@pytest.mark.parametrize("deed", ["DELETE FROM trials", ""])
+def test_a_journal_that_others_write_or_remove_is_left(tmp_path, deed):
+    with Journal.open(tmp_path, study()) as journal:
+        journal.record([(RUN, made(0, 1.0))])
+        if deed:
+            with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as db:
+                db.execute(deed)
+        else:
+            (tmp_path / DATABASE).unlink()
+        with pytest.raises(JournalError, match="removed, replaced or written by another program"):
+            journal.record([(RUN, made(1, 1.0))])
+    with pytest.raises(JournalError):
+        read_journal(tmp_path)
 
 
 def test_a_full_disk(tmp_path):
@@ -415,11 +447,11 @@ def last_said(connection):
 def test_a_second_writer_is_told_of_the_first(tmp_path):
     process, _ = writer(tmp_path)
     try:
-        words = refuse(StudyError, "a live run is using the directory", tmp_path)
+        words = refuse(JournalError, "a live run is using the directory", tmp_path)
         assert f"process {process.pid} on " in str(words)
     finally:
         kill(process)
-    with Journal.open(tmp_path, study()), pytest.raises(StudyError, match=f"process {os.getpid()} on "):
+    with Journal.open(tmp_path, study()), pytest.raises(JournalError, match=f"process {os.getpid()} on "):
         Journal.open(tmp_path, study())
 
 

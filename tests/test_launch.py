@@ -5,7 +5,7 @@ import math
 import pytest
 
 from runner import Float, Int, Results, Study, optimize, problem, run
-from runner.errors import FivefoldError, StudyError
+from runner.errors import FivefoldError, JournalError
 from runner.launch import default_folder
 from tests.studies import HILL, study
 
@@ -133,11 +133,11 @@ def test_a_run_that_stops_early_keeps_its_error_to_itself(tmp_path, monkeypatch)
     assert (runs.loc["tpe", "trials"] == 6).all()
 
 
-def test_in_use_is_wrong_input_for_a_script_too(tmp_path):
+def test_in_use_is_refused_for_a_script_too(tmp_path):
     from runner.journal import Journal
 
     with (
         Journal.open(tmp_path / "study", study()),
-        pytest.raises(StudyError, match="a live run is using the directory"),
+        pytest.raises(JournalError, match="a live run is using the directory"),
     ):
         run(study(), tmp_path / "study", workers=0)

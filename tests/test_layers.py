@@ -18,7 +18,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
     {"errors"},
-    {"seeds", "ranges", "machine", "validation", "pace"},
+    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden"},
     {"domains"},
     {"tree", "branches"},
     {"space"},
@@ -26,7 +26,7 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
-    {"minds"},
+    {"minds", "guard"},
     {"asktell"},
     {"runset", "study"},
     {"journal", "monitor"},

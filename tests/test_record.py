@@ -1,5 +1,6 @@
 """Reading what a study directory holds: live, closed, copied, foreign or of another version."""
 
+import dataclasses
 import json
 import shutil
 import sqlite3
@@ -10,8 +11,8 @@ import pytest
 from runner.convert.json_form import space_from_json
 from runner.errors import JournalError, ResultsError
 from runner.journal import Journal
-from runner.record import read_journal
-from runner.record.schema import DATABASE
+from runner.record import read_journal, verify
+from runner.record.schema import DATABASE, checksum, salt_of, to_row, trial_checksum
 from tests.studies import MODELS, contents, made, study
 
 RUN = "hill/random/0"
@@ -32,7 +33,7 @@ def test_a_record_knows_its_study_and_what_its_runs_are(tmp_path):
     "statement, words",
     [
         ("PRAGMA user_version = 7", "a newer fivefold wrote it (schema 7"),
-        ("PRAGMA user_version = 1", "an older fivefold wrote it (schema 1; this one knows schema 2)"),
+        ("PRAGMA user_version = 1", "an older fivefold wrote it (schema 1; this one knows schema 3)"),
         ("PRAGMA user_version = 0", "its schema is 0"),
         ("PRAGMA application_id = 1", "no journal of fivefold"),
         ("DELETE FROM meta", "the journal is damaged"),
@@ -113,3 +114,68 @@ def test_a_reader_sees_a_growing_table_while_it_is_written(tmp_path):
             reader.join()
     assert not wrong
     assert len(read_journal(folder).history(RUN)) == number
+
+
+def test_checksums_are_the_same_everywhere():
+    """Were they not, a journal would be damaged for another version of Python."""
+    trial = dataclasses.replace(made(3, -0.0, test=float("nan"), metrics={"ü": 0.1}), worker="naïve ☃")
+    assert trial_checksum((1, *to_row(trial)), salt_of("here")) == 1604872194
+    assert checksum((1, "a\nb", None, 0.1)) == 4287883829
+    other = dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
+    assert trial_checksum((1, *to_row(other)), 0) != trial_checksum((1, *to_row(trial)), 0)
+
+
+@pytest.mark.parametrize(
+    "statement, words",
+    [
+        ("UPDATE trials SET loss = 0.5 WHERE number = 1", "trial 1 has changed since it was written"),
+        ("UPDATE trials SET worker = 'me'", "each of 5 trials has changed since it was written"),
+        ("DELETE FROM trials WHERE number = 4", "has 4 of its 5 trials"),
+        ("DELETE FROM trials WHERE number = 2", "has 4 of its 5 trials"),
+        ("UPDATE trials SET number = 9 WHERE number = 4", "trial 9 has changed"),
+        ("DELETE FROM runs WHERE key = 8", "it lists 7 runs of 8"),
+        (
+            "UPDATE runs SET end_reason = 'tired' WHERE key = 2",
+            "the row of the run 'hill/sobol/0' has changed",
+        ),
+        ("UPDATE counts SET trials = 4 WHERE run = 1", "the count of the trials of run 1 has changed"),
+        ("UPDATE meta SET value = '7' WHERE key = 'seed'", "the row 'seed' of meta has changed"),
+        ("DELETE FROM meta WHERE key = 'open'", "meta lacks open"),
+        ("CREATE INDEX mine ON trials (loss)", "its tables are not those of a journal"),
+    ],
+)
+def test_what_has_changed_is_named(tmp_path, statement, words):
+    with Journal.open(tmp_path, study()) as journal:
+        journal.record([(RUN, made(i, float(i))) for i in range(5)])
+    with sqlite3.connect(tmp_path / DATABASE) as db:
+        db.execute(statement)
+    db.close()
+    for use in (lambda: Journal.open(tmp_path, study()), lambda: read_journal(tmp_path)):
+        with pytest.raises(JournalError, match="the journal is damaged") as caught:
+            use()
+        assert words in str(caught.value)
+    assert any(words in finding.what for finding in verify(tmp_path).findings)
+
+
+def test_gaps_are_told_and_are_damage_where_a_run_has_ended(tmp_path):
+    with Journal.open(tmp_path, study()) as journal:
+        journal.record([(RUN, made(i, float(i))) for i in (0, 1, 3)])
+        assert verify(tmp_path).live
+    verdict = verify(tmp_path)
+    assert verdict.whole
+    assert "the run 'hill/random/0' lacks trial 2 before its last, 3" in str(verdict.findings[0])
+    with Journal.open(tmp_path, study()) as journal:
+        journal.end_run(RUN, "the budget of trials is spent", False, "")
+    assert not verify(tmp_path).whole
+
+
+def test_the_study_file_is_put_back(tmp_path):
+    Journal.open(tmp_path, study()).close()
+    text = (tmp_path / "study.yaml").read_text()
+    (tmp_path / "study.yaml").unlink()
+    assert read_journal(tmp_path).notes == ("study.yaml: it is missing; the journal has its text.",)
+    Journal.open(tmp_path, study(methods=["random"])).close()
+    assert (tmp_path / "study.yaml").read_text() == text
+    (tmp_path / "study.yaml").write_text("name: mine\n")
+    assert "it has changed since the study was run" in read_journal(tmp_path).notes[0]
+    assert not verify(tmp_path).whole

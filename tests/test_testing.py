@@ -316,7 +316,6 @@ class Moving(Problem):
         (Shrinking(), "test_it_can_be_stopped_after_any_step"),
         (Whimsical(), "test_it_can_be_stopped_after_any_step"),
         (made(descends, steps=2), "test_it_can_be_stopped_after_any_step"),
-        (Moving(), "test_one_seed_gives_one_value"),
         (Moving(), "test_global_generators_stay_as_they_are"),
     ],
 )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -18,6 +20,7 @@ from ray import tune
 
 from runner.bundles import Report
 from runner.errors import describe
+from runner.guard import Guard
 from runner.lane import StopperFor, evaluate_tasks
 from runner.problems import Problem, evaluate
 from runner.thinking import Reply
@@ -49,8 +52,11 @@ class Lane(tune.Trainable):
         timeout: float | None = None,
         threads: int = 1,
         stopper_for: Sent | None = None,
+        folder: str = "",
+        memory_gb: float | None = None,
     ) -> None:
         """Unpickle the problems; what that raises is reported as each trial's failure."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the driver's
         self._timeout, self._threads = timeout, threads
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self._sent_minds = minds
@@ -58,6 +64,7 @@ class Lane(tune.Trainable):
         self._problems: Sequence[Problem] = ()
         self._stopper_for: StopperFor | None = _opened(*stopper_for) if stopper_for else None
         self._failure = ""
+        self._guard = Guard(Path(folder), self._worker, timeout, memory_gb)
         sys.path.extend(folder for folder in path if folder not in sys.path)
         try:
             self._problems = [_opened(*problem) for problem in problems]
@@ -66,18 +73,31 @@ class Lane(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Work through the bundle in the config."""
-        return {"report": pack_report(self._report()), "done": True}
+        # Tune sends the config back with each result, and the driver would keep it to the end.
+        given: dict[str, Any] = self.config
+        self.config: dict[str, Any] = {}
+        return {"report": pack_report(self._report(given)), "done": True}
 
-    def _report(self) -> Report:
-        if "thoughts" in self.config:
-            return self._thoughts(self.config["thoughts"].split("\n"))
-        tasks = unpack_tasks(self.config["tasks"])
+    def _report(self, given: dict[str, Any]) -> Report:
+        if "thoughts" in given:
+            return self._thoughts(given["thoughts"].split("\n"))
+        tasks = unpack_tasks(given["tasks"])
         if self._failure:
             failed = Outcome(Status.FAILED, error=self._failure)
             return Report((failed,) * len(tasks), (0.0,) * len(tasks), 0.0, self._worker)
-        return evaluate_tasks(
-            self._problems, tasks, self._timeout, self._threads, self._worker, self._stopper_for
-        )
+        self._guard.open(given["bundle"], len(tasks))
+        try:
+            return evaluate_tasks(
+                self._problems,
+                tasks,
+                self._timeout,
+                self._threads,
+                self._worker,
+                self._stopper_for,
+                self._guard,
+            )
+        finally:
+            self._guard.close()
 
     def _thoughts(self, lines: Sequence[str]) -> Report:
         try:

@@ -7,6 +7,7 @@ off: the journal holds the truth, and each of them costs milliseconds per trial.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import sys
@@ -23,8 +24,10 @@ from ray._private import worker as ray_worker
 
 from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
+from runner.engine.salvage import salvage
+from runner.engine.sentinel import Sentinel
 from runner.engine.trainable import Lane
-from runner.engine.watch import LaneScheduler, Watch
+from runner.engine.watch import Abandoned, LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
 from runner.minds import Minds
 from runner.problems.loading import objective_folders
@@ -65,6 +68,8 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         Where Ray fails in a way that is no trial's fault.
     """
     study = dispatcher.study
+    storage = tempfile.mkdtemp(prefix="fivefold_")
+    lanes = Path(storage, "lanes")
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
     name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
     hooks = len(ray_worker._post_init_hooks)
@@ -76,14 +81,15 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         timeout=study.trial.timeout,
         threads=study.trial.threads,
         stopper_for=_shared(pack(dispatcher.stopper_for)) if dispatcher.stopper_for else None,
+        folder=str(lanes),
+        memory_gb=study.trial.memory_gb,
     )
     tune.register_trainable(name, lane)
     resources = tune.PlacementGroupFactory([{"CPU": study.trial.cpus, "GPU": study.trial.gpus}])
-    search = StudySearch(dispatcher, lane, resources, connection.lanes)
+    search = StudySearch(dispatcher, lane, resources, connection.lanes, functools.partial(salvage, lanes))
     scheduler = LaneScheduler(connection.lanes)
-    storage = tempfile.mkdtemp(prefix="fivefold_")
     try:
-        with environment(_SWITCHES), _quiet():
+        with environment(_SWITCHES), _quiet(), Sentinel(connection) as sentinel:
             tune.run(
                 name,
                 name=name,
@@ -92,12 +98,14 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
                 num_samples=-1,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
-                callbacks=[Watch(dispatcher, search, scheduler, connection)],
+                callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel)],
                 storage_path=storage,
                 verbose=0,
             )
     except FivefoldError:
         raise
+    except Abandoned as abandoned:
+        raise (abandoned.__cause__ or abandoned) from None
     except Exception as error:
         if search.error is not None:
             raise search.error from None

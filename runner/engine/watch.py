@@ -11,11 +11,16 @@ from ray.tune.schedulers import FIFOScheduler
 
 from runner.cluster import Connection
 from runner.dispatch import INTERRUPTED, Dispatcher
-from runner.errors import StudyInterrupted
+from runner.engine.sentinel import Sentinel
+from runner.errors import RayLost, StudyInterrupted
 from runner.search.study_search import StudySearch
 
 _PATIENCE_SECONDS = 20.0
 _LOOK_SECONDS = 2.0  # between two looks at the size of the cluster
+
+
+class Abandoned(BaseException):
+    """Ray is lost, as its cause says. No Exception: for one of these Tune tidies up, and waits for Ray."""
 
 
 class LaneScheduler(FIFOScheduler):
@@ -64,10 +69,15 @@ class Watch(tune.Callback):
     """Kills lanes at their bundle's deadline, counts the lanes, and ends at an interrupt or error."""
 
     def __init__(
-        self, dispatcher: Dispatcher, search: StudySearch, scheduler: LaneScheduler, connection: Connection
+        self,
+        dispatcher: Dispatcher,
+        search: StudySearch,
+        scheduler: LaneScheduler,
+        connection: Connection,
+        sentinel: Sentinel,
     ) -> None:
         self._dispatcher, self._search, self._scheduler = dispatcher, search, scheduler
-        self._connection = connection
+        self._connection, self._sentinel = connection, sentinel
         self._running: dict[str, Any] = {}
         self._ripe = False  # what has come back was there when the step began
         self._looked = time.monotonic()
@@ -98,6 +108,10 @@ class Watch(tune.Callback):
             for trial in self._running.values():  # else Tune waits for what they do
                 _kill(trial)
             raise StudyInterrupted(INTERRUPTED)
+        try:
+            self._sentinel.check()
+        except RayLost as error:
+            raise Abandoned from error
         now = time.monotonic()
         self._kill_the_late(now)
         if now - self._looked > _LOOK_SECONDS:

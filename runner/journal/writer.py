@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import sqlite3
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from runner.errors import StudyError
-from runner.journal.identity import (
-    DERIVED,
-    first_difference,
-    problem_identity,
-    run_identity,
-    study_identity,
-)
+from runner.errors import FivefoldError, JournalError, StudyError
+from runner.journal.entry import create_journal, enter, get_run, identities_of, put_count, put_run, said, say
+from runner.record.faults import explained
 from runner.record.folder import lock_folder, prepare_folder, replacing
 from runner.record.schema import (
     DATABASE,
@@ -27,20 +20,18 @@ from runner.record.schema import (
     SELECT_HISTORY,
     SHARED,
     STUDY_FILE,
-    check_header,
-    create_tables,
-    damaged,
-    explained,
     from_row,
-    to_json,
-    to_number,
+    salt_of,
     to_row,
     to_text,
+    trial_checksum,
 )
-from runner.study import RunSpec, Study
+from runner.record.snapshot import look
+from runner.study import Study
 from runner.trial import Trial
 
 _BUSY_SECONDS = 10.0
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Journal:
@@ -51,6 +42,8 @@ class Journal:
     folder : Path
     resumed : bool
         Whether the directory held this study already.
+    notes : tuple of str
+        What the user must be told of the directory as it was found, such as what it had lost.
 
     Notes
     -----
@@ -59,10 +52,13 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, db: sqlite3.Connection, keys: dict[str, int], resumed: bool, open_: ExitStack
+        self, folder: Path, db: sqlite3.Connection, keys: dict[str, int], notes: tuple[str, ...] | None
     ) -> None:
-        self.folder, self.resumed = folder, resumed
-        self._db, self._keys, self._open = db, keys, open_
+        self.folder, self.resumed, self.notes = folder, notes is not None, notes or ()
+        self._db, self._keys, self._open = db, keys, ExitStack()
+        self._place = _place(folder / DATABASE)
+        self._version = _data_version(db)
+        self._salt = salt_of(said(db)["journal"])
 
     @classmethod
     def open(cls, folder: Path, study: Study) -> Journal:
@@ -80,36 +76,35 @@ class Journal:
         Raises
         ------
         StudyError
-            Where the directory holds something else, holds a study that does not fit (names the
-            first difference), is in use by a live run (names its process), or cannot be written.
+            Where the directory holds something else, or cannot be written.
         JournalError
-            Where the journal is damaged, of another program or of another version.
+            Where it is in use by a live run (names its process), holds a study that does not fit
+            (names the first difference), is damaged, of another program or of another version.
         """
         folder = Path(folder)
         path = folder / DATABASE
-        identities, yaml = _identities(study), study.as_yaml()
+        identities, yaml = identities_of(study), study.as_yaml()
         with ExitStack() as stack:
             try:
                 prepare_folder(folder)
                 lock_folder(folder, stack)
-                resumed = path.exists()
-                with explained(path), SHARED:
-                    if not resumed:
-                        _create(path, study)
-                    db = _connect(path, stack)
-                    _check(db, path)
-                    keys = _enter(db, folder, study, identities)
-                (count,) = db.execute("SELECT count(*) FROM runs").fetchone()
-                if count == len(keys) or not (folder / STUDY_FILE).exists():  # else it tells of less
+                notes = None
+                with explained(path):
+                    if path.exists():
+                        notes = look(folder, live=False, deep=True).believed(path).notes
+                    else:
+                        create_journal(path, study)
+                    with SHARED:
+                        db = _connect(path, stack)
+                        keys, text = _begin(db, folder, study, identities, yaml)
+                if text is not None:
                     with replacing(folder / STUDY_FILE) as new:
-                        new.write_text(yaml, encoding="utf-8")
+                        new.write_text(text, encoding="utf-8")
             except OSError as error:
-                raise StudyError(
-                    f"the study directory cannot be written: {error.strerror or error}.",
-                    where=str(folder),
-                    hint="Use another --out.",
-                ) from None
-            return cls(folder, db, keys, resumed, stack.pop_all())
+                raise _cannot_be_written(error, folder) from None
+            journal = cls(folder, db, keys, notes)
+            journal._open = stack.pop_all()
+            return journal
 
     def __enter__(self) -> Self:
         return self
@@ -140,14 +135,20 @@ class Journal:
         JournalError
             Where the disk is full or fails.
         """
-        rows = [(self._keys[run_id], *to_row(trial)) for run_id, trial in ended]
-        with explained(self.folder / DATABASE), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(INSERT_TRIAL, rows)
+        rows: dict[int, list[tuple[Any, ...]]] = {}
+        for run_id, trial in ended:
+            key = self._keys[run_id]
+            row = (key, *to_row(trial))
+            rows.setdefault(key, []).append((*row, trial_checksum(row, self._salt)))
+        with self._writing():
+            for key, of_run in rows.items():
+                new = self._db.executemany(INSERT_TRIAL, of_run).rowcount
+                (count,) = self._db.execute("SELECT trials FROM counts WHERE run = ?", (key,)).fetchone()
+                put_count(self._db, key, count + new, self._salt)
 
     def announce(self, run_id: str, sentence: str) -> None:
         """Keep what a method says before its run."""
-        self._update("UPDATE runs SET announcement = ? WHERE key = ?", to_text(sentence), self._keys[run_id])
+        self._update(run_id, announcement=to_text(sentence))
 
     def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
         """Keep that a run has ended.
@@ -162,137 +163,104 @@ class Journal:
         conclusion : str
             What the method says after the run.
         """
-        self._update(
-            "UPDATE runs SET end_reason = ?, failed = ?, conclusion = ? WHERE key = ?",
-            to_text(reason),
-            int(failed),
-            to_text(conclusion),
-            self._keys[run_id],
-        )
+        self._update(run_id, end_reason=to_text(reason), failed=int(failed), conclusion=to_text(conclusion))
 
     def close(self) -> None:
         """Fold the log into the main file and give the directory free; a second time is harmless."""
         with explained(self.folder / DATABASE):
-            self._open.close()
+            try:
+                self._say_closed()
+            finally:
+                self._open.close()
+                self._open = ExitStack()
 
-    def _update(self, statement: str, *values: str | int) -> None:
-        with explained(self.folder / DATABASE):
-            self._db.execute(statement, values)
+    def _say_closed(self) -> None:
+        """Keep that nothing is missing where there will be no log."""
+        try:
+            with self._writing():
+                say(self._db, {"open": False})
+        except sqlite3.ProgrammingError:  # it is closed already
+            return
+        except JournalError:  # on a full disk folding the log may have made the room for it
+            with suppress(JournalError, sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                with self._writing():
+                    say(self._db, {"open": False})
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction, durable at its end; JournalError where the file is not as this writer left it."""
+        path = self.folder / DATABASE
+        with explained(path), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            if _place(path) != self._place or _data_version(self._db) != self._version:
+                raise JournalError(
+                    "it has been removed, replaced or written by another program meanwhile.",
+                    where=str(path),
+                    hint="See to what is there, and run again.",
+                )
+            yield
+
+    def _update(self, run_id: str, **values: str | int) -> None:
+        with self._writing():
+            put_run(self._db, get_run(self._db, self._keys[run_id]) | values, self._salt)
 
 
-def _identities(study: Study) -> list[dict[str, Any]]:
-    """Of each run of a study."""
-    problems = {problem.name: problem_identity(problem) for problem in study.problems}
-    return [run_identity(spec, problems[spec.problem.name]) for spec in study.runs]
-
-
-def _create(path: Path, study: Study) -> None:
-    """Make the journal beside its place and move it there, so that there is never half of one."""
-    try:
-        package = version("fivefold")
-    except PackageNotFoundError:  # run from its source tree
-        package = "unknown"
-    facts = {
-        **study_identity(study),
-        "version": package,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    with replacing(path) as new, closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        create_tables(db)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", [(k, to_json(v)) for k, v in facts.items()])
+def _cannot_be_written(error: OSError, folder: Path) -> FivefoldError:
+    if error.errno in _FULL:
+        return JournalError(
+            "the disk is full.", where=str(folder), hint="Free some space and run again: nothing is lost."
+        )
+    return StudyError(
+        f"the study directory cannot be written: {error.strerror or error}.",
+        where=str(folder),
+        hint="Use another --out.",
+    )
 
 
 def _connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
     stack.callback(db.close)
+    db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
     return db
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
-    check_header(db, path)
-    (answer,) = db.execute("PRAGMA quick_check(1)").fetchone()
-    if answer != "ok":
-        raise damaged(path, " ".join(str(answer).split()))
+def _begin(
+    db: sqlite3.Connection, folder: Path, study: Study, identities: Sequence[dict[str, Any]], yaml: str
+) -> tuple[dict[str, int], str | None]:
+    """Begin a session: the keys of the runs, and the text of the study file where it must be written.
 
-
-def _enter(
-    db: sqlite3.Connection, folder: Path, study: Study, identities: Sequence[dict[str, Any]]
-) -> dict[str, int]:
-    """Enter the runs that are not there yet, compare the others; the keys of all."""
+    A log that a killed writer left is folded in and closed for it. Before anything is recorded, the
+    main file itself says that a session is open, so that a log that goes missing is missed.
+    """
+    before = said(db)
+    if before["open"]:
+        say(db, {"open": False})
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     with db:
         db.execute("BEGIN IMMEDIATE")
-        told = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
-        for key, now in study_identity(study).items():
-            if told[key] != now:
-                raise StudyError(
-                    f"the study's {key} was {told[key]!r} and is {now!r}.",
-                    where=str(folder),
-                    hint=f"Use another --out, or set '{key}' back to {told[key]!r}.",
-                )
-        there = {row[0]: row for row in db.execute("SELECT id, key, identity, budget FROM runs")}
-        problems = {row[0] for row in db.execute("SELECT DISTINCT problem FROM runs")}
-        if problems and problems.isdisjoint(problem.name for problem in study.problems):
-            raise StudyError(
-                f"it holds a study of the same name on other problems: {', '.join(sorted(problems))}.",
-                where=str(folder),
-                hint="Use another --out, or another 'name'.",
-            )
-        budget = to_json({"trials": study.budget.trials, "seconds": study.budget.seconds})
-        keys = {}
-        for spec, identity in zip(study.runs, identities, strict=True):
-            if spec.id not in there:
-                keys[spec.id] = _insert(db, spec, identity, budget)
-                continue
-            _, keys[spec.id], was, earlier = there[spec.id]
-            _compare(spec, json.loads(was), identity, folder)
-            if budget != earlier:  # it may go on, or must say anew why not
-                db.execute(
-                    "UPDATE runs SET budget = ?, end_reason = '', failed = 0, conclusion = '' WHERE key = ?",
-                    (budget, keys[spec.id]),
-                )
-    return keys
+        keys = enter(db, folder, study, identities)
+        whole = said(db)["runs"] == len(keys)  # else the study is a part of what the directory has
+        say(db, {"open": True, "session": before["session"] + 1})
+        if whole:
+            say(db, {"study": yaml})
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if whole:
+        return keys, yaml
+    return keys, None if (folder / STUDY_FILE).exists() else before["study"]
 
 
-def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    difference = first_difference(was, now)
-    if difference is None:
-        return
-    path, before, after = difference
-    what, hint = f"its {path} was {before} and is {after}", "Use another --out, or change it back."
-    if path.startswith(DERIVED):
-        what = f"'{spec.label}' has laid itself out for another budget, and cannot grow"
-        hint = "Use another --out, the earlier budget, points of its own, or other --methods."
-    elif path.startswith("objective") and path.endswith(".text"):
-        what = "the code of its objective has changed since"
-    elif path == "objective.record_digest":
-        what = "the study that it recalls has changed since"
-    elif path.startswith("objective.data"):
-        what = "its data have changed since"
-    raise StudyError(
-        f"the run '{spec.id}' is there already, and {what}.",
-        where=str(folder),
-        hint=hint,
-    )
+def _place(path: Path) -> tuple[int, int] | None:
+    """Which file it is; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
-def _insert(db: sqlite3.Connection, spec: RunSpec, identity: dict[str, Any], budget: str) -> int:
-    row = {
-        "id": spec.id,
-        "label": spec.label,
-        "method": identity["method"],
-        "settings": to_json(identity["settings"]),
-        "problem": spec.problem.name,
-        "seed": spec.seed,
-        "direction": spec.problem.direction,
-        "metric": spec.problem.metric,
-        "optimum": to_number(spec.problem.optimum_for(spec.problem_seed)),
-        "budget": budget,
-        "identity": to_json(identity),
-    }
-    cursor = db.execute(
-        f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values())
-    )
-    return int(cursor.lastrowid or 0)
+def _data_version(db: sqlite3.Connection) -> int:
+    """A number that changes when another connection has written."""
+    (number,) = db.execute("PRAGMA data_version").fetchone()
+    return int(number)

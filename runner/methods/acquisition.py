@@ -8,6 +8,7 @@ Notation
 ``z``                 ``(best - xi - mean) / std``
 ``h(z)``              ``phi(z) + z Phi(z)`` with the normal density and law; EI is ``std h(z)``
 ``q``                 ``Phi(z) / h(z)``, the derivative of ``log h``
+``c``                 posterior mean of the logarithm of an evaluation's seconds
 ====================  ===========================================================================
 
 References
@@ -15,6 +16,8 @@ References
 EI: D. R. Jones, M. Schonlau and W. J. Welch, J. Global Optimization 13 (1998), eq. 15.
 LogEI: S. Ament et al., "Unexpected Improvements to Expected Improvement", NeurIPS 2023, eq. 9.
 UCB: N. Srinivas et al., ICML 2010. PI: H. J. Kushner, J. Basic Engineering 86 (1964).
+Per second, ``log EI - c``: J. Snoek, H. Larochelle and R. P. Adams, NIPS 25 (2012), section 3.2.
+Thompson sampling: W. R. Thompson, Biometrika 25 (1933); the draw is `runner.methods.paths`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -31,7 +34,7 @@ from scipy.special import erfcx, log_ndtr, ndtr
 from runner.methods.cube import Cube, Mask
 from runner.methods.gaussian_process import Array, GaussianProcess
 
-Name = Literal["logei", "ei", "ucb", "pi"]
+Name = Literal["logei", "ei", "ucb", "pi", "thompson"]
 
 _LOG_SQRT_2_PI = 0.5 * math.log(2.0 * math.pi)
 _FAR_TAIL = -5e3  # below it 1 + z Phi / phi is lost in rounding, and its expansion is exact
@@ -61,13 +64,23 @@ def log_h(z: Array) -> tuple[Array, Array]:
     return value, q
 
 
+class Surface(Protocol):
+    """What an acquisition function is made of: means and deviations, and how they change."""
+
+    def predict(self, Z: Array) -> tuple[Array, Array]:
+        """Mean and deviation at features of shape (q, m), each (q,)."""
+
+    def slopes(self, z: Array) -> tuple[float, float, Array, Array]:
+        """Mean and deviation at one point, shape (m,), and their gradients in it."""
+
+
 @dataclass(frozen=True)
 class Goal:
     """An acquisition function of a loss, to be maximised.
 
     Parameters
     ----------
-    name : "logei", "ei", "ucb" or "pi"
+    name : "logei", "ei", "ucb", "pi" or "thompson"
     best : float
         The least loss so far, in the unit of the process's targets.
     kappa : float
@@ -83,6 +96,8 @@ class Goal:
 
     def __call__(self, mean: Array, std: Array) -> tuple[Array, Array, Array]:
         """The value and its derivatives in the mean and in the standard deviation."""
+        if self.name == "thompson":  # the mean is a draw
+            return -mean, -np.ones_like(mean), np.zeros_like(std)
         if self.name == "ucb":
             return self.kappa * std - mean, -np.ones_like(mean), np.full_like(std, self.kappa)
         z = (self.best - self.xi - mean) / std
@@ -104,18 +119,21 @@ class Search:
     Parameters
     ----------
     cube : Cube
-    model : GaussianProcess
+    model : Surface
     goal : Goal
     known : set of bytes
         The rows (``tobytes``) that must not come again.
     rng : numpy.random.Generator
+    seconds : GaussianProcess, optional
+        Of the logarithm of an evaluation's seconds; its mean is taken from the goal.
     """
 
     cube: Cube
-    model: GaussianProcess
+    model: Surface
     goal: Goal
     known: frozenset[bytes]
     rng: np.random.Generator
+    seconds: GaussianProcess | None = None
 
     def best(self, anchors: Array) -> Array | None:
         """The best new row, shape (d,), or None where none was found.
@@ -141,7 +159,9 @@ class Search:
 
     def values(self, rows: Array) -> Array:
         """The acquisition function at snapped rows, shape (n,)."""
-        return self.goal(*self.model.predict(self.cube.features(rows)))[0]
+        features = self.cube.features(rows)
+        values = self.goal(*self.model.predict(features))[0]
+        return values if self.seconds is None else values - self.seconds.mean(features)
 
     def climb(self, row: Array) -> Array:
         """A local maximiser near a snapped row: gradient steps and changes of level in turn."""
@@ -175,7 +195,11 @@ class Search:
             z[columns] = u - 0.5
             mean, std, dmean, dstd = self.model.slopes(z)
             value, by_mean, by_std = self.goal(np.array(mean), np.array(std))
-            return -float(value), -(by_mean * dmean[columns] + by_std * dstd[columns])
+            rise = by_mean * dmean + by_std * dstd
+            if self.seconds is not None:
+                c, _, dc, _ = self.seconds.slopes(z)
+                value, rise = value - c, rise - dc
+            return -float(value), -rise[columns]
 
         found = minimize(
             loss,

@@ -4,9 +4,7 @@ The package bayesian-optimization holds the observations and runs the ask; what 
 acquisition function of our own (`UnitAcquisition`), because its built-in ones know no logs, no
 conditions, no noise and no pending trials. It is given rows of the unit cube only.
 
-Everything is rebuilt from the history at each call. Hyper-parameters are fitted to a prefix of
-the history, after every result at first and more rarely later, always from the same starts, so
-that they are a function of the history too; a memo saves fitting the same prefix again.
+Everything is rebuilt from the history at each call (see `runner.methods.learning`).
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ from typing import Any, ClassVar
 import numpy as np
 from bayes_opt import BayesianOptimization
 from bayes_opt.acquisition import AcquisitionFunction
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from runner.errors import MethodError
@@ -28,17 +25,15 @@ from runner.methods.acquisition import Goal, Name, Search
 from runner.methods.base import Method, register
 from runner.methods.cube import Cube, cube_of
 from runner.methods.exhaustive import walk
-from runner.methods.gaussian_process import Array, GaussianProcess, fit, warped
+from runner.methods.gaussian_process import Array, GaussianProcess
+from runner.methods.learning import hyperparameters, log_seconds, observations, succeeded, warped
+from runner.methods.paths import Draw
 from runner.methods.random_search import sobol_row
 from runner.seeds import run_entropy
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
 
 _LEAST_VALID = 2
-_REFIT_ALWAYS = 150
-_REFITS_LATER = 50
-_FIT_BEST = _FIT_NEWEST = 100
-_FIT_POINTS = 400
 _ANCHORS = 5
 _DESIGN_TRIES = 32
 
@@ -54,9 +49,10 @@ class Bayes(Method):
 
     Parameters
     ----------
-    acquisition : "logei", "ei", "ucb" or "pi", default "logei"
+    acquisition : "logei", "ei", "ucb", "pi" or "thompson", default "logei"
         Expected improvement by its logarithm, which is flat nowhere; plain; the upper
-        confidence bound (of the negative loss); the probability of improvement.
+        confidence bound (of the negative loss); the probability of improvement; the minimiser of
+        a function drawn from the process.
     initial : int, optional
         How many trials, finished or pending, come from a Sobol sequence first; by default
         twice the number of parameters plus 2, at least 8 and at most 16.
@@ -65,11 +61,15 @@ class Bayes(Method):
     xi : float, default 0.0
         Of the others: the least improvement that counts, in standard deviations of the loss.
         With 0 "pi" stays near the first good config that it meets; 0.03 lets it leave.
+    per_second : bool, default False
+        Of "logei": improvement per second of evaluation, by a second process of the logarithm of
+        the seconds. Measured seconds are never twice the same, so neither is a study's table.
 
     Raises
     ------
     MethodError
-        Where ``initial`` is less than 1, or ``kappa`` or ``xi`` is negative or not finite.
+        Where ``initial`` is less than 1, ``kappa`` or ``xi`` is negative or not finite, or
+        ``per_second`` meets another acquisition function.
     """
 
     name: ClassVar[str] = "bayes"
@@ -82,6 +82,7 @@ class Bayes(Method):
     initial: int | None = None
     kappa: float = 2.0
     xi: float = 0.0
+    per_second: bool = False
 
     def __post_init__(self) -> None:
         if self.initial is not None and self.initial < 1:
@@ -91,6 +92,12 @@ class Bayes(Method):
                 raise MethodError(
                     f"got {getattr(self, name)}; a finite number of at least 0 was expected.", where=name
                 )
+        if self.per_second and self.acquisition != "logei":
+            raise MethodError(
+                f"the acquisition function '{self.acquisition}' has no rate.",
+                where="per_second",
+                hint="Use it with acquisition: logei.",
+            )
 
     def propose(
         self,
@@ -109,17 +116,18 @@ class Bayes(Method):
         if cube.size <= len(known) and sum(cube.allows(np.frombuffer(row)) for row in known) >= cube.size:
             return DONE
         started = len(finished) + len(running) >= self._initial(space)
-        if not started or sum(map(_succeeded, completed)) < _LEAST_VALID:
+        if not started or sum(map(succeeded, completed)) < _LEAST_VALID:
             return _design(cube, known, number, rng)
+        seconds = log_seconds(cube, completed, finished) if self.per_second else None
         optimizer = BayesianOptimization(
             None,
             {f"u{j}": (0.0, 1.0) for j in range(space.d)},
-            acquisition_function=UnitAcquisition(self, cube, running, known, rng),
+            acquisition_function=UnitAcquisition(self, cube, running, known, rng, seconds),
             random_state=number % 2**32,  # else it would be seeded by the system; it is not used
             verbose=0,
             allow_duplicate_points=True,
         )
-        for row, loss in _observations(completed, finished):
+        for row, loss in observations(completed, finished):
             optimizer.space.register(row, -loss)
         with _blas().limit(limits=1):  # the order of sums, and so the last bit, depends on threads
             suggestion = optimizer.suggest()
@@ -142,6 +150,8 @@ class UnitAcquisition(AcquisitionFunction):  # type: ignore[misc]  # the package
         The rows that must not be proposed.
     rng : numpy.random.Generator
         Of the proposal.
+    seconds : GaussianProcess, optional
+        Of the logarithm of an evaluation's seconds, where these count.
     """
 
     def __init__(
@@ -151,6 +161,7 @@ class UnitAcquisition(AcquisitionFunction):  # type: ignore[misc]  # the package
         running: Sequence[Array],
         known: frozenset[bytes],
         rng: np.random.Generator,
+        seconds: GaussianProcess | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -158,6 +169,7 @@ class UnitAcquisition(AcquisitionFunction):  # type: ignore[misc]  # the package
         self.running = running
         self.known = known
         self.rng = rng
+        self.seconds = seconds
         self.best = 0.0
 
     def base_acq(self, mean: Array, std: Array) -> Array:
@@ -171,13 +183,14 @@ class UnitAcquisition(AcquisitionFunction):  # type: ignore[misc]  # the package
         rows, losses = target_space.params, -target_space.target
         features = self.cube.features(rows)
         owner = self.cube.embedding.owner
-        theta = _hyperparameters(features, owner, losses)
+        theta = hyperparameters(features, owner, losses)
         pending = np.reshape(self.running, (-1, self.cube.space.d))
         model = GaussianProcess(features, owner, warped(losses), theta).believing(self.cube.features(pending))
         means = model.mean(model.Z)
         self.best = float(np.min(means))
         anchors = np.concatenate([rows, pending])[np.argsort(means, kind="stable")[:_ANCHORS]]
-        search = Search(self.cube, model, self._goal(), self.known, self.rng)
+        surface = Draw(model, self.rng) if self.settings.acquisition == "thompson" else model
+        search = Search(self.cube, surface, self._goal(), self.known, self.rng, self.seconds)
         found = search.best(anchors)
         if found is None:  # all that was drawn is known, or forbidden
             found = self.cube.space.encode(_unknown(self.cube, self.known, self.rng))
@@ -193,45 +206,6 @@ class UnitAcquisition(AcquisitionFunction):  # type: ignore[misc]  # the package
 
     def _goal(self) -> Goal:
         return Goal(self.settings.acquisition, self.best, self.settings.kappa, self.settings.xi)
-
-
-def _succeeded(trial: Trial) -> bool:
-    return trial.valid and trial.loss is not None and math.isfinite(trial.loss)
-
-
-def _observations(completed: Sequence[Trial], rows: Sequence[Array]) -> list[tuple[Array, float]]:
-    """Each distinct row once, with its mean loss; failures have the worst loss."""
-    worst = max(trial.loss for trial in completed if _succeeded(trial) and trial.loss is not None)
-    found: dict[bytes, tuple[Array, list[float]]] = {}
-    for trial, row in zip(completed, rows, strict=True):
-        loss = trial.loss if _succeeded(trial) and trial.loss is not None else worst
-        found.setdefault(row.tobytes(), (row, []))[1].append(loss)
-    return [(row, sum(loss / len(losses) for loss in losses)) for row, losses in found.values()]
-
-
-def _hyperparameters(features: Array, owner: NDArray[np.intp], losses: Array) -> Array:
-    """Hyper-parameters by the first results: all of them up to 150, then in about 50 steps.
-
-    Of many results 400 are fitted: the best, the newest, and others evenly from the rest.
-    """
-    n = len(losses)
-    n -= n % (n // _REFITS_LATER) if n > _REFIT_ALWAYS else 0
-    y = warped(losses[:n])
-    chosen = np.arange(n)
-    if n > _FIT_POINTS:
-        kept = {*np.argsort(y, kind="stable")[:_FIT_BEST].tolist(), *range(n - _FIT_NEWEST, n)}
-        rest = [i for i in range(n) if i not in kept]
-        even = np.linspace(0, len(rest) - 1, _FIT_POINTS - len(kept)).round().astype(int)
-        chosen = np.array(sorted(kept | {rest[i] for i in even}))
-    return _fitted(features[chosen].tobytes(), owner.tobytes(), y[chosen].tobytes())
-
-
-@lru_cache(maxsize=256)  # the runs of a study take turns
-def _fitted(features: bytes, owner: bytes, y: bytes) -> Array:
-    owners, targets = np.frombuffer(owner, dtype=np.intp), np.frombuffer(y)
-    theta = fit(np.frombuffer(features).reshape(len(targets), len(owners)), owners, targets)
-    theta.flags.writeable = False
-    return theta
 
 
 @lru_cache(maxsize=1)

@@ -90,6 +90,7 @@ class Cube:
         self.embedding = Embedding([d.levels if isinstance(d, Choice) else 0 for d in domains])
         self.numeric = np.array(self.embedding.categories) == 0
         self.continuous = np.array([domain.levels is None for domain in domains])
+        self._conditional = space.conditional
         self._column = {dimension: j for j, dimension in enumerate(space.dimensions)}
         self._grids = [
             np.array([domain.encode(domain.level(i)) for i in range(domain.levels)])
@@ -111,6 +112,8 @@ class Cube:
 
     def active(self, rows: Array) -> Mask:
         """Which coordinates each row uses, shape (n, d)."""
+        if not self._conditional:
+            return np.ones(rows.shape, dtype=bool)
         mask = np.zeros(rows.shape, dtype=bool)
 
         def visit(params: Params, within: NDArray[np.intp]) -> None:

@@ -7,7 +7,7 @@ Notation
 ====================  ===========================================================================
 ``n, m, d``           observations; feature columns; encoded coordinates
 ``Z``                 (n, m) features of the observed rows (`runner.methods.cube.Embedding`)
-``y``                 (n,) targets, to be minimised, about zero mean and unit variance (`warped`)
+``y``                 (n,) targets, to be minimised, about zero mean and unit variance
 ``ell``               (d,) length scale of each coordinate; each feature has its owner's
 ``s2, v``             signal variance; noise variance
 ``theta``             (d + 2,) ``log ell``, then ``log s2``, then ``log v``
@@ -22,8 +22,7 @@ Notation
 References
 ----------
 RW: C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning", MIT Press
-2006. Half-rank warping: X. Song et al., "The Vizier Gaussian Process Bandit Algorithm",
-arXiv:2408.11527.
+2006.
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -54,39 +51,6 @@ _SECOND_START = math.log(1.5)  # a flat start: finds the fits in which few coord
 _FIT_ITERATIONS = 60
 _LEAST_VARIANCE = 1e-14
 _JITTERS = (1e-8, 1e-6, 1e-4)
-
-
-def warped(losses: Array) -> Array:
-    """Losses as targets of a Gaussian process: the bad half by rank only, then standardised.
-
-    Losses above the (lower) median are replaced by quantiles of a normal law, by rank, with the
-    spread of the rest. So a loss of 1e6 says "worst" and hides no detail among the good ones,
-    whose distances are kept. Only the order of the bad losses counts, and no unit.
-
-    Parameters
-    ----------
-    losses : ndarray, shape (n,)
-        Finite, n >= 1.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Mean 0 and standard deviation 1; zeros where all losses are equal.
-    """
-    n = len(losses)
-    if np.min(losses) == np.max(losses):
-        return np.zeros(n)
-    median = np.sort(losses)[(n - 1) // 2]
-    bad = losses > median
-    # Halves cannot overflow, and a power of 2 as the unit rounds nothing.
-    gaps = np.where(bad, 0.0, 0.5 * median - 0.5 * losses)
-    y = -np.ldexp(gaps, -int(np.frexp(np.max(gaps))[1]))
-    # Where the whole good half is one value there is no spread to match; any will do.
-    spread = math.sqrt(float(np.mean(y[~bad] ** 2))) or 1.0
-    y = np.where(bad, spread * ndtri((rankdata(losses) - 0.5) / n), y)
-    y = y - np.mean(y)
-    standardised: Array = y / np.std(y)
-    return standardised
 
 
 def matern(rho2: Array, s2: float) -> tuple[Array, Array]:
@@ -218,24 +182,35 @@ class GaussianProcess:
     y: Array
     theta: Array
 
+    @property
+    def s2(self) -> float:
+        """The signal variance."""
+        return math.exp(self.theta[-2])
+
+    @property
+    def v(self) -> float:
+        """The noise variance."""
+        return math.exp(self.theta[-1])
+
     @cached_property
-    def _scale(self) -> Array:
+    def scale(self) -> Array:
+        """The length scale of each feature, shape (m,)."""
         scale: Array = np.exp(self.theta[:-2])[self.owner]
         return scale
 
     @cached_property
     def _S(self) -> Array:  # noqa: N802
-        return self.Z / self._scale
+        return self.Z / self.scale
 
     @cached_property
     def _L(self) -> Array:  # noqa: N802
         rho2 = _rho2(self._S, self._S)
         np.fill_diagonal(rho2, 0.0)
-        K, _ = matern(rho2, self._s2)
-        K.flat[:: len(K) + 1] += math.exp(self.theta[-1])
+        K, _ = matern(rho2, self.s2)
+        K.flat[:: len(K) + 1] += self.v
         for jitter in (0.0, *_JITTERS):  # rows that all but coincide, with next to no noise
             try:
-                K.flat[:: len(K) + 1] += jitter * self._s2
+                K.flat[:: len(K) + 1] += jitter * self.s2
                 L: Array = cholesky(K, lower=True, check_finite=False)
             except np.linalg.LinAlgError:
                 continue
@@ -244,17 +219,26 @@ class GaussianProcess:
 
     @cached_property
     def _alpha(self) -> Array:
-        alpha: Array = cho_solve((self._L, True), self.y, check_finite=False)
-        return alpha
+        return self.solve(self.y)
 
-    @property
-    def _s2(self) -> float:
-        return math.exp(self.theta[-2])
+    def solve(self, t: Array) -> Array:
+        """``K^-1 t`` for t of shape (n,)."""
+        solution: Array = cho_solve((self._L, True), t, check_finite=False)
+        return solution
+
+    def covariances(self, Z: Array) -> tuple[Array, Array]:
+        """``k`` and ``g`` between features of shape (q, m) and the observations, each (q, n)."""
+        return matern(_rho2(Z / self.scale, self._S), self.s2)
+
+    def covariance_slopes(self, z: Array) -> tuple[Array, Array]:
+        """``k`` between one point, shape (m,), and the observations, (n,), and its gradient, (n, m)."""
+        k, g = self.covariances(z[None, :])
+        # dk / dz = -g (z - Z) / ell^2, one row per observation.
+        return k[0], -g[0][:, None] * ((z - self.Z) / self.scale**2)
 
     def mean(self, Z: Array) -> Array:
         """The posterior mean at features of shape (q, m); RW eq. 2.25."""
-        k, _ = matern(_rho2(Z / self._scale, self._S), self._s2)
-        mean: Array = k @ self._alpha
+        mean: Array = self.covariances(Z)[0] @ self._alpha
         return mean
 
     def predict(self, Z: Array) -> tuple[Array, Array]:
@@ -262,23 +246,21 @@ class GaussianProcess:
 
         RW eq. 2.25 and 2.26.
         """
-        k, _ = matern(_rho2(Z / self._scale, self._S), self._s2)
+        k, _ = self.covariances(Z)
         half = solve_triangular(self._L, k.T, lower=True, check_finite=False)
-        variance = self._s2 - np.sum(half * half, axis=0)
+        variance = self.s2 - np.sum(half * half, axis=0)
         return k @ self._alpha, np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
     def slopes(self, z: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one point, shape (m,), and their gradients in it."""
-        k, g = matern(_rho2((z / self._scale)[None, :], self._S), self._s2)
-        w = cho_solve((self._L, True), k[0], check_finite=False)
-        variance = self._s2 - float(k[0] @ w)
-        # dk / dz = -g (z - Z) / ell^2, one row per observation.
-        dk = -g[0][:, None] * ((z - self.Z) / self._scale**2)
+        k, dk = self.covariance_slopes(z)
+        w = self.solve(k)
+        variance = self.s2 - float(k @ w)
         dmean: Array = dk.T @ self._alpha
         if variance <= _LEAST_VARIANCE:
-            return float(k[0] @ self._alpha), math.sqrt(_LEAST_VARIANCE), dmean, np.zeros_like(z)
+            return float(k @ self._alpha), math.sqrt(_LEAST_VARIANCE), dmean, np.zeros_like(z)
         deviation = math.sqrt(variance)
-        return float(k[0] @ self._alpha), deviation, dmean, -(dk.T @ w) / deviation
+        return float(k @ self._alpha), deviation, dmean, -(dk.T @ w) / deviation
 
     def believing(self, Z: Array) -> GaussianProcess:
         """The process that takes its own mean at pending features, shape (p, m), for results.

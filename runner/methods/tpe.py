@@ -1,18 +1,21 @@
 """Tree-structured Parzen estimators, and annealing, by hyperopt.
 
-TPE sorts the results by loss, fits one density to the best few configs and one to the rest,
-parameter by parameter, and tries the draw of the first that is likeliest against the second.
+TPE sorts the results by loss, fits one density to the best few configs and one to the rest, and
+tries the draw of the first that is likeliest against the second. Here that is a density of all
+parameters of a branch together (`runner.methods.multivariate`), as an algorithm of hyperopt; the
+package's own, ``flavour: hyperopt``, has one for each parameter alone.
 
 hyperopt sees encoded coordinates (`runner.convert.to_hyperopt`) and a history of its own form
-that is rebuilt from the trials. Three of its habits are avoided by what that history holds:
+that is rebuilt from the trials. Three habits of its algorithms are avoided by what that history
+holds:
 
-- It counts running trials as results, both against its start-up and for the number of good
-  configs, and so takes trials without a result for good ones. Here the start-up counts trials
+- They count running trials as results, both against the start-up and for the number of good
+  configs, and so take trials without a result for good ones. Here the start-up counts trials
   that have ended, and gamma is scaled so that the number of good configs comes from those too.
-- It drops failures. Here a trial that failed, or was stopped early, has no loss, like one that is
+- They drop failures. Here a trial that failed, or was stopped early, has no loss, like one that is
   pending, which makes it one of the rest for certain; a made-up finite loss would depend on the
   losses so far, and could be among the best where few trials succeed.
-- It may propose a config again. Here a known config is drawn again a few times, and a finite
+- They may propose a config again. Here a known config is drawn again a few times, and a finite
   space ends when all of it has been proposed.
 """
 
@@ -30,7 +33,10 @@ from hyperopt import anneal, tpe
 
 from runner.convert import hyperopt_config, hyperopt_values, to_hyperopt
 from runner.errors import MethodError, SpaceError
+from runner.methods import multivariate
 from runner.methods.base import Method, register
+from runner.methods.cube import cube_of
+from runner.methods.random_search import sobol_row
 from runner.seeds import Shuffle, run_entropy
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
@@ -46,16 +52,19 @@ class TPE(Method):
 
     Parameters
     ----------
-    startup : int, default 10
-        Until that many trials have ended, and while none has succeeded, configs are random; the
-        same ones as the random method's.
-    gamma : float, default 1.0
-        The best ``ceil(gamma * sqrt(n))`` of n ended trials, 25 at the most, are the good ones.
-    candidates : int, default 24
-        How many draws of the good density are compared, for each parameter.
-    flavour : "tpe" or "anneal", default "tpe"
-        ``anneal`` draws around one of the best trials, in a range that shrinks as 1 / n; it uses
-        neither gamma nor candidates, nor the trials without a loss.
+    flavour : "multivariate", "hyperopt" or "anneal", default "multivariate"
+        One density of all parameters; hyperopt's ``tpe.suggest``, one for each; hyperopt's
+        annealing, which draws around one of the best trials, in a range that shrinks as 1 / n,
+        and uses neither gamma nor candidates, nor the trials without a loss.
+    startup : int, optional
+        Until that many trials have ended, and while none has succeeded, configs come from a Sobol
+        sequence, or, of the other flavours, are those of the random method. Default: 10; 20 of
+        "hyperopt".
+    gamma : float, optional
+        Of n ended trials the best ``ceil(gamma * n)``, of "hyperopt" ``ceil(gamma * sqrt(n))``,
+        25 at the most, are the good ones. Default: 0.1; 0.25 of "hyperopt".
+    candidates : int, optional
+        How many draws of the good density are compared. Default: 48; 24 of "hyperopt".
 
     Raises
     ------
@@ -65,18 +74,22 @@ class TPE(Method):
 
     name: ClassVar[str] = "tpe"
     summary: ClassVar[str] = "Parzen densities of good and other configs; for conditional and mixed spaces"
-    reference: ClassVar[str] = "Bergstra, Bardenet, Bengio and Kegl, NIPS 24 (2011), section 4; hyperopt 0.3"
+    reference: ClassVar[str] = (
+        "Bergstra, Bardenet, Bengio and Kegl, NIPS 24 (2011), section 4; multivariate: Falkner, Klein and "
+        "Hutter, ICML 2018; hyperopt 0.3"
+    )
 
-    startup: int = 10
-    gamma: float = 1.0
-    candidates: int = 24
-    flavour: Literal["tpe", "anneal"] = "tpe"
+    flavour: Literal["multivariate", "hyperopt", "anneal"] = "multivariate"
+    startup: int | None = None
+    gamma: float | None = None
+    candidates: int | None = None
 
     def __post_init__(self) -> None:
         for setting in ("startup", "candidates"):
-            if getattr(self, setting) < 1:
-                raise MethodError(f"got {getattr(self, setting)}; at least 1 was expected.", where=setting)
-        if not 0 < self.gamma < math.inf:
+            given = getattr(self, setting)
+            if given is not None and given < 1:
+                raise MethodError(f"got {given}; at least 1 was expected.", where=setting)
+        if self.gamma is not None and not 0 < self.gamma < math.inf:
             raise MethodError(f"got {self.gamma}; a number above 0 was expected.", where="gamma")
 
     def propose(
@@ -91,9 +104,14 @@ class TPE(Method):
         history = _read(space, completed, pending, run_entropy(rng))
         if len(history.keys) >= _size(space):
             return DONE
-        modelled = len(completed) >= self.startup and history.successes > 0
+        modelled = len(completed) >= self._startup and history.successes > 0
         for turn in range(_DRAWS):
-            config = self._draw(space, history, number, rng, turn) if modelled else space.sample(rng)
+            if modelled:
+                config = self._draw(space, history, number, rng, turn)
+            elif self.flavour == "multivariate":
+                config = space.decode(sobol_row(space.d, number + turn, run_entropy(rng)))
+            else:
+                config = space.sample(rng)
             if space.allows(config) and space.key(config) not in history.keys:
                 return config
         return _unknown(space, history, rng)
@@ -103,16 +121,25 @@ class TPE(Method):
     ) -> Config:
         """One draw from the model; it may be known, or forbidden."""
         documents, seed = history.documents, int(rng.integers(2**32))
+        # The likeliest of many categories is always the same: ever fewer are compared.
+        candidates = max(1, self._candidates >> turn)
         if self.flavour == "anneal":
             suggest = anneal.suggest
             documents = [document for document in documents if document["result"]["loss"] is not None]
+        elif self.flavour == "multivariate":
+            suggest = partial(
+                multivariate.suggest,
+                cube=cube_of(space),
+                ended=history.ended,
+                gamma=self._gamma,
+                candidates=candidates,
+            )
         else:
-            good = min(math.ceil(self.gamma * math.sqrt(history.ended)), history.successes)
+            good = min(math.ceil(self._gamma * math.sqrt(history.ended)), history.successes)
             suggest = partial(
                 tpe.suggest,
                 n_startup_jobs=0,
-                # The likeliest of many categories is always the same: ever fewer are compared.
-                n_EI_candidates=max(1, self.candidates >> turn),
+                n_EI_candidates=candidates,
                 # hyperopt takes ceil(gamma * sqrt(all documents)); the half is against rounding.
                 gamma=(good - 0.5) / math.sqrt(len(documents)),
                 verbose=False,
@@ -122,6 +149,18 @@ class TPE(Method):
         return hyperopt_config(
             space, {label: drawn[0] for label, drawn in proposed["misc"]["vals"].items() if len(drawn)}
         )
+
+    @property
+    def _startup(self) -> int:
+        return self.startup or (20 if self.flavour == "hyperopt" else 10)
+
+    @property
+    def _candidates(self) -> int:
+        return self.candidates or (24 if self.flavour == "hyperopt" else 48)
+
+    @property
+    def _gamma(self) -> float:
+        return self.gamma or (0.25 if self.flavour == "hyperopt" else 0.1)
 
 
 @dataclass(frozen=True)
@@ -181,6 +220,7 @@ def _see(space: Space, domain: Any, trial: Trial | Pending) -> _Seen:
     values = hyperopt_values(space, trial.config)
     misc = {
         "tid": trial.number,
+        "row": space.encode(trial.config),
         "idxs": {label: [trial.number] if label in values else [] for label in domain.params},
         "vals": {label: [values[label]] if label in values else [] for label in domain.params},
     }

@@ -17,7 +17,7 @@ from contextlib import suppress
 from runner.errors import describe
 from runner.problems.answers import judge, sentence, sign_of
 from runner.problems.base import MOST_STEPS, Problem
-from runner.problems.surroundings import held_to, restored
+from runner.problems.surroundings import held_to, restored, seed_generators
 from runner.trial import Config, Outcome, Status
 
 Stops = Callable[[int, float], bool]
@@ -71,6 +71,7 @@ def evaluate(
     try:
         if (known := problem.recall(config, seed)) is not None:
             return known if stops is None else cut(problem, known, stops)
+        seed_generators(config, seed)
         with held_to(threads), restored():
             ask = problem.evaluate_fully if stops is None else problem.evaluate
             answer = ask(dict(config), seed)

@@ -1,48 +1,19 @@
-"""Reading a study directory, also while a run writes it, also where it must not be written.
-
-No lock of ours is taken and no file is made or changed. SQLite would do both for a database with
-a write-ahead log, so it is told not to, in the way that fits what lies there:
-
-* no log, or an empty one: all is in the main file, which is read as if it were immutable, and
-  read again if it changed meanwhile;
-* a log with its index: a run is live, or died; the index is read, not written;
-* a log without its index, as after copying by hand: a copy is read.
-"""
+"""What `read_journal` gives of a study directory: its runs, and its trials column by column."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runner.errors import JournalError, ResultsError, nearest
-from runner.record.schema import (
-    DATABASE,
-    SHARED,
-    TRIAL_COLUMNS,
-    check_header,
-    explained,
-    from_number,
-    from_row,
-)
+from runner.errors import ResultsError, nearest
+from runner.record.faults import explained
+from runner.record.folder import check_journal_is_there
+from runner.record.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, from_number, from_row
+from runner.record.snapshot import look
 from runner.trial import Trial
-
-_RUN_COLUMNS = (
-    "key", "id", "label", "method", "settings", "problem", "seed", "direction", "metric", "optimum",
-    "budget", "announcement", "end_reason", "failed", "conclusion", "identity",
-)  # fmt: skip
-_PATIENCE = 20.0  # seconds
-_PAUSE = 0.02
-_BUSY_SECONDS = 10.0
-
-Tables = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +79,8 @@ class Record:
         Column by column, ordered by run and number. ``run`` is a position in ``runs``; the
         others are named as in the table ``trials``, of which config, gradient, metrics and folds
         are JSON text (see `decoded`).
+    notes : tuple of str
+        What the reader must be told: what is missing, or may be.
     """
 
     folder: Path
@@ -117,6 +90,11 @@ class Record:
     version: str
     runs: tuple[RunRecord, ...]
     trials: Mapping[str, list[Any]] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def with_notes(self, earlier: tuple[str, ...]) -> Record:
+        """The same, with what had to be told before it was read."""
+        return replace(self, notes=(*earlier, *self.notes))
 
     def decoded(self, column: str) -> list[Any]:
         """What the JSON text of a column of trials says, None where there is none.
@@ -145,7 +123,7 @@ class Record:
 def read_journal(folder: Path) -> Record:
     """What a study directory holds now.
 
-    Works while a run is live, and in a directory that cannot be written; takes no lock.
+    Works while a run is live, and in a directory that cannot be written; keeps no lock.
 
     Parameters
     ----------
@@ -159,35 +137,55 @@ def read_journal(folder: Path) -> Record:
         Where the journal is damaged, of another program or of another version.
     """
     folder = Path(folder)
-    path = folder / DATABASE
+    path = find_journal(folder)
     with explained(path):
         try:
-            if not path.is_file():
-                raise _nothing(folder)
-            meta, runs, trials = _read(path)
+            seen = look(folder).believed(path)
         except OSError as error:
             raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
-        said: dict[str, str] = dict(meta)
-        positions = {run[0]: i for i, run in enumerate(runs)}
+        said, runs, trials = seen.content.said(), seen.content.runs, seen.content.trials
         columns: dict[str, list[Any]] = {name: [] for name in ("run", *TRIAL_COLUMNS)}
         if trials:
-            columns = dict(zip(columns, map(list, zip(*trials, strict=True)), strict=True))
-        columns["run"] = [positions[key] for key in columns["run"]]
+            columns = dict(zip((*columns, "checksum"), map(list, zip(*trials, strict=True)), strict=True))
+            del columns["checksum"]
+        columns["run"] = [key - 1 for key in columns["run"]]
         for name in ("loss", "value", "test", "suggest_seconds", "queue_seconds", "seconds", "started"):
             columns[name] = [from_number(x) for x in columns[name]]
         return Record(
             folder,
-            json.loads(said["name"]),
-            json.loads(said["seed"]),
-            json.loads(said["created"]),
-            json.loads(said["version"]),
-            tuple(map(_run, runs)),
+            said["name"],
+            said["seed"],
+            said["created"],
+            said["version"],
+            tuple(map(to_run, runs)),
             columns,
+            seen.notes,
         )
 
 
-def _run(row: tuple[Any, ...]) -> RunRecord:
-    said: dict[str, Any] = dict(zip(_RUN_COLUMNS, row, strict=True))
+def find_journal(folder: Path) -> Path:
+    """The journal of a study directory.
+
+    Raises
+    ------
+    ResultsError
+        Where there is no study directory; suggests those that are near.
+    JournalError
+        Where only the journal is missing.
+    """
+    path = folder / DATABASE
+    try:
+        if path.is_file():
+            return path
+        check_journal_is_there(folder)
+    except OSError as error:
+        raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
+    raise _nothing(folder)
+
+
+def to_run(row: tuple[Any, ...]) -> RunRecord:
+    """The run of a row of `runner.record.schema.RUN_COLUMNS` and its checksum."""
+    said: dict[str, Any] = dict(zip(RUN_COLUMNS, row, strict=False))  # without the checksum
     del said["key"]
     said |= {
         "settings": json.loads(said["settings"]),
@@ -215,55 +213,3 @@ def _studies(folder: Path) -> Sequence[str]:
         return sorted(path.parent.name for path in folder.glob(f"*/{DATABASE}"))
     except OSError:
         return ()
-
-
-def _read(path: Path) -> Tables:
-    wal, index = path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
-    give_up = time.monotonic() + _PATIENCE
-    while time.monotonic() < give_up:
-        before = _stamp(path), _stamp(wal)
-        try:
-            if before[1][0] <= 0:
-                tables = _fetch(path, "mode=ro&immutable=1", path)
-                if _stamp(path) == before[0]:
-                    return tables
-            elif index.exists():
-                return _fetch(path, "mode=ro&readonly_shm=1", path)
-            else:
-                tables = _fetch_copy(path, wal)
-                if (_stamp(path), _stamp(wal)) == before:
-                    return tables
-        except (sqlite3.DatabaseError, OSError):  # no wonder, where a writer came or went meanwhile
-            if (_stamp(path), _stamp(wal)) == before:
-                raise
-        time.sleep(_PAUSE)
-    raise JournalError("it changes faster than it can be read.", where=str(path), hint="Try again.")
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of the last change; a size of -1 for no file."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return -1, 0
-    return status.st_size, status.st_mtime_ns
-
-
-def _fetch(path: Path, options: str, shown: Path) -> Tables:
-    uri = f"{path.absolute().as_uri()}?{options}"
-    with SHARED, closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)) as db:
-        check_header(db, shown)
-        db.execute("BEGIN")  # one snapshot for all three
-        return (
-            db.execute("SELECT key, value FROM meta").fetchall(),
-            db.execute(f"SELECT {', '.join(_RUN_COLUMNS)} FROM runs ORDER BY key").fetchall(),
-            db.execute(f"SELECT run, {', '.join(TRIAL_COLUMNS)} FROM trials ORDER BY run, number").fetchall(),
-        )
-
-
-def _fetch_copy(path: Path, wal: Path) -> Tables:
-    with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
-        copy = Path(scratch) / path.name
-        shutil.copyfile(path, copy)
-        shutil.copyfile(wal, copy.with_name(wal.name))
-        return _fetch(copy, "mode=rw", path)

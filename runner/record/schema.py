@@ -3,6 +3,11 @@
 Floats come back bit for bit. SQLite has no NaN and would store it as NULL, so it is stored as
 the text "nan"; and it would lose the sign of -0.0 in a REAL column, so columns that may hold one
 have no type. Within JSON, NaN and infinities are Python's words ``NaN``, ``Infinity``.
+
+Every row ends in a checksum of its values and, but for ``meta``, of the journal's own name, so that
+rows of another journal do not fit. The rows are counted: trials in ``counts``, in the transaction
+that records them, and runs in ``meta``. There is no index but the tables themselves, so that
+nothing can be found in one place and missing in another.
 """
 
 from __future__ import annotations
@@ -10,13 +15,16 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import JournalError
+from runner.record.faults import damaged
 from runner.trial import Origin, Outcome, Status, Trial
 
 DATABASE: Final = "study.db"
@@ -24,7 +32,7 @@ STUDY_FILE: Final = "study.yaml"
 LOCK: Final = "study.lock"
 
 APPLICATION_ID: Final = int.from_bytes(b"five", "big")
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 SHARED: Final = threading.Lock()
 """Held while a reader is connected, and while the writer connects. SQLite shares the log's index
@@ -36,11 +44,12 @@ _STRICT_SINCE = (3, 37)
 _TABLES = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) {strict};
+    value TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+) {keyed};
 CREATE TABLE runs (
     key INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     label TEXT NOT NULL,
     method TEXT NOT NULL,
     settings TEXT NOT NULL,
@@ -51,13 +60,19 @@ CREATE TABLE runs (
     optimum {number},
     budget TEXT NOT NULL,
     identity TEXT NOT NULL,
-    announcement TEXT NOT NULL DEFAULT '',
-    end_reason TEXT NOT NULL DEFAULT '',
-    failed INTEGER NOT NULL DEFAULT 0,
-    conclusion TEXT NOT NULL DEFAULT ''
+    announcement TEXT NOT NULL,
+    end_reason TEXT NOT NULL,
+    failed INTEGER NOT NULL,
+    conclusion TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+) {strict};
+CREATE TABLE counts (
+    run INTEGER PRIMARY KEY,
+    trials INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
 ) {strict};
 CREATE TABLE trials (
-    run INTEGER NOT NULL REFERENCES runs (key),
+    run INTEGER NOT NULL,
     number INTEGER NOT NULL,
     config TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -78,15 +93,30 @@ CREATE TABLE trials (
     seconds {number},
     started {number},
     worker TEXT NOT NULL,
-    attempts INTEGER NOT NULL,
+    earlier TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (run, number)
-) {strict};
+) {keyed};
 """
+
+META: Final = (
+    "name", "seed", "parallel", "order", "scheduler", "version", "created",
+    "journal", "session", "open", "runs", "study",
+)  # fmt: skip
+"""The keys of ``meta``, their values in JSON: what the study is; then the random name of this
+journal, the number of the session that wrote last, whether that has not been closed, the number of
+runs, and the study file's text."""
+
+RUN_COLUMNS: Final = (
+    "key", "id", "label", "method", "settings", "problem", "seed", "direction", "metric", "optimum",
+    "budget", "identity", "announcement", "end_reason", "failed", "conclusion",
+)  # fmt: skip
+"""Those of ``runs`` that its checksum is of; keys are 1, 2, ... as the runs were planned."""
 
 TRIAL_COLUMNS: Final = (
     "number", "config", "status", "loss", "value", "test", "gradient", "metrics", "folds", "steps",
     "step_seconds", "share", "error", "origin", "known", "suggest_seconds", "queue_seconds", "seconds",
-    "started", "worker", "attempts",
+    "started", "worker", "earlier",
 )  # fmt: skip
 
 OUTCOME_COLUMNS: Final = (*TRIAL_COLUMNS[2:13], "seconds")
@@ -95,18 +125,25 @@ OUTCOME_COLUMNS: Final = (*TRIAL_COLUMNS[2:13], "seconds")
 # A number that is there already stays as it is. Not INSERT OR IGNORE: that would also drop,
 # without a word, a row that breaks another constraint.
 INSERT_TRIAL: Final = (
-    f"INSERT INTO trials (run, {', '.join(TRIAL_COLUMNS)}) "
-    f"VALUES ({', '.join('?' * (len(TRIAL_COLUMNS) + 1))}) ON CONFLICT (run, number) DO NOTHING"
+    f"INSERT INTO trials (run, {', '.join(TRIAL_COLUMNS)}, checksum) "
+    f"VALUES ({', '.join('?' * (len(TRIAL_COLUMNS) + 2))}) ON CONFLICT (run, number) DO NOTHING"
 )
 SELECT_HISTORY: Final = f"SELECT {', '.join(TRIAL_COLUMNS)} FROM trials WHERE run = ? ORDER BY number"
 
 
 def create_tables(db: sqlite3.Connection) -> None:
     """Make an empty database a journal."""
-    strict = sqlite3.sqlite_version_info >= _STRICT_SINCE
-    tables = _TABLES.format(strict="STRICT" if strict else "", number="ANY" if strict else "")
+    tables = _statements(sqlite3.sqlite_version_info >= _STRICT_SINCE)
     db.executescript(
         f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}; BEGIN; {tables} COMMIT;"
+    )
+
+
+def _statements(strict: bool) -> str:
+    return _TABLES.format(
+        strict="STRICT" if strict else "",
+        keyed="STRICT, WITHOUT ROWID" if strict else "WITHOUT ROWID",
+        number="ANY" if strict else "",
     )
 
 
@@ -132,43 +169,46 @@ def check_header(db: sqlite3.Connection, path: Path) -> None:
         )
     if schema != SCHEMA:
         raise damaged(path, f"its schema is {schema}")
+    found = sorted(str(text) for (text,) in db.execute("SELECT sql FROM sqlite_master"))
+    if found not in _SCHEMAS:
+        raise damaged(path, "its tables are not those of a journal")
 
 
-def damaged(path: Path, what: str) -> JournalError:
-    """The error of a journal that cannot be believed."""
-    return JournalError(
-        f"the journal is damaged: {what}.",
-        where=str(path),
-        hint="Restore the directory from a copy, or use another one.",
-    )
+def _texts(strict: bool) -> list[str]:
+    """What SQLite keeps of the statements."""
+    return sorted(text.strip() for text in _statements(strict).split(";") if text.strip())
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite says, and what decoding a row says, into a JournalError."""
-    try:
-        yield
-    except sqlite3.ProgrammingError:  # a mistake of ours
-        raise
-    except sqlite3.Error as error:
-        raise _explain(error, path) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise damaged(path, f"a row cannot be read ({error})") from error
+_SCHEMAS: Final = (_texts(True), _texts(False))
 
 
-def _explain(error: sqlite3.Error, path: Path) -> JournalError:
-    name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
-        what, hint = "the disk is full", "Free some space and run again: all trials recorded so far are safe."
-    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        what, hint = f"it cannot be opened or written ({error})", "See to the permissions of the directory."
-    elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        what, hint = "another program has locked it", "Close that program and try again."
-    elif name.startswith("SQLITE_IOERR"):
-        what, hint = f"the disk failed ({error})", "See to the disk and run again."
-    else:
-        return damaged(path, str(error))
-    return JournalError(f"{what}.", where=str(path), hint=hint)
+def salt_of(journal: str) -> int:
+    """What the checksums of a journal of this name begin with."""
+    return zlib.crc32(journal.encode())
+
+
+def checksum(values: Sequence[Any], salt: int = 0) -> int:
+    """Of the values of a row, not of trials, the same in every process and version."""
+    return zlib.crc32("\n".join(map(str, values)).encode(), salt)
+
+
+def trial_checksum(row: Sequence[Any], salt: int) -> int:
+    """Of a run's key and the values of `TRIAL_COLUMNS`: of the text, and of floats bit for bit.
+
+    A study is as fast as its driver records, so this is written for speed: text of floats would
+    take three times as long.
+    """
+    numbers = _PACK(*[x if x.__class__ is float else _NO_FLOAT.get(x, 0.0) for x in _NUMBERS(row)])
+    return zlib.crc32(numbers, zlib.crc32((_TEXT % _TEXTS(row)).encode(), salt))
+
+
+_FLOATS = ("loss", "value", "test", "share", "suggest_seconds", "queue_seconds", "seconds", "started")
+_PLACES = {name: place for place, name in enumerate(("run", *TRIAL_COLUMNS))}
+_NUMBERS = itemgetter(*(_PLACES[name] for name in _FLOATS))
+_TEXTS = itemgetter(*(place for name, place in _PLACES.items() if name not in _FLOATS))
+_TEXT = "%s\n" * (len(_PLACES) - len(_FLOATS))
+_PACK = struct.Struct(f"<{len(_FLOATS)}d").pack
+_NO_FLOAT: dict[object, float] = {None: math.nan, "nan": -math.nan}  # which themselves are never stored
 
 
 def to_row(trial: Trial) -> tuple[Any, ...]:
@@ -186,7 +226,7 @@ def to_row(trial: Trial) -> tuple[Any, ...]:
         to_json(outcome.folds),
         to_json(outcome.steps),
         to_json(outcome.step_seconds),
-        outcome.share,
+        to_number(outcome.share),
         to_text(outcome.error),
         trial.origin.value,
         trial.known,
@@ -195,13 +235,13 @@ def to_row(trial: Trial) -> tuple[Any, ...]:
         to_number(outcome.seconds),
         to_number(trial.started),
         to_text(trial.worker),
-        trial.attempts,
+        to_json([to_text(text) for text in trial.earlier]) if trial.earlier else "[]",
     )
 
 
 def from_row(row: tuple[Any, ...]) -> Trial:
     """The trial of values of `TRIAL_COLUMNS`."""
-    origin, known, suggest_seconds, queue_seconds, seconds, started, worker, attempts = row[13:]
+    origin, known, suggest_seconds, queue_seconds, seconds, started, worker, earlier = row[13:]
     return Trial(
         row[0],
         json.loads(row[1]),
@@ -211,7 +251,7 @@ def from_row(row: tuple[Any, ...]) -> Trial:
         float(queue_seconds),
         float(started),
         worker,
-        attempts,
+        tuple(json.loads(earlier)),
         known,
     )
 
@@ -242,7 +282,7 @@ def to_json(value: object) -> str:
 
 def to_number(x: float | None) -> float | str | None:
     """What SQLite keeps of a number."""
-    return "nan" if x is not None and math.isnan(x) else x
+    return None if x is None else float(x) if x == x else "nan"
 
 
 def from_number(x: float | str | None) -> float | None:

@@ -7,6 +7,7 @@ always there is ``int64``, ``float64`` or ``bool``, and what may be missing is `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -76,11 +77,16 @@ def trials_frame(record: Record) -> pd.DataFrame:
             "seconds": _floats(columns["seconds"]),
             "started": _floats(columns["started"]),
             "worker": _text(columns["worker"]),
-            "attempts": np.array(columns["attempts"], dtype=np.int64),
+            "attempts": np.fromiter(map(_attempts, columns["earlier"]), dtype=np.int64),
+            "earlier": _text(None if text == "[]" else text for text in columns["earlier"]),
             "known": np.array(columns["known"], dtype=np.int64),
             "error": _text(columns["error"]),
         }
     )
+
+
+def _attempts(earlier: str) -> int:
+    return 1 if earlier == "[]" else 1 + len(json.loads(earlier))
 
 
 def runs_frame(record: Record, trials: pd.DataFrame) -> pd.DataFrame:

@@ -36,11 +36,13 @@ class Results:
     folder : Path
     problems, methods : list of str
         In the order in which the study was planned; methods by their labels.
+    notes : tuple of str
+        What must be told of the directory: what it has lost, or may have.
     """
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self.name, self.folder = record.name, record.folder
+        self.name, self.folder, self.notes = record.name, record.folder, record.notes
         self.problems = list(dict.fromkeys(run.problem for run in record.runs))
         self.methods = list(dict.fromkeys(run.label for run in record.runs))
 
@@ -69,7 +71,8 @@ class Results:
         value (as the problem reports it), test, origin, config (JSON), ``config/<name>``,
         ``metrics/<name>``, folds (JSON, losses), steps (JSON, the loss after each step), share (of
         a full evaluation), gradient (JSON, of the loss), suggest_seconds, queue_seconds, seconds
-        (of the evaluation), started (seconds since the run's start), worker, attempts, known, error.
+        (of the evaluation), started (seconds since the run's start), worker, attempts, earlier (JSON,
+        what became of the attempts before the last), known, error.
 
         What a trial lacks is missing: NaN in a float column, NA elsewhere. A metric that was
         itself NaN looks the same; infinities stay. ``config/<name>`` is ``Int64``, ``float64``,

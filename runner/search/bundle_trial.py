@@ -43,6 +43,7 @@ class BundleTrial(Trial):
             placement_group_factory=resources,
             stub=True,  # the trainable is not looked up
         )
+        self.config["bundle"] = self.trial_id
 
     def get_trainable_cls(self) -> type:
         """The lane; Tune would fetch and unpickle it."""

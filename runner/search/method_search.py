@@ -21,11 +21,11 @@ from ray.tune.search import Searcher
 from runner.asktell import Budget, Order, Run
 from runner.convert import to_space
 from runner.convert.json_form import space_from_json, space_to_json
-from runner.convert.raytune import flat_config, from_ray_tune, nested_config, searched_part
+from runner.convert.raytune import from_ray_tune, nested_config, searched_part
 from runner.errors import MethodError, SpaceError
 from runner.methods import Method, make_method
 from runner.search.arguments import check_arguments, settled
-from runner.search.front import Front
+from runner.search.front import Front, searched
 from runner.search.results import outcome_of, reported_config
 from runner.search.state import foreign_state, pending_of, read_state, to_json, trials_of, write_state
 from runner.seeds import seed_for
@@ -73,6 +73,10 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         exactly those before the last ``max_concurrent`` (1 by default).
     points_to_evaluate : sequence of dict
         Configs to try first, in this order; the method is told of them when they have ended.
+        Parameters that one lacks are drawn.
+    evaluated : sequence of (dict, float)
+        Configs and their known metric, from elsewhere; the method knows them from the start, and
+        they spend no budget. See also `add_evaluated_point`.
 
     Raises
     ------
@@ -104,6 +108,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         max_concurrent: int | None = None,
         order: Order = "async",
         points_to_evaluate: Sequence[Mapping[str, Any]] = (),
+        evaluated: Sequence[tuple[Mapping[str, Any], float]] = (),
     ) -> None:
         check_arguments(metric, mode, trials, seed, max_concurrent, order)
         super().__init__(metric=metric, mode=mode)
@@ -111,7 +116,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._method = make_method(method) if isinstance(method, str) else method
         self._seed, self._order, self._limit = seed, order, max_concurrent
         self._given_trials = self._trials = trials
-        self._front = Front(points_to_evaluate)
+        self._front = Front(points_to_evaluate, evaluated)
         self._numbers: dict[str, int] = {}  # Tune's trial id -> number; those of points are negative
         self._space: Space | None = None
         self._run: Run | None = None
@@ -258,8 +263,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         """
         del intermediate_values
         space, metric = self._ready()
-        flat = flat_config(space, parameters)
-        config = space.canonical({name: flat[name] for name in flat if name in space.names})
+        config = searched(space, parameters)
         outcome = outcome_of(space, metric, self._mode, {metric: value}, error)
         if pruned and outcome.status is Status.COMPLETED:
             outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
@@ -306,7 +310,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     def _adopt(self, space: Space) -> None:
         """Take a space, and refuse now what would have to be refused at the first trial."""
         self._prepared(space)
-        self._front.fit(space)
+        self._front.fit(space, self._seed)
         self._space = space
 
     def _prepared(self, space: Space) -> Method:
@@ -332,6 +336,8 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     def _begin(self, ended: Sequence[Trial] = (), pending: Sequence[Pending] = ()) -> Run:
         if self._run is None:
             space, _ = self._ready()
+            while self._front.evaluated:
+                self.add_evaluated_point(*self._front.evaluated.pop(0))
             self._run = Run(
                 space,
                 self._prepared(space),

@@ -24,6 +24,7 @@ class _NamedSearch(MethodSearch):
         max_concurrent: int | None = None,
         order: Order = "async",
         points_to_evaluate: Sequence[Mapping[str, Any]] = (),
+        evaluated: Sequence[tuple[Mapping[str, Any], float]] = (),
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -36,6 +37,7 @@ class _NamedSearch(MethodSearch):
             max_concurrent=max_concurrent,
             order=order,
             points_to_evaluate=points_to_evaluate,
+            evaluated=evaluated,
         )
 
 
@@ -127,14 +129,14 @@ class BayesSearch(_NamedSearch):
 
 
 class TPESearch(_NamedSearch):
-    """The tree-structured Parzen estimator of hyperopt.
+    """Tree-structured Parzen estimators, of all parameters together or hyperopt's own, or annealing.
 
     The other parameters are those of `MethodSearch`; the space may be a hyperopt expression.
 
     Parameters
     ----------
     **settings
-        Of `runner.methods.tpe.TPE`, ``gamma=0.25`` for one.
+        Of `runner.methods.tpe.TPE`, ``flavour="hyperopt"`` for one.
 
     Examples
     --------

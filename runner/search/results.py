@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from runner.convert.raytune import flat_config, flat_dict
+from runner.convert.raytune import flat_dict
 from runner.errors import SpaceError
 from runner.problems.answers import as_number
+from runner.search.front import searched
 from runner.space import Space
 from runner.trial import Config, Outcome, Status
 
@@ -66,8 +67,7 @@ def reported_config(space: Space, result: Mapping[str, Any] | None) -> Config | 
         for name, value in flat_dict(result or {}).items()
         if name.startswith("config/")
     }
-    flat = flat_config(space, config)
     try:
-        return space.canonical({name: flat[name] for name in flat if name in space.names})
+        return searched(space, config)
     except SpaceError:
         return None

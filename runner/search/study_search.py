@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune.search.search_algorithm import SearchAlgorithm
 
-from runner.bundles import Bundle
+from runner.bundles import Bundle, Rescued
 from runner.dispatch import Cause, Dispatcher
 from runner.search.bundle_trial import BundleTrial
 from runner.trial import DONE
 from runner.wire import unpack_report
+
+Rescue = Callable[[str], Rescued | None]
 
 
 class StudySearch(SearchAlgorithm):
@@ -34,6 +37,8 @@ class StudySearch(SearchAlgorithm):
         The trainable.
     resources : ray.tune.PlacementGroupFactory
         What a lane needs.
+    rescue : callable, optional
+        What a lane that died has left of a bundle, by Tune's trial id.
 
     Attributes
     ----------
@@ -49,16 +54,20 @@ class StudySearch(SearchAlgorithm):
         What ended the study early.
     """
 
-    def __init__(self, dispatcher: Dispatcher, lane: type, resources: Any, lanes: int) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, lane: type, resources: Any, lanes: int, rescue: Rescue = lambda _: None
+    ) -> None:
         self.lanes = lanes
         self.bundles: dict[str, Bundle] = {}
         self.killed: set[str] = set()
         self.started: dict[str, float] = {}
         self.error: Exception | None = None
         self._dispatcher, self._lane, self._resources = dispatcher, lane, resources
+        self._rescue = rescue
         self._experiment: Any = None
         self._ready: deque[Bundle] = deque()
-        self._back: list[tuple[Bundle, str | Cause, float]] = []  # with a report or what befell it
+        # With a report, or with what befell it and Tune's trial id.
+        self._back: list[tuple[Bundle, str | tuple[Cause, str], float]] = []
 
     def add_configurations(self, experiments: Any) -> None:
         """Tune tells of its one experiment, for its name and its storage."""
@@ -114,7 +123,7 @@ class StudySearch(SearchAlgorithm):
         if result is not None and "report" in result and not error:
             self._back.append((bundle, result["report"], seconds))
         else:
-            self._back.append((bundle, "timeout" if killed else "crash", seconds))
+            self._back.append((bundle, ("timeout" if killed else "crash", trial_id), seconds))
 
     @property
     def unsettled(self) -> bool:
@@ -128,10 +137,11 @@ class StudySearch(SearchAlgorithm):
             if self.error is not None:
                 return
             try:
-                if report in ("timeout", "crash"):
-                    self._dispatcher.lose(bundle, report, seconds)
-                else:
+                if isinstance(report, str):
                     self._dispatcher.tell(bundle, unpack_report(report))
+                else:
+                    cause, trial_id = report
+                    self._dispatcher.lose(bundle, cause, seconds, self._rescue(trial_id))
             except Exception as failure:  # kept for the engine, which raises it
                 self.error = failure
 

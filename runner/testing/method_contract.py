@@ -37,12 +37,13 @@ from runner.testing.simulation import (
     global_state,
     simulate,
 )
+from runner.testing.symmetry import Symmetry
 from runner.trial import DONE, Answer, Config, Pending, Trial
 
 _CHILD = "from runner.testing.method_contract import answer_questions; answer_questions()"
 
 
-class MethodContract:
+class MethodContract(Symmetry):
     """The laws of a method; subclass it with ``method`` and, where they differ, the rest.
 
     Attributes
@@ -62,7 +63,7 @@ class MethodContract:
     rival : bool
         Whether it must not be worse than random search on Branin's function.
     most_seconds : float
-        The most that one proposal after 100 trials may take.
+        The most that one proposal after 200 trials may take.
     """
 
     method: ClassVar[Method]
@@ -193,17 +194,20 @@ class MethodContract:
         assert runs[0]
 
     def test_does_not_propose_what_is_pending(self) -> None:
-        """Without any result, proposals in a finite space differ, or wait."""
+        """Proposals in a finite space differ from each other and from what is known, or wait."""
         kind = self._first_of("finite")
-        pending: list[Pending] = []
-        for number in range(6):
-            answer = self._ask(kind, [], number, pending)
-            if isinstance(answer, Answer):
-                break
-            keys = {SPACES[kind].key(trial.config) for trial in pending}
-            assert self.repeats or SPACES[kind].key(answer) not in keys
-            pending.append(Pending(number, answer))
-        assert pending
+        run, space = self._run(kind), SPACES[kind]
+        for n in self._cuts(run):
+            pending: list[Pending] = []
+            for number in range(n, n + 6):
+                answer = self._ask(kind, run[:n], number, pending)
+                if isinstance(answer, Answer):
+                    break
+                known: list[Trial | Pending] = [*run[:n], *pending]
+                keys = {space.key(trial.config) for trial in known}
+                assert self.repeats or space.key(answer) not in keys
+                pending.append(Pending(number, answer))
+            assert pending or n
 
     @pytest.mark.parametrize("kind", ["point", "choices", "finite"])
     def test_ends_when_a_finite_space_does(self, kind: str) -> None:
@@ -240,12 +244,12 @@ class MethodContract:
         assert p > 0.001, f"medians {np.median(mine):.3g} and, of random search, {np.median(others):.3g}"
 
     def test_proposes_in_time(self) -> None:
-        """After 100 trials."""
+        """After 200 trials."""
         kind = self._first_of("mixed", "choices", "finite")
-        trials = foreign_trials(SPACES[kind], 100)
-        method = self._fresh().prepare(SPACES[kind], 200)
+        trials = foreign_trials(SPACES[kind], 200)
+        method = self._fresh().prepare(SPACES[kind], 300)
         start = time.perf_counter()
-        method.propose(SPACES[kind], trials, [], 100, proposal_rng(0, 100))
+        method.propose(SPACES[kind], trials, [], 200, proposal_rng(0, 200))
         assert time.perf_counter() - start < self.most_seconds
 
     # -- inside -------------------------------------------------------------------------------
@@ -253,9 +257,6 @@ class MethodContract:
     @property
     def _budget(self) -> int:
         return max(self.phases) + 3
-
-    def _fresh(self) -> Method:
-        return type(self.method)(**self.method.settings())
 
     def _space(self, kind: str) -> Space:
         if kind in self.refuses:

@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 from threadpoolctl import threadpool_limits
 
 from runner.errors import MethodError
-from runner.methods import bayes, make_method
+from runner.methods import bayes, learning, make_method
 from runner.methods.bayes import Bayes, UnitAcquisition
 from runner.methods.cube import cube_of
 from runner.methods.gaussian_process import fit
@@ -110,7 +110,7 @@ class TestFunctionOfTheHistory:
         answers = []
         for threads in (1, 2):
             with threadpool_limits(threads):
-                bayes._fitted.cache_clear()
+                learning._fitted.cache_clear()
                 answers += [ask(Bayes(), PLANE, history, 20) for _ in range(2)]
         assert all(answer == answers[0] for answer in answers)
 
@@ -138,11 +138,11 @@ class TestFunctionOfTheHistory:
             fitted.append((Z, y))
             return np.zeros(4)
 
-        monkeypatch.setattr(bayes, "fit", recorded)
-        bayes._fitted.cache_clear()
+        monkeypatch.setattr(learning, "fit", recorded)
+        learning._fitted.cache_clear()
         Z = rng_for("prefix", n).random((n, 2))
-        bayes._hyperparameters(Z, np.arange(2), np.arange(n, dtype=float))
-        bayes._fitted.cache_clear()
+        learning.hyperparameters(Z, np.arange(2), np.arange(n, dtype=float))
+        learning._fitted.cache_clear()
         [(used, y)] = fitted
         indices = [int(np.flatnonzero((row == Z).all(axis=1))[0]) for row in used]
         assert indices == sorted(set(indices))
@@ -165,7 +165,7 @@ class TestQuality:
             wins += ours < min(losses(simulate(Random(), PLANE, objective, 100, entropy=seed)))
         assert wins >= 8
 
-    @pytest.mark.parametrize("acquisition", ["logei", "ei", "ucb", "pi"])
+    @pytest.mark.parametrize("acquisition", ["logei", "ei", "ucb", "pi", "thompson"])
     def test_every_acquisition_function_goes_down_a_bowl(self, acquisition):
         """20 random trials reach 1e-3 with probability 0.06, so for all three seeds with 2e-4."""
         for seed in range(3):
@@ -206,11 +206,34 @@ class TestQuality:
         history = foreign_trials(BRANIN_SPACE, 50)
         seconds = []
         for entropy in range(5):
-            bayes._fitted.cache_clear()
+            learning._fitted.cache_clear()
             start = time.perf_counter()
             ask(Bayes(), BRANIN_SPACE, history, 50, entropy=entropy)
             seconds.append(time.perf_counter() - start)
         assert np.median(seconds) < 0.3
+
+
+class TestSeconds:
+    """Twice the minimum, at x = 0.2 and 0.8; an evaluation at the second takes 100 times as long."""
+
+    SPACE = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
+
+    def objective(self, config):
+        loss = 1 - math.exp(-20 * (abs(config["x"] - 0.5) - 0.3) ** 2) + (config["y"] - 0.4) ** 2
+        return Outcome(Status.COMPLETED, loss, loss, seconds=100.0 if config["x"] > 0.5 else 1.0)
+
+    def test_turn_the_search_to_the_cheap_minimum(self):
+        """Without them each proposal would be in the dear half with probability about 1 / 2."""
+        run = simulate(Bayes(per_second=True), self.SPACE, self.objective, 30, entropy=0)
+        assert min(losses(run)) < 0.01
+        assert np.mean([config["x"] > 0.5 for config in configs(run)[8:]]) < 0.25
+
+    def test_change_nothing_where_all_take_equally_long(self):
+        runs = [
+            simulate(Bayes(per_second=per_second), PLANE, smooth(PLANE, 3), 14)
+            for per_second in (False, True)
+        ]
+        assert configs(runs[0]) == configs(runs[1])
 
 
 class TestKindsOfParameters:
@@ -329,7 +352,7 @@ class TestFailures:
 
     def test_repeated_configs_are_one_observation_of_their_mean(self):
         trials = [ended(i, {"x": float(i % 4), "rate": 0.1}, float(i)) for i in range(8)]
-        found = bayes._observations(trials, list(rows(PLANE, trials)))
+        found = learning.observations(trials, list(rows(PLANE, trials)))
         assert [loss for _, loss in found] == [2.0, 3.0, 4.0, 5.0]
         assert rows(PLANE, trials[:4]) == pytest.approx(np.array([row for row, _ in found]))
 
@@ -337,7 +360,13 @@ class TestFailures:
 class TestSettings:
     def test_are_what_a_study_file_would_hold(self):
         method = make_method("bayes", {"acquisition": "ucb", "kappa": 3})
-        assert method.settings() == {"acquisition": "ucb", "initial": None, "kappa": 3.0, "xi": 0.0}
+        assert method.settings() == {
+            "acquisition": "ucb",
+            "initial": None,
+            "kappa": 3.0,
+            "xi": 0.0,
+            "per_second": False,
+        }
 
     @pytest.mark.parametrize(
         "given_, sentence",
@@ -346,6 +375,10 @@ class TestSettings:
             ({"kappa": -1.0}, "kappa: got -1.0; a finite number of at least 0 was expected."),
             ({"xi": math.nan}, "xi: got nan; a finite number of at least 0 was expected."),
             ({"xi": math.inf}, "xi: got inf; a finite number of at least 0 was expected."),
+            (
+                {"per_second": True, "acquisition": "ucb"},
+                "per_second: the acquisition function 'ucb' has no rate. Use it with acquisition: logei.",
+            ),
         ],
     )
     def test_out_of_range_are_refused_by_name(self, given_, sentence):
@@ -354,7 +387,9 @@ class TestSettings:
         assert str(error.value) == sentence
 
     def test_an_unknown_acquisition_function_or_setting(self):
-        with pytest.raises(MethodError, match=r"acquisition: got 'gphedge'.*'logei', 'ei', 'ucb' or 'pi'"):
+        with pytest.raises(
+            MethodError, match=r"acquisition: got 'gphedge'.*'logei', 'ei', 'ucb', 'pi' or 'thompson'"
+        ):
             make_method("bayes", {"acquisition": "gphedge"})
         with pytest.raises(MethodError, match=r"'kapa'.*Did you mean 'kappa'"):
             make_method("bayes", {"kapa": 1})
@@ -373,4 +408,4 @@ def test_the_fit_is_that_of_the_process():
     """What is remembered is what `fit` gives."""
     Z, y = rng_for("fit").random((9, 2)), rng_for("targets").standard_normal(9)
     owner = np.arange(2)
-    assert np.array_equal(bayes._fitted(Z.tobytes(), owner.tobytes(), y.tobytes()), fit(Z, owner, y))
+    assert np.array_equal(learning._fitted(Z.tobytes(), owner.tobytes(), y.tobytes()), fit(Z, owner, y))

@@ -52,6 +52,11 @@ class TestTPE(MethodContract):
     phases = (0, 5, 12, 25)
 
 
+class TestHyperopt(MethodContract):
+    method = make_method("tpe", {"flavour": "hyperopt"})
+    phases = (0, 5, 25)
+
+
 class TestAnneal(MethodContract):
     method = make_method("tpe", {"flavour": "anneal"})
     phases = (0, 5, 12, 25)
@@ -60,6 +65,16 @@ class TestAnneal(MethodContract):
 class TestBayes(MethodContract):
     method = make_method("bayes")
     phases = (0, 5, 12, 25)
+
+
+class TestThompson(MethodContract):
+    method = make_method("bayes", {"acquisition": "thompson"})
+    phases = (0, 12)
+
+
+class TestBayesPerSecond(MethodContract):
+    method = make_method("bayes", {"per_second": True})
+    phases = (0, 12)
 
 
 def test_every_method_is_under_contract():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy.optimize import approx_fprime
-from scipy.stats import multivariate_normal, rankdata
+from scipy.stats import multivariate_normal
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from runner.methods.gaussian_process import GaussianProcess, fit, log_posterior, matern, warped
+from runner.methods.gaussian_process import GaussianProcess, fit, log_posterior, matern
+from runner.methods.learning import warped
 
 seeds = st.integers(0, 2**32 - 1)
 OWNER = np.array([0, 1, 1, 1, 2])  # a number, a choice of three, a number
@@ -155,56 +155,3 @@ def test_matern_is_that_of_the_book_and_its_factor_the_derivative():
     h = 1e-7
     numeric = (matern(rho2 + h, 2.0)[0] - k) / h
     assert -g / 2 == pytest.approx(numeric, rel=1e-3, abs=1e-7)
-
-
-losses = hnp.arrays(np.float64, st.integers(2, 40), elements=st.floats(-1e6, 1e6).map(lambda x: round(x, 2)))
-
-
-class TestWarped:
-    @given(losses)
-    def test_is_standardised_and_keeps_the_order(self, y):
-        w = warped(y)
-        if np.ptp(y) == 0:
-            assert (w == 0).all()
-            return
-        assert np.mean(w) == pytest.approx(0, abs=1e-9)
-        assert np.std(w) == pytest.approx(1)
-        order = np.argsort(y, kind="stable")
-        assert (np.diff(w[order]) >= -1e-12).all()
-        worse = np.diff(rankdata(y, method="min")[order]) > 0
-        assert (np.diff(w[order])[worse & (y[order][1:] > np.median(y))] > 0).all()
-
-    @given(losses, st.integers(-300, 300))
-    def test_is_exactly_the_same_in_another_unit(self, y, power):
-        assert np.array_equal(warped(np.ldexp(y, power)), warped(y))
-
-    @given(losses)
-    def test_only_the_order_of_the_bad_half_counts(self, y):
-        bad = y > np.sort(y)[(len(y) - 1) // 2]
-        stretched = np.where(bad, 1e100 * (y - y.min()) + y, y)
-        assert np.array_equal(warped(stretched), warped(y))
-
-    @given(losses, st.floats(-100, 100))
-    def test_a_constant_added_changes_nothing(self, y, shift):
-        if np.ptp(y) > 1:
-            assert warped(np.round(y + shift, 2)) == pytest.approx(
-                warped(np.round(y + shift, 2) - round(shift, 2)), abs=1e-6
-            )
-
-    @pytest.mark.parametrize(
-        "y",
-        [
-            [1.7e308, -1.7e308],
-            [1e308, 1e308, 0.0],
-            [5e-324, 0.0, 1e-310],
-            [1e300, 1.0, 2.0, 3.0],
-            [0.1] * 3,
-            [7.0],
-        ],
-    )
-    def test_takes_any_finite_losses(self, y):
-        assert np.isfinite(warped(np.array(y))).all()
-
-    def test_a_huge_loss_hides_no_detail(self):
-        y = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-        assert np.array_equal(warped(np.append(y, 6.0)), warped(np.append(y, 1e300)))

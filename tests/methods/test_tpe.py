@@ -7,14 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hyperopt
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.convert import hyperopt_config, hyperopt_values, to_hyperopt
 from runner.errors import MethodError
 from runner.methods.base import make_method
-from runner.methods.random_search import Random
+from runner.methods.random_search import Random, sobol_row
 from runner.methods.tpe import TPE
 from runner.seeds import proposal_rng, seed_for
 from runner.space import Choice, Float, Int, Space
@@ -38,7 +40,7 @@ TREE = Space(
     forbid=[{"drop": 0.3, "bias": True}, {"model": "svm", "kernel": "linear"}],
 )
 PLANE = Space({"x": Float(-5.0, 10.0), "y": Float(0.0, 15.0)})
-METHODS = [TPE(startup=3), TPE(startup=3, flavour="anneal")]
+METHODS = [TPE(startup=3), TPE(startup=3, flavour="hyperopt"), TPE(startup=3, flavour="anneal")]
 
 
 def loss_of(config):
@@ -100,7 +102,7 @@ def test_two_runs_of_one_entropy_do_not_disturb_each_other():
     assert again != method.propose(TREE, second, [], 12, proposal_rng(1, 12))
 
 
-@pytest.mark.parametrize("flavour", ["tpe", "anneal"])
+@pytest.mark.parametrize("flavour", ["multivariate", "hyperopt", "anneal"])
 def test_another_process_with_another_hash_seed_answers_the_same(flavour):
     script = (
         "import json; import test_tpe as t; "
@@ -137,6 +139,7 @@ def test_it_says_nothing(caplog, capfd):
     root = list(logging.getLogger().handlers)
     with caplog.at_level(logging.DEBUG):
         run(TPE(startup=2), TREE, loss_of, 6)
+        run(TPE(startup=2, flavour="hyperopt"), TREE, loss_of, 6)
         run(TPE(startup=2, flavour="anneal"), TREE, loss_of, 6)
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
@@ -146,22 +149,29 @@ def test_it_says_nothing(caplog, capfd):
 # -- start-up, pending, failures -----------------------------------------------------------------
 
 
-def test_startup_is_the_random_methods():
-    theirs = configs(run(Random(), TREE, loss_of, 12))
-    mine = configs(run(TPE(startup=10), TREE, loss_of, 12))
+@pytest.mark.parametrize("flavour, startup", [("hyperopt", 20), ("anneal", 10)])
+def test_startup_is_the_random_methods(flavour, startup):
+    theirs = configs(run(Random(), TREE, loss_of, startup + 2))
+    mine = configs(run(TPE(flavour=flavour), TREE, loss_of, startup + 2))
+    assert mine[:startup] == theirs[:startup]
+    assert mine[startup:] != theirs[startup:]
+
+
+def test_startup_is_a_sobol_sequence():
+    mine = configs(run(TPE(), PLANE, branin, 12))
+    theirs = [PLANE.decode(sobol_row(2, i, 1)) for i in range(12)]
     assert mine[:10] == theirs[:10]
     assert mine[10:] != theirs[10:]
 
 
 @pytest.mark.parametrize("results", [0, 9])
 def test_pending_trials_do_not_end_the_startup(results):
-    """With any number of asks outstanding and few results it keeps drawing at random."""
+    """With any number of asks outstanding and few results it keeps to the start."""
     done = run(Random(), PLANE, branin, results)
     pending = []
     for number in range(results, 60):
-        rng = proposal_rng(1, number)
-        config = TPE(startup=10).propose(PLANE, done, pending, number, rng)
-        assert config == PLANE.sample(proposal_rng(1, number))
+        config = TPE(startup=10).propose(PLANE, done, pending, number, proposal_rng(1, number))
+        assert config == PLANE.decode(sobol_row(2, number, 1))
         pending.append(Pending(number, config))
 
 
@@ -198,9 +208,11 @@ def test_parallel_proposals_differ(method):
     assert len({PLANE.key(trial.config) for trial in pending}) == 16
 
 
-def test_where_all_trials_fail_it_draws_at_random():
-    done = run(TPE(startup=5), TREE, lambda config: None, 15)
+def test_where_all_trials_fail_it_goes_on_as_it_began():
+    done = run(TPE(startup=5, flavour="anneal"), TREE, lambda config: None, 15)
     assert configs(done) == configs(run(Random(), TREE, loss_of, 15))
+    done = run(TPE(startup=5), PLANE, lambda config: None, 15)
+    assert configs(done) == [PLANE.decode(sobol_row(2, i, 1)) for i in range(15)]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -257,7 +269,8 @@ def test_trials_of_others_are_used(method):
     others = [(c := TREE.sample(rng)) and ended(i - 20, c, loss_of(c)) for i in range(20)]
     first = method.propose(TREE, others, [], 0, proposal_rng(1, 0))
     assert TREE.canonical(first) == first
-    assert first != TREE.sample(proposal_rng(1, 0))  # the start-up is over
+    first_of_start = TPE(flavour=method.flavour).propose(TREE, [], [], 0, proposal_rng(1, 0))
+    assert first != first_of_start  # the start-up is over
 
 
 # -- finite spaces -------------------------------------------------------------------------------
@@ -347,7 +360,34 @@ def test_the_ends_of_a_continuum_are_approached():
 def test_settings():
     method = make_method("tpe", {"gamma": 0.5, "flavour": "anneal"})
     assert method == TPE(gamma=0.5, flavour="anneal")
-    assert method.settings() == {"startup": 10, "gamma": 0.5, "candidates": 24, "flavour": "anneal"}
+    assert method.settings() == {"flavour": "anneal", "startup": None, "gamma": 0.5, "candidates": None}
+
+
+def test_plain_hyperopt_is_the_packages_own():
+    """The same proposal as ``tpe.suggest`` with its own defaults makes of the same results."""
+    done = run(Random(), PLANE, branin, 30)
+    number, space = 30, to_hyperopt(PLANE)
+    domain = hyperopt.Domain(dict, space, pass_expr_memo_ctrl=False)
+    documents = [
+        {
+            "tid": t.number,
+            "state": hyperopt.JOB_STATE_DONE,
+            "spec": None,
+            "result": {"loss": t.loss, "status": "ok"},
+            "misc": {
+                "tid": t.number,
+                "idxs": {label: [t.number] for label in domain.params},
+                "vals": {label: [value] for label, value in hyperopt_values(PLANE, t.config).items()},
+            },
+        }
+        for t in done
+    ]
+    trials = hyperopt.trials_from_docs(documents, validate=False)
+    seed = int(proposal_rng(1, number).integers(2**32))
+    (found,) = hyperopt.tpe.suggest([number], domain, trials, seed, verbose=False)
+    values = {label: drawn[0] for label, drawn in found["misc"]["vals"].items()}
+    method = TPE(flavour="hyperopt")
+    assert method.propose(PLANE, done, [], number, proposal_rng(1, number)) == hyperopt_config(PLANE, values)
 
 
 @pytest.mark.parametrize(
@@ -366,5 +406,5 @@ def test_settings_out_of_range(given_, sentence):
 
 
 def test_an_unknown_flavour():
-    with pytest.raises(MethodError, match=r"flavour: got 'atpe'.*'tpe' or 'anneal'"):
+    with pytest.raises(MethodError, match=r"flavour: got 'atpe'.*'multivariate', 'hyperopt' or 'anneal'"):
         make_method("tpe", {"flavour": "atpe"})

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runner
-from runner.errors import JournalError, ProblemError, StudyError
+from runner.errors import JournalError, ProblemError
 from runner.journal import Journal
+from runner.journal.entry import create_journal
 from runner.journal.identity import problem_identity
 from runner.problems import RecordedProblem, evaluate, load_problem
 from runner.problems.base import FunctionProblem
@@ -365,7 +366,7 @@ def test_a_study_goes_on_where_the_record_has_moved_but_not_where_it_has_changed
     (tmp_path / "first").rename(tmp_path / "moved")
     play(tmp_path / "out", again("moved"))
     play(tmp_path / "moved", study(problems=[HILL], seeds=2))
-    with pytest.raises(StudyError, match="the study that it recalls has changed since"):
+    with pytest.raises(JournalError, match="the study that it recalls has changed since"):
         Journal.open(tmp_path / "out", again("moved"))
     assert problem_identity(RecordedProblem(tmp_path / "moved")) != problem_identity(
         again("moved").problems[0]
@@ -446,11 +447,10 @@ def test_a_journal_that_cannot_be_read_says_so_itself(records, tmp_path):
     db.close()
     with pytest.raises(JournalError, match="an older fivefold wrote it"):
         load_problem({"recorded": "old"}, tmp_path)
-    with sqlite3.connect(tmp_path / "old" / DATABASE) as db:
-        db.executescript("PRAGMA user_version = 2; DELETE FROM trials; DELETE FROM runs")
-    db.close()
+    (tmp_path / "new").mkdir()
+    create_journal(tmp_path / "new" / DATABASE, study())
     with pytest.raises(ProblemError, match="it holds no run"):
-        load_problem({"recorded": "old"}, tmp_path)
+        load_problem({"recorded": "new"}, tmp_path)
 
 
 def test_a_record_may_be_of_a_study_that_goes_on(tmp_path):

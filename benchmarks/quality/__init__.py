@@ -1,0 +1,1 @@
+"""What the methods are measured on, and how a run of one is simulated."""

@@ -1,0 +1,73 @@
+"""A thread that sees whether Ray lives, because whoever asks a dead one waits.
+
+A minute after its GCS has died Ray ends the process from C++, without a word to Python. Till then all
+that needs the GCS blocks, and that may be the main thread. So this thread looks, once a second; the
+control loop leaves where it can (`Sentinel.check`), and where it does not, the process ends here,
+with a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from runner.cluster import Connection
+from runner.errors import RayLost
+
+_LOOK_SECONDS = 1.0
+_LEAVE_SECONDS = 10.0
+
+
+class Sentinel:
+    """Looks after a connection for as long as the ``with`` block lasts.
+
+    Parameters
+    ----------
+    connection : Connection
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._error: RayLost | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="fivefold-sentinel", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise RayLost where Ray has died."""
+        if self._error is not None:
+            raise self._error
+
+    def _watch(self) -> None:
+        while not self._done.wait(_LOOK_SECONDS):
+            try:
+                self._connection.check()
+            except RayLost as error:
+                self._error = error
+                if not self._done.wait(_LEAVE_SECONDS):
+                    _leave(error)
+                return
+
+
+def _leave(error: RayLost) -> None:
+    """End the process, as Ray is about to do; what is durable is so already."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            child.kill()
+    os.write(sys.stderr.fileno() if sys.stderr else 2, f"error: {error}\n".encode())
+    os._exit(error.exit_code)
