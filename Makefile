@@ -45,8 +45,7 @@ lint: dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not ray" $(PYTEST)
-	$(BIN)/python -m pytest -m ray $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
 format: dev
 	$(BIN)/ruff format .

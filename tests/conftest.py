@@ -18,6 +18,13 @@ settings.load_profile("fivefold")
 pytest.register_assert_rewrite("runner.testing")
 
 
+def pytest_collection_modifyitems(items):
+    """All tests with Ray in one process, one after the other: two Rays are too much for two cores."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def ray_lanes():
     """Ray with two lanes, for all tests that need it in this process; each connects to it anew."""
