@@ -11,6 +11,7 @@ import ctypes
 import json
 import mmap
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -26,6 +27,10 @@ from runner.trial import Outcome
 from runner.wire import pack_ended, unpack_ended
 
 _BE_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
+_HEAD = struct.Struct("<32sQ")
+"""At the start of a ledger: the bundle, and how many bytes of it are told."""
+_LEDGER_BYTES = 1_000_000
+_SUFFIX = ".ledger"
 # What joblib and multiprocessing keep for their next use: it is idle, and costly to start.
 _SPARED = ("joblib.externals.loky", "multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -53,7 +58,8 @@ class Guard:
             self._set_a_warden(timeout or 0.0, round((memory_gb or 0.0) * 1e9))
         _adopt_orphans()
         self._bundle = b""
-        self._ledger: int | None = None
+        self._ledger = _mapped(folder / f"{os.getpid()}{_SUFFIX}", _LEDGER_BYTES)
+        self._used = 0  # bytes of it; 0 where nothing is to be written down
         self._before: set[psutil.Process] = set()
 
     def open(self, bundle: str, tasks: int) -> None:
@@ -61,9 +67,8 @@ class Guard:
         self._bundle = bundle.encode("ascii")
         self._before = set(_children()) if _has_children() else set()
         if tasks > 1:  # of one alone there is nothing to rescue
-            path = _ledger(self._folder, bundle)
-            self._ledger = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            os.write(self._ledger, f"{json.dumps(self._worker)}\n".encode("ascii"))
+            self._used = _HEAD.size
+            self._write(json.dumps(self._worker))
 
     def begin(self) -> None:
         """The next task is begun."""
@@ -74,23 +79,29 @@ class Guard:
         """It has ended, and so does what it has started."""
         if self._marks is not None:
             self._marks[: warden.MARKS.size] = warden.MARKS.pack(0.0, b"")
-        if self._ledger is not None:
-            os.write(self._ledger, f"{pack_ended(outcome, offset)}\n".encode("ascii"))
+        if self._used:
+            self._write(pack_ended(outcome, offset))
         if _has_children():
             _end_children(self._before)
 
     def close(self) -> None:
         """The bundle is done."""
-        if self._ledger is not None:
-            os.close(self._ledger)
-            self._ledger = None
-            _ledger(self._folder, self._bundle.decode("ascii")).unlink(missing_ok=True)
+        self._used = 0
+        _HEAD.pack_into(self._ledger, 0, b"", 0)
+
+    def _write(self, line: str) -> None:
+        """A line, and after it how much there is: what is told is whole, whenever the lane dies."""
+        text = f"{line}\n".encode("ascii")
+        end = self._used + len(text)
+        if end > len(self._ledger):
+            self._ledger.resize(2 * end)
+        self._ledger[self._used : end] = text
+        self._used = end
+        _HEAD.pack_into(self._ledger, 0, self._bundle, end)
 
     def _set_a_warden(self, timeout: float, memory: int) -> None:
         path = self._folder / f"{os.getpid()}.marks"
-        path.write_bytes(bytes(warden.MARKS.size))
-        with path.open("r+b") as file:
-            self._marks = mmap.mmap(file.fileno(), warden.MARKS.size)
+        self._marks = _mapped(path, warden.MARKS.size)
         given = [str(os.getpid()), str(path), str(self._folder), str(timeout), str(memory)]
         subprocess.run(  # returns at once: it goes on in the background
             [sys.executable, "-I", warden.__file__, *given],
@@ -109,8 +120,8 @@ def rescue(folder: Path, bundle: str) -> Rescued | None:
     except (OSError, ValueError):
         note = {}
     try:
-        worker, *lines = _ledger(folder, bundle).read_text(encoding="ascii").split("\n")
-        ended = [unpack_ended(line) for line in lines[:-1]]  # the last one is empty, or not whole
+        worker, *lines = _told(folder, bundle.encode("ascii"))
+        ended = [unpack_ended(line) for line in lines]
     except (OSError, ValueError):
         if not note:
             return None
@@ -125,8 +136,21 @@ def rescue(folder: Path, bundle: str) -> Rescued | None:
     )
 
 
-def _ledger(folder: Path, bundle: str) -> Path:
-    return folder / f"{bundle}.ended"
+def _told(folder: Path, bundle: bytes) -> list[str]:
+    """The lines of a bundle's ledger; ValueError where there is none."""
+    for path in folder.glob(f"*{_SUFFIX}"):
+        content = path.read_bytes()
+        name, used = _HEAD.unpack(content[: _HEAD.size])
+        if name.rstrip(b"\0") == bundle:
+            return content[_HEAD.size : used].decode("ascii").splitlines()
+    raise ValueError("no lane has written of it")
+
+
+def _mapped(path: Path, size: int) -> mmap.mmap:
+    """A new file in memory: what is written there outlives the process, and costs no system call."""
+    with path.open("w+b") as file:
+        file.truncate(size)
+        return mmap.mmap(file.fileno(), size)
 
 
 def _adopt_orphans() -> None:
