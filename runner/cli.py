@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -70,15 +69,11 @@ def main() -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End at once, with all that was started: what is durable is so already."""
+    """End at once, at a signal that nobody else handles."""
     del number, frame
-    import psutil
+    from runner.leaving import leave
 
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
-    os.write(2, b"interrupted.\n")
-    os._exit(StudyInterrupted.exit_code)
+    leave("interrupted.", StudyInterrupted.exit_code)
 
 
 class _Output(Console):

@@ -181,10 +181,7 @@ class Dispatcher:
                 ended.append((job, self._trial(job, reply.outcome, started, report.worker)))
         begun = bundle.jobs[: len(report.outcomes)]
         self._outbox.put_first(bundle.jobs[len(begun) :])
-        start = time.monotonic() - report.seconds
-        for job, outcome, offset in zip(begun, report.outcomes, report.offsets, strict=True):
-            ended.append((job, self._trial(job, outcome, start + offset, report.worker)))
-        self._enter([(job, trial) for job, trial in ended if not self._retried(job, trial.outcome)])
+        self._enter_evaluated([*ended, *self._ended(begun, report, report.seconds)])
 
     def lose(self, bundle: Bundle, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
         """A lane died with a bundle, or was killed for what it did.
@@ -200,7 +197,7 @@ class Dispatcher:
         jobs = list(bundle.jobs)
         if rescued is not None:
             jobs = jobs[len(rescued.outcomes) :]
-            self._enter_rescued(bundle, rescued, seconds)
+            self._enter_evaluated(self._ended(bundle.jobs[: len(rescued.outcomes)], rescued, seconds))
             cause = "timeout" if rescued.cause == "timeout" else cause
         if not jobs:  # it died after the last had ended
             pass
@@ -332,16 +329,16 @@ class Dispatcher:
         self._outbox.put_first([_again(job, outcome.error)])
         return True
 
-    def _enter_rescued(self, bundle: Bundle, rescued: Rescued, seconds: float) -> None:
+    def _ended(self, jobs: Sequence[Job], told: Report | Rescued, seconds: float) -> list[tuple[Job, Trial]]:
+        """The trials that jobs have become, of a bundle that was begun so many seconds ago."""
         start = time.monotonic() - seconds
-        ended = zip(bundle.jobs, rescued.outcomes, rescued.offsets, strict=False)  # the rest had not
-        self._enter(
-            [
-                (job, self._trial(job, outcome, start + at, rescued.worker))
-                for job, outcome, at in ended
-                if not self._retried(job, outcome)
-            ]
-        )
+        return [
+            (job, self._trial(job, outcome, start + offset, told.worker))
+            for job, outcome, offset in zip(jobs, told.outcomes, told.offsets, strict=True)
+        ]
+
+    def _enter_evaluated(self, ended: list[tuple[Job, Trial]]) -> None:
+        self._enter([(job, trial) for job, trial in ended if not self._retried(job, trial.outcome)])
 
     def _lose_thoughts(self, thoughts: Sequence[Thought], cause: Cause) -> None:
         """Ask again, each alone and without evaluating; or give up."""

@@ -8,17 +8,13 @@ with a sentence.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import psutil
-
 from runner.cluster import Connection
 from runner.errors import RayLost
+from runner.leaving import leave
 
 _LOOK_SECONDS = 1.0
 _LEAVE_SECONDS = 10.0
@@ -60,14 +56,5 @@ class Sentinel:
             except RayLost as error:
                 self._error = error
                 if not self._done.wait(_LEAVE_SECONDS):
-                    _leave(error)
+                    leave(f"error: {error}", error.exit_code)  # as Ray is about to do, without a word
                 return
-
-
-def _leave(error: RayLost) -> None:
-    """End the process, as Ray is about to do; what is durable is so already."""
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            child.kill()
-    os.write(sys.stderr.fileno() if sys.stderr else 2, f"error: {error}\n".encode())
-    os._exit(error.exit_code)
