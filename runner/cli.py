@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
@@ -252,6 +253,9 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+register_remote(app, _load, _console, err_console)
 
 
 if __name__ == "__main__":
