@@ -26,6 +26,7 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
+    {"clusterfile"},
     {"minds", "guard"},
     {"asktell"},
     {"runset", "study"},
