@@ -1,8 +1,7 @@
-"""``fivefold submit``: a study on a cluster, from a machine outside of it; and what it runs there."""
+"""The commands about clusters: ``submit``, what it runs on a head, and ``check --cluster``."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import sys
@@ -12,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from runner.errors import StudyError, StudyInterrupted
 
 if TYPE_CHECKING:
+    from runner.clusterfile import Checked
     from runner.remote import Head
     from runner.study import Study
+    from runner.studyfile import TrialFile
 
 LoadStudy = Callable[[Path, str | None, int | None, int | None], "Study"]
 
@@ -122,6 +124,49 @@ def register(app: typer.Typer, load: LoadStudy, console: Callable[[], Console], 
         send_folder(folder, known, sys.stdout)
 
 
+def check_file(path: Path, trial: TrialFile | None, console: Console, errors: Console) -> bool:
+    """Print what is wrong with a file that describes a cluster, and its lanes; whether it is fit.
+
+    Parameters
+    ----------
+    path : Path
+    trial : TrialFile, optional
+        What a trial of the study needs. Default: one CPU.
+    console, errors : rich.console.Console
+    """
+    from runner.clusterfile import check_cluster
+    from runner.studyfile import TrialFile
+
+    trial = trial or TrialFile()
+    found = check_cluster(path, trial)
+    for mistake in found.mistakes:
+        kind = Text("error: ", "bold red") if mistake.fatal else Text("note: ", "bold yellow")
+        errors.print(kind + Text(f"{path}: {mistake}"), soft_wrap=True)
+    if found.fit:
+        _print_lanes(console, path, found, trial)
+    return found.fit
+
+
+def _print_lanes(console: Console, path: Path, found: Checked, trial: TrialFile) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("nodes", "CPUs", "GPUs", "least", "most", "lanes each"):
+        table.add_column(name, justify="left" if name == "nodes" else "right")
+    least = most = 0
+    known = True
+    for group in found.groups:
+        each = group.lanes(trial)
+        known = known and each is not None
+        least, most = least + (each or 0) * group.least, most + (each or 0) * group.most
+        cpus = "?" if group.cpus is None else f"{group.cpus:g}"
+        row = (cpus, f"{group.gpus:g}", str(group.least), str(group.most), "?" if each is None else str(each))
+        table.add_row(Text(group.name), *row)
+    console.print(f"{path}: a cluster for {found.kind}, nothing is wrong with it.", highlight=False)
+    console.print(table)
+    needs = f"{trial.cpus:g} CPUs" + (f" and {trial.gpus:g} GPUs" if trial.gpus else "")
+    lanes = f"{least} to {most} lanes" if known else "as many lanes as its machines have room for"
+    console.print(f"For trials of {needs}: {lanes}.", highlight=False)
+
+
 def _given(*values: object) -> list[tuple[str, object]]:
     names = ("workers", "methods", "seeds", "trials")
     return [(name, value) for name, value in zip(names, values, strict=True) if value is not None]
@@ -167,6 +212,8 @@ async def _fetch(
 
 def _run(work: Coroutine[Any, Any, int], errors: Console, fetching: bool) -> int:
     """Run it; Ctrl-C ends what is done here, not the study."""
+    import asyncio  # slow to import, and most commands need none of it
+
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return asyncio.run(work)
