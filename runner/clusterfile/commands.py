@@ -18,6 +18,7 @@ _TOKEN_PATH = re.compile(r"\bRAY_AUTH_TOKEN_PATH=['\"]?([^\s'\";]+)")
 _ALL_INTERFACES = re.compile(r"--dashboard-host[= ]['\"]?(0\.0\.0\.0|::)")
 _PINNED_RAY = re.compile(r"\bray(?:\[[\w,-]+\])?==([\w.]+)|\brayproject/ray(?:-\w+)?:(\d[\w.]*)")
 _SECRET = re.compile(r"\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_IMAGES = ("image", "head_image", "worker_image")
 _DEFAULT_TOKEN = ".ray/auth_token"
 
 
@@ -34,7 +35,8 @@ def check_commands(given: Mapping[str, Any]) -> Iterator[Mistake]:
         what = "a key of a cloud stands in the file, which Ray copies to where others can read it."
         yield Mistake("", what, "Leave it out; 'aws configure' and the head's role have it.")
     setup = " ".join(command for _, command in _commands(given, _SETUP[1:]))
-    image = " ".join(map(str, mapping(given.get("docker")).values()))
+    docker = mapping(given.get("docker"))
+    image = " ".join(text(docker.get(key)) for key in _IMAGES)
     if "fivefold" not in setup and "fivefold" not in image:
         yield Mistake("setup_commands", "no command installs fivefold.", "See cluster.yaml for one.")
 

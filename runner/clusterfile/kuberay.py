@@ -210,7 +210,7 @@ def _check_volumes(
     for pod, place in pods[1:]:
         for volume in map(mapping, listed(pod.get("volumes"))):
             claim = text(mapping(volume.get("persistentVolumeClaim")).get("claimName"))
-            modes = set(listed(claims.get(claim, {}).get("accessModes")))
+            modes = set(map(text, listed(claims.get(claim, {}).get("accessModes"))))
             if modes and modes <= _ONE_NODE:
                 what = f"the disk '{claim}' can be on one node only, and the head has it."
                 yield Mistake(f"{place}.volumes", what, "Mount it on the head only.")

@@ -52,7 +52,7 @@ def launcher_groups(given: Mapping[str, Any]) -> list[Group]:
     groups = []
     for name, node in mapping(given.get("available_node_types")).items():
         node, head = mapping(node), name == given.get("head_node_type")
-        cpus, gpus = _cpus(node), mapping(node.get("resources")).get("GPU", 0)
+        cpus, gpus = _cpus(node), whole(mapping(node.get("resources")).get("GPU"))
         if head:
             groups.append(Group(f"{name} (head)", 1, 1, cpus, gpus))
         most = min(limit, whole(node.get("max_workers"), 0 if head else limit))
@@ -62,8 +62,8 @@ def launcher_groups(given: Mapping[str, Any]) -> list[Group]:
 
 
 def _cpus(node: Mapping[str, Any]) -> float | None:
-    said = mapping(node.get("resources")).get("CPU")
-    return said if isinstance(said, int | float) else _machine_cpus(node)
+    there = mapping(node.get("resources"))
+    return whole(there["CPU"]) if "CPU" in there else _machine_cpus(node)
 
 
 def _machine_cpus(node: Mapping[str, Any]) -> int | None:
@@ -109,16 +109,16 @@ def _explained(error: ValidationError) -> Iterator[Mistake]:
 
 
 def _check_node_types(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    types, head = mapping(given.get("available_node_types")), given.get("head_node_type")
+    types, head = mapping(given.get("available_node_types")), text(given.get("head_node_type"))
     if not types:
         yield Mistake(
             "available_node_types", "it is missing.", "Name a type for the head and one for workers."
         )
         return
-    if head is None:
+    if not head:
         yield Mistake("head_node_type", "it is missing.", f"Name one of {', '.join(map(str, types))}.")
     elif head not in types:
-        hint = nearest(str(head), map(str, types))
+        hint = nearest(head, map(str, types))
         yield Mistake("head_node_type", f"there is no node type '{head}'.", hint)
     limit, least = whole(given.get("max_workers"), 2), 0
     for name, node in types.items():
@@ -138,7 +138,7 @@ def _check_node_types(given: Mapping[str, Any]) -> Iterator[Mistake]:
     if least > limit:
         what = f"got {limit}, less than the {least} nodes that the types' min_workers ask for."
         yield Mistake("max_workers", what)
-    if not any(name != head or whole(node.get("max_workers")) for name, node in types.items() if node):
+    if not any(name != head or whole(mapping(node).get("max_workers")) for name, node in types.items()):
         yield Mistake(
             "available_node_types", "there is no type for workers.", "The head works alone.", fatal=False
         )

@@ -38,13 +38,12 @@ _SSH = 22
 
 def check_provider(provider: Mapping[str, Any]) -> Iterator[Mistake]:
     """What is wrong with ``provider:``."""
-    kind = provider.get("type")
+    kind = text(provider.get("type"))
     if kind not in _KEYS:
-        if kind is not None and kind not in _OTHERS:
-            hint = nearest(str(kind), [*_KEYS, *_OTHERS])
+        if kind and kind not in _OTHERS:
+            hint = nearest(kind, [*_KEYS, *_OTHERS])
             yield Mistake("provider.type", f"Ray knows no provider '{kind}'.", hint)
         return
-    kind = str(kind)
     yield from unknown_keys(provider, _EVERYWHERE | _KEYS[kind], "provider")
     for key in _NEEDED.get(kind, ()):
         if not provider.get(key):
