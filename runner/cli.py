@@ -23,6 +23,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.remote_commands import check_file
+from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
@@ -127,14 +129,33 @@ def run(
 
 
 @app.command()
-def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials: Trials = None) -> None:
-    """Validate a study, load its data, count its trials and estimate its time."""
-    from runner.estimate import estimate
-    from runner.tables import print_estimate
+def check(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
+    ] = None,
+) -> None:
+    """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
+    if study is None and cluster is None:
+        raise StudyError(
+            "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
+        )
+    wanted = None if study is None else _load(study, methods, seeds, trials)
+    trial = None if wanted is None else wanted.trial
+    if cluster is not None and not check_file(cluster, trial, _console(), err_console):
+        raise typer.Exit(StudyError.exit_code)
+    if wanted is not None:
+        from runner.estimate import estimate
+        from runner.tables import print_estimate
 
-    wanted = _load(study, methods, seeds, trials)
-    wanted.check()
-    print_estimate(_console(), wanted, estimate(wanted))
+        wanted.check()
+        print_estimate(_console(), wanted, estimate(wanted))
 
 
 @app.command()
@@ -252,6 +273,9 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+register_remote(app, _load, _console, err_console)
 
 
 if __name__ == "__main__":

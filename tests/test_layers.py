@@ -26,6 +26,7 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
+    {"clusterfile"},
     {"minds", "guard"},
     {"asktell"},
     {"runset", "study"},
@@ -40,15 +41,15 @@ FLOORS = [
     {"figures"},
     {"report"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal"},
-    {"tables"},
+    {"estimator", "testing", "estimate", "terminal", "remote"},
+    {"tables", "remote_commands"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "__init__"}
+LAZY = {"launch", "cli", "remote_commands", "__init__"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
 WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
