@@ -48,7 +48,7 @@ FLOORS = [
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "__init__"}
+LAZY = {"launch", "cli", "__init__", "estimator"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
 WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
