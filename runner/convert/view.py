@@ -25,7 +25,10 @@ Read = Callable[[Any], Any]
 
 QUANTILE = " (quantile)"
 """Ends the name of a parameter whose values are quantiles of a law."""
+ROUNDED = " (before rounding)"
+"""Ends the name of a parameter whose values are rounded to a step that has no even law."""
 _TAIL = 1e-6  # of an unbounded law is cut off at either end
+_SLACK = 1e-9
 _MOST_CHARACTERS = 40
 _ORDERED = 3  # so many numbers in a row are steps of a scale; two are two options
 
@@ -128,3 +131,20 @@ def quantiles(law: Any) -> tuple[Domain, Read]:
         return int(max(value, law.support()[0])) if whole else value
 
     return Float(low, high), read
+
+
+def bell(mean: float, deviation: float) -> Any:
+    """A normal distribution, for `quantiles`."""
+    from scipy import stats  # most of a second, which few spaces need
+
+    return stats.norm(mean, deviation)
+
+
+def rounded(value: float, q: float | None, low: float = -math.inf, high: float = math.inf) -> float:
+    """The multiple of ``q`` that is nearest, of those between two ends; the value where ``q`` is None."""
+    if q is None:
+        return float(value)
+    steps = round(value / q)
+    steps = max(steps, math.ceil(low / q - _SLACK)) if math.isfinite(low) else steps
+    steps = min(steps, math.floor(high / q + _SLACK)) if math.isfinite(high) else steps
+    return float(f"{steps * q:.12g}")
