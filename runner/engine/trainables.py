@@ -8,6 +8,7 @@ rule does. Checkpoints that are reported are left where they are, and none is ev
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -102,6 +103,8 @@ class TrainableObjective:
                 reports.append(trainable.train())
         finally:
             trainable.stop()
+            # Tune would keep it with its results; here it is nobody's.
+            shutil.rmtree(trainable.logdir, ignore_errors=True)
         return reports
 
     def _ends(self, result: Mapping[str, Any]) -> bool:

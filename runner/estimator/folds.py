@@ -23,7 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 SMALL_SECONDS = 3.0
 """Less work than this is done in this process, whatever ``n_jobs`` says."""
-_MOST_SHARE = 0.1  # of all fits are done here, to find out how long they take
+_MOST_SHARE = 0.25  # of all rounds of fits is spent here alone, to find out how long one takes
 
 Fold = dict[str, Any]
 """What scikit-learn tells of one fit: scores, seconds, and the error where there was one."""
