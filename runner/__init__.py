@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.domains import Choice, Float, Int
+    from runner.estimator import SearchCV
     from runner.launch import Result, optimize, run
     from runner.problems import Problem, problem
     from runner.results import Results
@@ -38,6 +39,7 @@ _HOME = {
     "Result": "launch",
     "optimize": "launch",
     "run": "launch",
+    "SearchCV": "estimator",
     "MethodSearch": "search",
     "BayesSearch": "search",
     "ExhaustiveSearch": "search",
@@ -60,6 +62,7 @@ __all__ = [
     "RandomSearch",
     "Result",
     "Results",
+    "SearchCV",
     "Space",
     "Study",
     "TPESearch",

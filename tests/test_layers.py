@@ -40,6 +40,7 @@ FLOORS = [
     {"stats"},
     {"figures"},
     {"report"},
+    {"objectives"},
     {"launch"},
     {"estimator", "testing", "estimate", "terminal", "remote"},
     {"tables", "remote_commands"},
@@ -49,10 +50,10 @@ FLOORS = [
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "remote_commands", "__init__"}
+LAZY = {"launch", "cli", "remote_commands", "estimator", "objectives", "__init__"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 
