@@ -37,6 +37,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         Where the journal cannot be written.
     """
     study = dispatcher.study
+    threads = [needs.threads for needs in study.needs]
     evaluating = False
 
     def interrupt() -> None:
@@ -53,7 +54,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
                     study.problems,
                     tasks,
                     study.trial.timeout,
-                    study.trial.threads,
+                    threads,
                     "main",
                     dispatcher.stopper_for,
                     _Breaks(dispatcher),

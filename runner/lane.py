@@ -32,7 +32,7 @@ def evaluate_tasks(
     problems: Sequence[Problem],
     tasks: Sequence[Task],
     timeout: float | None,
-    threads: int,
+    threads: Sequence[int],
     worker: str,
     stopper_for: StopperFor | None = None,
     ledger: Ledger | None = None,
@@ -40,6 +40,8 @@ def evaluate_tasks(
     """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`).
 
     A KeyboardInterrupt is a failure here: who handles Ctrl-C knows whether it was one.
+
+    ``threads`` are those of the numerical libraries, for each problem.
 
     Those that are not begun after `LONGEST_SECONDS` are left: they took longer than was expected,
     and another lane may be idle.
@@ -57,7 +59,9 @@ def evaluate_tasks(
         if ledger is not None:
             ledger.begin()
         try:
-            outcome = evaluate(problems[task.problem], task.config, task.seed, timeout, threads, stops)
+            outcome = evaluate(
+                problems[task.problem], task.config, task.seed, timeout, threads[task.problem], stops
+            )
         except KeyboardInterrupt as error:
             seconds = time.perf_counter() - start - offset
             outcome = Outcome(Status.FAILED, error=describe(error), seconds=seconds)

@@ -143,7 +143,8 @@ def _go_on_lanes(
 
 
 def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
-    if not dispatcher.anything_left():
+    needs = dispatcher.next_needs()
+    if needs is None:
         dispatcher.begin(1, "every trial is there already")
         return
     from runner.cluster import connect
@@ -158,7 +159,7 @@ def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | Non
         # starts it sets handlers of its own.
         with (
             on_interrupt(dispatcher.interrupt) as handle_again,
-            connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
+            connect(workers, address, needs, shared) as connection,
         ):
             handle_again()
             dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)

@@ -18,6 +18,7 @@ import yaml
 from runner.asktell import Budget, Order
 from runner.errors import FivefoldError, StudyError, nearest
 from runner.methods import METHODS, Method, make_method
+from runner.needs import Needs
 from runner.problems import load_problem
 from runner.problems.base import Problem
 from runner.seeds import seed_for
@@ -194,6 +195,7 @@ class Study:
             where=where,
         )
         with _place(where):
+            _check_trial(study)
             _ = study.runs  # prepares every method for every space: refuses what cannot be searched
             _check_scheduler(study)
         return study
@@ -231,6 +233,11 @@ class Study:
             key: spec.method.announce(spec.problem.space, self.budget.trials)
             for key, spec in one_each.items()
         }
+
+    @cached_property
+    def needs(self) -> tuple[Needs, ...]:
+        """What a trial of each problem needs."""
+        return tuple(self.trial.needs(problem.name) for problem in self.problems)
 
     def staged(self, problem: Problem) -> bool:
         """Whether the scheduler may stop trials of a problem early."""
@@ -294,6 +301,16 @@ class Study:
         labels = [label for label, _ in self.methods]
         keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
         return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def _check_trial(study: Study) -> None:
+    """Raise StudyError where the trial's keys name a problem that the study has not."""
+    known = [problem.name for problem in study.problems]
+    for name in study.trial.problems:
+        if name not in known:
+            raise StudyError(
+                f"the study has no problem '{name}'.", where="trial.problems", hint=nearest(name, known)
+            )
 
 
 def _check_scheduler(study: Study) -> None:

@@ -50,7 +50,7 @@ class Lane(tune.Trainable):
         minds: Sent = (b"", ()),
         path: Sequence[str] = (),
         timeout: float | None = None,
-        threads: int = 1,
+        threads: Sequence[int] = (),
         stopper_for: Sent | None = None,
         folder: str = "",
         memory_gb: float | None = None,
@@ -111,7 +111,7 @@ class Lane(tune.Trainable):
     def _evaluate(self, problem: int, seed: int, config: Config) -> Outcome:
         if self._failure:
             return Outcome(Status.FAILED, error=self._failure)
-        return evaluate(self._problems[problem], config, seed, self._timeout, self._threads)
+        return evaluate(self._problems[problem], config, seed, self._timeout, self._threads[problem])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ready for another bundle at once."""

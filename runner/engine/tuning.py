@@ -24,6 +24,7 @@ from ray._private import worker as ray_worker
 
 from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
+from runner.engine.growth import Wishes, await_room
 from runner.engine.salvage import salvage
 from runner.engine.sentinel import Sentinel
 from runner.engine.trainable import Lane
@@ -51,6 +52,8 @@ _SWITCHES = {
 def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequence[Parcel]) -> None:
     """Evaluate all that a dispatcher has to give, on the lanes of a connection.
 
+    Problems whose trials need the same share an experiment; those of others come after it.
+
     Parameters
     ----------
     dispatcher : Dispatcher
@@ -67,7 +70,15 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
     EngineError
         Where Ray fails in a way that is no trial's fault.
     """
-    study = dispatcher.study
+    while (needs := dispatcher.next_needs()) is not None:
+        connection.turn_to(needs)
+        await_room(connection, dispatcher.note)
+        dispatcher.lanes = connection.lanes
+        _experiment(dispatcher, connection, problems)
+
+
+def _experiment(dispatcher: Dispatcher, connection: Connection, problems: Sequence[Parcel]) -> None:
+    study, needs = dispatcher.study, connection.needs
     storage = tempfile.mkdtemp(prefix="fivefold_")
     lanes = Path(storage, "lanes")
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
@@ -79,15 +90,15 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         minds=_shared(_packed_minds(dispatcher)),
         path=[str(Path(folder).resolve()) for folder in (*sys.path, *objective_folders())],
         timeout=study.trial.timeout,
-        threads=study.trial.threads,
+        threads=[one.threads for one in study.needs],
         stopper_for=_shared(pack(dispatcher.stopper_for)) if dispatcher.stopper_for else None,
         folder=str(lanes),
-        memory_gb=study.trial.memory_gb,
+        memory_gb=needs.memory_gb,
     )
     tune.register_trainable(name, lane)
-    resources = tune.PlacementGroupFactory([{"CPU": study.trial.cpus, "GPU": study.trial.gpus}])
+    resources = tune.PlacementGroupFactory([needs.bundle])
     search = StudySearch(dispatcher, lane, resources, connection.lanes, functools.partial(salvage, lanes))
-    scheduler = LaneScheduler(connection.lanes)
+    scheduler, wishes = LaneScheduler(connection.lanes), Wishes()
     try:
         with environment(_SWITCHES), _quiet(), Sentinel(connection) as sentinel:
             tune.run(
@@ -98,10 +109,11 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
                 num_samples=-1,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
-                callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel)],
+                callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel, wishes)],
                 storage_path=storage,
                 verbose=0,
             )
+            wishes.keep(0, needs)  # else they end with this process
     except FivefoldError:
         raise
     except Abandoned as abandoned:
