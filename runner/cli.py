@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.parts_command import register as register_merge
 
 if TYPE_CHECKING:
     from runner.results import Results
@@ -109,14 +110,19 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
+    from runner.parts import part_of
     from runner.tables import print_leaderboard
     from runner.terminal import progress
 
-    wanted = _load(study, methods, seeds, trials)
+    wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
     results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
@@ -252,6 +258,9 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+register_merge(app, _console, err_console)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ FLOORS = [
     {"minds", "guard"},
     {"asktell"},
     {"runset", "study"},
-    {"journal", "monitor"},
+    {"journal", "monitor", "parts"},
     {"dispatch"},
     {"inprocess"},
     {"search"},
@@ -41,14 +41,14 @@ FLOORS = [
     {"report"},
     {"launch"},
     {"estimator", "testing", "estimate", "terminal"},
-    {"tables"},
+    {"tables", "parts_command"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "__init__"}
+LAZY = {"launch", "cli", "parts_command", "__init__"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
 WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}

@@ -89,7 +89,10 @@ def test_single_problems_may_need_something_else():
         ({"resources": {"tpu": 1.5}}, "'tpu' may be a share of one, or a whole number"),
         ({"resources": ["tpu"]}, "study: trial.resources: got ['tpu']; a mapping was expected."),
         ({"gpus": 1.5}, "study: trial.gpus: a share of one GPU, or a whole number of them, was expected"),
-        ({"problems": {"brannin": {"gpus": 1}}}, "trial.problems: the study has no problem 'brannin'. Did you"),
+        (
+            {"problems": {"brannin": {"gpus": 1}}},
+            "trial.problems: the study has no problem 'brannin'. Did you",
+        ),
         ({"problems": {"branin": {"gpu": 1}}}, "study: trial.problems.branin.gpu: there is no such key."),
         ({"problems": {"branin": {"cpus": 0}}}, "study: trial.problems.branin.cpus: got 0; more than 0 was"),
     ],
