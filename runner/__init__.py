@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.domains import Choice, Float, Int
+    from runner.files import data_file
     from runner.launch import Result, optimize, run
     from runner.problems import Problem, problem
     from runner.results import Results
@@ -38,6 +39,7 @@ _HOME = {
     "Result": "launch",
     "optimize": "launch",
     "run": "launch",
+    "data_file": "files",
     "MethodSearch": "search",
     "BayesSearch": "search",
     "ExhaustiveSearch": "search",
@@ -63,6 +65,7 @@ __all__ = [
     "Space",
     "Study",
     "TPESearch",
+    "data_file",
     "optimize",
     "problem",
     "run",

@@ -110,6 +110,10 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
@@ -125,7 +129,7 @@ def run(
     wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
+    results = run_study(wanted, folder, workers=workers, address=address, storage=storage, monitor=display)
     print_leaderboard(_console(), results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ lane, while the driver serves the other runs.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -42,6 +43,8 @@ DEAR_SECONDS = 0.003
 SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
+
+_KEY_LETTERS = 24
 
 _DIED = "the worker process died."
 
@@ -253,7 +256,9 @@ class Dispatcher:
         """What a lane needs to know of a job."""
         spec, run = self.specs[job.run], self.runs[job.run]
         known = run.known_steps(job.pending.known) if run.staged else None
-        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known)
+        name = f"{spec.id}/{job.pending.number}".encode()
+        key = hashlib.sha256(name).hexdigest()[:_KEY_LETTERS] if spec.problem.checkpoints else ""
+        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known, key)
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -327,6 +332,7 @@ class Dispatcher:
             and self.study.needs[self._problem[run]].memory_gb is None
             and bool(problem.space.continuous)
             and not problem.recalls_all
+            and not problem.checkpoints
             and not self.runs[run].staged
         )
 

@@ -10,6 +10,7 @@ from runner.bundles import Report, Task
 from runner.errors import describe
 from runner.pace import LONGEST_SECONDS
 from runner.problems import Problem, evaluate
+from runner.problems.checkpoints import Checkpoints
 from runner.problems.evaluation import Stops
 from runner.trial import Outcome, Status
 
@@ -36,6 +37,7 @@ def evaluate_tasks(
     worker: str,
     stopper_for: StopperFor | None = None,
     ledger: Ledger | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Report:
     """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`).
 
@@ -58,9 +60,10 @@ def evaluate_tasks(
             stops = stopper_for(task.problem, task.known)
         if ledger is not None:
             ledger.begin()
+        held = checkpoints.of(task.key) if task.key and checkpoints is not None else None
         try:
             outcome = evaluate(
-                problems[task.problem], task.config, task.seed, timeout, threads[task.problem], stops
+                problems[task.problem], task.config, task.seed, timeout, threads[task.problem], stops, held
             )
         except KeyboardInterrupt as error:
             seconds = time.perf_counter() - start - offset
@@ -69,4 +72,6 @@ def evaluate_tasks(
         offsets.append(offset)
         if ledger is not None:
             ledger.ended(outcome, offset)
+        if held is not None and checkpoints is not None:
+            checkpoints.ended(held, outcome)
     return Report(tuple(outcomes), tuple(offsets), time.perf_counter() - start, worker)

@@ -17,6 +17,7 @@ import yaml
 
 from runner.asktell import Budget, Order
 from runner.errors import FivefoldError, StudyError, nearest
+from runner.files import DataFile, find_files, placed
 from runner.methods import METHODS, Method, make_method
 from runner.needs import Needs
 from runner.problems import load_problem
@@ -93,6 +94,8 @@ class Study:
         What stops hopeless trials early.
     cache : bool
         Whether the runs of a block share their evaluations.
+    files : tuple of DataFile
+        What its objectives open by `runner.files.data_file`.
     source : dict
         The study as a mapping that could stand in a study file, where it came from one.
     where : str
@@ -111,6 +114,7 @@ class Study:
     report: ReportFile = dataclasses.field(default_factory=ReportFile)
     scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
     cache: bool = True
+    files: tuple[DataFile, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     where: str = dataclasses.field(default="study", compare=False)
 
@@ -147,6 +151,8 @@ class Study:
 
     @classmethod
     def _from(cls, file: StudyFile, folder: Path, where: str) -> Study:
+        with _place(where):
+            files = find_files(file.files, folder)
         problems: list[Problem] = []
         for i, given in enumerate(file.problems):
             with _place(f"{where}: problems[{i}]"):
@@ -191,6 +197,7 @@ class Study:
             report=file.report,
             scheduler=file.scheduler,
             cache=file.cache,
+            files=files,
             source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
             where=where,
         )
@@ -246,7 +253,7 @@ class Study:
     def check(self) -> None:
         """Load data and try what each problem can try; raises ProblemError."""
         for i, problem in enumerate(self.problems):
-            with _place(f"{self.where}: problems[{i}]"):
+            with _place(f"{self.where}: problems[{i}]"), placed(self.files):
                 problem.check()
 
     def changed(

@@ -202,6 +202,7 @@ class StudyFile(BaseModel):
         True, description="Evaluate a config once per problem and seed, for all methods."
     )
     report: ReportFile = Field(default_factory=ReportFile, description="What is compared.")
+    files: list[str] = Field([], description="Files beside this one that objectives open by data_file(name).")
 
     @field_validator("name")
     @classmethod

@@ -18,7 +18,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
     {"errors"},
-    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs"},
+    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs", "files", "sources"},
     {"domains", "leaving"},
     {"tree", "branches"},
     {"space"},

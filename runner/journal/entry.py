@@ -35,7 +35,11 @@ _PUT_RUN = (
 
 def identities_of(study: Study) -> list[Identity]:
     """Of each run of a study."""
-    problems = {problem.name: problem_identity(problem) for problem in study.problems}
+    files = {file.name: file.digest for file in study.files}
+    problems = {
+        problem.name: problem_identity(problem) | ({"files": files} if files else {})
+        for problem in study.problems
+    }
     return [run_identity(spec, problems[spec.problem.name]) for spec in study.runs]
 
 
@@ -157,6 +161,8 @@ def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Pa
         what = "the code of its objective has changed since"
     elif path == "objective.record_digest":
         what = "the study that it recalls has changed since"
+    elif path.startswith("files"):
+        what = f"its file '{path.partition('.')[2]}' has changed since" if "." in path else what
     elif path.startswith("objective.data"):
         what = "its data have changed since"
     raise JournalError(
