@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runner.domains import Choice, Float, Int
     from runner.estimator import SearchCV
+    from runner.files import data_file
     from runner.launch import Result, optimize, run
     from runner.problems import Problem, problem
     from runner.results import Results
@@ -40,6 +41,7 @@ _HOME = {
     "optimize": "launch",
     "run": "launch",
     "SearchCV": "estimator",
+    "data_file": "files",
     "MethodSearch": "search",
     "BayesSearch": "search",
     "ExhaustiveSearch": "search",
@@ -66,6 +68,7 @@ __all__ = [
     "Space",
     "Study",
     "TPESearch",
+    "data_file",
     "optimize",
     "problem",
     "run",

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.parts_command import register as register_merge
 from runner.remote_commands import check_file
 from runner.remote_commands import register as register_remote
 
@@ -111,17 +112,26 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
+    from runner.parts import part_of
     from runner.tables import print_leaderboard
     from runner.terminal import progress
 
-    wanted = _load(study, methods, seeds, trials)
+    wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
+    results = run_study(wanted, folder, workers=workers, address=address, storage=storage, monitor=display)
     print_leaderboard(_console(), results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
@@ -276,6 +286,7 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
 
 
 register_remote(app, _load, _console, err_console)
+register_merge(app, _console, err_console)
 
 
 if __name__ == "__main__":

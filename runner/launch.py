@@ -26,6 +26,7 @@ from runner.monitor import Guarded, Monitor
 from runner.objectives import as_problem
 from runner.problems import Problem
 from runner.problems.base import Direction
+from runner.problems.checkpoints import SCHEME, Storage
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
@@ -37,6 +38,7 @@ def run(
     *,
     workers: int | None = None,
     address: str | None = None,
+    storage: str | None = None,
     monitor: Monitor | None = None,
 ) -> Results:
     """Run a study, or go on with one that was interrupted or extended.
@@ -53,6 +55,10 @@ def run(
         process. The table of trials is the same for any number.
     address : str, optional
         ``host:port`` or ``auto`` of a running Ray cluster; see `runner.cluster.connect`.
+    storage : str, optional
+        Where long trials hand over checkpoints (see `runner.problems.checkpoints`): a path that
+        every node has, or a URI. Default: in the study directory, and for lanes on other nodes
+        than this one on their own disks.
     monitor : Monitor, optional
         Hears of every trial.
 
@@ -84,12 +90,15 @@ def run(
         try:
             for text in journal.notes:
                 Guarded(monitor).note(text)
+            kept = _storage(study, journal, storage)
             if workers == 0:
                 dispatcher = _dispatcher(study, journal, monitor)
                 dispatcher.begin(1, "in this process, without Ray")
-                run_in_process(dispatcher)
+                run_in_process(dispatcher, kept)
             else:
-                _go_on_lanes(study, journal, monitor, workers, address)
+                _go_on_lanes(study, journal, monitor, workers, address, kept)
+            if kept is not None:
+                kept.store.clear()
         finally:
             monitor.close()
     return Results(read_journal(folder).with_notes(journal.notes))
@@ -112,6 +121,20 @@ def _check_workers(workers: object) -> None:
         raise StudyError(f"got {workers!r}; a whole number from 0 on was expected.", where="workers")
 
 
+def _storage(study: Study, journal: Journal, given: str | None) -> Storage | None:
+    """Where checkpoints are kept, if an objective hands any over; StudyError where that cannot be."""
+    if not any(problem.checkpoints for problem in study.problems):
+        return None
+    place = str((journal.folder / "checkpoints").resolve())
+    if given is not None:
+        place = given if SCHEME.match(given) else str(Path(given).resolve())
+        place = f"{place.rstrip('/')}/{default_folder(study).name}-{journal.name}"
+    storage = Storage(place, given is not None, study.trial.retry_failed)
+    if given is not None:
+        storage.store.check()
+    return storage
+
+
 def default_folder(study: Study) -> Path:
     """Where a study's directory is made if nobody says where."""
     return Path("results") / (re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study")
@@ -131,18 +154,26 @@ def _dispatcher(study: Study, journal: Journal, monitor: Monitor) -> Dispatcher:
 
 
 def _go_on_lanes(
-    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+    study: Study,
+    journal: Journal,
+    monitor: Monitor,
+    workers: int | None,
+    address: str | None,
+    storage: Storage | None,
 ) -> None:
     """Run on Ray; where it dies, once more, from what the journal holds."""
     try:
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
     except RayLost as error:
         monitor.note(f"{error.message} Going on with another.")
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
 
 
-def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
-    if not dispatcher.anything_left():
+def _drive_lanes(
+    dispatcher: Dispatcher, workers: int | None, address: str | None, storage: Storage | None
+) -> None:
+    needs = dispatcher.next_needs()
+    if needs is None:
         dispatcher.begin(1, "every trial is there already")
         return
     from runner.cluster import connect
@@ -157,11 +188,11 @@ def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | Non
         # starts it sets handlers of its own.
         with (
             on_interrupt(dispatcher.interrupt) as handle_again,
-            connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
+            connect(workers, address, needs, shared) as connection,
         ):
             handle_again()
             dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
-            run_on_ray(dispatcher, connection, problems)
+            run_on_ray(dispatcher, connection, problems, storage)
     except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
         raise StudyInterrupted(INTERRUPTED) from None
 
