@@ -40,7 +40,7 @@ FLOORS = [
     {"figures"},
     {"report"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal"},
+    {"estimator", "testing", "estimate", "terminal", "serve"},
     {"tables"},
     {"cli"},
     {"__init__"},

@@ -89,6 +89,11 @@ def make_page(results: Results, live: str = "") -> Page:
     return Page(text, album.figures, tables, sheet.styles)
 
 
+def waiting_page(text: str) -> str:
+    """What a server shows before there is anything to show."""
+    return _environment().get_template("waiting.html.j2").render(text=text)
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
