@@ -20,9 +20,10 @@ from runner.figures.palette import Style
 from runner.figures.scale import Scale, scales, short
 
 WIDTH: Final = 360
-_HEIGHT: Final = 236
+_HEIGHT: Final = 230
 _ROW: Final = 26
 _TOP, _RIGHT, _BOTTOM = 12, 14, 40
+_LABEL: Final = 14  # more room at the top where the vertical axis has a label
 _LETTER: Final = 6.1  # px of a letter at the size of the labels
 _MOST_LETTERS: Final = 22
 _MARKERS_PER_LINE: Final = 5
@@ -61,10 +62,11 @@ def draw(panel: Panel, styles: Sequence[Style], label: str) -> tuple[str, dict[s
         What a screen reader says of it.
     """
     x, y = scales(panel)
-    height = _TOP + _ROW * panel.rows + _BOTTOM if panel.rows else _HEIGHT
+    top = _TOP + _LABEL if y.axis.label else _TOP
+    height = top + _ROW * panel.rows + _BOTTOM if panel.rows else top + _HEIGHT - _TOP
     letters = max((min(len(text), _MOST_LETTERS) for _, text in y.ticks()), default=1)
-    left = (14 if panel.rows else 26) + _LETTER * letters
-    frame = Frame(left, _TOP, WIDTH - _RIGHT, height - _BOTTOM, x, y)
+    left = 10 + _LETTER * letters
+    frame = Frame(left, top, WIDTH - _RIGHT, height - _BOTTOM, x, y)
     root = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "aria-label": label})
     _draw_axes(root, frame, panel)
     plot = SubElement(root, "g", {"class": "plot"})
@@ -96,10 +98,8 @@ def _draw_axes(root: Element, frame: Frame, panel: Panel) -> None:
     base = f"M{_px(frame.left)} {_px(frame.bottom)}H{_px(frame.right)}"
     SubElement(grid, "path", {"class": "base", "d": base})
     _text(root, (frame.left + frame.right) / 2, frame.bottom + 32, panel.x.label, "middle", "label")
-    if panel.y.label:
-        middle = (frame.top + frame.bottom) / 2
-        found = _text(root, 0, 0, panel.y.label, "middle", "label")
-        found.set("transform", f"translate(11 {_px(middle)}) rotate(-90)")
+    if panel.y.label:  # above the axis, where it is read without turning the head
+        _text(root, 1, 12, f"↑ {panel.y.label}", "start", "label")
 
 
 def _draw_line(parent: Element, frame: Frame, mark: Line, styles: Sequence[Style]) -> None:
@@ -162,7 +162,7 @@ def _draw_bars(parent: Element, frame: Frame, mark: Bars, styles: Sequence[Style
         if not math.isfinite(a + b + top + bottom):
             continue
         box = {"x": _px(min(a, b)), "y": _px(top), "width": _px(abs(b - a)), "height": _px(bottom - top)}
-        box |= {"class": f"{_kind('s', mark.series[i])} bar", "fill-opacity": f"{mark.tone:g}"}
+        box |= {"class": f"{_kind('s', mark.series[i])} bar", "style": f"--o:{mark.tone:g}"}
         if mark.texts:
             box["data-t"] = mark.texts[i]
         SubElement(parent, "rect", box)
@@ -185,7 +185,7 @@ def _draw_tiles(parent: Element, frame: Frame, mark: Tiles, styles: Sequence[Sty
         unsure = bool(mark.unsure and mark.unsure[i])
         box["class"] = f"{_kind('s', series)} tile{' unsure' if unsure else ''}"
         if mark.shade is not None:
-            box["fill-opacity"] = f"{0.85 * float(np.nan_to_num(mark.shade[i])):.2f}"
+            box["style"] = f"--o:{0.85 * float(np.nan_to_num(mark.shade[i])):.2f}"
         if mark.hints:
             box["data-t"] = mark.hints[i]
         SubElement(parent, "rect", box)

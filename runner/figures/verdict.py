@@ -80,11 +80,11 @@ def leaderboard(sheet: Sheet) -> Figure | None:
             )
         )
     best, worst = records(known)[0], records(known)[-1]
-    title = f"{best['method']} has the lowest regret, {short(best['regret'])}"
+    title = f"{best['method']} has the lowest regret, {short(best['regret'], 2)}"
     if len(known) > 1:
         tied = [str(row["method"]) for row in records(known)[1:] if row["tied"]]
         title += f"; {listed(tied)} {'is' if len(tied) == 1 else 'are'} a practical tie" if tied else ""
-        title += f"; {worst['method']} the highest, {short(worst['regret'])}" if not tied else ""
+        title += f"; {worst['method']} the highest, {short(worst['regret'], 2)}" if not tied else ""
     return Figure(
         "02_leaderboard",
         title,
@@ -178,7 +178,7 @@ def pairwise(sheet: Sheet) -> Figure | None:
 
 def signed_ranks(sheet: Sheet) -> Figure | None:
     """Better, practically the same, worse: the Bayesian signed rank test against the reference."""
-    frame = sheet.comparison.signed_rank(pairs="reference")
+    frame = sheet.comparison.signed_rank(against="reference")
     known = frame[frame["p_better"].notna()]
     if not len(known):
         return None

@@ -12,7 +12,8 @@ import pandas as pd
 from runner.figures.sheet import Sheet, records
 from runner.report.views import Cell, Head, Table, cell, number, percent, seconds
 
-_STRONG = 0.62  # of the deepest colour, from which on text on it is white
+
+_LONG = 40  # letters from which on a text may wrap
 
 
 def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Table:
@@ -24,13 +25,13 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Tab
         (Head("method", left=True), [Cell(str(row["method"])) for row in rows]),
         (
             Head("regret", "interquartile mean of the normalised regret, 95 % interval; lower is better"),
-            [cell(row["regret"], 3, row["lower"], row["upper"]) for row in rows],
+            [cell(row["regret"], 2, row["lower"], row["upper"]) for row in rows],
         ),
         (
             Head(f"minus {against}", f"paired difference of the regret to {against}; below 0 is better"),
             [cell(row["difference"], 2, row["difference_lower"], row["difference_upper"]) for row in rows],
         ),
-        (Head("area", "mean regret over the whole budget; lower is better"), [cell(r["auc"]) for r in rows]),
+        (Head("area", "mean regret over the whole budget; lower is better"), [cell(r["auc"], 2) for r in rows]),
         (
             Head("rank", "average rank within problem and seed; lower is better"),
             [cell(row["rank"], 2, row["rank_lower"], row["rank_upper"]) for row in rows],
@@ -120,8 +121,7 @@ def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
                 continue
             good = bool(row["leads"]) or bool(row["tied"])
             shade = float(np.clip(row["regret"], 0, 1))
-            kind = f"{'best ' if good else ''}{'strong' if shade > _STRONG else ''}".strip()
-            cells.append(Cell(number(row["regret"], 2), number(row["value"], 4), shade, kind))
+            cells.append(Cell(number(row["regret"], 2), number(row["value"], 4), shade, "best" if good else ""))
         rows.append(cells)
     return Table([Head("problem", left=True), *(Head(name) for name in names)], rows)
 
@@ -138,9 +138,7 @@ def pairs(sheet: Sheet, frame: pd.DataFrame) -> Table:
             if row is None or row["probability"] is None:
                 cells.append(Cell("" if name == other else "–", value=math.nan, kind="none"))
                 continue
-            probability = float(row["probability"])
-            kind = "strong" if probability > _STRONG else ""
-            cells.append(cell(probability, 2, row["lower"], row["upper"], kind))
+            cells.append(cell(row["probability"], 2, row["lower"], row["upper"]))
         rows.append(cells)
     return Table(
         [Head("beats →", left=True), *(Head(name) for name in names)],
@@ -164,10 +162,35 @@ def plain(
 
 def _plain(value: Any, kind: str) -> Cell:
     if kind == "text":
-        return Cell("–" if value is None else str(value))
+        return Cell("–" if value is None else str(value), kind="long" if len(str(value)) > _LONG else "")
     if kind == "flag":
         return Cell("–" if value is None else ("yes" if value else "no"))
     shown = {"share": percent, "seconds": seconds}.get(kind)
     if shown is not None:
         return Cell(shown(value), value=_float(value))
     return cell(value, 6 if kind == "count" else 3)
+
+
+def break_even(sheet: Sheet, frame: pd.DataFrame) -> Table:
+    """When the method that thinks longer pays; of each pair once."""
+    rows, series = [], []
+    for row in records(frame):
+        if row["overhead_a"] is None or row["overhead_b"] is None or row["overhead_a"] <= row["overhead_b"]:
+            continue
+        when = {"above": "where one takes more than", "below": "where one takes less than"}.get(row["pays"], row["pays"])
+        limit = f" {seconds(row['seconds'])}" if row["pays"] in ("above", "below") else ""
+        rows.append(
+            [
+                Cell(str(row["method"])),
+                Cell(str(row["against"])),
+                cell(row["trials_a"]),
+                cell(row["trials_b"]),
+                Cell(seconds(row["overhead_a"]), value=_float(row["overhead_a"])),
+                Cell(seconds(row["overhead_b"]), value=_float(row["overhead_b"])),
+                Cell(f"{when or '–'}{limit}", value=_float(row["seconds"])),
+            ]
+        )
+        series.append(sheet.series(str(row["method"])))
+    heads = ["method", "against", "trials it needs", "trials the other needs", "its thinking per trial"]
+    heads += ["the other's", "it pays"]
+    return Table([Head(head, left=head in ("method", "against")) for head in heads], rows, series=series)

@@ -137,7 +137,7 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
         "table": boards.pairs(sheet, frame),
         "why": refused(frame),
         "signed": album.add(verdict.signed_ranks(sheet)),
-        "signed_why": refused(comparison.signed_rank(pairs="reference")),
+        "signed_why": refused(comparison.signed_rank(against="reference")),
         "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
         "wilcoxon_why": refused(wilcoxon),
         "cd": album.add(verdict.critical_difference(sheet)),
@@ -157,20 +157,10 @@ def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
     pays = comparison.break_even()
     tables["09_break_even"] = pays
-    columns = [
-        ("method", "method", "text"),
-        ("against", "against", "text"),
-        ("trials_a", "trials it needs", "number"),
-        ("trials_b", "trials the other needs", "number"),
-        ("overhead_a", "its thinking per trial", "seconds"),
-        ("overhead_b", "the other's", "seconds"),
-        ("pays", "it pays", "text"),
-        ("seconds", "an evaluation of", "seconds"),
-    ]
     return {
         "figure": album.add(cost.overhead(sheet)),
         "timeline": album.add(cost.timeline(sheet)),
-        "pays": None if refused(pays) else boards.plain(pays, columns, sheet),
+        "pays": None if refused(pays) else boards.break_even(sheet, pays),
         "pays_why": refused(pays),
     }
 

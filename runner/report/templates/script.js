@@ -36,7 +36,7 @@
 
   function isolate(button) {
     const only = button.getAttribute("aria-pressed") !== "true";
-    const figure = button.closest("figure");
+    const figure = button.closest("figure, .group");
     for (const other of figure.querySelectorAll(".legend button")) other.setAttribute("aria-pressed", "false");
     button.setAttribute("aria-pressed", String(only));
     figure.classList.toggle("only", only);
