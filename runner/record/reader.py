@@ -81,6 +81,10 @@ class Record:
         are JSON text (see `decoded`).
     notes : tuple of str
         What the reader must be told: what is missing, or may be.
+    parallel : int
+        Trials of one run in flight.
+    study : str
+        The study file's text, as run.
     """
 
     folder: Path
@@ -91,6 +95,8 @@ class Record:
     runs: tuple[RunRecord, ...]
     trials: Mapping[str, list[Any]] = field(repr=False)
     notes: tuple[str, ...] = ()
+    parallel: int = 1
+    study: str = field(default="", repr=False)
 
     def with_notes(self, earlier: tuple[str, ...]) -> Record:
         """The same, with what had to be told before it was read."""
@@ -160,6 +166,8 @@ def read_journal(folder: Path) -> Record:
             tuple(map(to_run, runs)),
             columns,
             seen.notes,
+            said["parallel"],
+            said["study"],
         )
 
 
