@@ -85,6 +85,9 @@ class Record:
         Trials of one run in flight.
     study : str
         The study file's text, as run.
+    probes : mapping of str to mapping
+        By "problem/seed" the config of a trial that was evaluated again after the runs (``config``),
+        the loss that came then (``loss``), or ``noisy``.
     """
 
     folder: Path
@@ -97,6 +100,7 @@ class Record:
     notes: tuple[str, ...] = ()
     parallel: int = 1
     study: str = field(default="", repr=False)
+    probes: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def with_notes(self, earlier: tuple[str, ...]) -> Record:
         """The same, with what had to be told before it was read."""
@@ -168,6 +172,7 @@ def read_journal(folder: Path) -> Record:
             seen.notes,
             said["parallel"],
             said["study"],
+            said.get("probes", {}),
         )
 
 

@@ -44,6 +44,8 @@ class Resampled:
         Of regrets.
     scope : "seeds" or "problems"
     draws : int
+    mean : bool
+        The mean instead of the IQM, also with several problems.
 
     Attributes
     ----------
@@ -55,7 +57,9 @@ class Resampled:
         Why there is none.
     """
 
-    def __init__(self, blocks: Blocks, scope: Scope = "seeds", draws: int = DRAWS) -> None:
+    def __init__(
+        self, blocks: Blocks, scope: Scope = "seeds", draws: int = DRAWS, mean: bool = False
+    ) -> None:
         self.blocks, self.scope = blocks, scope
         self.reason = interval_reason(blocks, scope)
         self.one = len(blocks.problems) == 1
@@ -63,10 +67,10 @@ class Resampled:
         if not blocks.problems:
             self.middle = np.full(len(blocks.methods), np.nan)
         else:
-            self.middle = pooled.mean(axis=1) if self.one else iqm(pooled)
+            self.middle = pooled.mean(axis=1) if self.one or mean else iqm(pooled)
         self.drawn = np.zeros((0, len(blocks.methods)))
         if not self.reason:
-            self.drawn = resampled_iqm(blocks, scope, draws, mean=self.one)
+            self.drawn = resampled_iqm(blocks, scope, draws, mean=self.one or mean)
 
     def level(self, m: int) -> tuple[float, float]:
         """The interval of a method's average, within what a regret can be."""

@@ -15,7 +15,7 @@ from runner.stats.averages import Resampled
 from runner.stats.blocks import Blocks, blocks_of, copies_of, used_blocks
 from runner.stats.curves import AXES, Axis, common_budget, curves, grid_to
 from runner.stats.intervals import DRAWS, Scope
-from runner.stats.regret import instances, with_regret
+from runner.stats.regret import instances, random_draws, with_regret
 from runner.stats.source import Source, joined
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,8 @@ class Cells:
     plan : Plan
     trials, runs, steps, reach : pandas.DataFrame
         As in `runner.results.Results`.
-    problem_facts : pandas.DataFrame
-        See `runner.stats.source.problem_facts`.
+    problem_facts, parameters : pandas.DataFrame
+        See `runner.stats.source.problem_facts` and `parameters_of`.
     notes : tuple of str
         What must be told.
     axis : str
@@ -56,7 +56,7 @@ class Cells:
             source.steps,
             source.reach,
         )
-        self.problem_facts = source.facts
+        self.problem_facts, self.parameters = source.facts, source.parameters
         self.methods: list[str] = self.runs["method"].drop_duplicates().tolist()
         self.problems: list[str] = self.runs["problem"].drop_duplicates().tolist()
         staged = self.trials["status"].eq("STOPPED").any() or self.trials["share"].ne(1.0).any()
@@ -84,6 +84,25 @@ class Cells:
     def instances(self) -> pd.DataFrame:
         """See `runner.stats.regret.instances`."""
         return instances(self.trials, self.runs)
+
+    @cached_property
+    def draws(self) -> pd.DataFrame:
+        """The draws of independent random search; see `runner.stats.regret.random_draws`."""
+        return random_draws(self.trials, self.runs)
+
+    @cached_property
+    def random(self) -> str | None:
+        """The label of the random search that targets come from; None where none ran."""
+        found = self.runs[self.runs["run"].isin(self.draws["run"])]["method"]
+        return str(found.iloc[0]) if len(found) else None
+
+    @cached_property
+    def signs(self) -> dict[str, float]:
+        """Of each problem 1.0 where its metric is minimised, else -1.0."""
+        first = self.runs.drop_duplicates("problem")
+        return dict(
+            zip(first["problem"], np.where(first["direction"].eq("minimize"), 1.0, -1.0), strict=True)
+        )
 
     @property
     def unfinished(self) -> bool:

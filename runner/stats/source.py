@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +26,8 @@ class Source:
     name : str
     trials, runs, steps, reach : pandas.DataFrame
         As `runner.results.Results` has them.
-    facts : pandas.DataFrame
-        Of the problems; see `problem_facts`.
+    facts, parameters : pandas.DataFrame
+        Of the problems; see `problem_facts` and `parameters_of`.
     plan : Plan
     notes : tuple of str
         What must be told.
@@ -40,6 +41,7 @@ class Source:
     steps: pd.DataFrame
     reach: pd.DataFrame
     facts: pd.DataFrame
+    parameters: pd.DataFrame
     plan: Plan = field(default_factory=Plan)
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Source:
             results.incumbents(),
             results.reach(),
             problem_facts(results),
+            parameters_of(results),
             Plan.of(file, names),
             tuple(results.notes),
             {
@@ -65,6 +68,8 @@ class Source:
                 "cpus": file.trial.cpus if file is not None else 1.0,
                 "scheduler": file.scheduler.name if file is not None else "none",
                 "cache": file.cache if file is not None else True,
+                "differing": _differing(results),
+                "probes": dict(results.record.probes),
             },
         )
 
@@ -109,16 +114,76 @@ def problem_facts(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({**text, "optimum": "float64"})
 
 
+def parameters_of(results: Results) -> pd.DataFrame:
+    """The hyper-parameters of each problem, those of branches too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        problem, parameter, kind (float, int, choice), log, low, high (NaN for choices), choices (JSON list),
+        condition (empty, or such as "solver=sgd").
+    """
+    rows: list[dict[str, Any]] = []
+    for name in results.problems:
+        identity = next(run.identity for run in results.record.runs if run.problem == name)
+        rows += _parameters(name, json.loads(identity)["space"], "")
+    columns = ["problem", "parameter", "kind", "log", "low", "high", "choices", "condition"]
+    text = dict.fromkeys(("problem", "parameter", "kind", "choices", "condition"), "string")
+    return pd.DataFrame(rows, columns=columns).astype(
+        {**text, "log": "bool", "low": "float64", "high": "float64"}
+    )
+
+
+def _parameters(problem: str, space: Mapping[str, Any], condition: str) -> Iterator[dict[str, Any]]:
+    for name, form in space.items():
+        kind = _kind(form)
+        low, high = (math.nan, math.nan) if kind == "choice" else form[kind]
+        options = [option for option, _ in form["choice"]] if kind == "choice" else []
+        yield {
+            "problem": problem,
+            "parameter": name,
+            "kind": kind,
+            "log": bool(form.get("log", False)),
+            "low": low,
+            "high": high,
+            "choices": json.dumps(options) if options else "",
+            "condition": condition,
+        }
+        for option, inner in form.get("choice", ()):
+            yield from _parameters(problem, dict(inner), f"{name}={option}")
+
+
+def _kind(form: Mapping[str, Any]) -> str:
+    return next(kind for kind in ("float", "int", "choice") if kind in form)
+
+
 def _kinds(space: Mapping[str, Any]) -> list[str]:
     """The kind of every parameter of a space in its JSON form, those of branches too."""
     found = []
     for form in space.values():
-        kind = next(kind for kind in ("float", "int", "choice") if kind in form)
+        kind = _kind(form)
         found.append(kind)
         if kind == "choice":
             for _, inner in form["choice"]:
                 found += _kinds(dict(inner))
     return found
+
+
+def _same(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two runs be of one problem."""
+    return {key: identity[key] for key in ("space", "forbid", "direction", "metric", "objective")}
+
+
+def _differing(results: Results) -> list[str]:
+    """Problems of which the runs are not alike: a directory may be extended with another of the name."""
+    found: dict[str, set[str]] = {}
+    for run in results.record.runs:
+        found.setdefault(run.problem, set()).add(run.identity)
+    return [
+        problem
+        for problem, texts in found.items()
+        if len({json.dumps(_same(json.loads(text)), sort_keys=True) for text in texts}) > 1
+    ]
 
 
 def joined(studies: Sequence[Results]) -> Source:
@@ -166,12 +231,26 @@ def joined(studies: Sequence[Results]) -> Source:
         told = ", ".join(f"{problem} seed {seed}" for problem, seed in left_out[:5])
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
         notes.append(f"not in all studies alike, and left out: {told}{more}.")
-    facts = first.facts[first.facts["problem"].isin({problem for problem, _ in keys})].reset_index(drop=True)
+    shared = {problem for problem, _ in keys}
+    facts, parameters = (
+        frame[frame["problem"].isin(shared)].reset_index(drop=True)
+        for frame in (first.facts, first.parameters)
+    )
     settings = {key: [part.settings[key] for part in parts] for key in first.settings}
     same = {
         key: values[0] if all(v == values[0] for v in values) else None for key, values in settings.items()
     }
-    return Source(" and ".join(names), **whole, facts=facts, plan=plan, notes=tuple(notes), settings=same)
+    same["probes"] = {key: probe for part in parts for key, probe in part.settings["probes"].items()}
+    same["differing"] = sorted({problem for part in parts for problem in part.settings["differing"]})
+    return Source(
+        " and ".join(names),
+        **whole,
+        facts=facts,
+        parameters=parameters,
+        plan=plan,
+        notes=tuple(notes),
+        settings=same,
+    )
 
 
 def _of_blocks(
@@ -188,8 +267,7 @@ def _blocks(results: Results) -> dict[tuple[str, int], str]:
     """For each block what must agree: the seed that the problem was called with, and the problem."""
     found = {}
     for run in results.record.runs:
-        identity = json.loads(run.identity)
-        same = {key: identity[key] for key in ("space", "forbid", "direction", "metric", "objective")}
+        same = _same(json.loads(run.identity))
         called = seed_for(results.record.seed, run.problem, run.seed, "problem")
         found[run.problem, run.seed] = json.dumps([called, same])
     return found

@@ -80,7 +80,7 @@ def run_times(
         problem, seed, method, target, budget (spent when the target was hit; infinite where it was
         not), hit, spent (by the run as a whole).
     """
-    wanted = {key: part for key, part in found.dropna(subset=["loss"]).groupby(["problem", "seed"])}
+    wanted = dict(iter(found.dropna(subset=["loss"]).groupby(["problem", "seed"])))
     runs = steps["run"].to_numpy()
     first = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.zeros(0, dtype=int)
     starts = dict(zip(runs[first].tolist(), first.tolist(), strict=True))

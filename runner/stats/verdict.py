@@ -180,7 +180,7 @@ def _changes(row: Mapping[str, Any], tied: Sequence[str], left_out: int) -> list
     if left_out:
         what = _counted(left_out, "block")
         said.append(
-            f"{what} (problem, seed) {'is' if left_out == 1 else 'are'} left out: not every method got so far."
+            f"{what} (problem, seed) left out of it, since not every method got so far, may come to count."
         )
     return said
 
