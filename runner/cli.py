@@ -10,6 +10,7 @@ loads Ray.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -23,11 +24,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.parts_command import register as register_merge
 from runner.remote_commands import check_file
 from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
+    from runner.serve import Server
     from runner.study import Study
 
 app = typer.Typer(
@@ -111,21 +114,55 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
+    from runner.parts import part_of
     from runner.tables import print_leaderboard
     from runner.terminal import progress
 
-    wanted = _load(study, methods, seeds, trials)
+    wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
+    results = run_study(wanted, folder, workers=workers, address=address, storage=storage, monitor=display)
+    with _served(folder, port) if serve or port else contextlib.nullcontext():
+        results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
     print_leaderboard(_console(), results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
+
+
+def _served(folder: Path, port: int) -> Server:
+    """The report of a study that is about to run, at an address that is printed."""
+    from runner.serve import Server
+
+    server = Server(folder, port)
+    _console().print(f"report: {server.url}", highlight=False, markup=False, soft_wrap=True)
+    return server
+
+
+@app.command()
+def report(
+    folder: Folder,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+) -> None:
+    """Write the page report.html, its figures and its tables, also while the study runs."""
+    from runner.report import write_report
+
+    path = write_report(_results(folder), to)
+    _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -276,6 +313,7 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
 
 
 register_remote(app, _load, _console, err_console)
+register_merge(app, _console, err_console)
 
 
 if __name__ == "__main__":
