@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.domains import Choice, Float, Int
+    from runner.estimator import SearchCV
     from runner.files import data_file
     from runner.launch import Result, optimize, run
     from runner.problems import Problem, problem
@@ -39,6 +40,7 @@ _HOME = {
     "Result": "launch",
     "optimize": "launch",
     "run": "launch",
+    "SearchCV": "estimator",
     "data_file": "files",
     "MethodSearch": "search",
     "BayesSearch": "search",
@@ -62,6 +64,7 @@ __all__ = [
     "RandomSearch",
     "Result",
     "Results",
+    "SearchCV",
     "Space",
     "Study",
     "TPESearch",

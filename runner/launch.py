@@ -17,20 +17,19 @@ from typing import Any
 
 import pandas as pd
 
-from runner.convert import to_space
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import RayLost, StudyError, StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.monitor import Guarded, Monitor
-from runner.problems import FunctionProblem, Problem, problem
+from runner.objectives import as_problem
+from runner.problems import Problem
 from runner.problems.base import Direction
 from runner.problems.checkpoints import SCHEME, Storage
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
-from runner.trial import Config
 
 
 def run(
@@ -205,14 +204,15 @@ class Result:
     Attributes
     ----------
     best_config : dict or None
-        The config of the best trial; None where no trial was valid.
+        The config of the best trial; None where no trial was valid. Where the space came from
+        hyperopt or Ray Tune, what their objective was called with.
     best_value : float or None
         Its metric, in the objective's own direction.
     trials : pandas.DataFrame
         One row per trial, as in `Results.trials`.
     """
 
-    best_config: Config | None
+    best_config: Any
     best_value: float | None
     trials: pd.DataFrame
 
@@ -225,6 +225,8 @@ def optimize(
     *,
     seed: int = 0,
     direction: Direction | None = None,
+    metric: str | None = None,
+    stop: Mapping[str, float] | None = None,
     workers: int = 0,
     out: str | Path | None = None,
 ) -> Result:
@@ -234,9 +236,10 @@ def optimize(
     ----------
     objective : callable or Problem
         Called with a config, and with ``seed=`` where its signature has it; returns a number or
-        a mapping (see `Problem.evaluate`).
+        a mapping (see `Problem.evaluate`). Or an objective of hyperopt's ``fmin``, or a trainable
+        of a Ray Tune program, function or class, with its space: either is called as there.
     space : Space or mapping, optional
-        The parameters, in any form that `runner.convert.to_space` takes; not for a `Problem`,
+        The parameters, in any form that `runner.convert.to_view` takes; not for a `Problem`,
         which has its own.
     method : str or mapping, default "bayes"
         One of the six, or ``{name: {setting: value}}``.
@@ -246,6 +249,11 @@ def optimize(
         The same seed gives the same search.
     direction : "minimize" or "maximize", optional
         Default "minimize", or the problem's own.
+    metric : str, optional
+        Which of the numbers that the objective returns or reports is wanted. Default "loss".
+    stop : mapping of str to float, optional
+        When a trainable class has had enough steps, as Tune's ``stop``: for example
+        ``{"training_iteration": 10}``. Default: when its result says "done".
     workers : int, default 0
         0 evaluates here, one after the other; with more, so many trials are evaluated at once
         on Ray, and the method knows the results of fewer earlier trials.
@@ -264,9 +272,10 @@ def optimize(
     True
     """
     _check_workers(workers)
+    made, native = as_problem(objective, space, direction, metric, stop)
     study = Study.build(
         name="optimize",
-        problems=[_as_problem(objective, space, direction)],
+        problems=[made],
         methods=[method],
         seeds=[seed],
         budget={"trials": trials},
@@ -277,30 +286,7 @@ def optimize(
         best: Sequence[Mapping[str, Any]] = results.best()
         found = best[0] if best else None
         return Result(
-            None if found is None else dict(found["config"]),
+            None if found is None else native(found["config"]),
             None if found is None else float(found["value"]),
             results.trials,
         )
-
-
-def _as_problem(objective: Callable[..., Any] | Problem, space: Any, direction: Direction | None) -> Problem:
-    if isinstance(objective, Problem):
-        if space is not None:
-            raise StudyError(
-                f"the problem '{objective.name}' has a space of its own.", where="space", hint="Leave it out."
-            )
-        if direction is not None and direction != objective.direction:
-            raise StudyError(
-                f"the problem '{objective.name}' is to {objective.direction}.",
-                where="direction",
-                hint="Leave it out.",
-            )
-        return objective
-    if space is None:
-        raise StudyError("a function needs one.", where="space", hint='For example {"x": Float(0, 1)}.')
-    made: FunctionProblem = problem(
-        to_space(space),
-        name=getattr(objective, "__name__", "objective").strip("<>"),
-        direction=direction or "minimize",
-    )(objective)
-    return made

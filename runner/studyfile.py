@@ -8,7 +8,7 @@ numbers (YAML 1.1 takes them for text), only ``true`` and ``false`` are booleans
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -267,8 +267,18 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("tTfF"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
-def read_yaml(path: Path) -> Any:
+def _load(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
+
+
+def read_yaml(path: Path, load: Callable[[str], Any] = _load) -> Any:
     """What a YAML file holds.
+
+    Parameters
+    ----------
+    path : Path
+    load : callable
+        What makes a thing of the text; by default, what a study file is read by.
 
     Raises
     ------
@@ -285,7 +295,7 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError:
         raise StudyError("it is no text in UTF-8.", where=str(path)) from None
     try:
-        return yaml.load(text, Loader=_Loader)
+        return load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
