@@ -28,6 +28,7 @@ ARMS = {
     "start": "benchmarks.starting:start",
     "bare": "benchmarks.peers.bare:measure",
     "joblib": "benchmarks.peers.joblib_pool:measure",
+    "scale": "benchmarks.scaling:measure",
     "regrets": "benchmarks.quality.arms:regrets",
     "scores": "benchmarks.quality.arms:scores",
     "draws": "benchmarks.quality.arms:first_draws",
