@@ -135,9 +135,10 @@ def run(
     wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, storage=storage, monitor=display)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
-        results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
+        results = run_study(
+            wanted, folder, workers=workers, address=address, storage=storage, monitor=display
+        )
     print_leaderboard(_console(), results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)

@@ -111,10 +111,10 @@ def answers(port):
     return False
 
 
-def until(condition):
+def until(condition, told=lambda: None):
     give_up = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < give_up
+        assert time.monotonic() < give_up, told()
         time.sleep(0.1)
 
 
@@ -156,7 +156,7 @@ def following(address, log):
 
 
 def says(log, text):
-    until(lambda: re.search(text, log.read_text()))
+    until(lambda: re.search(text, log.read_text()), log.read_text)
 
 
 def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, user):
@@ -201,7 +201,7 @@ def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, us
     [("0" * 64, "it does not take this token"), (None, "it wants a token, and there is none")],
 )
 def test_a_wrong_or_missing_token_is_refused(head, user, monkeypatch, token, sentence):
-    address, place = head
+    address, _ = head
     if token is None:
         monkeypatch.delenv("RAY_AUTH_TOKEN")
     else:
