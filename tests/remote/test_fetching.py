@@ -80,7 +80,7 @@ def bring(source, target, head=None):
 def there(tmp_path_factory):
     """A study directory of several blocks on the head."""
     folder = tmp_path_factory.mktemp("there") / "sent"
-    run(study(1000), folder, workers=0).export()
+    run(study(1500), folder, workers=0).export()
     assert (folder / "study.db").stat().st_size > 2 * BLOCK_BYTES
     return folder
 
