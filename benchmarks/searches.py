@@ -1,6 +1,6 @@
 """``make bench-searches``: `SearchCV` beside the searches that scikit-learn's users know.
 
-    python -m benchmarks.searches [--only tables] [--quick] [--figures FOLDER] [--out FILE]
+python -m benchmarks.searches [--only tables] [--quick] [--figures FOLDER] [--out FILE]
 """
 
 from __future__ import annotations

@@ -64,7 +64,13 @@ def test_an_objective_of_fmin_is_called_as_fmin_calls_it(method):
     ours, theirs = Recorder(fmin_loss), Recorder(fmin_loss)
     found = optimize(ours, TREE, method, trials=24)
     hyperopt.fmin(
-        theirs, TREE, hyperopt.rand.suggest, 60, rstate=np.random.default_rng(0), verbose=False, show_progressbar=False
+        theirs,
+        TREE,
+        hyperopt.rand.suggest,
+        60,
+        rstate=np.random.default_rng(0),
+        verbose=False,
+        show_progressbar=False,
     )
     assert found.trials["status"].tolist() == ["COMPLETED"] * 24
     assert {shape(args) for args in ours.calls} <= {shape(args) for args in theirs.calls}
@@ -158,7 +164,13 @@ def test_a_class_is_stopped_by_a_rule_as_in_tune():
             return super().step() | {"done": False}
 
     found = optimize(
-        Endless, PARAM_SPACE, "random", 2, metric="accuracy", direction="maximize", stop={"training_iteration": 5}
+        Endless,
+        PARAM_SPACE,
+        "random",
+        2,
+        metric="accuracy",
+        direction="maximize",
+        stop={"training_iteration": 5},
     )
     assert (found.trials["metrics/training_iteration"] == 5).all()
 
@@ -182,10 +194,19 @@ def test_what_a_trainable_raises_or_leaves_out_is_a_failure():
     "call, says",
     [
         (lambda: optimize(HILL, metric="height"), "metric: the problem 'hill' has the metric"),
-        (lambda: optimize(len, {"x": Float(0, 1)}, stop={"a": 1}), "stop: only a trainable class of Ray Tune"),
-        (lambda: optimize(len, {"x": tune.sample_from(lambda _: 1)}), "x: a Function of ray.tune has no domain"),
+        (
+            lambda: optimize(len, {"x": Float(0, 1)}, stop={"a": 1}),
+            "stop: only a trainable class of Ray Tune",
+        ),
+        (
+            lambda: optimize(len, {"x": tune.sample_from(lambda _: 1)}),
+            "x: a Function of ray.tune has no domain",
+        ),
         (lambda: optimize(len, {"x": hp.pchoice("x", [(0.1, 1), (0.9, 2)])}), "x: a choice by categorical"),
-        (lambda: optimize(len, {"x": hp.uniform("a", 0, 1), "y": hp.uniform("a", 0, 1)}), "a: two parameters"),
+        (
+            lambda: optimize(len, {"x": hp.uniform("a", 0, 1), "y": hp.uniform("a", 0, 1)}),
+            "a: two parameters",
+        ),
         (lambda: optimize(len, {"x": hp.uniform("a", 0, 1), "y": tune.uniform(0, 1)}), "mixes the forms"),
     ],
 )
@@ -198,4 +219,7 @@ def test_what_cannot_be_searched_is_named(call, says):
 def test_our_own_forms_are_called_as_before():
     calls = Recorder(lambda config: config["x"])
     optimize(calls, {"x": [1, 2], "kind": Choice({"a": {"y": Float(0, 1)}, "b": {}})}, "random", 8)
-    assert all(set(config) == ({"x", "kind", "y"} if config["kind"] == "a" else {"x", "kind"}) for config in calls.calls)
+    assert all(
+        set(config) == ({"x", "kind", "y"} if config["kind"] == "a" else {"x", "kind"})
+        for config in calls.calls
+    )

@@ -49,7 +49,9 @@ def learning(quick):
     peers = _PEERS[1:] if quick else _PEERS
     arms = [
         Arm(
-            f"{side}, {problem}", "searches", {"side": side, "problem": problem, "seeds": seeds, "trials": trials}
+            f"{side}, {problem}",
+            "searches",
+            {"side": side, "problem": problem, "seeds": seeds, "trials": trials},
         )
         for problem in problems
         for side in ("bayes", "tpe", *peers)
@@ -60,7 +62,9 @@ def learning(quick):
         for ours in ("bayes", "tpe"):
             for peer in peers:
                 for problem in problems:
-                    made += _pair(ours, peer, problem, *(found[f"{side}, {problem}"] for side in (ours, peer)))
+                    made += _pair(
+                        ours, peer, problem, *(found[f"{side}, {problem}"] for side in (ours, peer))
+                    )
         return made
 
     note = f"""{trials} trials, 3 folds, {seeds} seeds of the folds and of the search, n_jobs=2. Scores are

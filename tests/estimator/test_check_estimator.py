@@ -18,7 +18,10 @@ EXPECTED = {"check_supervised_y_2d": "a target of one column is not warned of, a
     "search, expected",
     [
         (SearchCV(RidgeClassifier(), ALPHA, method="random", n_trials=2, cv=2, random_state=0), {}),
-        (SearchCV(Ridge(), ALPHA, method="tpe", n_trials=2, cv=2, error_score="raise", random_state=0), EXPECTED),
+        (
+            SearchCV(Ridge(), ALPHA, method="tpe", n_trials=2, cv=2, error_score="raise", random_state=0),
+            EXPECTED,
+        ),
         (SearchCV(Ridge(), {"alpha": [0.1, 1.0]}, method="bayes", cv=2, random_state=0), EXPECTED),
     ],
 )
