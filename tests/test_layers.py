@@ -53,7 +53,7 @@ OPEN_RAY = {"search", "cluster", "engine"}
 LAZY = {"launch", "cli", "remote_commands", "estimator", "objectives", "__init__", "parts_command"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 
