@@ -140,7 +140,6 @@ def run(
         results = run_study(
             wanted, folder, workers=workers, address=address, storage=storage, monitor=display
         )
-    print_leaderboard(_console(), results)
     _print_results(results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
