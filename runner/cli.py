@@ -186,8 +186,7 @@ def check(
             "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
         )
     wanted = None if study is None else _load(study, methods, seeds, trials)
-    trial = None if wanted is None else wanted.trial
-    if cluster is not None and not check_file(cluster, trial, _console(), err_console):
+    if cluster is not None and not check_file(cluster, wanted, _console(), err_console):
         raise typer.Exit(StudyError.exit_code)
     if wanted is not None:
         from runner.estimate import estimate
