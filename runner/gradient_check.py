@@ -96,7 +96,7 @@ def check_gradients(study: Study) -> list[GradientCheck]:
         check_gradient(
             problem,
             seed=next(spec.problem_seed for spec in study.runs if spec.problem is problem),
-            threads=study.trial.threads,
+            threads=study.trial.needs(problem.name).threads,
         )
         for problem in study.problems
     ]

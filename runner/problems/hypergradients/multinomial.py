@@ -95,7 +95,9 @@ class MultinomialPenalty(Bilevel):
         found = implicit_hypergradient(
             H,
             slope,
-            lambda q: np.bincount(groups, (fit.w * q)[: groups.size], len(penalties)),  # eq. 1
+            lambda q: np.bincount(groups, (fit.w * q)[: groups.size], len(penalties)).astype(
+                np.float64
+            ),  # eq. 1
             tolerance=tolerance,
             start=q,
             diagonal=diagonal,
@@ -123,8 +125,8 @@ class PenaltyChoice(Bilevel):
     """
 
     def __init__(self, name: str, data: str = COARSE_DIGITS, folds: int = 3) -> None:
-        options = {"l1": {}, "l2": {}, "elasticnet": {"l1_ratio": Float(0.0, 1.0)}}
-        space = Space({"penalty": Choice(options), "C": Float(1e-3, 1e1, log=True)})
+        options = Choice({"l1": {}, "l2": {}, "elasticnet": {"l1_ratio": Float(0.0, 1.0)}})
+        space = Space({"penalty": options, "C": Float(1e-3, 1e1, log=True)})
         super().__init__(name, space, {"penalty": "l2", "C": 1.0}, data, folds, each="digits" not in data)
 
     def judged(self, part: Part, config: Config) -> Judged:

@@ -52,16 +52,16 @@ class UnrolledNetwork(Problem):
     name : str
     hidden : int, default 12
         Units.
-    steps : int, default 40
+    steps : int, default 30
         Of training.
-    rows : int, default 300
+    rows : int, default 200
         How many train; as many judge.
     """
 
     metric = "loss"
     has_gradient = True
 
-    def __init__(self, name: str, hidden: int = 12, steps: int = 40, rows: int = 300) -> None:
+    def __init__(self, name: str, hidden: int = 12, steps: int = 30, rows: int = 200) -> None:
         self.name = name
         self.space = Space(
             {
