@@ -46,8 +46,10 @@ _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes w
 _KEY_LETTERS = 24
 
 _DIED = "the worker process died."
+_NODE_LOST = "its node was lost."
+_MOST_NODES = 10  # after so many the trial itself may be what ends them
 
-Cause = Literal["crash", "timeout"]
+Cause = Literal["crash", "timeout", "node"]
 
 
 class Keeps(Protocol):
@@ -109,6 +111,7 @@ class Dispatcher:
         self._set = self._choose(range(len(self.runs)))
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
+        self._party = study.needs[0]
         self._flying = 0  # jobs and thoughts that are with lanes
         positions = {id(problem): i for i, problem in enumerate(study.problems)}
         self._problem = [positions[id(spec.problem)] for spec in self.specs]
@@ -168,6 +171,8 @@ class Dispatcher:
         To be called when nothing is on its way. From here on `ask` knows of no other runs: lanes
         that hold something else would have to go before these could come.
         """
+        if self._held is not None:  # it was asked before, and `ask` not yet
+            return self._party
         needs = self.study.needs
         parties = list(dict.fromkeys(needs))
         for party in parties:
@@ -178,6 +183,7 @@ class Dispatcher:
                     if needs[problem] == party and not self.runs[i].finished
                 )
             if self.anything_left():
+                self._party = party
                 return party
         return None
 
@@ -235,9 +241,13 @@ class Dispatcher:
 
         What had ended keeps its outcome. The rest goes again, each alone, so that only who did it is
         blamed; but what has outlasted its time limit is known. A job that was alone has timed out,
-        or crashed once more.
+        or crashed once more. Nobody is blamed for the loss of a whole node.
         """
         self._flying -= len(bundle)
+        if cause == "node" and not self._too_many_nodes(bundle):
+            self._outbox.thoughts.extendleft(bundle.thoughts)
+            self._outbox.put_first([_again(job, _NODE_LOST) for job in bundle.jobs])
+            return
         if bundle.thoughts:
             self._lose_thoughts(bundle.thoughts, cause)
             return
@@ -259,6 +269,9 @@ class Dispatcher:
             self._outbox.alone.extend(_again(job, _DIED) for job in jobs[:begun])
             self._outbox.alone.extend(jobs[begun:])
         self._close_finished()
+
+    def _too_many_nodes(self, bundle: Bundle) -> bool:
+        return any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in bundle.jobs)
 
     # -- what engines need beside them ----------------------------------------------------------
 
@@ -413,7 +426,7 @@ class Dispatcher:
         memory = rescued is not None and rescued.cause == "memory"
         # More memory is not to be had the second time; but the lane may have been full before.
         retries = min(self.study.trial.retries, 1) if memory else self.study.trial.retries
-        if cause == "crash" and crashes <= retries:
+        if cause != "timeout" and crashes <= retries:
             told = rescued.detail if rescued is not None and rescued.detail else _DIED
             self._outbox.alone.append(dataclasses.replace(_again(job, told), crashes=crashes))
             return

@@ -64,7 +64,7 @@ LAZY = {
 }
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 
