@@ -34,6 +34,8 @@ ARMS = {
     "draws": "benchmarks.quality.arms:first_draws",
     "proposals": "benchmarks.quality.arms:proposals",
     "optuna": "benchmarks.peers.optuna_processes:measure",
+    "table": "benchmarks.peers.search_cvs:table",
+    "searches": "benchmarks.peers.search_cvs:searches",
     "tune": "benchmarks.peers.ray_tune:measure",
     "tuners": "benchmarks.peers.ray_tune:tuners",
 }

@@ -16,12 +16,11 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from runner.asktell import Run
 from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
-from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.methods.base import Method
 from runner.monitor import Guarded, Monitor
@@ -53,13 +52,30 @@ _MOST_NODES = 10  # after so many the trial itself may be what ends them
 Cause = Literal["crash", "timeout", "node"]
 
 
+class Keeps(Protocol):
+    """What a dispatcher asks of a journal."""
+
+    def history(self, run_id: str) -> list[Trial]:
+        """The trials of a run that have ended."""
+
+    def record(self, ended: Sequence[tuple[str, Trial]]) -> None:
+        """Make trials durable."""
+
+    def announce(self, run_id: str, sentence: str) -> None:
+        """Keep what a method says before its run."""
+
+    def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
+        """Keep that a run has ended."""
+
+
 class Dispatcher:
     """The runs of a study, from proposal to journal.
 
     Parameters
     ----------
     study : Study
-    journal : Journal
+    journal : Keeps
+        A `runner.journal.Journal`, as a rule.
         Open for writing; trials that it holds are not evaluated again.
     monitor : Monitor, optional
     stopper_for : callable, optional
@@ -78,7 +94,7 @@ class Dispatcher:
     def __init__(
         self,
         study: Study,
-        journal: Journal,
+        journal: Keeps,
         monitor: Monitor | None = None,
         stopper_for: StopperFor | None = None,
     ) -> None:
@@ -468,6 +484,8 @@ class Dispatcher:
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
+    if spec.problem.has_test:  # what was scored after an earlier session is not for methods to see
+        history = [_untested(trial) for trial in history]
     return Run(
         spec.problem.space,
         spec.method,
@@ -478,6 +496,10 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
         history,
         staged=study.staged(spec.problem),
     )
+
+
+def _untested(trial: Trial) -> Trial:
+    return dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
 
 
 def _minds(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:
