@@ -50,6 +50,10 @@ class Wishes:
 
     def keep(self, count: int, needs: Needs) -> None:
         """Have so many open; those that were granted are given back for the lanes."""
+        with suppress(ray.exceptions.RayError):  # a wish that fails is no reason to end a study
+            self._keep(count, needs)
+
+    def _keep(self, count: int, needs: Needs) -> None:
         if self.open:
             states = {key: row["state"] for key, row in placement_group_table().items()}
             for wish in list(self.open):
@@ -59,6 +63,7 @@ class Wishes:
             self._drop(self.open[-1])
         while len(self.open) < count:
             self.open.append(placement_group([needs.bundle]))  # no name: Ray wants it used once only
+            self.open.append(placement_group([needs.bundle]))
 
     def _drop(self, wish: PlacementGroup) -> None:
         self.open.remove(wish)
