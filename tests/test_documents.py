@@ -14,7 +14,7 @@ import yaml
 from runner.cli import app
 from runner.files import placed
 from runner.methods import METHODS, make_method
-from runner.problems import evaluate
+from runner.problems import PROBLEMS, evaluate
 from runner.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +70,18 @@ def test_the_study_of_the_readme_runs(tmp_path):
     study = Study.load(tmp_path / "digits.yaml")
     study.check()
     assert len(study.runs) == 12
+
+
+def test_the_python_of_the_gradients_runs(capsys):
+    (code,) = blocks(ROOT / "docs/gradient.md", "python")
+    exec(compile(code, "docs/gradient.md", "exec"), {})
+    assert "agrees with differences" in capsys.readouterr().out
+
+
+def test_the_gradients_lists_the_problems_that_have_one():
+    listed = (ROOT / "docs/gradient.md").read_text(encoding="utf-8").split("## Built-in problems")[1]
+    made = {name for name, make in PROBLEMS.items() if "hypergradients" in type(make()).__module__}
+    assert made == {name for name in re.findall(r"`(\w+)`", listed) if name in PROBLEMS}
 
 
 @pytest.mark.parametrize("number", [0, 1])
