@@ -91,7 +91,7 @@ def importance(sheet: Sheet) -> Figure | None:
         f"{parameter} matters most on {problem}, with {share_of_it:.0%} of the importance",
         "How much the distribution of a parameter among the best random trials differs from all of them "
         "(PED-ANOVA); only random trials count, since a method's own trials are drawn to where it searches.",
-        f"n = {plural(int(known['draws'].sum() / max(1, known.groupby('problem')['parameter'].count().mean())), 'random trial')}.",
+        f"n = {plural(int(known.groupby('problem')['draws'].max().sum()), 'random trial')}.",
         tuple(panels),
         frame,
     )

@@ -141,8 +141,14 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
         "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
         "wilcoxon_why": refused(wilcoxon),
         "cd": album.add(verdict.critical_difference(sheet)),
-        "cd_why": refused(friedman) or refused(comparison.friedman_ranks()),
+        "cd_why": _cd_reason(friedman),
     }
+
+
+def _cd_reason(friedman: pd.DataFrame) -> str:
+    """Why there is no critical difference."""
+    said = friedman["cd_reason"].dropna()
+    return refused(friedman) or (str(said.iloc[0]) if len(said) else "")
 
 
 def _history(sheet: Sheet, results: Results, album: Album) -> Content:
@@ -167,21 +173,15 @@ def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 def _generalisation(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
-    frame = comparison.generalisation_summary()
-    tables["10_generalisation_summary"] = frame
-    columns = [
-        ("method", "method", "text"),
-        ("gap", "test above validation", "number"),
-        ("overtuning", "overtuning", "number"),
-        ("overtuned", "runs overtuned", "share"),
-        ("worse_than_first", "runs worse than their first", "share"),
-    ]
-    kendall = frame["kendall"].dropna() if "kendall" in frame else pd.Series(dtype=float)
+    frame, agreement = comparison.generalisation_summary(), comparison.agreement()
+    tables["10_generalisation_summary"], tables["10_agreement"] = frame, agreement
+    columns = [("problem", "problem", "text"), ("kendall", "Kendall's τ", "number")]
+    columns += [("same_winner", "the same winner", "flag")]
     return {
         "figure": album.add(generalising.generalisation(sheet)),
-        "table": None if refused(frame) else boards.plain(frame, columns, sheet),
+        "table": None if refused(frame) else boards.generalisation(sheet, frame),
         "why": refused(frame),
-        "kendall": number(kendall.iloc[0], 2) if len(kendall) else "",
+        "agreement": None if refused(agreement) else boards.plain(agreement, columns),
     }
 
 
