@@ -24,6 +24,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.parts_command import register as register_merge
+from runner.remote_commands import check_file
+from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
@@ -111,18 +114,28 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
+    from runner.parts import part_of
     from runner.tables import print_leaderboard
     from runner.terminal import progress
 
-    wanted = _load(study, methods, seeds, trials)
+    wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
+    results = run_study(wanted, folder, workers=workers, address=address, storage=storage, monitor=display)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
         results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
     print_leaderboard(_console(), results)
@@ -153,14 +166,33 @@ def report(
 
 
 @app.command()
-def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials: Trials = None) -> None:
-    """Validate a study, load its data, count its trials and estimate its time."""
-    from runner.estimate import estimate
-    from runner.tables import print_estimate
+def check(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
+    ] = None,
+) -> None:
+    """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
+    if study is None and cluster is None:
+        raise StudyError(
+            "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
+        )
+    wanted = None if study is None else _load(study, methods, seeds, trials)
+    trial = None if wanted is None else wanted.trial
+    if cluster is not None and not check_file(cluster, trial, _console(), err_console):
+        raise typer.Exit(StudyError.exit_code)
+    if wanted is not None:
+        from runner.estimate import estimate
+        from runner.tables import print_estimate
 
-    wanted = _load(study, methods, seeds, trials)
-    wanted.check()
-    print_estimate(_console(), wanted, estimate(wanted))
+        wanted.check()
+        print_estimate(_console(), wanted, estimate(wanted))
 
 
 @app.command()
@@ -278,6 +310,10 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+register_remote(app, _load, _console, err_console)
+register_merge(app, _console, err_console)
 
 
 if __name__ == "__main__":

@@ -236,7 +236,9 @@ class Server:
         answer = json.loads(said) if said else {"error": "its process ended."}
         if "error" in answer:
             self.close()
-            raise ResultsError(answer["error"], where="port" if said else "serve", hint=answer.get("hint", ""))
+            raise ResultsError(
+                answer["error"], where="port" if said else "serve", hint=answer.get("hint", "")
+            )
         self.url: str = answer["url"]
 
     def __enter__(self) -> Server:

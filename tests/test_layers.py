@@ -18,7 +18,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
     {"errors"},
-    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden"},
+    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs", "files", "sources"},
     {"domains", "leaving"},
     {"tree", "branches"},
     {"space"},
@@ -26,10 +26,11 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
+    {"clusterfile"},
     {"minds", "guard"},
     {"asktell"},
     {"runset", "study"},
-    {"journal", "monitor"},
+    {"journal", "monitor", "parts"},
     {"dispatch"},
     {"inprocess"},
     {"search"},
@@ -39,19 +40,20 @@ FLOORS = [
     {"stats"},
     {"figures"},
     {"report"},
+    {"objectives"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal", "serve"},
-    {"tables"},
+    {"estimator", "testing", "estimate", "terminal", "remote", "serve"},
+    {"tables", "remote_commands", "parts_command"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "__init__"}
+LAZY = {"launch", "cli", "remote_commands", "estimator", "objectives", "__init__", "parts_command"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 

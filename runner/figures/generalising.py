@@ -31,9 +31,7 @@ def generalisation(sheet: Sheet) -> Figure | None:
             )
             marks.append(Points(floats(found, "loss"), floats(found, "test_loss"), i, name, texts=texts))
         panels.append(
-            Panel(
-                Axis(f"validation loss, {LOWER}"), Axis(f"test loss, {LOWER}"), tuple(marks), problem
-            )
+            Panel(Axis(f"validation loss, {LOWER}"), Axis(f"test loss, {LOWER}"), tuple(marks), problem)
         )
     worse = float((floats(known, "gap") > 0).mean())
     return Figure(

@@ -78,7 +78,9 @@ def _composed(figure: Figure, styles: Sequence[Style]) -> Canvas:
     count = max(1, len(figure.panels))
     columns = min(_MOST_COLUMNS, count) if count != 4 else 2
     lines = -(-count // columns)
-    tall = max((_ROW * panel.rows + 0.3 if panel.rows else _PANEL_HEIGHT for panel in figure.panels), default=1)
+    tall = max(
+        (_ROW * panel.rows + 0.3 if panel.rows else _PANEL_HEIGHT for panel in figure.panels), default=1
+    )
     wide = _PANEL_WIDTH * max(columns, 1.7 if count == 1 else 1)
     title = textwrap.fill(figure.title, int(wide * 11.5))
     below = textwrap.fill(f"{figure.how} {figure.n}", int(wide * 16))
@@ -214,7 +216,9 @@ def _draw_tiles(axes: Axes, mark: Tiles, styles: Sequence[Style]) -> None:
         box = Rectangle((a, bottom), b - a, top - bottom)
         colour = _colour(series, styles)
         axes.add_collection(
-            PatchCollection([box], facecolor=colour, edgecolor="white", lw=1.0, alpha=0.5 if unsure else shade)
+            PatchCollection(
+                [box], facecolor=colour, edgecolor="white", lw=1.0, alpha=0.5 if unsure else shade
+            )
         )
         if unsure:
             axes.add_patch(

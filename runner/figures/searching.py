@@ -75,7 +75,9 @@ def importance(sheet: Sheet) -> Figure | None:
         names = tuple(str(name) for name in ordered["parameter"])
         share = floats(ordered, "importance")
         texts = tuple(f"{name}: {value:.0%}" for name, value in zip(names, share, strict=True))
-        bars = Bars(np.arange(len(names), dtype=float), np.zeros(len(names)), share, [None] * len(names), texts)
+        bars = Bars(
+            np.arange(len(names), dtype=float), np.zeros(len(names)), share, [None] * len(names), texts
+        )
         panels.append(
             Panel(
                 Axis("share of the importance", limits=(0, 1)),
@@ -100,7 +102,9 @@ def importance(sheet: Sheet) -> Figure | None:
 def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: str) -> Figure | None:
     """Each parameter of a problem against its metric; ``facts`` is `Comparison.parameters`."""
     trials = sheet.comparison.trials
-    rows = trials[(trials["problem"] == problem) & (trials["status"] == "COMPLETED") & trials["value"].notna()]
+    rows = trials[
+        (trials["problem"] == problem) & (trials["status"] == "COMPLETED") & trials["value"].notna()
+    ]
     panels = [
         panel
         for fact in records(facts[facts["problem"] == problem])

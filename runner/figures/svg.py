@@ -113,7 +113,9 @@ def _draw_line(parent: Element, frame: Frame, mark: Line, styles: Sequence[Style
         shift = (mark.series % _MARKERS_PER_LINE) / _MARKERS_PER_LINE
         at = (np.arange(_MARKERS_PER_LINE) + shift) / _MARKERS_PER_LINE * (len(known) - 1)
         shape = styles[mark.series].marker
-        dots = "".join(_shape(shape, across[i], down[i], 3.1) for i in known[np.unique(at.round().astype(int))])
+        dots = "".join(
+            _shape(shape, across[i], down[i], 3.1) for i in known[np.unique(at.round().astype(int))]
+        )
         SubElement(group, "path", {"class": "dot", "d": dots})
 
 
@@ -202,12 +204,23 @@ def _draw_rule(parent: Element, frame: Frame, mark: Rule, styles: Sequence[Style
     if not math.isfinite(place):
         return
     if mark.along == "y":
-        SubElement(parent, "path", {"class": "rule", "d": f"M{_px(frame.left)} {_px(place)}H{_px(frame.right)}"})
+        SubElement(
+            parent, "path", {"class": "rule", "d": f"M{_px(frame.left)} {_px(place)}H{_px(frame.right)}"}
+        )
         _text(parent, frame.right, place - 4, mark.text, "end", "note")
     else:
-        SubElement(parent, "path", {"class": "rule", "d": f"M{_px(place)} {_px(frame.top)}V{_px(frame.bottom)}"})
+        SubElement(
+            parent, "path", {"class": "rule", "d": f"M{_px(place)} {_px(frame.top)}V{_px(frame.bottom)}"}
+        )
         before = place > (frame.left + frame.right) / 2
-        _text(parent, place + (-4 if before else 4), frame.top + 9, mark.text, "end" if before else "start", "note")
+        _text(
+            parent,
+            place + (-4 if before else 4),
+            frame.top + 9,
+            mark.text,
+            "end" if before else "start",
+            "note",
+        )
 
 
 def _draw_shade(parent: Element, frame: Frame, mark: Shade, styles: Sequence[Style]) -> None:

@@ -112,7 +112,9 @@ def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
     y = np.array([float(rows.index(str(name))) for name in found["problem"]])
     good = (found["leads"].fillna(False) | found["tied"].fillna(False)).to_numpy(dtype=bool)
     regret = floats(found, "regret")
-    texts = tuple(f"{'● ' if best else ''}{short(value, 2)}" for best, value in zip(good, regret, strict=True))
+    texts = tuple(
+        f"{'● ' if best else ''}{short(value, 2)}" for best, value in zip(good, regret, strict=True)
+    )
     tiles = Tiles(x, y, 1.0, 1.0, shade=np.clip(regret, 0, 1), texts=texts)
     return Figure(
         "07_heatmap",
@@ -229,7 +231,12 @@ def critical_difference(sheet: Sheet) -> Figure | None:
         text = (f"{row['method']}: rank {row['rank']:.2f}",)
         marks.append(
             Points(
-                at, np.array([float(place)]), sheet.series(str(row["method"])), low=at, high=at + cd, texts=text
+                at,
+                np.array([float(place)]),
+                sheet.series(str(row["method"])),
+                low=at,
+                high=at + cd,
+                texts=text,
             )
         )
     return Figure(

@@ -12,7 +12,6 @@ import pandas as pd
 from runner.figures.sheet import Sheet, records
 from runner.report.views import Cell, Head, Table, cell, number, percent, seconds
 
-
 _LONG = 40  # letters from which on a text may wrap
 
 
@@ -31,7 +30,10 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Tab
             Head(f"minus {against}", f"paired difference of the regret to {against}; below 0 is better"),
             [cell(row["difference"], 2, row["difference_lower"], row["difference_upper"]) for row in rows],
         ),
-        (Head("area", "mean regret over the whole budget; lower is better"), [cell(r["auc"], 2) for r in rows]),
+        (
+            Head("area", "mean regret over the whole budget; lower is better"),
+            [cell(r["auc"], 2) for r in rows],
+        ),
         (
             Head("rank", "average rank within problem and seed; lower is better"),
             [cell(row["rank"], 2, row["rank_lower"], row["rank_upper"]) for row in rows],
@@ -60,7 +62,9 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Tab
             Head("test loss", "of the incumbents on held-out data, and how much above validation"),
             [
                 Cell(
-                    number(row["test"]), "" if row["gap"] is None else f"gap {number(row['gap'], 2)}", _float(row["test"])
+                    number(row["test"]),
+                    "" if row["gap"] is None else f"gap {number(row['gap'], 2)}",
+                    _float(row["test"]),
                 )
                 for row in rows
             ],
@@ -83,7 +87,10 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Tab
         ),
         (
             Head("blocks", "problems and seeds that are in it, of those planned"),
-            [Cell(f"{row['blocks']} of {row['blocks_planned']}", value=_float(row["blocks"])) for row in rows],
+            [
+                Cell(f"{row['blocks']} of {row['blocks_planned']}", value=_float(row["blocks"]))
+                for row in rows
+            ],
         ),
     ]
     kept = [(head, cells) for head, cells in columns if any(found.text != "–" for found in cells)]
@@ -121,7 +128,9 @@ def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
                 continue
             good = bool(row["leads"]) or bool(row["tied"])
             shade = float(np.clip(row["regret"], 0, 1))
-            cells.append(Cell(number(row["regret"], 2), number(row["value"], 4), shade, "best" if good else ""))
+            cells.append(
+                Cell(number(row["regret"], 2), number(row["value"], 4), shade, "best" if good else "")
+            )
         rows.append(cells)
     return Table([Head("problem", left=True), *(Head(name) for name in names)], rows)
 
@@ -177,7 +186,9 @@ def break_even(sheet: Sheet, frame: pd.DataFrame) -> Table:
     for row in records(frame):
         if row["overhead_a"] is None or row["overhead_b"] is None or row["overhead_a"] <= row["overhead_b"]:
             continue
-        when = {"above": "where one takes more than", "below": "where one takes less than"}.get(row["pays"], row["pays"])
+        when = {"above": "where one takes more than", "below": "where one takes less than"}.get(
+            row["pays"], row["pays"]
+        )
         limit = f" {seconds(row['seconds'])}" if row["pays"] in ("above", "below") else ""
         rows.append(
             [

@@ -73,17 +73,21 @@ def make_page(results: Results, live: str = "") -> Page:
     sheet = Sheet(comparison, styles(comparison.methods, comparison.plan.reference))
     album, tables = Album(sheet.styles), dict[str, pd.DataFrame]()
     found = sections.sections(sheet, results, album, tables)
-    text = _environment().get_template("page.html.j2").render(
-        about=summary.about(results, comparison),
-        sections=found,
-        titles=_TITLES,
-        comparison=comparison,
-        album=album,
-        live=live,
-        colours=_colours(sheet.styles),
-        policy=_policy(live),
-        style=_source("style.css"),
-        script=_source("script.js"),
+    text = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            about=summary.about(results, comparison),
+            sections=found,
+            titles=_TITLES,
+            comparison=comparison,
+            album=album,
+            live=live,
+            colours=_colours(sheet.styles),
+            policy=_policy(live),
+            style=_source("style.css"),
+            script=_source("script.js"),
+        )
     )
     tables |= {name: figure.table for name, figure in album.figures.items()}
     return Page(text, album.figures, tables, sheet.styles)

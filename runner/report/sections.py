@@ -193,7 +193,9 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
     warned = boundaries[boundaries["warning"].fillna(False).astype(bool)]
     facts, taken = comparison.parameters, set[str]()
     plots = [
-        album.add(searching.parameters(sheet, problem, aim, facts, f"11_parameters_{anytime.slug(problem, taken)}"))
+        album.add(
+            searching.parameters(sheet, problem, aim, facts, f"11_parameters_{anytime.slug(problem, taken)}")
+        )
         for problem, aim in aims(results).items()
     ]
     return {
@@ -298,4 +300,3 @@ def _reproduce(results: Results) -> Content:
         given = None
     text = results.record.study if given is None else yaml.safe_dump(given, sort_keys=False)
     return {"study": text.strip(), "version": results.record.version}
-

@@ -107,7 +107,9 @@ def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
         if seeds < _FEW_SEEDS:
             few.append(f"{plural(seeds, 'seed')}, {_FEW_SEEDS} are the least")
         if problems < _FEW_PROBLEMS:
-            few.append(f"{plural(problems, 'problem')}: it holds for {'it' if problems == 1 else 'these'} only")
+            few.append(
+                f"{plural(problems, 'problem')}: it holds for {'it' if problems == 1 else 'these'} only"
+            )
         lights.append(
             Light("warn", "little data", "; ".join(few))
             if few

@@ -116,12 +116,12 @@ class Album:
             text, hover = svg.draw(panel, self.styles, label)
             if hover:
                 self.hover[key] = hover
-            drawn.append(Drawn(key, panel.title, Markup(text)))  # noqa: S704  (ElementTree has escaped it)
+            drawn.append(Drawn(key, panel.title, Markup(text)))
         return FigureView(figure, tuple(drawn), csv_link(figure.name, figure.table))
 
     def marker(self, series: int) -> Markup:
         """The marker of a method, for legends and tables."""
-        return Markup(svg.marker(self.styles[series]))  # noqa: S704  (ElementTree has escaped it)
+        return Markup(svg.marker(self.styles[series]))
 
 
 def csv_link(name: str, frame: pd.DataFrame) -> str:

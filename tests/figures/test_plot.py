@@ -13,10 +13,18 @@ NAMES = ("random", r"$\frac$ {", "_hidden", "方法 <b>&")
 
 def figure():
     x = np.arange(1.0, 9.0)
-    curves = (Band(x, x - 0.5, x + 0.5, 1, True), Line(x, x, 1, NAMES[1], True), Shade(6, 9), Rule(2.0, "y", "at"))
+    curves = (
+        Band(x, x - 0.5, x + 0.5, 1, True),
+        Line(x, x, 1, NAMES[1], True),
+        Shade(6, 9),
+        Rule(2.0, "y", "at"),
+    )
     rows = Axis("", "category", categories=NAMES)
     four = np.arange(4.0)
-    bars = (Bars(four, np.zeros(4), four + 1, [0, 1, None, 3]), Points(four, four, 3, low=four - 1, high=four + 1))
+    bars = (
+        Bars(four, np.zeros(4), four + 1, [0, 1, None, 3]),
+        Points(four, four, 3, low=four - 1, high=four + 1),
+    )
     tiles = Tiles(
         np.array([1.0, 10.0]), np.ones(2), 1.0, 1.0, (0, 3), unsure=(True, False), texts=("", NAMES[3])
     )
@@ -26,7 +34,9 @@ def figure():
         Panel(Axis("x"), rows, (*bars, shades, Rule(1.0, "x", "here"))),
         Panel(Axis("x", "log"), Axis("y", "log"), (tiles, Points(x, x, 0, faint=True))),
     )
-    return Figure("f", f"A finding about {NAMES[3]}", "How.", "n = 1.", panels, pd.DataFrame(), (0, 1, 2, 3), "d")
+    return Figure(
+        "f", f"A finding about {NAMES[3]}", "How.", "n = 1.", panels, pd.DataFrame(), (0, 1, 2, 3), "d"
+    )
 
 
 def test_any_name_is_drawn_the_same_each_time_and_no_setting_is_changed():
