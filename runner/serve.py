@@ -276,9 +276,14 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     _say({"url": f"http://{HOST}:{server.server_address[1]}/"})
     end = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+    threading.Thread(target=_until_the_input_ends, args=(end,), daemon=True).start()
     serve(live, server, end)
     return 0
+
+
+def _until_the_input_ends(end: threading.Event) -> None:
+    sys.stdin.read()
+    end.set()
 
 
 def _say(answer: dict[str, object]) -> None:

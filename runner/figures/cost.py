@@ -80,7 +80,7 @@ def timeline(sheet: Sheet) -> Figure | None:
     trials = trials[trials["started"].notna() & (trials["seconds"] > 0) & (trials["origin"] == "evaluated")]
     if not len(trials):
         return None
-    run = trials["run"].value_counts().sort_index(kind="stable").idxmax()
+    run = trials.groupby("run", sort=True)["seconds"].sum().idxmax()
     rows = trials[trials["run"] == run].sort_values("started").head(_MOST_BARS)
     lanes = [str(name) for name in dict.fromkeys(rows["worker"].fillna(""))]
     y = np.array([float(lanes.index(str(name))) for name in rows["worker"].fillna("")])

@@ -74,9 +74,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
                 sheet.series(str(row["method"])),
                 low=np.array([row["lower"] if row["lower"] is not None else math.nan]),
                 high=np.array([row["upper"] if row["upper"] is not None else math.nan]),
-                texts=(
-                    f"{row['method']}: {short(row['regret'])}, interval {_interval(row['lower'], row['upper'])}",
-                ),
+                texts=(f"{row['method']}: {short(row['regret'])}, {_interval(row['lower'], row['upper'])}",),
             )
         )
     best, worst = records(known)[0], records(known)[-1]
@@ -97,7 +95,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "not known" if low is None or high is None else f"{short(low)} to {short(high)}"
+    return "no interval" if low is None or high is None else f"interval {short(low)} to {short(high)}"
 
 
 def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:

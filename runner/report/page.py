@@ -22,7 +22,7 @@ from runner.stats import Comparison
 _TITLES: Final = {
     "verdict": "Verdict",
     "leaderboard": "Leaderboard",
-    "anytime": "Over time",
+    "anytime": "Anytime",
     "problems": "Per problem",
     "pairs": "Head to head",
     "history": "History",

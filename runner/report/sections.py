@@ -10,7 +10,7 @@ import yaml
 
 from runner.figures import anytime, cost, generalising, searching, verdict
 from runner.figures.scale import short
-from runner.figures.sheet import Sheet, records
+from runner.figures.sheet import Sheet, listed, records
 from runner.report import boards
 from runner.report.views import Album, number
 from runner.results import Results
@@ -69,8 +69,8 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
     picks, kept = [], []
     for axis in AXES:
-        if axis == "equivalents" and comparison.common(axis) == comparison.common("trials"):
-            continue  # nothing was stopped early, so that they are the trials
+        if not anytime.differs(comparison, axis):
+            continue
         for budget in comparison.budgets(axis):
             board = comparison.leaderboard(budget, axis)
             kept.append(board.assign(axis=axis, budget=budget))
@@ -94,10 +94,8 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _anytime(sheet: Sheet, album: Album) -> Content:
-    return {
-        "axes": [album.add(figure) for figure in anytime.all_axes(sheet)],
-        "others": [f for f in (album.add(anytime.ranks(sheet)), album.add(anytime.ecdf(sheet))) if f],
-    }
+    drawn = [*anytime.all_axes(sheet), anytime.ranks(sheet), anytime.ecdf(sheet)]
+    return {"views": [album.add(figure) for figure in drawn if figure]}
 
 
 def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
@@ -191,6 +189,15 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
     boundaries = comparison.boundaries()
     tables["11_boundaries"], tables["11_effort"] = boundaries, comparison.effort()
     warned = boundaries[boundaries["warning"].fillna(False).astype(bool)]
+    ends = [
+        {
+            "problem": problem,
+            "parameter": parameter,
+            "side": side,
+            "methods": listed([str(m) for m in rows["method"]]),
+        }
+        for (problem, parameter, side), rows in warned.groupby(["problem", "parameter", "side"], sort=False)
+    ]
     facts, taken = comparison.parameters, set[str]()
     plots = [
         album.add(
@@ -202,7 +209,7 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
         "importance": album.add(searching.importance(sheet)),
         "importance_why": refused(importance),
         "plots": [plot for plot in plots if plot],
-        "warnings": records(warned),
+        "warnings": ends,
         "best": _best(results),
         "training": [album.add(figure) for figure in searching.training_curves(sheet)],
     }
