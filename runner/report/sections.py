@@ -33,26 +33,31 @@ def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> di
         Keeps the frames that are no figure's.
     """
     comparison = sheet.comparison
-    several = len(comparison.methods) > 1
-    found: dict[str, Content | None] = {}
-    if not comparison.empty:
-        if several:
-            found["verdict"] = _verdict(sheet, album, tables)
-            found["leaderboard"] = _leaderboard(sheet, album, tables)
-            found["anytime"] = _anytime(sheet, album)
-            found["problems"] = _problems(sheet, album, tables)
-            found["pairs"] = _pairs(sheet, album, tables)
-        else:
+    compared = not comparison.empty
+    found: dict[str, Content] = {}
+    if compared:
+        found["verdict"] = _verdict(sheet, album, tables)
+        found["leaderboard"] = _leaderboard(sheet, album, tables)
+        found["anytime"] = _anytime(sheet, album)
+        found["problems"] = _problems(sheet, album, tables)
+        found["pairs"] = _pairs(sheet, album, tables)
+    if any_valid(results):
+        if len(comparison.methods) == 1:
             found["history"] = _history(sheet, results, album)
         found["cost"] = _cost(sheet, album, tables)
         found["generalisation"] = _generalisation(sheet, album, tables)
         found["search"] = _search(sheet, results, album, tables)
     found["failures"] = _failures(sheet, tables)
-    if several and not comparison.empty:
+    if compared:
         found["robustness"] = _robustness(sheet, tables)
     found["method"] = _method(sheet, tables)
     found["reproduce"] = _reproduce(results)
-    return {name: content for name, content in found.items() if content is not None}
+    return found
+
+
+def any_valid(results: Results) -> bool:
+    """Whether anything was found at all."""
+    return bool(results.runs["incumbent_loss"].notna().any())
 
 
 def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
