@@ -267,7 +267,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args(arguments)
-    os.nice(_NICENESS)
     live = LivePage(given.folder)
     try:
         server = listen(live, given.port)
@@ -292,4 +291,5 @@ def _say(answer: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(_NICENESS)
     sys.exit(main())

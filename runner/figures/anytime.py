@@ -38,7 +38,7 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
         _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
         "Interquartile mean of the regret after so much budget; bands: 95 % intervals over the seeds. "
         + (_BEYOND if axis == "trials" else "Drawn as far as every run has come."),
-        rests_on(known),
+        rests_on(known[known["budget"] == known["budget"].max()]),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
         sheet.everyone,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel
@@ -87,7 +85,7 @@ def timeline(sheet: Sheet) -> Figure | None:
     start, seconds = floats(rows, "started"), floats(rows, "seconds")
     method = str(rows["method"].iloc[0])
     span = float((start + seconds).max() - start.min())
-    busy = float(seconds.sum()) / (span * len(lanes)) if span > 0 else math.nan
+    busy = min(1.0, float(seconds.sum()) / (span * len(lanes))) if span > 0 else 1.0
     texts = tuple(
         f"trial {row['number']}: {short(row['seconds'])} s, {row['status']}" for row in records(rows)
     )

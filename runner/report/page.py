@@ -78,7 +78,7 @@ def make_page(results: Results, live: str = "") -> Page:
         .get_template("page.html.j2")
         .render(
             about=summary.about(results, comparison),
-        empty="" if len(comparison.methods) == 1 and "history" in found else comparison.empty,
+            empty="" if len(comparison.methods) == 1 and "history" in found else comparison.empty,
             sections=found,
             titles=_TITLES,
             comparison=comparison,

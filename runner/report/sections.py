@@ -91,8 +91,12 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
     if kept:
         tables["02_leaderboards"] = pd.concat(kept, ignore_index=True)
     last = [pick["key"] for pick in picks if str(pick["key"]).startswith("trials ")]
+    groups: dict[str, list[Content]] = {}
+    for pick in picks:
+        groups.setdefault(str(pick["axis"]), []).append(pick)
     return {
         "picks": picks,
+        "groups": groups,
         "first": last[-1] if last else "",
         "figure": album.add(verdict.leaderboard(sheet)),
     }

@@ -51,6 +51,10 @@ def comparison(folder):
             raise RuntimeError("too small")
         return {"loss": abs(config["x"] - 2) + 0.1, "test": abs(config["x"] - 2) + 0.2}
 
-    problems = [problem(bowl, f"bowl {EVIL}", optimum=0.0), problem(hard), problem(bowl, "hill", direction="maximize")]
+    problems = [
+        problem(bowl, f"bowl {EVIL}", optimum=0.0),
+        problem(hard),
+        problem(bowl, "hill", direction="maximize"),
+    ]
     methods = [*two_methods(), {"grid": {"points": 4}}]
     return made(folder, problems=problems, methods=methods, seeds=5, budget={"trials": 12})
