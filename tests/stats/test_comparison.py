@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
+from scipy import stats
 
 from runner.errors import ResultsError
 from runner.stats import Comparison, refused
@@ -132,6 +133,17 @@ def test_ranks_by_hand():
     found = compared(losses).ranks(grid=[1]).set_index("method")["rank"]
     # 1, 1.5, 1 and 2, 1.5, 3 and 3, 3 (no valid trial is last), 2.
     assert found.to_dict() == pytest.approx({"a": 3.5 / 3, "b": 6.5 / 3, "c": 8 / 3})
+
+
+def test_equal_ranks_in_a_few_blocks_are_no_certainty():
+    losses = {(p, m, s): [float(v)] for p in "pq" for s in range(3) for m, v in (("a", 1), ("b", 2))}
+    found = compared(losses).ranks(grid=[1]).set_index("method")
+    u = stats.beta.ppf(0.975, 0.5, 6.5)
+    assert found["rank"].to_dict() == {"a": 1.0, "b": 2.0}
+    assert (found.at["a", "lower"], found.at["a", "upper"]) == pytest.approx((1, 1 + u))
+    assert (found.at["b", "lower"], found.at["b", "upper"]) == pytest.approx((2 - u, 2))
+    one = compared({k: v for k, v in losses.items() if k[0] == "p"}).ranks(grid=[1])
+    assert one["lower"].isna().all()
 
 
 def test_a_run_without_a_valid_trial_is_as_bad_as_can_be_and_never_dropped():

@@ -76,7 +76,7 @@ def test_a_text_that_is_no_study_file_plans_nothing():
 
 
 def test_a_slow_method_is_said_to_cost_time():
-    losses = simulated(problems=6, seeds=6, trials=12, methods=SPLIT)
+    losses = simulated(problems=6, seeds=12, trials=12, methods=SPLIT)
     c = compared(losses, seconds=0.01, suggest=lambda p, m, s, n: 1.0 if m == "bayes" else 0.0)
     row = c.verdict()
     assert row["speedup_trials"] > 1 > row["speedup_seconds"]
