@@ -17,12 +17,13 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from runner.compare_command import register as register_compare
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 from runner.parts_command import register as register_merge
 from runner.remote_commands import check_file
@@ -57,6 +58,7 @@ class Format(StrEnum):
     parquet = "parquet"
     csv = "csv"
     json = "json"
+    tex = "tex"
 
 
 def main() -> None:
@@ -129,16 +131,16 @@ def run(
     from runner.launch import default_folder
     from runner.launch import run as run_study
     from runner.parts import part_of
-    from runner.tables import print_leaderboard
     from runner.terminal import progress
 
     wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, storage=storage, monitor=display)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
-        results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
-    print_leaderboard(_console(), results)
+        results = run_study(
+            wanted, folder, workers=workers, address=address, storage=storage, monitor=display
+        )
+    _print_results(results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
@@ -200,10 +202,8 @@ def show(
     folder: Folder,
     trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
 ) -> None:
-    """The leaderboard of a study, also while it runs."""
-    from runner.tables import print_leaderboard
-
-    print_leaderboard(_console(), _results(folder), trials)
+    """The verdict and the leaderboards of a study, also while it runs."""
+    _print_results(_results(folder), trials)
 
 
 @app.command()
@@ -226,8 +226,14 @@ def export(
     format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
 ) -> None:
-    """Write the tables of trials and runs as files."""
-    for path in _results(folder).export(to, format.value):
+    """Write the tables of trials and runs and the leaderboard as files; 'tex' is the leaderboard only."""
+    from runner.standing import export_leaderboard
+    from runner.stats import Comparison
+
+    results = _results(folder)
+    paths = [] if format is Format.tex else results.export(to, cast("Any", format.value))
+    comparison = Comparison.of(results)
+    for path in [*paths, *export_leaderboard(comparison, to or results.folder, format.value)]:
         _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -302,6 +308,17 @@ def _results(folder: Path) -> Results:
     return results
 
 
+def _print_results(results: Results, trials: int | None = None) -> None:
+    """A leaderboard per problem, and the verdict over all of them."""
+    from runner.standing import print_verdict
+    from runner.stats import Comparison
+    from runner.tables import print_leaderboard
+
+    print_leaderboard(_console(), results, trials)
+    if len(results.methods) > 1:
+        print_verdict(_console(), Comparison.of(results), trials)
+
+
 def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
     from runner.study import Study
 
@@ -313,6 +330,7 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
 
 
 register_remote(app, _load, _console, err_console)
+register_compare(app, _console, err_console)
 register_merge(app, _console, err_console)
 
 

@@ -75,6 +75,13 @@ def test_the_python_of_the_methods_runs(number):
     exec(compile(code, f"docs/methods.md, block {number}", "exec"), {})
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_the_python_of_the_page_on_scikit_learn_runs(number):
+    code = blocks(ROOT / "docs/scikit-learn.md", "python")
+    assert len(code) == 5
+    exec(compile(code[number], f"docs/scikit-learn.md, block {number}", "exec"), {})
+
+
 def test_the_methods_of_the_document_are_methods_with_these_settings():
     text = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
     parts = dict(part.split("\n", 1) for part in re.split(r"^## ", text, flags=re.M)[1:])

@@ -31,7 +31,7 @@ FLOORS = [
     {"asktell"},
     {"runset", "study"},
     {"journal", "monitor", "parts"},
-    {"dispatch"},
+    {"dispatch", "afterwards"},
     {"inprocess"},
     {"search"},
     {"cluster"},
@@ -44,16 +44,27 @@ FLOORS = [
     {"launch"},
     {"estimator", "testing", "estimate", "terminal", "remote", "serve"},
     {"tables", "remote_commands", "parts_command"},
+    {"standing"},
+    {"compare_command"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "remote_commands", "estimator", "objectives", "__init__", "parts_command"}
+LAZY = {
+    "launch",
+    "cli",
+    "remote_commands",
+    "estimator",
+    "objectives",
+    "__init__",
+    "parts_command",
+    "compare_command",
+}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 

@@ -49,8 +49,10 @@ class Order:
     @property
     def entrypoint(self) -> str:
         """The command for the head's shell."""
+        folders = "".join(f'"$PWD"/{shlex.quote(folder)}:' for folder in self.package.folders)
+        path = f'export PYTHONPATH={folders}"$PYTHONPATH"; ' if folders else ""
         words = ["exec", "fivefold", "run", self.package.study, *self.options]
-        return f"{shlex.join(words)} --out {folder_on_head(self.study, self.out)}"
+        return f"{path}{shlex.join(words)} --out {folder_on_head(self.study, self.out)}"
 
     @property
     def digest(self) -> str:
