@@ -154,9 +154,6 @@ def test_the_objectives_and_studies_of_scale_run(tmp_path):
     assert len(evaluate(names["training"], {"rate": 0.1}, 0).steps) == 20
 
 
-COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
-
-
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_and_files_that_a_document_names_exist(path):
     text = path.read_text(encoding="utf-8")

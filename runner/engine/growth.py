@@ -63,7 +63,6 @@ class Wishes:
             self._drop(self.open[-1])
         while len(self.open) < count:
             self.open.append(placement_group([needs.bundle]))  # no name: Ray wants it used once only
-            self.open.append(placement_group([needs.bundle]))
 
     def _drop(self, wish: PlacementGroup) -> None:
         self.open.remove(wish)
