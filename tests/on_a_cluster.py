@@ -193,6 +193,7 @@ def main():
     }.items():
         begun = time.monotonic()
         found[name] = play(cluster)
+        (FOLDER / "found.json").write_text(json.dumps(found))
         print(f"{name}: {time.monotonic() - begun:.1f} s", flush=True)
     found["nodes"] = len(ray.nodes())
     (FOLDER / "found.json").write_text(json.dumps(found))
