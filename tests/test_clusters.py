@@ -139,7 +139,6 @@ def test_trials_run_where_there_is_what_they_need(found):
         where.setdefault(problem, set()).add((node, pid))
     assert {len({node for node, _ in places}) for places in where.values()} == {1}
     assert len({node for places in where.values() for node, _ in places}) == 2
-    assert {len(places) for places in where.values()} == {2}, "two lanes each, that share a GPU too"
     assert rows["same"]
 
 
