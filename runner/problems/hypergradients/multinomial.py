@@ -78,7 +78,11 @@ class MultinomialPenalty(Bilevel):
         space = Space({key: Float(1e-4, 1e3, log=True) for key in names})
         super().__init__(name, space, dict.fromkeys(names, 1.0), data, folds, each)
         self._schedule, self.noisy = schedule, schedule is not None
-        self._last: dict[int, tuple[int, Array, Array]] = {}  # of each part: fits, W, q
+        self._last: dict[Part, tuple[int, Array, Array]] = {}  # fits, w, q
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was fitted: another process has its own."""
+        return {**self.__dict__, "_last": {}}
 
     def judged(self, part: Part, config: Config) -> Judged:
         """See `Bilevel.judged`."""
@@ -86,7 +90,7 @@ class MultinomialPenalty(Bilevel):
         X, T = with_ones(part.X), one_hot(part.y)
         B = np.vstack([penalties[self._groups], np.full(T.shape[1], _LEAST_RIDGE)])
         smooth = Softmax(X, T, B)
-        fits, w, q = self._last.get(id(part), (0, None, None))
+        fits, w, q = self._last.get(part, (0, None, None))
         tolerance = TOLERANCE if self._schedule is None else self._schedule.tolerance(fits)
         fit = minimise(smooth, np.zeros(B.size), w, tolerance)
         loss, slope = log_loss(part, fit.w)
@@ -103,7 +107,7 @@ class MultinomialPenalty(Bilevel):
             diagonal=diagonal,
         )
         if self._schedule is not None:
-            self._last[id(part)] = fits + 1, fit.w, found.q
+            self._last[part] = fits + 1, fit.w, found.q
         gradient = dict(zip(self.space.names, found.gradient.tolist(), strict=True))
         return Judged(loss, lambda: gradient, fit.work + found.products)
 

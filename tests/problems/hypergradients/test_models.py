@@ -1,5 +1,6 @@
 """The fits are those of scikit-learn, and of closed forms where there are any."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -129,6 +130,7 @@ def test_a_schedule_gives_the_same_optimum_for_less_work():
     assert ends[1].loss == pytest.approx(ends[0].loss, rel=1e-6)
     assert ends[1].gradient == pytest.approx(ends[0].gradient, rel=1e-4)
     assert spent < 0.6 * work
+    assert len(pickle.dumps(loose)) < 10_000  # what was fitted stays here
 
 
 def test_wrong_labels_get_a_positive_slope():
