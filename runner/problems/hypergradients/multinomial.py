@@ -15,12 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.errors import ProblemError
+from runner.errors import ProblemError, nearest
 from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
 from runner.problems.hypergradients.implicit import Schedule, implicit_hypergradient
 from runner.problems.hypergradients.orthant import TOLERANCE, minimise
-from runner.problems.hypergradients.parts import COARSE_DIGITS, Part, read
+from runner.problems.hypergradients.parts import CLASSES, COARSE_DIGITS, FEATURES, Part
 from runner.problems.hypergradients.softmax import Softmax, log_losses
 from runner.space import Choice, Float, Space
 from runner.trial import Config
@@ -63,8 +63,9 @@ class MultinomialPenalty(Bilevel):
         each: bool = True,
         schedule: Schedule | None = None,
     ) -> None:
-        source = read(data)
-        p, c = len(source.feature_names), len(np.unique(source.y))
+        if data not in CLASSES:
+            raise ProblemError(f"got {data!r}.", where="data", hint=nearest(str(data), CLASSES))
+        p, c = FEATURES[data], CLASSES[data]
         groups = {
             "global": (["penalty"], np.zeros((p, c), dtype=np.intp)),
             "classes": (numbered("penalty_", c), np.tile(np.arange(c), (p, 1))),
