@@ -33,7 +33,7 @@ from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
 from runner.problems.hypergradients.implicit import Linear, implicit_hypergradient
 from runner.problems.hypergradients.orthant import Mask, minimise
-from runner.problems.hypergradients.parts import Part, read
+from runner.problems.hypergradients.parts import FEATURES, Part
 from runner.space import Float, Space
 from runner.trial import Config
 
@@ -60,7 +60,7 @@ class SparseLinear(Bilevel):
     """
 
     def __init__(self, name: str, kind: Kind = "elastic_net") -> None:
-        features = len(read("diabetes").feature_names)
+        features = FEATURES["diabetes"]
         if kind not in ("elastic_net", "lasso", "lasso_features"):
             raise ProblemError(
                 f"got {kind!r}; 'elastic_net', 'lasso' or 'lasso_features' was expected.", where="kind"

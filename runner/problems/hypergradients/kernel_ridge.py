@@ -21,7 +21,7 @@ from scipy.linalg import cho_factor, cho_solve
 from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
 from runner.problems.hypergradients.kernels import kernel, weighted_distances
-from runner.problems.hypergradients.parts import Part, read
+from runner.problems.hypergradients.parts import FEATURES, Part
 from runner.space import Float, Space
 from runner.trial import Config
 
@@ -40,7 +40,7 @@ class KernelRidge(Bilevel):
     """
 
     def __init__(self, name: str, ard: bool = False) -> None:
-        features = len(read("diabetes").feature_names)
+        features = FEATURES["diabetes"]
         scales = numbered("gamma_", features) if ard else ["gamma"]
         space = {scale: Float(1e-4, 1e1, log=True) for scale in scales}
         default: Config = {**dict.fromkeys(scales, 1.0 / features), "penalty": 1.0}

@@ -29,7 +29,7 @@ from scipy.linalg import cho_solve, cholesky
 from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import number, numbered
 from runner.problems.hypergradients.kernels import kernel, weighted_distances
-from runner.problems.hypergradients.parts import Part, parts, read
+from runner.problems.hypergradients.parts import FEATURES, Part, parts
 from runner.space import Float, Space
 from runner.trial import Config
 
@@ -55,7 +55,7 @@ class MarginalLikelihood(Problem):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._scales = numbered("length_", len(read("diabetes").feature_names))
+        self._scales = numbered("length_", FEATURES["diabetes"])
         space = {scale: Float(1e-1, 1e2, log=True) for scale in self._scales}
         deviations = {"signal": Float(1e-1, 1e1, log=True), "noise": Float(5e-2, 5.0, log=True)}
         self.space = Space({**space, **deviations})

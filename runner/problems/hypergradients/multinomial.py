@@ -15,12 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.errors import ProblemError
+from runner.errors import ProblemError, nearest
 from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
 from runner.problems.hypergradients.implicit import Schedule, implicit_hypergradient
 from runner.problems.hypergradients.orthant import TOLERANCE, minimise
-from runner.problems.hypergradients.parts import COARSE_DIGITS, Part, read
+from runner.problems.hypergradients.parts import CLASSES, COARSE_DIGITS, FEATURES, Part
 from runner.problems.hypergradients.softmax import Softmax, log_losses
 from runner.space import Choice, Float, Space
 from runner.trial import Config
@@ -63,8 +63,9 @@ class MultinomialPenalty(Bilevel):
         each: bool = True,
         schedule: Schedule | None = None,
     ) -> None:
-        source = read(data)
-        p, c = len(source.feature_names), len(np.unique(source.y))
+        if data not in CLASSES:
+            raise ProblemError(f"got {data!r}.", where="data", hint=nearest(str(data), CLASSES))
+        p, c = FEATURES[data], CLASSES[data]
         groups = {
             "global": (["penalty"], np.zeros((p, c), dtype=np.intp)),
             "classes": (numbered("penalty_", c), np.tile(np.arange(c), (p, 1))),
@@ -78,7 +79,11 @@ class MultinomialPenalty(Bilevel):
         space = Space({key: Float(1e-4, 1e3, log=True) for key in names})
         super().__init__(name, space, dict.fromkeys(names, 1.0), data, folds, each)
         self._schedule, self.noisy = schedule, schedule is not None
-        self._last: dict[int, tuple[int, Array, Array]] = {}  # of each part: fits, W, q
+        self._last: dict[Part, tuple[int, Array, Array]] = {}  # fits, w, q
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was fitted: another process has its own."""
+        return {**self.__dict__, "_last": {}}
 
     def judged(self, part: Part, config: Config) -> Judged:
         """See `Bilevel.judged`."""
@@ -86,7 +91,7 @@ class MultinomialPenalty(Bilevel):
         X, T = with_ones(part.X), one_hot(part.y)
         B = np.vstack([penalties[self._groups], np.full(T.shape[1], _LEAST_RIDGE)])
         smooth = Softmax(X, T, B)
-        fits, w, q = self._last.get(id(part), (0, None, None))
+        fits, w, q = self._last.get(part, (0, None, None))
         tolerance = TOLERANCE if self._schedule is None else self._schedule.tolerance(fits)
         fit = minimise(smooth, np.zeros(B.size), w, tolerance)
         loss, slope = log_loss(part, fit.w)
@@ -103,7 +108,7 @@ class MultinomialPenalty(Bilevel):
             diagonal=diagonal,
         )
         if self._schedule is not None:
-            self._last[id(part)] = fits + 1, fit.w, found.q
+            self._last[part] = fits + 1, fit.w, found.q
         gradient = dict(zip(self.space.names, found.gradient.tolist(), strict=True))
         return Judged(loss, lambda: gradient, fit.work + found.products)
 

@@ -24,6 +24,17 @@ SYNTHETIC = "synthetic"
 """The data set that is drawn: 400 rows, 50 features, of which 15 tell of the label."""
 COARSE_DIGITS = "coarse_digits"
 """Scikit-learn's handwritten digits at 4 x 4 pixels, each the mean of four."""
+FEATURES = {
+    "breast_cancer": 30,
+    "diabetes": 10,
+    "digits": 64,
+    "iris": 4,
+    "wine": 13,
+    COARSE_DIGITS: 16,
+    SYNTHETIC: 50,
+}
+CLASSES = {"breast_cancer": 2, "digits": 10, "iris": 3, "wine": 3, COARSE_DIGITS: 10, SYNTHETIC: 2}
+"""How many each data set has: a space is known without reading it."""
 
 
 @dataclass(frozen=True, eq=False)

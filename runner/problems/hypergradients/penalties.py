@@ -31,7 +31,7 @@ from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import number, numbered
 from runner.problems.hypergradients.losses import LOGISTIC, SQUARED, SQUARED_HINGE, Loss
 from runner.problems.hypergradients.newton import fit_linear, mean_loss
-from runner.problems.hypergradients.parts import SYNTHETIC, read, stacked
+from runner.problems.hypergradients.parts import FEATURES, SYNTHETIC, stacked
 from runner.space import Float, Space
 from runner.trial import Config
 
@@ -115,7 +115,7 @@ class L2Penalty(Problem):
 
 def _grouped(data: str, grouping: Grouping) -> tuple[list[str], NDArray[np.intp]]:
     """The penalties' names, and for each feature the index of its penalty."""
-    count = len(read(data).feature_names)
+    count = FEATURES[data]
     if grouping == "global":
         return ["penalty"], np.zeros(count, dtype=np.intp)
     if grouping == "blocks" and data == "breast_cancer":

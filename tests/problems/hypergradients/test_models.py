@@ -1,5 +1,7 @@
 """The fits are those of scikit-learn, and of closed forms where there are any."""
 
+import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -16,7 +18,7 @@ from runner.problems.hypergradients.elastic_net import Gram, SparseLinear
 from runner.problems.hypergradients.implicit import Schedule
 from runner.problems.hypergradients.multinomial import MultinomialPenalty
 from runner.problems.hypergradients.orthant import minimise
-from runner.problems.hypergradients.parts import parts
+from runner.problems.hypergradients.parts import CLASSES, FEATURES, parts, read
 from runner.seeds import rng_for
 
 SEED = 7
@@ -110,6 +112,21 @@ def test_the_lasso_of_an_orthogonal_design_is_a_soft_threshold():
     assert 0 < (w == 0.0).sum() < 8
 
 
+def test_the_sizes_of_the_data_are_what_is_read():
+    for name, count in FEATURES.items():
+        data = read(name)
+        assert data.X.shape[1] == len(data.feature_names) == count
+        assert len(np.unique(data.y)) == CLASSES.get(name, len(np.unique(data.y)))
+
+
+def test_what_a_problem_needs_is_imported_when_it_is_asked_for():
+    code = (
+        "import sys, runner.problems as p; assert 'scipy' not in sys.modules; "
+        "[make() for make in list(p.PROBLEMS.values())]; assert 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_where_no_weight_is_left_the_loss_is_flat():
     outcome = evaluate(PROBLEMS["lasso_features"](), {f"alpha_{i}": 0.5 for i in range(10)}, SEED)
     assert list(outcome.gradient.values()).count(0.0) >= 8
@@ -129,6 +146,7 @@ def test_a_schedule_gives_the_same_optimum_for_less_work():
     assert ends[1].loss == pytest.approx(ends[0].loss, rel=1e-6)
     assert ends[1].gradient == pytest.approx(ends[0].gradient, rel=1e-4)
     assert spent < 0.6 * work
+    assert len(pickle.dumps(loose)) < 10_000  # what was fitted stays here
 
 
 def test_wrong_labels_get_a_positive_slope():
@@ -151,6 +169,7 @@ def test_the_network_says_what_is_missing(monkeypatch):
     [
         (lambda: SparseLinear("x", "ridge"), "kind: got 'ridge'"),
         (lambda: MultinomialPenalty("x", grouping="rows"), "grouping: got 'rows'"),
+        (lambda: MultinomialPenalty("x", "wines"), "data: got 'wines'. Did you mean 'wine'"),
     ],
 )
 def test_what_does_not_exist_is_refused(make, says):
