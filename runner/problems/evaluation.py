@@ -67,7 +67,7 @@ def evaluate(
     """
     start = time.perf_counter()
     process = os.getpid()
-    walk = _Walk(problem, stops, start)
+    walk = _Walk(problem, config, stops, start)
     try:
         if (known := problem.recall(config, seed)) is not None:
             return known if stops is None else cut(problem, known, stops)
@@ -75,7 +75,7 @@ def evaluate(
         with held_to(threads), restored():
             ask = problem.evaluate_fully if stops is None else problem.evaluate
             answer = ask(dict(config), seed)
-            outcome = walk.through(answer) if isinstance(answer, Iterator) else judge(problem, answer)
+            outcome = walk.through(answer) if isinstance(answer, Iterator) else judge(problem, answer, config)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever user code raises is data
@@ -134,8 +134,8 @@ def cut(problem: Problem, outcome: Outcome, stops: Stops) -> Outcome:
 class _Walk:
     """An answer that comes step by step, as far as it is wanted."""
 
-    def __init__(self, problem: Problem, stops: Stops | None, start: float) -> None:
-        self.problem, self.stops, self.start = problem, stops, start
+    def __init__(self, problem: Problem, config: Config, stops: Stops | None, start: float) -> None:
+        self.problem, self.config, self.stops, self.start = problem, config, stops, start
         self.losses: list[float] = []
         self.seconds: list[float] = []
         self.done = 0
@@ -147,7 +147,7 @@ class _Walk:
         outcome: Outcome | None = None
         try:
             for step in steps:
-                outcome = judge(self.problem, step)
+                outcome = judge(self.problem, step, self.config)
                 self._note(outcome.loss)
                 if self.stops is None:
                     continue

@@ -12,7 +12,6 @@ from scipy.stats import mannwhitneyu
 
 from runner.errors import MethodError, SpaceError
 from runner.methods import make_method
-from runner.methods.descent import SCREEN, pick_start
 from runner.methods.gradient import Gradient
 from runner.methods.random_search import Random
 from runner.seeds import proposal_rng
@@ -158,13 +157,6 @@ class TestDescents:
         blind, told = (np.median([final(noise, seed) for seed in range(5)]) for noise in (0.0, 0.01))
         assert told < 1e-2
         assert told < blind / 3
-
-    @given(st.lists(st.floats(-1, 1), min_size=5 * SCREEN, max_size=5 * SCREEN, unique=True))
-    def test_restarts_take_different_starts_and_the_best_first(self, pool):
-        starts = [pick_start(pool[: SCREEN * r], r) for r in range(1, 6)]
-        assert len(set(starts)) == 5
-        assert starts[0] == int(np.argmin(pool[:SCREEN]))
-        assert int(np.argmin(pool[:SCREEN])) in starts
 
 
 class TestHistory:

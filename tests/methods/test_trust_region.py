@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from runner.methods.trust_region import Quadratic, Radius, bfgs
+from runner.methods.secants import bfgs
+from runner.methods.trust_region import Quadratic, Radius
 
 
 def random_quadratic(seed, d, condition=1e3):
