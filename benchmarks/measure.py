@@ -32,6 +32,7 @@ ARMS = {
     "scores": "benchmarks.quality.arms:scores",
     "draws": "benchmarks.quality.arms:first_draws",
     "proposals": "benchmarks.quality.arms:proposals",
+    "races": "benchmarks.quality.gradients:races",
     "optuna": "benchmarks.peers.optuna_processes:measure",
     "tune": "benchmarks.peers.ray_tune:measure",
     "tuners": "benchmarks.peers.ray_tune:tuners",

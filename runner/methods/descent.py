@@ -20,7 +20,7 @@ import numpy as np
 from runner.methods.arms import Arm
 from runner.methods.differences import Ask, Differences, Point, Rules
 from runner.methods.secants import Secants
-from runner.methods.trust_region import Quadratic, Radius, Vector
+from runner.methods.trust_region import Quadratic, Radius, Vector, cubic_step
 
 _RADII = (1.0, 0.35, 2.5, 0.12, 6.0)  # times the radius, for points that are tried together
 _LEAST_RADIUS = 1e-5
@@ -97,6 +97,7 @@ class Descent:
         """Trust-region steps until nothing more is gained; returns the best point."""
         secants = Secants(self.arm.d)
         stalls = fails = doubts = made = 0
+        beside: Point | None = None  # the other end of the last step
         raw, self._exact = point, self.differences.complete(point)
         point = yield from self.differences.completed(raw)
         while stalls < _MOST_STALLS and fails < _MOST_FAILS and not self.differences.drowned:
@@ -104,8 +105,7 @@ class Descent:
             if radius.value < self._least_radius(point.rough):
                 break
             self.loss = point.loss
-            largest = float(np.abs(point.gradient).max())
-            model = Quadratic(point.gradient, secants.matrix(largest / radius.value or 1.0))
+            model = self._model(point, beside, secants, radius)
             self._promise(point, model)
             steps = self._steps(point.z, model, radius.value, 1 if exact else self.rules.together)
             if not steps or -model.value(steps[0]) <= _LEAST_PREDICTED * abs(point.loss):
@@ -116,7 +116,9 @@ class Descent:
             if complete and exact:  # a rejected point, too, tells of the curvature
                 secants.add(new.z - point.z, new.gradient - point.gradient)
                 doubts = doubts + 1 if self._odd(point, new) else 0
+            beside = new if complete and exact else None
             if self._judge(point, new, model, radius):
+                beside = beside and point
                 fails = 0
                 stalls = stalls + 1 if point.loss - new.loss <= _STALL * abs(point.loss) else 0
                 before, raw, self._exact = point, new, complete
@@ -135,6 +137,17 @@ class Descent:
         self.loss = point.loss
         self.promise = min(self.promise, self.loss)
         return point
+
+    def _model(self, point: Point, beside: Point | None, secants: Secants, radius: Radius) -> Quadratic:
+        """The quadratic model at a point; of a single parameter one with the minimum of a cubic."""
+        g = point.gradient
+        B = secants.matrix(float(np.abs(g).max()) / radius.value or 1.0)
+        if beside is not None and self.arm.d == 1 and math.isfinite(beside.loss) and not point.rough:
+            step, other = float((beside.z - point.z)[0]), float(beside.gradient[0])
+            p = cubic_step(step, beside.loss - point.loss, float(g[0]), other)
+            if p is not None and p * g[0] < 0:
+                B = np.array([[-float(g[0]) / p]])
+        return Quadratic(g, B)
 
     def _judge(self, point: Point, new: Point, model: Quadratic, radius: Radius) -> bool:
         s = new.z - point.z

@@ -22,6 +22,8 @@ MOST_ARMS = 32
 
 _CHANGED = 1.5  # parameters, on average, beside one
 _APART = 0.015
+_END = 0.02
+_RELEASED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Elsewhere:
         """Where another descent of an arm may start."""
         if not front.guided and front.ended and arm_count(self.space) == 1:
             return self._by_density()
-        if (len(front.descents) + len(front.open)) % 2 and front.descents:
+        if front.settled:
             config = self._changed(front)
             if config is not None:
                 return config
@@ -91,12 +93,21 @@ class Elsewhere:
         return self.pools[arm.key].first_new(self.history)
 
     def _changed(self, front: Front) -> Config | None:
-        """The best config of an arm with a few of its numbers drawn anew."""
-        best = min((*front.descents, *front.open), key=lambda replay: replay.best)
-        d = front.arm.d
-        drawn = self.rng.random(d) < _CHANGED / d
-        drawn[self.rng.integers(d)] = True
-        config = front.arm.config(np.where(drawn, self.rng.random(d), best.end))
+        """The best config of an arm with a few of its numbers changed.
+
+        In turn, of those that stand at an end of their range some are put in its middle, since a
+        descent that was driven there has not seen the other side; or any are drawn anew.
+        """
+        best = min((*front.descents, *front.open), key=lambda replay: replay.best).end
+        at_end = np.flatnonzero((best < _END) | (best > 1.0 - _END))
+        row = best.copy()
+        if len(at_end) and len(front.descents) % 2:
+            row[self.rng.permutation(at_end)[:_RELEASED]] = 0.5
+        else:
+            drawn = self.rng.random(len(row)) < _CHANGED / len(row)
+            drawn[self.rng.integers(len(row))] = True
+            row[drawn] = self.rng.random(int(drawn.sum()))
+        config = front.arm.config(row)
         new = self.space.allows(config) and not self.history.takes(self.space.key(config))
         return config if new else None
 

@@ -12,11 +12,12 @@ from runner.methods.arms import Arm
 from runner.methods.differences import Rules
 from runner.methods.replay import History, Replay
 
-SCREEN = 4
-"""So many trials off all paths there must be for each descent, before a further one starts."""
+SCREEN = 2
+"""So many trials off all paths there must be before a descent starts at one of them."""
 
 _RANK_EXPONENT = 2.0
 _APART = 0.1
+_TURNS = 4
 
 
 @dataclass
@@ -78,18 +79,27 @@ class Front:
             return None
         return start
 
-    def apart(self) -> Replay | None:
-        """The best start that is not beside the end of a descent.
+    @property
+    def settled(self) -> bool:
+        """Whether the best descent has little more to gain: then changes of its end are tried, too."""
+        best = min(self.descents, key=_best, default=None)
+        return best is not None and (best.ended or best.patience > 1)
 
-        In turn also the best of those that share little with the best config, as Sobol points do:
-        the others are where changes of few parameters led to.
+    def start(self) -> Replay | None:
+        """Where a further descent may start: none where another start is to be tried first.
+
+        It is the best that is not beside the end of a descent. Where the best descent has settled, three
+        of four start at a change of its end, which shares most parameters with it; the others, and all
+        before that, do not.
         """
         ends = [replay.end for replay in self.descents]
         found = [r for r in self.open if all(np.abs(r.end - end).max() > _APART for end in ends)]
-        if len(self.descents) % 2 == 0 and ends:
+        if ends:
             best = min(self.descents, key=_best).end
-            far = [r for r in found if np.mean(np.abs(r.end - best) > _APART) > 0.5]
-            found = far or found
+            near = self.settled and len(self.descents) % _TURNS > 0
+            found = [r for r in found if (np.mean(np.abs(r.end - best) > _APART) <= 0.5) == near]
+            if not near and len(self.open) < SCREEN:
+                return None
         return min(found, key=_best, default=None)
 
 

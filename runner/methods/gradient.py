@@ -27,7 +27,7 @@ from runner.methods.arms import Arm, arm_count, arm_key, arms
 from runner.methods.base import Method, register
 from runner.methods.differences import Rules
 from runner.methods.elsewhere import MOST_ARMS, Elsewhere
-from runner.methods.front import SCREEN, Front, by_claim, front_of
+from runner.methods.front import Front, by_claim, front_of
 from runner.methods.replay import History, Memo, Pool, Replay
 from runner.seeds import run_entropy
 from runner.space import Space
@@ -35,7 +35,6 @@ from runner.trial import Answer, Config, Pending, Trial
 
 _MOST_TOGETHER = 5
 _STALLED_GUARD = 0.3
-_TURNS = 3
 
 
 @register
@@ -160,7 +159,9 @@ class Gradient(Method):
         self, fronts: Sequence[Front], history: History, number: int, elsewhere: Elsewhere
     ) -> Config | Answer:
         drowned = any(front.drowned for front in fronts)
-        share = max(self.guard, _STALLED_GUARD if self.guard and _stalled(fronts, history) else 0.0)
+        by_itself = len(fronts) == 1 and fronts[0].guided  # its further descents look about
+        stalled = not by_itself and self.guard > 0 and _stalled(fronts, history)
+        share = max(self.guard, _STALLED_GUARD) if stalled else self.guard
         if drowned or int((number + 1) * share) > int(number * share):
             config = elsewhere.guard(fronts, drowned)
             if config is not None:
@@ -174,7 +175,7 @@ class Gradient(Method):
     def _descend(self, front: Front, history: History, elsewhere: Elsewhere, number: int) -> Config | None:
         """What an arm asks for: of the descent that stands best, of a further one, or a new start.
 
-        Of three proposals one passes over the descents that have become slow.
+        A descent that has become slow is passed over ever more often, and one that is hopeless always.
         """
         if not front.spent:
             return elsewhere.middle(front.arm)
@@ -182,25 +183,19 @@ class Gradient(Method):
             return None
         if (start := front.better) is not None and (config := start.advance(history)) is not None:
             return config
+        best = min((replay.best for replay in front.descents), default=math.inf)
         going = sorted((replay for replay in front.descents if not replay.ended), key=_stands)
-        patient = number % _TURNS > 0
-        for replay in going:
-            if (patient or not replay.slow) and (config := replay.advance(history)) is not None:
+        lively = [replay for replay in going if not replay.hopeless(best)]
+        for replay in lively:
+            if number % replay.patience == 0 and (config := replay.advance(history)) is not None:
                 return config
-        config = self._begin(front, going, history) or elsewhere.start(front)
-        if config is None and not patient:
+        live = sum(replay.patience == 1 for replay in lively)
+        most = math.inf if front.guided else max(1, self._parallel // (front.arm.d + 1))
+        start = front.start() if live < most else None
+        config = (start and start.advance(history)) or elsewhere.start(front)
+        if config is None:
             config = next(filter(None, (replay.advance(history) for replay in going)), None)
         return config
-
-    def _begin(self, front: Front, going: Sequence[Replay], history: History) -> Config | None:
-        """The first question of a further descent, where there are enough starts to choose from."""
-        starts = len(front.descents) + len(front.open)
-        live = sum(not replay.slow for replay in going)
-        most = math.inf if front.guided else max(1, self._parallel // (front.arm.d + 1))
-        if starts < SCREEN * len(front.descents) or live >= most:
-            return None
-        start = front.apart()
-        return None if start is None else start.advance(history)
 
     def _fronts(self, space: Space, history: History, entropy: int) -> list[Front]:
         live = _live_arms(space, history, entropy)

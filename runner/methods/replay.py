@@ -28,7 +28,7 @@ from runner.trial import Config, Pending, Trial
 
 _MOST_RUNS = 16
 _WINDOW = 10
-_SLOW = 1e-3
+_SLOW = 3e-4
 
 
 class History:
@@ -148,12 +148,19 @@ class Replay:
         return self._asked is None
 
     @property
-    def slow(self) -> bool:
-        """Whether its newest answers brought little of what it has gained in all."""
+    def patience(self) -> int:
+        """1 while it gains; 2, 3, ... the longer its answers have brought little of what it gained in all."""
+        course = self._course
+        least = _SLOW * (course[0] - course[-1])
+        near = next((m for m in range(1, len(course)) if course[-1 - m] - course[-1] > least), len(course))
+        return 1 + near // (_WINDOW + self._lags) if math.isfinite(course[0]) else 1
+
+    def hopeless(self, best: float) -> bool:
+        """Whether three times what it gained of late would not bring it to another's loss."""
         course, window = self._course, _WINDOW + self._lags
-        if len(course) <= window or not math.isfinite(course[0]):
+        if self.best <= best or len(course) <= window:
             return False
-        return course[-1 - window] - course[-1] <= _SLOW * (course[0] - course[-1])
+        return course[-1] - 3.0 * (course[-1 - window] - course[-1]) > best
 
     def begun(self, history: History) -> bool:
         """Whether anything of its first question was asked; or it has none."""

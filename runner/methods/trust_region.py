@@ -93,6 +93,31 @@ class Quadratic:
         return p
 
 
+def cubic_step(step: float, rise: float, slope: float, other: float) -> float | None:
+    """Where a cubic along a line has its minimum, seen from its first end; None where it has none.
+
+    Parameters
+    ----------
+    step : float
+        From the first end to the second, not 0.
+    rise : float
+        The loss at the second end minus that at the first.
+    slope, other : float
+        Derivatives at the first and the second end.
+
+    Notes
+    -----
+    Nocedal and Wright, eq. 3.59, with the ends exchanged.
+    """
+    d1 = slope + other - 3 * rise / step
+    root = d1 * d1 - slope * other
+    if not root >= 0:
+        return None
+    d2 = float(np.sign(step)) * float(np.sqrt(root))
+    below = other - slope + 2 * d2
+    return step * (d2 - slope + d1) / below if below else None
+
+
 @dataclass
 class Radius:
     """Half the edge of the box in which the model is trusted.
