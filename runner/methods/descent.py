@@ -31,7 +31,9 @@ _MOST_STALLS = 4
 _MOST_FAILS = 14
 _SUSPICIOUS = 0.3
 _MOST_SUSPICIOUS = 4
-_SENSED = 6
+_SENSED = 12
+_HIDDEN = 0.1  # noise over the predicted decrease
+_LIKELY = 6.0  # standard deviations, about four of a difference
 _LONG = 20
 
 Steps = Generator[Ask, list[Point], None]
@@ -52,6 +54,10 @@ class Descent:
         What the model says could be reached from there; at most ``loss``.
     rough : bool
         Whether differences have taken the place of a truncated gradient.
+    noise : float
+        What its losses show beside its gradients, a standard deviation.
+    checking : bool
+        Whether what it asks for is to tell whether its gradient is right.
     differences : Differences
         Which gradients it does not trust, and whether noise has drowned them.
     """
@@ -61,8 +67,11 @@ class Descent:
     loss: float = math.inf
     promise: float = math.inf
     rough: bool = False
+    noise: float = 0.0
+    checking: bool = False
     differences: Differences = field(init=False)
     _residuals: list[tuple[float, float]] = field(default_factory=list)
+    _rise: float | None = None  # of the loss in the last step, by gradients
     _exact: bool = False  # whether the present point's gradient was reported whole
 
     def __post_init__(self) -> None:
@@ -113,14 +122,18 @@ class Descent:
             tried = yield [point.z + p for p in steps]
             new = min(tried, key=lambda p: p.loss)
             complete = self.differences.complete(new)
+            self._rise = None
             if complete and exact:  # a rejected point, too, tells of the curvature
-                secants.add(new.z - point.z, new.gradient - point.gradient)
-                doubts = doubts + 1 if self._odd(point, new) else 0
+                odd = self._odd(point, new)
+                s, y = new.z - point.z, new.gradient - point.gradient
+                secants.add(s, y)
+                doubts = doubts + 1 if odd else 0
             beside = new if complete and exact else None
             if self._judge(point, new, model, radius):
                 beside = beside and point
                 fails = 0
-                stalls = stalls + 1 if point.loss - new.loss <= _STALL * abs(point.loss) else 0
+                gained = -model.value(new.z - point.z)
+                stalls = stalls + 1 if gained <= _STALL * abs(point.loss) else 0
                 before, raw, self._exact = point, new, complete
                 point = yield from self.differences.completed(raw)
                 if not (exact and complete):
@@ -150,12 +163,25 @@ class Descent:
         return Quadratic(g, B)
 
     def _judge(self, point: Point, new: Point, model: Quadratic, radius: Radius) -> bool:
+        """Whether a step is accepted; sets the radius.
+
+        Where noise hides the decrease, it is taken from the gradients at both ends, which are not worse
+        for it: else a point that was lucky could not be left.
+        """
         s = new.z - point.z
-        length = float(np.abs(s).max())
-        eps = 2 * max(point.noise, new.noise, self._sensed_noise())
+        length, predicted = float(np.abs(s).max()), -model.value(s)
+        sigma = max(point.noise, new.noise, self.noise)
+        decrease, eps = point.loss - new.loss, 2 * sigma
         if point.rough or new.rough:
-            return radius.compare(point.loss - new.loss, length, eps)
-        return radius.judge(point.loss - new.loss, -model.value(s), length, eps)
+            return radius.compare(decrease, length, eps)
+        if self._rise is not None and sigma > _HIDDEN * predicted:
+            if abs(decrease + self._rise) <= _LIKELY * sigma:
+                decrease, eps = -self._rise, 0.0
+        return radius.judge(decrease, predicted, length, eps)
+
+    def _hides(self, predicted: float) -> bool:
+        """Whether noise is of the size of a predicted decrease."""
+        return self.noise > _HIDDEN * predicted
 
     def _odd(self, point: Point, new: Point) -> bool:
         """Whether gradients at both ends of a step do not explain its losses; keeps by how much.
@@ -163,21 +189,18 @@ class Descent:
         By the trapezoid rule f_new - f - (g + g_new)'s / 2 = O(|s|^3), or noise.
         """
         s = new.z - point.z
-        slopes = abs(float(point.gradient @ s)), abs(float(new.gradient @ s))
-        residual = abs(new.loss - point.loss - 0.5 * float((point.gradient + new.gradient) @ s))
-        if math.isfinite(residual):
+        slopes = float(point.gradient @ s), float(new.gradient @ s)
+        self._rise = 0.5 * sum(slopes)
+        residual = abs(new.loss - point.loss - self._rise)
+        if math.isfinite(residual) and not self.arm.stepped:
             self._residuals.append((float(np.abs(s).max()), residual))
-        return residual > _SUSPICIOUS * max(slopes) and not point.rough
-
-    def _sensed_noise(self) -> float:
-        """The noise that the shortest of the newest steps show, a standard deviation.
-
-        Without noise it is of third order in the step, so that it allows nothing that counts.
-        """
-        recent = sorted(self._residuals[-_SENSED:])[: _SENSED // 2]
-        if len(recent) < _SENSED // 2 or self.arm.stepped:
-            return 0.0
-        return sorted(r for _, r in recent)[len(recent) // 2] / math.sqrt(2)
+            # The noise that the shortest of the newest steps show, a standard deviation. Without
+            # noise it is of third order in the step, so that it allows nothing that counts.
+            recent = sorted(self._residuals[-_SENSED:])
+            short = sorted(r for _, r in recent[: len(recent) // 2])
+            if len(recent) >= _SENSED // 2:
+                self.noise = short[len(short) // 2] / math.sqrt(2)
+        return residual > _SUSPICIOUS * max(abs(slope) for slope in slopes) and not point.rough
 
     def _promise(self, point: Point, model: Quadratic) -> None:
         if self.rules.promising:
@@ -207,7 +230,10 @@ class Descent:
         """Compare the gradient with differences, once in a descent; whether it was found wrong."""
         if self.differences.checked or not self._exact or point.rough:
             return False
-        return (yield from self.differences.check(point))
+        self.checking = True
+        wrong = yield from self.differences.check(point, self.noise)
+        self.checking = False
+        return wrong
 
     def _polish(self, point: Point) -> Generator[Ask, list[Point], Point | None]:
         """A better point one level away, or None."""

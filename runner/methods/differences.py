@@ -181,14 +181,22 @@ class Differences:
         """Measure the noise, once; whether there is more than the differences stand."""
         if self._noise is not None or point.noise > 0 or self._arm.stepped:
             return False
-        u = self._direction(point.z, 0) * self.h / _LINE
-        points = yield [point.z + k * u for k in range(1, _LINE + 1)]
-        self._noise = noise_of([point.loss, *(p.loss for p in points)])
+        self._noise = yield from self._measured(point, self._direction(point.z, 0) * self.h / _LINE)
         noise = math.sqrt(2.0 * self._arm.d) * self._noise / self.h
         return noise > _WRONG * float(np.linalg.norm(point.gradient))
 
-    def check(self, point: Point) -> Generator[Ask, list[Point], bool]:
+    def _measured(self, point: Point, u: Vector) -> Generator[Ask, list[Point], float]:
+        points = yield [point.z + k * u for k in range(1, _LINE + 1)]
+        return noise_of([point.loss, *(p.loss for p in points)])
+
+    def check(self, point: Point, sensed: float = 0.0) -> Generator[Ask, list[Point], bool]:
         """Compare the gradient along two directions, and where both disagree by coordinates.
+
+        Parameters
+        ----------
+        point : Point
+        sensed : float, default 0
+            By how much losses were off what gradients make expect: noise, if they are right.
 
         Returns
         -------
@@ -199,6 +207,12 @@ class Differences:
         free = np.ones(self._arm.d, dtype=bool)
         free[list(self._arm.stepped)] = False
         self.checked = not free.any() or self._tries >= _MOST_CHECKS
+        if free.any() and point.noise == 0 and sensed > _WRONG * _CHECK * float(np.linalg.norm(point.gradient)):
+            # Losses that do not fit the gradients: is it noise, or are the gradients wrong?
+            line = self._direction(point.z, 0) * free * _CHECK
+            if (yield from self._measured(point, line)) > _WRONG * sensed:
+                self.checked = True
+                return False
         for turn in range(_CHECKS if free.any() else 0):
             u = self._direction(point.z, turn) * free
             one, two = yield [point.z + _CHECK * u, point.z + 2 * _CHECK * u]

@@ -23,7 +23,7 @@ MOST_ARMS = 32
 _CHANGED = 1.5  # parameters, on average, beside one
 _APART = 0.015
 _END = 0.02
-_RELEASED = 3
+_RELEASED = (2, 4, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Elsewhere:
         at_end = np.flatnonzero((best < _END) | (best > 1.0 - _END))
         row = best.copy()
         if len(at_end) and len(front.descents) % 2:
-            row[self.rng.permutation(at_end)[:_RELEASED]] = 0.5
+            row[self.rng.permutation(at_end)[: self.rng.choice(_RELEASED)]] = 0.5
         else:
             drawn = self.rng.random(len(row)) < _CHANGED / len(row)
             drawn[self.rng.integers(len(row))] = True

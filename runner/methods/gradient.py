@@ -183,11 +183,11 @@ class Gradient(Method):
             return None
         if (start := front.better) is not None and (config := start.advance(history)) is not None:
             return config
-        best = min((replay.best for replay in front.descents), default=math.inf)
+        leader = min(front.descents, key=_met, default=None)
         going = sorted((replay for replay in front.descents if not replay.ended), key=_stands)
-        lively = [replay for replay in going if not replay.hopeless(best)]
+        lively = [replay for replay in going if leader and (replay.descent.checking or not replay.hopeless(leader))]
         for replay in lively:
-            if number % replay.patience == 0 and (config := replay.advance(history)) is not None:
+            if (replay.descent.checking or number % replay.patience == 0) and (config := replay.advance(history)) is not None:
                 return config
         live = sum(replay.patience == 1 for replay in lively)
         most = math.inf if front.guided else max(1, self._parallel // (front.arm.d + 1))
@@ -234,6 +234,10 @@ def _stalled(fronts: Sequence[Front], history: History) -> bool:
 
 def _loss(trial: Trial) -> float:
     return trial.loss if trial.valid and trial.loss is not None else math.inf
+
+
+def _met(replay: Replay) -> float:
+    return replay.best
 
 
 def _stands(replay: Replay) -> float:

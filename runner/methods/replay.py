@@ -28,6 +28,8 @@ from runner.trial import Config, Pending, Trial
 
 _MOST_RUNS = 16
 _WINDOW = 10
+_FEW = 5
+_BESIDE = 0.05
 _SLOW = 3e-4
 
 
@@ -153,12 +155,18 @@ class Replay:
         course = self._course
         least = _SLOW * (course[0] - course[-1])
         near = next((m for m in range(1, len(course)) if course[-1 - m] - course[-1] > least), len(course))
-        return 1 + near // (_WINDOW + self._lags) if math.isfinite(course[0]) else 1
+        patience = 1 + near // (_WINDOW + self._lags) if math.isfinite(course[0]) else 1
+        # Noise hides what is gained, and the best of many good trials is better than of few.
+        return min(patience, 2) if self.descent.noise > least else patience
 
-    def hopeless(self, best: float) -> bool:
-        """Whether three times what it gained of late would not bring it to another's loss."""
-        course, window = self._course, _WINDOW + self._lags
-        if self.best <= best or len(course) <= window:
+    def hopeless(self, leader: Replay) -> bool:
+        """Whether it comes to where a better one is, or would not in three times as long as of late."""
+        course, window, best = self._course, _WINDOW + self._lags, leader.best
+        if self.best <= best:
+            return False
+        if len(course) > _FEW and float(np.abs(self.end - leader.end).max()) < _BESIDE:
+            return True
+        if len(course) <= window:
             return False
         return course[-1] - 3.0 * (course[-1 - window] - course[-1]) > best
 
