@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from functools import cache
 
 import numpy as np
 
@@ -100,7 +99,7 @@ def _run(sampler, problem, course, seed, budget, parallel):
             make_method(sampler), problem.space, course, budget, parallel, seed_for("races", seed, bits=128)
         )
     elif sampler == "default":
-        course(problem.default)
+        course(problem.default or problem.space.decode(np.full(problem.space.d, 0.5)))
     else:
         try:
             _scipy(sampler, problem.space, course, seed, budget)
@@ -131,9 +130,3 @@ def _scipy(sampler, space, course, seed, budget):
     while True:
         minimize(both, start, method=sampler, jac=sampler == "L-BFGS-B" or None, bounds=[(0.0, 1.0)] * arm.d)
         start = rng.random(arm.d)
-
-
-@cache
-def dimensions(name):
-    """How many parameters a problem has."""
-    return load_problem(name).space.d

@@ -172,16 +172,12 @@ class Descent:
         length, predicted = float(np.abs(s).max()), -model.value(s)
         sigma = max(point.noise, new.noise, self.noise)
         decrease, eps = point.loss - new.loss, 2 * sigma
-        if point.rough or new.rough:
+        if (point.rough or new.rough) and not self.rough:
             return radius.compare(decrease, length, eps)
-        if self._rise is not None and sigma > _HIDDEN * predicted:
-            if abs(decrease + self._rise) <= _LIKELY * sigma:
-                decrease, eps = -self._rise, 0.0
+        hidden = self._rise is not None and sigma > _HIDDEN * predicted
+        if hidden and abs(decrease + (self._rise or 0.0)) <= _LIKELY * sigma:
+            decrease, eps = -(self._rise or 0.0), 0.0
         return radius.judge(decrease, predicted, length, eps)
-
-    def _hides(self, predicted: float) -> bool:
-        """Whether noise is of the size of a predicted decrease."""
-        return self.noise > _HIDDEN * predicted
 
     def _odd(self, point: Point, new: Point) -> bool:
         """Whether gradients at both ends of a step do not explain its losses; keeps by how much.

@@ -152,7 +152,9 @@ class Differences:
             self.h *= _WIDER
         found = gradient[missing]
         noise = math.sqrt(2.0 * len(missing)) * sigma / self.h
-        self.drowned = sigma > 0 and len(missing) == self._arm.d and float(np.linalg.norm(found)) < noise * _DROWNED / 2
+        self.drowned = (
+            sigma > 0 and len(missing) == self._arm.d and float(np.linalg.norm(found)) < noise * _DROWNED / 2
+        )
         return replace(point, gradient=gradient)
 
     def _differenced(
@@ -207,7 +209,11 @@ class Differences:
         free = np.ones(self._arm.d, dtype=bool)
         free[list(self._arm.stepped)] = False
         self.checked = not free.any() or self._tries >= _MOST_CHECKS
-        if free.any() and point.noise == 0 and sensed > _WRONG * _CHECK * float(np.linalg.norm(point.gradient)):
+        if (
+            free.any()
+            and point.noise == 0
+            and sensed > _WRONG * _CHECK * float(np.linalg.norm(point.gradient))
+        ):
             # Losses that do not fit the gradients: is it noise, or are the gradients wrong?
             line = self._direction(point.z, 0) * free * _CHECK
             if (yield from self._measured(point, line)) > _WRONG * sensed:

@@ -118,7 +118,9 @@ class Gradient(Method):
         with np.errstate(all="ignore"):
             fronts = self._concluded(space, History(space, completed, []))
         wrong = {name for front in fronts for name in front.wrong}
-        said = [f"{sum(bool(t.gradient) for t in valid):,} of {len(valid):,} valid trials reported a gradient."]
+        said = [
+            f"{sum(bool(t.gradient) for t in valid):,} of {len(valid):,} valid trials reported a gradient."
+        ]
         if not any(trial.gradient for trial in valid):
             said = ["No trial reported a gradient; finite differences took its place."]
         if wrong:
@@ -185,9 +187,13 @@ class Gradient(Method):
             return config
         leader = min(front.descents, key=_met, default=None)
         going = sorted((replay for replay in front.descents if not replay.ended), key=_stands)
-        lively = [replay for replay in going if leader and (replay.descent.checking or not replay.hopeless(leader))]
+        lively = [
+            replay for replay in going if leader and (replay.descent.checking or not replay.hopeless(leader))
+        ]
         for replay in lively:
-            if (replay.descent.checking or number % replay.patience == 0) and (config := replay.advance(history)) is not None:
+            if (replay.descent.checking or number % replay.patience == 0) and (
+                config := replay.advance(history)
+            ) is not None:
                 return config
         live = sum(replay.patience == 1 for replay in lively)
         most = math.inf if front.guided else max(1, self._parallel // (front.arm.d + 1))

@@ -172,7 +172,9 @@ class Replay:
 
     def begun(self, history: History) -> bool:
         """Whether anything of its first question was asked; or it has none."""
-        return len(self._used) > 1 or self._asked is None or any(history.takes(key) for *_, key in self._asked)
+        return (
+            len(self._used) > 1 or self._asked is None or any(history.takes(key) for *_, key in self._asked)
+        )
 
     def agrees(self, history: History) -> bool:
         """Whether every answer that was used is still the history's answer."""

@@ -88,9 +88,7 @@ class Secants:
         return math.log(float(np.linalg.norm(missed)) / size + 1e-12)
 
 
-def bfgs(
-    pairs: Sequence[Pair], d: int, curvature: float, diagonal: bool = False
-) -> NDArray[np.float64]:
+def bfgs(pairs: Sequence[Pair], d: int, curvature: float, diagonal: bool = False) -> NDArray[np.float64]:
     """The BFGS matrix of some curvature pairs, oldest first.
 
     Parameters

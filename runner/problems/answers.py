@@ -133,7 +133,9 @@ def _slopes(problem: Problem, key: str, gradient: object) -> dict[str, float] | 
         return None
     told = key.replace("_log", " by logarithm")
     if not isinstance(gradient, Mapping):
-        raise ProblemError(f"the {told} is {_short(gradient)}; a mapping of parameters to numbers was expected.")
+        raise ProblemError(
+            f"the {told} is {_short(gradient)}; a mapping of parameters to numbers was expected."
+        )
     slopes: dict[str, float] = {}
     for name, value in gradient.items():
         if name not in problem.space.names:
