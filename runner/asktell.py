@@ -19,7 +19,7 @@ import bisect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from runner.methods.base import Method
 from runner.minds import think
@@ -28,6 +28,9 @@ from runner.thinking import Question, Reply
 from runner.trial import DONE, WAIT, Answer, Pending, Trial
 
 Order = Literal["trial", "async"]
+
+NOTHING_MORE: Final = "the method has nothing more to propose"
+"""The end of a run whose method is through with its space."""
 
 _ROUNDING = 1e-9  # of sums of shares
 _MOST_SLOTS = 1_000_000
@@ -207,7 +210,7 @@ class Run:
             return DONE
         self._thinking += reply.seconds
         if reply.answer is DONE:
-            self.end_reason = "the method has nothing more to propose"
+            self.end_reason = NOTHING_MORE
             return DONE
         if reply.answer is WAIT or reply.answer is None:
             if not self._unknown:

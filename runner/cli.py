@@ -10,22 +10,28 @@ loads Ray.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from runner.compare_command import register as register_compare
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.parts_command import register as register_merge
+from runner.remote_commands import check_file
+from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
+    from runner.serve import Server
     from runner.study import Study
 
 app = typer.Typer(
@@ -52,6 +58,7 @@ class Format(StrEnum):
     parquet = "parquet"
     csv = "csv"
     json = "json"
+    tex = "tex"
 
 
 def main() -> None:
@@ -109,32 +116,95 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
-    from runner.tables import print_leaderboard
+    from runner.parts import part_of
     from runner.terminal import progress
 
-    wanted = _load(study, methods, seeds, trials)
+    wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
-    print_leaderboard(_console(), results)
+    with _served(folder, port) if serve or port else contextlib.nullcontext():
+        results = run_study(
+            wanted, folder, workers=workers, address=address, storage=storage, monitor=display
+        )
+    _print_results(results)
     results.export()
     _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
 
 
-@app.command()
-def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials: Trials = None) -> None:
-    """Validate a study, load its data, count its trials and estimate its time."""
-    from runner.estimate import estimate
-    from runner.tables import print_estimate
+def _served(folder: Path, port: int) -> Server:
+    """The report of a study that is about to run, at an address that is printed."""
+    from runner.serve import Server
 
-    wanted = _load(study, methods, seeds, trials)
-    wanted.check()
-    print_estimate(_console(), wanted, estimate(wanted))
+    server = Server(folder, port)
+    _console().print(f"report: {server.url}", highlight=False, markup=False, soft_wrap=True)
+    return server
+
+
+@app.command()
+def report(
+    folder: Folder,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+) -> None:
+    """Write the page report.html, its figures and its tables, also while the study runs."""
+    from runner.report import write_report
+
+    path = write_report(_results(folder), to)
+    _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def check(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
+    ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare reported gradients with differences.")
+    ] = False,
+) -> None:
+    """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
+    if study is None and cluster is None:
+        raise StudyError(
+            "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
+        )
+    wanted = None if study is None else _load(study, methods, seeds, trials)
+    if cluster is not None and not check_file(cluster, wanted, _console(), err_console):
+        raise typer.Exit(StudyError.exit_code)
+    if wanted is not None:
+        from runner.estimate import estimate
+        from runner.tables import print_estimate
+
+        wanted.check()
+        print_estimate(_console(), wanted, estimate(wanted))
+    if wanted is not None and gradients:
+        from runner.gradient_check import Agreement, check_gradients
+        from runner.tables import print_gradients
+
+        found = check_gradients(wanted)
+        print_gradients(_console(), found)
+        if any(one.agreement is Agreement.WRONG for one in found):
+            raise typer.Exit(StudyError.exit_code)
 
 
 @app.command()
@@ -142,10 +212,8 @@ def show(
     folder: Folder,
     trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
 ) -> None:
-    """The leaderboard of a study, also while it runs."""
-    from runner.tables import print_leaderboard
-
-    print_leaderboard(_console(), _results(folder), trials)
+    """The verdict and the leaderboards of a study, also while it runs."""
+    _print_results(_results(folder), trials)
 
 
 @app.command()
@@ -168,8 +236,14 @@ def export(
     format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
 ) -> None:
-    """Write the tables of trials and runs as files."""
-    for path in _results(folder).export(to, format.value):
+    """Write the tables of trials and runs and the leaderboard as files; 'tex' is the leaderboard only."""
+    from runner.standing import export_leaderboard
+    from runner.stats import Comparison
+
+    results = _results(folder)
+    paths = [] if format is Format.tex else results.export(to, cast("Any", format.value))
+    comparison = Comparison.of(results)
+    for path in [*paths, *export_leaderboard(comparison, to or results.folder, format.value)]:
         _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -244,6 +318,17 @@ def _results(folder: Path) -> Results:
     return results
 
 
+def _print_results(results: Results, trials: int | None = None) -> None:
+    """A leaderboard per problem, and the verdict over all of them."""
+    from runner.standing import print_verdict
+    from runner.stats import Comparison
+    from runner.tables import print_leaderboard
+
+    print_leaderboard(_console(), results, trials)
+    if len(results.methods) > 1:
+        print_verdict(_console(), Comparison.of(results), trials)
+
+
 def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
     from runner.study import Study
 
@@ -252,6 +337,11 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+register_remote(app, _load, _console, err_console)
+register_compare(app, _console, err_console)
+register_merge(app, _console, err_console)
 
 
 if __name__ == "__main__":

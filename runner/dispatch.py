@@ -13,17 +13,18 @@ lane, while the driver serves the other runs.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol
 
 from runner.asktell import Run
 from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
-from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.methods.base import Method
 from runner.monitor import Guarded, Monitor
+from runner.needs import Needs
 from runner.outbox import Outbox
 from runner.pace import MOST_JOBS, Pace
 from runner.problems.evaluation import cut
@@ -42,9 +43,29 @@ SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
 
-_DIED = "the worker process died."
+_KEY_LETTERS = 24
 
-Cause = Literal["crash", "timeout"]
+_DIED = "the worker process died."
+_NODE_LOST = "its node was lost."
+_MOST_NODES = 10  # after so many the trial itself may be what ends them
+
+Cause = Literal["crash", "timeout", "node"]
+
+
+class Keeps(Protocol):
+    """What a dispatcher asks of a journal."""
+
+    def history(self, run_id: str) -> list[Trial]:
+        """The trials of a run that have ended."""
+
+    def record(self, ended: Sequence[tuple[str, Trial]]) -> None:
+        """Make trials durable."""
+
+    def announce(self, run_id: str, sentence: str) -> None:
+        """Keep what a method says before its run."""
+
+    def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
+        """Keep that a run has ended."""
 
 
 class Dispatcher:
@@ -53,7 +74,8 @@ class Dispatcher:
     Parameters
     ----------
     study : Study
-    journal : Journal
+    journal : Keeps
+        A `runner.journal.Journal`, as a rule.
         Open for writing; trials that it holds are not evaluated again.
     monitor : Monitor, optional
     stopper_for : callable, optional
@@ -72,7 +94,7 @@ class Dispatcher:
     def __init__(
         self,
         study: Study,
-        journal: Journal,
+        journal: Keeps,
         monitor: Monitor | None = None,
         stopper_for: StopperFor | None = None,
     ) -> None:
@@ -86,9 +108,10 @@ class Dispatcher:
         self._journal = journal
         self._monitor = Guarded(monitor or Monitor())
         self.stopper_for = stopper_for
-        self._set = RunSet(self.runs, self._is_dear, study.trial.thinking)
+        self._set = self._choose(range(len(self.runs)))
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
+        self._party = study.needs[0]
         self._flying = 0  # jobs and thoughts that are with lanes
         positions = {id(problem): i for i, problem in enumerate(study.problems)}
         self._problem = [positions[id(spec.problem)] for spec in self.specs]
@@ -136,6 +159,36 @@ class Dispatcher:
         if isinstance(answer, Bundle):
             self._held = answer
         return answer is not DONE
+
+    @property
+    def width(self) -> int:
+        """How many trials and questions could be with lanes at once, as things stand."""
+        return self._set.slots + len(self._outbox) + self._flying
+
+    def next_needs(self) -> Needs | None:
+        """Turn to the problems whose trials need the same; what they need, or None where all is done.
+
+        To be called when nothing is on its way. From here on `ask` knows of no other runs: lanes
+        that hold something else would have to go before these could come.
+        """
+        if self._held is not None:  # it was asked before, and `ask` not yet
+            return self._party
+        needs = self.study.needs
+        parties = list(dict.fromkeys(needs))
+        for party in parties:
+            if len(parties) > 1:
+                self._set = self._choose(
+                    i
+                    for i, problem in enumerate(self._problem)
+                    if needs[problem] == party and not self.runs[i].finished
+                )
+            if self.anything_left():
+                self._party = party
+                return party
+        return None
+
+    def _choose(self, runs: Iterable[int]) -> RunSet:
+        return RunSet(self.runs, self._is_dear, self.study.trial.thinking, runs)
 
     # -- the three calls of an engine -----------------------------------------------------------
 
@@ -188,9 +241,13 @@ class Dispatcher:
 
         What had ended keeps its outcome. The rest goes again, each alone, so that only who did it is
         blamed; but what has outlasted its time limit is known. A job that was alone has timed out,
-        or crashed once more.
+        or crashed once more. Nobody is blamed for the loss of a whole node.
         """
         self._flying -= len(bundle)
+        if cause == "node" and not self._too_many_nodes(bundle):
+            self._outbox.thoughts.extendleft(bundle.thoughts)
+            self._outbox.put_first([_again(job, _NODE_LOST) for job in bundle.jobs])
+            return
         if bundle.thoughts:
             self._lose_thoughts(bundle.thoughts, cause)
             return
@@ -213,6 +270,9 @@ class Dispatcher:
             self._outbox.alone.extend(jobs[begun:])
         self._close_finished()
 
+    def _too_many_nodes(self, bundle: Bundle) -> bool:
+        return any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in bundle.jobs)
+
     # -- what engines need beside them ----------------------------------------------------------
 
     def message(self, bundle: Bundle) -> str:
@@ -225,7 +285,9 @@ class Dispatcher:
         """What a lane needs to know of a job."""
         spec, run = self.specs[job.run], self.runs[job.run]
         known = run.known_steps(job.pending.known) if run.staged else None
-        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known)
+        name = f"{spec.id}/{job.pending.number}".encode()
+        key = hashlib.sha256(name).hexdigest()[:_KEY_LETTERS] if spec.problem.checkpoints else ""
+        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known, key)
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -245,7 +307,7 @@ class Dispatcher:
         bundles shrink towards the end of the study.
         """
         waiting = len(self._outbox)
-        at_a_time = self._set.slots + waiting + self._flying
+        at_a_time = self.width
         at_all = self._set.remaining(at_a_time) + waiting
         most = max(1, min(at_a_time, at_all) // (2 * self.lanes))
         return self._outbox.fill(self._propose, lambda: bool(self._hits), most)
@@ -296,9 +358,10 @@ class Dispatcher:
             expected is not None
             and expected < SHORT_SECONDS
             and self.study.trial.timeout is None
-            and self.study.trial.memory_gb is None
+            and self.study.needs[self._problem[run]].memory_gb is None
             and bool(problem.space.continuous)
             and not problem.recalls_all
+            and not problem.checkpoints
             and not self.runs[run].staged
         )
 
@@ -363,7 +426,7 @@ class Dispatcher:
         memory = rescued is not None and rescued.cause == "memory"
         # More memory is not to be had the second time; but the lane may have been full before.
         retries = min(self.study.trial.retries, 1) if memory else self.study.trial.retries
-        if cause == "crash" and crashes <= retries:
+        if cause != "timeout" and crashes <= retries:
             told = rescued.detail if rescued is not None and rescued.detail else _DIED
             self._outbox.alone.append(dataclasses.replace(_again(job, told), crashes=crashes))
             return
@@ -421,6 +484,8 @@ class Dispatcher:
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
+    if spec.problem.has_test:  # what was scored after an earlier session is not for methods to see
+        history = [_untested(trial) for trial in history]
     return Run(
         spec.problem.space,
         spec.method,
@@ -431,6 +496,10 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
         history,
         staged=study.staged(spec.problem),
     )
+
+
+def _untested(trial: Trial) -> Trial:
+    return dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
 
 
 def _minds(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:

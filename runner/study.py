@@ -17,7 +17,9 @@ import yaml
 
 from runner.asktell import Budget, Order
 from runner.errors import FivefoldError, StudyError, nearest
+from runner.files import DataFile, find_files, placed
 from runner.methods import METHODS, Method, make_method
+from runner.needs import Needs
 from runner.problems import load_problem
 from runner.problems.base import Problem
 from runner.seeds import seed_for
@@ -92,6 +94,8 @@ class Study:
         What stops hopeless trials early.
     cache : bool
         Whether the runs of a block share their evaluations.
+    files : tuple of DataFile
+        What its objectives open by `runner.files.data_file`.
     source : dict
         The study as a mapping that could stand in a study file, where it came from one.
     where : str
@@ -110,6 +114,7 @@ class Study:
     report: ReportFile = dataclasses.field(default_factory=ReportFile)
     scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
     cache: bool = True
+    files: tuple[DataFile, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     where: str = dataclasses.field(default="study", compare=False)
 
@@ -146,6 +151,8 @@ class Study:
 
     @classmethod
     def _from(cls, file: StudyFile, folder: Path, where: str) -> Study:
+        with _place(where):
+            files = find_files(file.files, folder)
         problems: list[Problem] = []
         for i, given in enumerate(file.problems):
             with _place(f"{where}: problems[{i}]"):
@@ -190,10 +197,12 @@ class Study:
             report=file.report,
             scheduler=file.scheduler,
             cache=file.cache,
+            files=files,
             source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
             where=where,
         )
         with _place(where):
+            _check_trial(study)
             _ = study.runs  # prepares every method for every space: refuses what cannot be searched
             _check_scheduler(study)
         return study
@@ -232,6 +241,11 @@ class Study:
             for key, spec in one_each.items()
         }
 
+    @cached_property
+    def needs(self) -> tuple[Needs, ...]:
+        """What a trial of each problem needs."""
+        return tuple(self.trial.needs(problem.name) for problem in self.problems)
+
     def staged(self, problem: Problem) -> bool:
         """Whether the scheduler may stop trials of a problem early."""
         return self.scheduler.name != "none" and problem.steps > 1
@@ -239,7 +253,7 @@ class Study:
     def check(self) -> None:
         """Load data and try what each problem can try; raises ProblemError."""
         for i, problem in enumerate(self.problems):
-            with _place(f"{self.where}: problems[{i}]"):
+            with _place(f"{self.where}: problems[{i}]"), placed(self.files):
                 problem.check()
 
     def changed(
@@ -294,6 +308,16 @@ class Study:
         labels = [label for label, _ in self.methods]
         keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
         return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def _check_trial(study: Study) -> None:
+    """Raise StudyError where the trial's keys name a problem that the study has not."""
+    known = [problem.name for problem in study.problems]
+    for name in study.trial.problems:
+        if name not in known:
+            raise StudyError(
+                f"the study has no problem '{name}'.", where="trial.problems", hint=nearest(name, known)
+            )
 
 
 def _check_scheduler(study: Study) -> None:

@@ -18,7 +18,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
     {"errors"},
-    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden"},
+    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs", "files", "sources"},
     {"domains", "leaving"},
     {"tree", "branches"},
     {"space"},
@@ -26,11 +26,12 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
+    {"clusterfile"},
     {"minds", "guard"},
     {"asktell"},
     {"runset", "study"},
-    {"journal", "monitor"},
-    {"dispatch"},
+    {"journal", "monitor", "parts"},
+    {"dispatch", "afterwards"},
     {"inprocess"},
     {"search"},
     {"cluster"},
@@ -39,19 +40,31 @@ FLOORS = [
     {"stats"},
     {"figures"},
     {"report"},
+    {"objectives"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal"},
-    {"tables"},
+    {"estimator", "testing", "estimate", "gradient_check", "terminal", "remote", "serve"},
+    {"tables", "remote_commands", "parts_command"},
+    {"standing"},
+    {"compare_command"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "__init__"}
+LAZY = {
+    "launch",
+    "cli",
+    "remote_commands",
+    "estimator",
+    "objectives",
+    "__init__",
+    "parts_command",
+    "compare_command",
+}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 

@@ -66,7 +66,7 @@ class ProblemContract:
         """Two evaluations of a config are equal, unless the problem declares noise."""
         if self.problem.noisy:
             pytest.skip("it declares noise")
-        for config in self._configs(3):
+        for config in self._configs(min(self.samples, 3)):
             first, second = self._evaluate(config), self._evaluate(config)
             assert (first.loss, first.test, first.gradient, first.folds, first.steps) == (
                 second.loss,
@@ -141,8 +141,10 @@ class ProblemContract:
             for way in ways if columns else []:
                 low, high = self._ends(config, way)
                 rise = (self._evaluate(high).loss or 0.0) - (self._evaluate(low).loss or 0.0)
-                names = [self.problem.space.names[column] for column in way]
-                told = sum(gradient[name] * (float(high[name]) - float(low[name])) for name in names)  # type: ignore[arg-type]
+                names = [self.problem.space.dimensions[column][0] for column in way]
+                told = 0.0
+                for name in names:
+                    told += gradient[name] * (float(high[name]) - float(low[name]))  # type: ignore[arg-type]
                 scale = max(2 * self.step, abs(rise))  # a slope of 1 per range, or what it is
                 assert told == pytest.approx(rise, abs=10 * self.tolerance * scale), names
                 compared += 1

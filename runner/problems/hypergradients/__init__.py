@@ -6,9 +6,12 @@ derivative of the judgement in all hyper-parameters at once.
 """
 
 from runner.problems.hypergradients import (  # noqa: F401  (they register themselves)
+    data_weights,
+    elastic_net,
     kernel_ridge,
     marginal_likelihood,
     multinomial,
     penalties,
     quadratic,
+    unrolled,
 )

@@ -43,7 +43,7 @@ class KernelRidge(Bilevel):
         features = len(read("diabetes").feature_names)
         scales = numbered("gamma_", features) if ard else ["gamma"]
         space = {scale: Float(1e-4, 1e1, log=True) for scale in scales}
-        default = dict.fromkeys(scales, 1.0 / features) | {"penalty": 1.0}
+        default: Config = {**dict.fromkeys(scales, 1.0 / features), "penalty": 1.0}
         super().__init__(name, Space(space | {"penalty": Float(1e-4, 1e2, log=True)}), default, "diabetes")
         self._scales = scales
 

@@ -61,7 +61,7 @@ LOGISTIC = Loss(
 SQUARED_HINGE = Loss(
     lambda m, t: _gap(m, t) ** 2,
     lambda m, t: -2.0 * (2.0 * t - 1.0) * _gap(m, t),
-    lambda m, t: 2.0 * (_gap(m, t) > 0.0),
+    lambda m, t: 2.0 * (_gap(m, t) > 0.0).astype(np.float64),
 )
 SQUARED = Loss(
     lambda m, t: 0.5 * (m - t) ** 2,

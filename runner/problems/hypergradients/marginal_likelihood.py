@@ -59,7 +59,7 @@ class MarginalLikelihood(Problem):
         space = {scale: Float(1e-1, 1e2, log=True) for scale in self._scales}
         deviations = {"signal": Float(1e-1, 1e1, log=True), "noise": Float(5e-2, 5.0, log=True)}
         self.space = Space({**space, **deviations})
-        self.default = dict.fromkeys(self._scales, 3.0) | {"signal": 1.0, "noise": 0.5}
+        self.default = {**dict.fromkeys(self._scales, 3.0), "signal": 1.0, "noise": 0.5}
 
     def evaluate(self, config: Config, seed: int) -> dict[str, object]:
         """See `Problem.evaluate`: loss, gradient, test and inner_work, which is 1."""

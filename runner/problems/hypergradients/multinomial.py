@@ -4,7 +4,8 @@ The inner problem and its symbols are those of `runner.problems.hypergradients.s
 outer loss is the mean log-loss of the validation rows. With q the solution of H q = its slope
 in W, restricted to the support, a penalty b of a group of weights has df/db = - sum over the
 group of W q  (eq. 1). For h = log-losses + (r |W| + (1 - r) W^2 / 2) / C, the elastic net,
-df/dC = sum of (r s + (1 - r) W) q / C^2  (eq. 2) and df/dr = - sum of (s - W) q / C  (eq. 3).
+df/dC = sum of (r s + (1 - r) W) q / C^2  (eq. 2) and df/dr = - sum of (s - W) q / C  (eq. 3), where s
+is the sign of W.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
 
 from runner.errors import ProblemError
 from runner.problems.base import Problem, register
 from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
 from runner.problems.hypergradients.implicit import Schedule, implicit_hypergradient
+from runner.problems.hypergradients.orthant import TOLERANCE, minimise
 from runner.problems.hypergradients.parts import COARSE_DIGITS, Part, read
-from runner.problems.hypergradients.softmax import TOLERANCE, Softmax, curvature, fit_softmax
+from runner.problems.hypergradients.softmax import Softmax, log_losses
 from runner.space import Choice, Float, Space
 from runner.trial import Config
 
@@ -77,30 +78,36 @@ class MultinomialPenalty(Bilevel):
         space = Space({key: Float(1e-4, 1e3, log=True) for key in names})
         super().__init__(name, space, dict.fromkeys(names, 1.0), data, folds, each)
         self._schedule, self.noisy = schedule, schedule is not None
-        self._last: dict[int, tuple[int, Array, Array]] = {}  # of each part: fits, W, q
+        self._last: dict[Part, tuple[int, Array, Array]] = {}  # fits, w, q
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was fitted: another process has its own."""
+        return {**self.__dict__, "_last": {}}
 
     def judged(self, part: Part, config: Config) -> Judged:
         """See `Bilevel.judged`."""
         penalties = np.array([number(config, name) for name in self.space.names])
         X, T = with_ones(part.X), one_hot(part.y)
         B = np.vstack([penalties[self._groups], np.full(T.shape[1], _LEAST_RIDGE)])
-        fits, W, q = self._last.get(id(part), (0, None, None))
+        smooth = Softmax(X, T, B)
+        fits, w, q = self._last.get(part, (0, None, None))
         tolerance = TOLERANCE if self._schedule is None else self._schedule.tolerance(fits)
-        fit = fit_softmax(X, T, np.zeros_like(B), B, W, tolerance)
-        loss, slope = log_loss(part, fit.W)
-        product, diagonal = curvature(X, fit.P, B, fit.support)
+        fit = minimise(smooth, np.zeros(B.size), w, tolerance)
+        loss, slope = log_loss(part, fit.w)
+        H, diagonal = smooth.curvature(fit.w, fit.support)
+        groups = self._groups.ravel()
         found = implicit_hypergradient(
-            product,
-            slope.ravel(),
-            lambda q: np.bincount(
-                self._groups.ravel(), (fit.W[:-1] * q.reshape(B.shape)[:-1]).ravel(), len(penalties)
+            H,
+            slope,
+            lambda q: np.bincount(groups, (fit.w * q)[: groups.size], len(penalties)).astype(
+                np.float64
             ),  # eq. 1
             tolerance=tolerance,
             start=q,
             diagonal=diagonal,
         )
         if self._schedule is not None:
-            self._last[id(part)] = fits + 1, fit.W, found.q
+            self._last[part] = fits + 1, fit.w, found.q
         gradient = dict(zip(self.space.names, found.gradient.tolist(), strict=True))
         return Judged(loss, lambda: gradient, fit.work + found.products)
 
@@ -122,8 +129,8 @@ class PenaltyChoice(Bilevel):
     """
 
     def __init__(self, name: str, data: str = COARSE_DIGITS, folds: int = 3) -> None:
-        options = {"l1": {}, "l2": {}, "elasticnet": {"l1_ratio": Float(0.0, 1.0)}}
-        space = Space({"penalty": Choice(options), "C": Float(1e-3, 1e2, log=True)})
+        options = Choice({"l1": {}, "l2": {}, "elasticnet": {"l1_ratio": Float(0.0, 1.0)}})
+        space = Space({"penalty": options, "C": Float(1e-3, 1e1, log=True)})
         super().__init__(name, space, {"penalty": "l2", "C": 1.0}, data, folds, each="digits" not in data)
 
     def judged(self, part: Part, config: Config) -> Judged:
@@ -131,31 +138,21 @@ class PenaltyChoice(Bilevel):
         kind, C = config["penalty"], number(config, "C")
         r = number(config, "l1_ratio") if kind == "elasticnet" else float(kind == "l1")
         X, T = with_ones(part.X), one_hot(part.y)
-        free = np.zeros((1, T.shape[1]))
-        shape = (X.shape[1] - 1, T.shape[1])
-        A = np.vstack([np.full(shape, r / C), free])
-        B = np.vstack([np.full(shape, (1 - r) / C), free]) + _LEAST_RIDGE
-        fit = fit_softmax(X, T, A, B)
-        loss, slope = log_loss(part, fit.W)
+        p, c = part.X.shape[1], T.shape[1]
+        a = np.repeat([r / C, 0.0], [p * c, c])
+        smooth = Softmax(X, T, np.repeat([(1 - r) / C, 0.0], [p, 1])[:, None] + np.full(c, _LEAST_RIDGE))
+        fit = minimise(smooth, a)
+        loss, slope = log_loss(part, fit.w)
 
         def gradient() -> dict[str, float]:
-            found = _through_fit(X, B, fit, slope)
-            W, q, s = fit.W[:-1], found[:-1], np.sign(fit.W[:-1])
-            slopes = {"C": float(((r * s + (1 - r) * W) * q).sum() / C**2)}  # eq. 2
-            if kind == "elasticnet":
-                slopes["l1_ratio"] = float(-((s - W) * q).sum() / C)  # eq. 3
-            return slopes
+            H, diagonal = smooth.curvature(fit.w, fit.support)
+            w, s = fit.w[fit.support], np.sign(fit.w[fit.support])
+            counts = np.flatnonzero(fit.support) < p * c  # not the intercepts
+            cross = np.array([-(r * s + (1 - r) * w) / C**2, (s - w) / C]) * counts  # eq. 2 and 3
+            found = implicit_hypergradient(H, slope[fit.support], cross, diagonal=diagonal).gradient.tolist()
+            return dict(zip(("C", "l1_ratio")[: 2 if kind == "elasticnet" else 1], found, strict=False))
 
         return Judged(loss, gradient, fit.work)
-
-
-def _through_fit(X: Array, B: Array, fit: Softmax, slope: Array) -> Array:
-    """The solution q, 0 off the support."""
-    product, diagonal = curvature(X, fit.P, B, fit.support)
-    found = implicit_hypergradient(product, slope[fit.support], lambda q: q[:1], diagonal=diagonal)
-    q = np.zeros_like(fit.W)
-    q[fit.support] = found.q
-    return q
 
 
 def with_ones(X: Array) -> Array:
@@ -168,13 +165,13 @@ def one_hot(y: Array) -> Array:
     return np.asarray(y[:, None] == np.arange(int(y.max()) + 1), dtype=np.float64)
 
 
-def log_loss(part: Part, W: Array) -> tuple[float, Array]:
-    """Mean log-loss of the validation rows, and its slope in W."""
+def log_loss(part: Part, w: Array) -> tuple[float, Array]:
+    """Mean log-loss of the validation rows, and its slope in w."""
     X = with_ones(part.X_val)
-    M = X @ W
-    T = np.asarray(part.y_val[:, None] == np.arange(W.shape[1]), dtype=np.float64)
-    loss = (logsumexp(M, axis=1) - (M * T).sum(axis=1)).mean()
-    return float(loss), np.asarray(X.T @ (softmax(M, axis=1) - T) / len(T), dtype=np.float64)
+    M = X @ w.reshape(X.shape[1], -1)
+    T = np.asarray(part.y_val[:, None] == np.arange(M.shape[1]), dtype=np.float64)
+    losses, P = log_losses(M, T)
+    return float(losses.mean()), (X.T @ (P - T) / len(T)).ravel()
 
 
 def _registered(name: str, **settings: Any) -> None:
