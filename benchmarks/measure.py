@@ -34,6 +34,7 @@ ARMS = {
     "coverage": "benchmarks.quality.coverage:coverage",
     "draws": "benchmarks.quality.arms:first_draws",
     "proposals": "benchmarks.quality.arms:proposals",
+    "races": "benchmarks.quality.gradients:races",
     "optuna": "benchmarks.peers.optuna_processes:measure",
     "table": "benchmarks.peers.search_cvs:table",
     "searches": "benchmarks.peers.search_cvs:searches",
