@@ -38,6 +38,9 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
     known = frame[frame["regret"].notna()]
     if known["budget"].nunique() < _LEAST_PLACES or known["regret"].min() > _NOTHING_YET:
         return None
+    at_end = known[known["budget"] == known["budget"].max()]
+    if axis in _TIMES and at_end["problems"].min() < len(sheet.comparison.problems):
+        return None
     marks: list[Mark] = _shade(sheet, axis, known)
     for name, rows in known[known["kind"] == "reference"].groupby("method", sort=False):
         marks += [Line(floats(rows, "budget"), floats(rows, "regret"), None, str(name), True, True, False)]
@@ -48,7 +51,7 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
         _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
         "Interquartile mean of the regret after so much budget; bands: 95 % intervals over the seeds. "
         + ("Drawn as far as every run has come." if axis in _TIMES else _BEYOND),
-        rests_on(known[known["budget"] == known["budget"].max()]),
+        rests_on(at_end),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
         sheet.everyone,
