@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pandas as pd
 import yaml
 
 from runner.figures import anytime, cost, generalising, searching, verdict
-from runner.figures.scale import short
+from runner.figures.scale import duration, short
 from runner.figures.sheet import Sheet, listed, records
 from runner.report import boards
 from runner.report.views import Album, number
@@ -104,7 +105,11 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 def _anytime(sheet: Sheet, album: Album) -> Content:
     drawn = [*anytime.all_axes(sheet), anytime.ranks(sheet), anytime.ecdf(sheet)]
-    return {"views": [album.add(figure) for figure in drawn if figure]}
+    views = [album.add(figure) for figure in drawn if figure]
+    names = {view.name for view in views if view}
+    shortest = sheet.comparison.common("seconds")
+    apart = "04_anytime_seconds" not in names and 0 < shortest < math.inf
+    return {"views": views, "apart": duration(shortest) if apart else ""}
 
 
 def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
