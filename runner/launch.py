@@ -196,6 +196,7 @@ def optimize(
     direction: Direction | None = None,
     workers: int = 0,
     out: str | Path | None = None,
+    initial: Sequence[Any] = (),
 ) -> Result:
     """Search the best config of one objective with one method.
 
@@ -220,6 +221,9 @@ def optimize(
         on Ray, and the method knows the results of fewer earlier trials.
     out : str or Path, optional
         A study directory to keep, and to go on from. Default: nothing is kept.
+    initial : sequence, optional
+        What it begins with, as in a study file: configs, whole or in part, ``{"config": ...,
+        "value": ...}`` with known values, ``"default"``, ``{"from": DIR, "best": 5}``.
 
     Returns
     -------
@@ -240,6 +244,7 @@ def optimize(
         seeds=[seed],
         budget={"trials": trials},
         parallel=max(1, workers),
+        initial=list(initial),
     )
     with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
         results = run(study, Path(scratch, "study") if out is None else out, workers=workers)

@@ -32,6 +32,7 @@ from runner.studyfile import (
     read_yaml,
     wrong_name,
 )
+from runner.warmstart import NOTHING, WarmStart, given_by, warm_starts
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class RunSpec:
         which draw at random draw the same.
     problem_seed : int
         32-bit seed of the problem's data, splits and models: equal for all methods of a block.
+    start : WarmStart
+        What it begins with: equal for all runs of a problem.
     """
 
     label: str
@@ -60,6 +63,7 @@ class RunSpec:
     seed: int
     entropy: int
     problem_seed: int
+    start: WarmStart = NOTHING
 
     @property
     def id(self) -> str:
@@ -88,6 +92,8 @@ class Study:
     trial : TrialFile
         What one evaluation may use.
     report : ReportFile
+    initial : mapping of str to WarmStart
+        What the runs of a problem start from, by the problem's name.
     scheduler : SchedulerFile
         What stops hopeless trials early.
     cache : bool
@@ -108,6 +114,7 @@ class Study:
     order: Order = "trial"
     trial: TrialFile = dataclasses.field(default_factory=TrialFile)
     report: ReportFile = dataclasses.field(default_factory=ReportFile)
+    initial: Mapping[str, WarmStart] = dataclasses.field(default_factory=dict)
     scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
     cache: bool = True
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -188,6 +195,7 @@ class Study:
             order=file.order or "trial",
             trial=file.trial,
             report=file.report,
+            initial=warm_starts(file.initial, problems, folder, f"{where}: initial"),
             scheduler=file.scheduler,
             cache=file.cache,
             source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
@@ -206,7 +214,7 @@ class Study:
             for label, method in self.methods:
                 with _place(f"method '{label}' on problem '{problem.name}'"):
                     prepared[problem.name, label] = method.prepare(
-                        problem.space, self.budget.trials, self.parallel
+                        problem.space, self._rest(problem), self.parallel
                     )
         return tuple(
             RunSpec(
@@ -216,6 +224,7 @@ class Study:
                 seed,
                 seed_for(self.seed, problem.name, seed, "propose", bits=128),
                 seed_for(self.seed, problem.name, seed, "problem"),
+                self.initial.get(problem.name, NOTHING),
             )
             for seed in self.seeds
             for problem in self.problems
@@ -228,9 +237,14 @@ class Study:
         # Not of each run: the runs of other seeds would say the same.
         one_each = {(spec.problem.name, spec.label): spec for spec in self.runs}
         return {
-            key: spec.method.announce(spec.problem.space, self.budget.trials)
+            key: spec.method.announce(spec.problem.space, self._rest(spec.problem))
             for key, spec in one_each.items()
         }
+
+    def _rest(self, problem: Problem) -> int | None:
+        """The budget of the methods' own proposals."""
+        first = self.initial.get(problem.name, NOTHING).first
+        return None if self.budget.trials is None else max(0, self.budget.trials - len(first))
 
     def staged(self, problem: Problem) -> bool:
         """Whether the scheduler may stop trials of a problem early."""
@@ -289,6 +303,8 @@ class Study:
             "seeds": list(self.seeds),
             "budget": {key: value for key, value in limits.items() if value is not None},
         }
+        if self.initial:  # as configs: what they were taken from may change
+            keys["initial"] = given_by(self.initial)
         if "report" in keys and self.report.reference is None:
             keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]

@@ -26,7 +26,7 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
-    {"minds", "guard"},
+    {"minds", "guard", "warmstart"},
     {"asktell"},
     {"runset", "study"},
     {"journal", "monitor"},

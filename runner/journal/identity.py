@@ -82,6 +82,8 @@ def run_identity(spec: RunSpec, problem: Mapping[str, Json]) -> dict[str, Json]:
         if field.compare and not field.init
     }
     whole = {"method": method.name, "settings": method.settings(), DERIVED: derived, **problem}
+    if spec.start:
+        whole["initial"] = spec.start.identity()
     found: dict[str, Json] = json.loads(json.dumps(_stable(whole)))
     return found
 
