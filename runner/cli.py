@@ -10,7 +10,6 @@ loads Ray.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from enum import StrEnum
@@ -19,9 +18,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from runner.commands import register
+from runner.console import err_console, output
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-err_console = Console(stderr=True)
-_PIPE_WIDTH = 200
-
+register(app)
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
 Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
@@ -76,20 +74,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
     leave("interrupted.", StudyInterrupted.exit_code)
 
 
-class _Output(Console):
-    """Standard output; when its reader goes away, the command goes on in silence."""
-
-    def on_broken_pipe(self) -> None:
-        """Called by rich, which by default would end the program."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _console() -> Console:
-    """The console to print on; tables in a pipe or a file need no width of a terminal."""
-    return _Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
-
-
 @app.command()
 def run(
     study: StudyFile,
@@ -118,11 +102,11 @@ def run(
 
     wanted = _load(study, methods, seeds, trials)
     folder = out if out is not None else default_folder(wanted)
-    display = progress(_console(), workers)
+    display = progress(output(), workers)
     results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
-    print_leaderboard(_console(), results)
+    print_leaderboard(output(), results)
     results.export()
-    _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
+    output().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
 
 
@@ -134,7 +118,7 @@ def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials
 
     wanted = _load(study, methods, seeds, trials)
     wanted.check()
-    print_estimate(_console(), wanted, estimate(wanted))
+    print_estimate(output(), wanted, estimate(wanted))
 
 
 @app.command()
@@ -145,7 +129,7 @@ def show(
     """The leaderboard of a study, also while it runs."""
     from runner.tables import print_leaderboard
 
-    print_leaderboard(_console(), _results(folder), trials)
+    print_leaderboard(output(), _results(folder), trials)
 
 
 @app.command()
@@ -158,7 +142,7 @@ def best(
     from runner.tables import print_best
 
     found = _results(folder).best(problem)
-    print_best(_console(), found, as_json)
+    print_best(output(), found, as_json)
     raise typer.Exit(0 if found else 1)
 
 
@@ -170,7 +154,7 @@ def export(
 ) -> None:
     """Write the tables of trials and runs as files."""
     for path in _results(folder).export(to, format.value):
-        _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
+        output().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -180,7 +164,7 @@ def verify(folder: Folder) -> None:
     from runner.tables import print_verdict
 
     verdict = verify_folder(folder)
-    print_verdict(_console(), verdict)
+    print_verdict(output(), verdict)
     raise typer.Exit(0 if verdict.whole else JournalError.exit_code)
 
 
@@ -189,7 +173,7 @@ def methods() -> None:
     """The six methods, their settings and their sources."""
     from runner.tables import print_methods
 
-    print_methods(_console())
+    print_methods(output())
 
 
 @app.command()
@@ -197,7 +181,7 @@ def problems() -> None:
     """The built-in problems, and how to write your own."""
     from runner.tables import print_problems
 
-    print_problems(_console())
+    print_problems(output())
 
 
 @app.command()
@@ -214,14 +198,14 @@ def init(
         raise StudyError("it exists already.", where=str(path), hint="Name another file.") from None
     except OSError as error:
         raise StudyError(f"it cannot be written: {error.strerror}.", where=str(path)) from None
-    _console().print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
+    output().print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        _console().print(f"fivefold {version('fivefold')}", highlight=False)
+        output().print(f"fivefold {version('fivefold')}", highlight=False)
         raise typer.Exit
 
 

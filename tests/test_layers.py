@@ -17,7 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Lowest first. A room imports from floors below its own and from itself; rooms on one floor are
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
-    {"errors"},
+    {"errors", "console"},
     {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden"},
     {"domains", "leaving"},
     {"tree", "branches"},
@@ -26,7 +26,7 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
-    {"minds", "guard", "warmstart"},
+    {"minds", "guard", "warmstart", "catalogue"},
     {"asktell"},
     {"runset", "study"},
     {"journal", "monitor"},
@@ -40,15 +40,16 @@ FLOORS = [
     {"figures"},
     {"report"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal"},
+    {"estimator", "testing", "estimate", "terminal", "handover"},
     {"tables"},
+    {"commands"},
     {"cli"},
     {"__init__"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "__init__"}
+LAZY = {"launch", "cli", "commands", "__init__"}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
 WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
