@@ -15,7 +15,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.markup import escape
@@ -41,6 +41,10 @@ StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
 Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
 Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND:WHERE", help="mlflow:URI or tensorboard:DIR hears of each trial; repeatable."),
+]
 Trials = Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")]
 
 
@@ -50,6 +54,7 @@ class Format(StrEnum):
     parquet = "parquet"
     csv = "csv"
     json = "json"
+    optuna = "optuna"
 
 
 def main() -> None:
@@ -93,6 +98,7 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    track: Track = None,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
@@ -103,7 +109,7 @@ def run(
     wanted = _load(study, methods, seeds, trials)
     folder = out if out is not None else default_folder(wanted)
     display = progress(output(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=display)
+    results = run_study(wanted, folder, workers=workers, address=address, monitor=display, track=track or ())
     print_leaderboard(output(), results)
     results.export()
     output().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
@@ -150,10 +156,17 @@ def best(
 def export(
     folder: Folder,
     format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Where to; DIR itself if not given. For optuna also a URL."),
+    ] = None,
 ) -> None:
-    """Write the tables of trials and runs as files."""
-    for path in _results(folder).export(to, format.value):
+    """Write the tables of trials and runs as files, or into an Optuna storage for its dashboard."""
+    if format is Format.optuna:
+        output().print(_results(folder).to_optuna(to), highlight=False, markup=False, soft_wrap=True)
+        return
+    form = cast("Literal['csv', 'parquet', 'json']", format.value)
+    for path in _results(folder).export(to, form):
         output().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 

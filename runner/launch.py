@@ -29,6 +29,7 @@ from runner.problems.base import Direction
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
+from runner.trackers import tracked
 from runner.trial import Config
 
 
@@ -39,6 +40,7 @@ def run(
     workers: int | None = None,
     address: str | None = None,
     monitor: Monitor | None = None,
+    track: Sequence[str] = (),
 ) -> Results:
     """Run a study, or go on with one that was interrupted or extended.
 
@@ -56,6 +58,8 @@ def run(
         ``host:port`` or ``auto`` of a running Ray cluster; see `runner.cluster.connect`.
     monitor : Monitor, optional
         Hears of every trial.
+    track : sequence of str, optional
+        Trackers that hear of every trial, too: ``mlflow:URI``, ``tensorboard:DIR``.
 
     Returns
     -------
@@ -79,8 +83,8 @@ def run(
     if workers == 0 and address is not None:
         raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
     study.check()
+    monitor = tracked(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
-    monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
         try:
             for text in journal.notes:

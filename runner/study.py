@@ -15,9 +15,10 @@ from typing import Any
 
 import yaml
 
+from runner.advice import Advice, Auto, choose, make
 from runner.asktell import Budget, Order
 from runner.errors import FivefoldError, StudyError, nearest
-from runner.methods import METHODS, Method, make_method
+from runner.methods import METHODS, Method
 from runner.problems import load_problem
 from runner.problems.base import Problem
 from runner.seeds import seed_for
@@ -213,7 +214,8 @@ class Study:
         for problem in self.problems:
             for label, method in self.methods:
                 with _place(f"method '{label}' on problem '{problem.name}'"):
-                    prepared[problem.name, label] = method.prepare(
+                    chosen, _ = self.chosen.get((problem.name, label), (method, None))
+                    prepared[problem.name, label] = chosen.prepare(
                         problem.space, self._rest(problem), self.parallel
                     )
         return tuple(
@@ -236,9 +238,23 @@ class Study:
         """What each method says of each problem before it starts, by problem and label; may be empty."""
         # Not of each run: the runs of other seeds would say the same.
         one_each = {(spec.problem.name, spec.label): spec for spec in self.runs}
+        said = {}
+        for key, spec in one_each.items():
+            own = spec.method.announce(spec.problem.space, self._rest(spec.problem))
+            _, advice = self.chosen.get(key, (None, None))
+            why = f"{advice.entry}. {advice.because[0]} " if advice else ""
+            said[key] = f"{why}{own}".rstrip()
+        return said
+
+    @cached_property
+    def chosen(self) -> dict[tuple[str, str], tuple[Method, Advice]]:
+        """What ``auto`` stands for and why, by problem and label; without other methods."""
+        limits = self.budget.seconds, self.parallel
         return {
-            key: spec.method.announce(spec.problem.space, self._rest(spec.problem))
-            for key, spec in one_each.items()
+            (problem.name, label): choose(method, problem, self._rest(problem), *limits)
+            for problem in self.problems
+            for label, method in self.methods
+            if isinstance(method, Auto)
         }
 
     def _rest(self, problem: Problem) -> int | None:
@@ -341,19 +357,19 @@ def _check_name(name: str) -> None:
 def _method(given: object) -> tuple[str, Method]:
     """Label and method of one entry of ``methods:``."""
     if isinstance(given, str):
-        return given, make_method(given)
+        return given, make(given)
     if isinstance(given, Mapping) and "method" in given:
         settings = {str(key): value for key, value in given.items() if key not in ("name", "method")}
         name = str(given["method"])
-        return str(given.get("name", name)), make_method(name, settings)
+        return str(given.get("name", name)), make(name, settings)
     if isinstance(given, Mapping) and len(given) == 1:
         name, settings = next(iter(given.items()))
         if settings is None or isinstance(settings, Mapping):
-            return str(name), make_method(str(name), settings)
+            return str(name), make(str(name), settings)
     raise StudyError(
         f"got {given!r}; a method's name, {{name: {{setting: value}}}} or {{name: ..., method: ...}} "
         "was expected.",
-        hint=f"Methods are {', '.join(METHODS)}.",
+        hint=f"Methods are {', '.join(METHODS)}, and auto.",
     )
 
 

@@ -43,6 +43,10 @@ def optimize(
     workers: Annotated[
         int, typer.Option(min=0, help="Trials at once, on Ray; 0: in this process, one after the other.")
     ] = 0,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND:WHERE", help="mlflow:URI or tensorboard:DIR; repeatable."),
+    ] = None,
     save: Annotated[Save, typer.Option(help="How the best pipeline is saved.")] = Save.skops,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Study directory; results/NAME if not given.")
@@ -66,7 +70,7 @@ def optimize(
     for line in plan.said:
         print_line(console, line)
     folder = out if out is not None else default_folder(plan.study)
-    results = run(plan.study, folder, workers=workers, monitor=progress(console, workers))
+    results = run(plan.study, folder, workers=workers, monitor=progress(console, workers), track=track or ())
     print_conclusions(console, results)
     found = finish(plan, results, save)
     for line in found:
