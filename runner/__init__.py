@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.domains import Choice, Float, Int
+    from runner.estimator import SearchCV
+    from runner.files import data_file
     from runner.launch import Result, optimize, run
     from runner.problems import Problem, problem
     from runner.results import Results
@@ -38,6 +40,8 @@ _HOME = {
     "Result": "launch",
     "optimize": "launch",
     "run": "launch",
+    "SearchCV": "estimator",
+    "data_file": "files",
     "MethodSearch": "search",
     "BayesSearch": "search",
     "ExhaustiveSearch": "search",
@@ -60,9 +64,11 @@ __all__ = [
     "RandomSearch",
     "Result",
     "Results",
+    "SearchCV",
     "Space",
     "Study",
     "TPESearch",
+    "data_file",
     "optimize",
     "problem",
     "run",

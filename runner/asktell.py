@@ -25,7 +25,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from runner.methods.base import Method
 from runner.minds import think
@@ -35,6 +35,9 @@ from runner.trial import DONE, WAIT, Answer, Config, Pending, Trial
 
 Order = Literal["trial", "async"]
 _Numbered = TypeVar("_Numbered", Trial, Pending)
+
+NOTHING_MORE: Final = "the method has nothing more to propose"
+"""The end of a run whose method is through with its space."""
 
 _ROUNDING = 1e-9  # of sums of shares
 _MOST_SLOTS = 1_000_000
@@ -221,7 +224,7 @@ class Run:
             return DONE
         self._thinking += reply.seconds
         if reply.answer is DONE:
-            self.end_reason = "the method has nothing more to propose"
+            self.end_reason = NOTHING_MORE
             return DONE
         if reply.answer is WAIT or reply.answer is None:
             if not self._unknown:

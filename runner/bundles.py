@@ -122,12 +122,15 @@ class Task:
     config : dict
     known : sequence of sequence of float, or None
         The losses by step of the trials that its proposal knew, where a scheduler may stop it.
+    key : str
+        What its checkpoints are found by on every attempt; empty where it has none.
     """
 
     problem: int
     seed: int
     config: Config
     known: Sequence[Sequence[float]] | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

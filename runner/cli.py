@@ -10,6 +10,7 @@ loads Ray.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from enum import StrEnum
@@ -23,9 +24,13 @@ from rich.markup import escape
 from runner.commands import register
 from runner.console import err_console, output
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.parts_command import register as register_merge
+from runner.remote_commands import check_file
+from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
+    from runner.serve import Server
     from runner.study import Study
 
 app = typer.Typer(
@@ -98,33 +103,93 @@ def run(
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
     track: Track = None,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
+    from runner.parts import part_of
     from runner.tables import print_leaderboard
     from runner.terminal import progress
 
-    wanted = _load(study, methods, seeds, trials)
+    wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(output(), workers)
-    results = run_study(wanted, folder, workers=workers, address=address, monitor=display, track=track or ())
+    with _served(folder, port) if serve or port else contextlib.nullcontext():
+        results = run_study(
+            wanted,
+            folder,
+            workers=workers,
+            address=address,
+            storage=storage,
+            monitor=display,
+            track=track or (),
+        )
     print_leaderboard(output(), results)
     results.export()
     output().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
 
 
-@app.command()
-def check(study: StudyFile, methods: Methods = None, seeds: Seeds = None, trials: Trials = None) -> None:
-    """Validate a study, load its data, count its trials and estimate its time."""
-    from runner.estimate import estimate
-    from runner.tables import print_estimate
+def _served(folder: Path, port: int) -> Server:
+    """The report of a study that is about to run, at an address that is printed."""
+    from runner.serve import Server
 
-    wanted = _load(study, methods, seeds, trials)
-    wanted.check()
-    print_estimate(output(), wanted, estimate(wanted))
+    server = Server(folder, port)
+    output().print(f"report: {server.url}", highlight=False, markup=False, soft_wrap=True)
+    return server
+
+
+@app.command()
+def report(
+    folder: Folder,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+) -> None:
+    """Write the page report.html, its figures and its tables, also while the study runs."""
+    from runner.report import write_report
+
+    path = write_report(_results(folder), to)
+    output().print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def check(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
+    ] = None,
+) -> None:
+    """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
+    if study is None and cluster is None:
+        raise StudyError(
+            "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
+        )
+    wanted = None if study is None else _load(study, methods, seeds, trials)
+    trial = None if wanted is None else wanted.trial
+    if cluster is not None and not check_file(cluster, trial, output(), err_console):
+        raise typer.Exit(StudyError.exit_code)
+    if wanted is not None:
+        from runner.estimate import estimate
+        from runner.tables import print_estimate
+
+        wanted.check()
+        print_estimate(output(), wanted, estimate(wanted))
 
 
 @app.command()
@@ -197,23 +262,6 @@ def problems() -> None:
     print_problems(output())
 
 
-@app.command()
-def init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.yaml"),
-) -> None:
-    """Write an example study file that runs as it is."""
-    from runner.studyfile import EXAMPLE
-
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(EXAMPLE)
-    except FileExistsError:
-        raise StudyError("it exists already.", where=str(path), hint="Name another file.") from None
-    except OSError as error:
-        raise StudyError(f"it cannot be written: {error.strerror}.", where=str(path)) from None
-    output().print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -249,6 +297,10 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
     return study.changed(**changes)
+
+
+register_remote(app, _load, output, err_console)
+register_merge(app, output, err_console)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ code here. The token's file is made readable for its owner only, which Ray itsel
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import ipaddress
 import logging
 import math
@@ -19,7 +20,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ray._private import worker as ray_worker
 
 from runner.errors import EngineError, RayLost, clip
 from runner.machine import available_cpus
+from runner.needs import Needs, Node
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 _SPARE = 1.1  # of the object store over what is shared
@@ -59,33 +61,61 @@ class Connection:
         What it is, for the user.
     workers : int or None
         How many lanes are wanted; None for as many as there is room for.
-    cpus, gpus : float
+    needs : Needs
         What one trial needs.
 
     Attributes
     ----------
-    room : int
-        How many trials it could evaluate at once when it was last looked at.
+    nodes : list of mapping
+        The resources of each node that lived when it was last looked at.
     """
 
     place: str
     workers: int | None = None
-    cpus: float = 1.0
-    gpus: float = 0.0
-    room: int = 0
+    needs: Needs = dataclasses.field(default_factory=Needs)
+    nodes: list[Node] = dataclasses.field(default_factory=list)
     _failures: int = 0
 
     def look(self) -> None:
-        """See how many trials there is room for; a cluster may grow and shrink."""
-        resources = ray.cluster_resources()
-        self.room = math.floor(resources.get("CPU", 0.0) / self.cpus)
-        if self.gpus:
-            self.room = min(self.room, math.floor(resources.get("GPU", 0.0) / self.gpus))
+        """See which nodes there are; a cluster may grow and shrink."""
+        self.nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+    @property
+    def room(self) -> int:
+        """How many trials could be evaluated at once."""
+        return self.needs.room(self.nodes)
+
+    @property
+    def ours(self) -> bool:
+        """Whether this process has started it; nodes are then neither added nor lost."""
+        node = ray_worker._global_node  # internal; a test that kills Ray holds it
+        return node is not None and bool(node.is_head())
+
+    def turn_to(self, needs: Needs) -> None:
+        """Have lanes for trials that need this from here on.
+
+        Raises
+        ------
+        EngineError
+            Where there is no room for one, and none can come.
+        """
+        self.needs = needs
+        self.look()
+        if self.room < 1 and self.ours:
+            raise self.too_small(self.nodes)
+
+    def too_small(self, nodes: Sequence[Node]) -> EngineError:
+        """What to raise where even one trial does not fit any of these nodes."""
+        return EngineError(
+            self.needs.shortfall(nodes, self.place),
+            where="trial",
+            hint="Ask for less in the study's 'trial', or use larger nodes.",
+        )
 
     def check(self) -> None:
         """Raise RayLost where Ray has died; what asks it for anything then waits for a minute."""
-        node = ray_worker._global_node  # internal; a test that kills Ray holds it
-        if node is not None and node.is_head():
+        node = ray_worker._global_node
+        if self.ours:
             dead = sorted({name for name, _ in node.dead_processes()} & _VITAL)
             if dead:
                 raise _lost(f"its {dead[0]} on {self.place} has died")
@@ -115,8 +145,7 @@ class Connection:
 def connect(
     workers: int | None = None,
     address: str | None = None,
-    cpus: float = 1.0,
-    gpus: float = 0.0,
+    needs: Needs | None = None,
     shared_bytes: int = 0,
 ) -> Iterator[Connection]:
     """Ray for as long as the ``with`` block lasts.
@@ -129,15 +158,16 @@ def connect(
         ``host:port`` or ``auto`` of a running cluster. Default: Ray of this process where it is
         initialised, else the cluster in the environment variable RAY_ADDRESS, else a new local
         cluster, which is shut down at the end.
-    cpus, gpus : float
-        What one trial needs.
+    needs : Needs, optional
+        What one trial needs. Default: a CPU.
     shared_bytes : int
         What the lanes of a node are to share in its object store.
 
     Raises
     ------
     EngineError
-        Where Ray cannot be reached or started, or has not enough for one trial.
+        Where Ray cannot be reached or started; where it was started here, also where it has not
+        enough for one trial.
     """
     if address is not None and address.startswith("ray://"):
         raise EngineError(
@@ -151,7 +181,7 @@ def connect(
             hint="Run them one after the other, or as one study with the problems of both.",
         )
     try:
-        with _connected(workers, address, cpus, gpus, shared_bytes) as connection:
+        with _connected(workers, address, needs or Needs(), shared_bytes) as connection:
             yield connection
     finally:
         _ONE_AT_A_TIME.release()
@@ -159,25 +189,25 @@ def connect(
 
 @contextlib.contextmanager
 def _connected(
-    workers: int | None, address: str | None, cpus: float, gpus: float, shared_bytes: int = 0
+    workers: int | None, address: str | None, needs: Needs, shared_bytes: int = 0
 ) -> Iterator[Connection]:
     if ray.is_initialized():
         if address is not None:
             raise EngineError(
                 "this process is connected to Ray already.", where="address", hint="Leave it out."
             )
-        yield _connection(workers, cpus, gpus, "the Ray of this process")
+        yield _connection(workers, needs, "the Ray of this process")
         return
     address = address or os.environ.get("RAY_ADDRESS") or None
     with environment({name: os.environ.get(name, value) for name, value in _SETTINGS.items()}):
         try:
             if address is None:
-                _init_local(workers, cpus, shared_bytes)
+                _init_local(workers, needs, shared_bytes)
                 where = "this machine"
             else:
                 _init_remote(address)
                 where = f"the cluster at {address}"
-            yield _connection(workers, cpus, gpus, where)
+            yield _connection(workers, needs, where)
         finally:
             ray.shutdown()
 
@@ -197,8 +227,8 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
-    lanes = workers or max(1, math.floor(available_cpus() / cpus))
+def _init_local(workers: int | None, needs: Needs, shared_bytes: int) -> None:
+    lanes = workers or max(1, math.floor(available_cpus() / needs.cpus))
     if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # which is what Ray does if it is unset
         _secure_token()
     elif public := _public_address():
@@ -210,7 +240,9 @@ def _init_local(workers: int | None, cpus: float, shared_bytes: int) -> None:
     try:
         ray.init(
             address="local",
-            num_cpus=max(1, math.ceil(lanes * cpus)),
+            num_cpus=max(1, math.ceil(lanes * needs.cpus)),
+            # They tell a cluster's nodes apart; here there is one, and the same study runs on it.
+            resources={name: lanes * amount for name, amount in needs.resources.items()},
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES + math.ceil(_SPARE * shared_bytes),
             log_to_driver=False,
@@ -270,17 +302,9 @@ def _ask_for_its_health(address: str) -> None:
         )
 
 
-def _connection(workers: int | None, cpus: float, gpus: float, place: str) -> Connection:
-    connection = Connection(place, workers, cpus, gpus)
-    connection.look()
-    if connection.room < 1:
-        resources = ray.cluster_resources()
-        have_cpus, have_gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-        raise EngineError(
-            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs; {place} has {have_cpus:g} and {have_gpus:g}.",
-            where="trial",
-            hint="Lower 'cpus' or 'gpus' in the study's 'trial', or use a larger cluster.",
-        )
+def _connection(workers: int | None, needs: Needs, place: str) -> Connection:
+    connection = Connection(place, workers)
+    connection.turn_to(needs)
     return connection
 
 

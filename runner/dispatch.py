@@ -13,8 +13,9 @@ lane, while the driver serves the other runs.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from runner.asktell import Run
@@ -24,6 +25,7 @@ from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.methods.base import Method
 from runner.monitor import Guarded, Monitor
+from runner.needs import Needs
 from runner.outbox import Outbox
 from runner.pace import MOST_JOBS, Pace
 from runner.problems.evaluation import cut
@@ -41,6 +43,8 @@ DEAR_SECONDS = 0.003
 SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
+
+_KEY_LETTERS = 24
 
 _DIED = "the worker process died."
 
@@ -86,7 +90,7 @@ class Dispatcher:
         self._journal = journal
         self._monitor = Guarded(monitor or Monitor())
         self.stopper_for = stopper_for
-        self._set = RunSet(self.runs, self._is_dear, study.trial.thinking)
+        self._set = self._choose(range(len(self.runs)))
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
         self._flying = 0  # jobs and thoughts that are with lanes
@@ -136,6 +140,33 @@ class Dispatcher:
         if isinstance(answer, Bundle):
             self._held = answer
         return answer is not DONE
+
+    @property
+    def width(self) -> int:
+        """How many trials and questions could be with lanes at once, as things stand."""
+        return self._set.slots + len(self._outbox) + self._flying
+
+    def next_needs(self) -> Needs | None:
+        """Turn to the problems whose trials need the same; what they need, or None where all is done.
+
+        To be called when nothing is on its way. From here on `ask` knows of no other runs: lanes
+        that hold something else would have to go before these could come.
+        """
+        needs = self.study.needs
+        parties = list(dict.fromkeys(needs))
+        for party in parties:
+            if len(parties) > 1:
+                self._set = self._choose(
+                    i
+                    for i, problem in enumerate(self._problem)
+                    if needs[problem] == party and not self.runs[i].finished
+                )
+            if self.anything_left():
+                return party
+        return None
+
+    def _choose(self, runs: Iterable[int]) -> RunSet:
+        return RunSet(self.runs, self._is_dear, self.study.trial.thinking, runs)
 
     # -- the three calls of an engine -----------------------------------------------------------
 
@@ -225,7 +256,9 @@ class Dispatcher:
         """What a lane needs to know of a job."""
         spec, run = self.specs[job.run], self.runs[job.run]
         known = run.known_steps(job.pending.known) if run.staged else None
-        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known)
+        name = f"{spec.id}/{job.pending.number}".encode()
+        key = hashlib.sha256(name).hexdigest()[:_KEY_LETTERS] if spec.problem.checkpoints else ""
+        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known, key)
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -245,7 +278,7 @@ class Dispatcher:
         bundles shrink towards the end of the study.
         """
         waiting = len(self._outbox)
-        at_a_time = self._set.slots + waiting + self._flying
+        at_a_time = self.width
         at_all = self._set.remaining(at_a_time) + waiting
         most = max(1, min(at_a_time, at_all) // (2 * self.lanes))
         return self._outbox.fill(self._propose, lambda: bool(self._hits), most)
@@ -296,9 +329,10 @@ class Dispatcher:
             expected is not None
             and expected < SHORT_SECONDS
             and self.study.trial.timeout is None
-            and self.study.trial.memory_gb is None
+            and self.study.needs[self._problem[run]].memory_gb is None
             and bool(problem.space.continuous)
             and not problem.recalls_all
+            and not problem.checkpoints
             and not self.runs[run].staged
         )
 

@@ -8,6 +8,7 @@ uniform law (of the logarithm, where ``log`` is set), and encodes as the middle 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,11 @@ def same(a: object, b: object) -> bool:
 
 class Domain(ABC):
     """The values that a hyper-parameter may take; use `Float`, `Int` or `Choice`."""
+
+    def __getstate__(self) -> dict[str, object]:
+        # Without what is remembered: a domain that was used is the same as one that was not, also to
+        # who compares pickles, as scikit-learn and joblib do.
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from runner.files import placed
 from runner.problems import Problem, evaluate
 from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for
@@ -66,9 +67,10 @@ def estimate(study: Study) -> list[ProblemEstimate]:
 
 def _try(problem: Problem, seed: int, study: Study) -> list[Outcome]:
     rng = rng_for(study.seed, problem.name, "estimate")
+    threads = study.trial.needs(problem.name).threads
     start = time.perf_counter()
     outcomes: list[Outcome] = []
-    with kept_generators():
+    with kept_generators(), placed(study.files):
         while len(outcomes) < _MOST_TRIED and time.perf_counter() - start < _MOST_SECONDS:
-            outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=study.trial.threads))
+            outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=threads))
     return outcomes

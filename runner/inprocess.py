@@ -18,7 +18,9 @@ from types import FrameType
 
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
+from runner.files import placed
 from runner.lane import evaluate_tasks
+from runner.problems.checkpoints import Storage
 from runner.problems.loading import objective_folders
 from runner.problems.surroundings import kept_generators
 from runner.trial import Answer, Outcome
@@ -26,8 +28,14 @@ from runner.trial import Answer, Outcome
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_process(dispatcher: Dispatcher) -> None:
+def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> None:
     """Evaluate all that a dispatcher has to give.
+
+    Parameters
+    ----------
+    dispatcher : Dispatcher
+    storage : Storage, optional
+        For checkpoints of long trials.
 
     Raises
     ------
@@ -37,6 +45,8 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         Where the journal cannot be written.
     """
     study = dispatcher.study
+    threads = [needs.threads for needs in study.needs]
+    checkpoints = storage.store if storage is not None else None
     evaluating = False
 
     def interrupt() -> None:
@@ -44,7 +54,7 @@ def run_in_process(dispatcher: Dispatcher) -> None:
         if evaluating:  # else the journal may be in the middle of a sentence
             raise KeyboardInterrupt
 
-    with on_interrupt(interrupt), _importable(objective_folders()), kept_generators():
+    with on_interrupt(interrupt), _importable(objective_folders()), kept_generators(), placed(study.files):
         while not isinstance(bundle := dispatcher.ask(), Answer):
             tasks = [dispatcher.task(job) for job in bundle.jobs]
             try:
@@ -53,10 +63,11 @@ def run_in_process(dispatcher: Dispatcher) -> None:
                     study.problems,
                     tasks,
                     study.trial.timeout,
-                    study.trial.threads,
+                    threads,
                     "main",
                     dispatcher.stopper_for,
                     _Breaks(dispatcher),
+                    checkpoints,
                 )
             finally:
                 evaluating = False

@@ -10,6 +10,7 @@ from runner.bundles import Report, Task
 from runner.errors import describe
 from runner.pace import LONGEST_SECONDS
 from runner.problems import Problem, evaluate
+from runner.problems.checkpoints import Checkpoints
 from runner.problems.evaluation import Stops
 from runner.trial import Outcome, Status
 
@@ -32,14 +33,17 @@ def evaluate_tasks(
     problems: Sequence[Problem],
     tasks: Sequence[Task],
     timeout: float | None,
-    threads: int,
+    threads: Sequence[int],
     worker: str,
     stopper_for: StopperFor | None = None,
     ledger: Ledger | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Report:
     """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`).
 
     A KeyboardInterrupt is a failure here: who handles Ctrl-C knows whether it was one.
+
+    ``threads`` are those of the numerical libraries, for each problem.
 
     Those that are not begun after `LONGEST_SECONDS` are left: they took longer than was expected,
     and another lane may be idle.
@@ -56,8 +60,11 @@ def evaluate_tasks(
             stops = stopper_for(task.problem, task.known)
         if ledger is not None:
             ledger.begin()
+        held = checkpoints.of(task.key) if task.key and checkpoints is not None else None
         try:
-            outcome = evaluate(problems[task.problem], task.config, task.seed, timeout, threads, stops)
+            outcome = evaluate(
+                problems[task.problem], task.config, task.seed, timeout, threads[task.problem], stops, held
+            )
         except KeyboardInterrupt as error:
             seconds = time.perf_counter() - start - offset
             outcome = Outcome(Status.FAILED, error=describe(error), seconds=seconds)
@@ -65,4 +72,6 @@ def evaluate_tasks(
         offsets.append(offset)
         if ledger is not None:
             ledger.ended(outcome, offset)
+        if held is not None and checkpoints is not None:
+            checkpoints.ended(held, outcome)
     return Report(tuple(outcomes), tuple(offsets), time.perf_counter() - start, worker)

@@ -17,20 +17,20 @@ from typing import Any
 
 import pandas as pd
 
-from runner.convert import to_space
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import RayLost, StudyError, StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.monitor import Guarded, Monitor
-from runner.problems import FunctionProblem, Problem, problem
+from runner.objectives import as_problem
+from runner.problems import Problem
 from runner.problems.base import Direction
+from runner.problems.checkpoints import SCHEME, Storage
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
 from runner.trackers import tracked
-from runner.trial import Config
 
 
 def run(
@@ -39,6 +39,7 @@ def run(
     *,
     workers: int | None = None,
     address: str | None = None,
+    storage: str | None = None,
     monitor: Monitor | None = None,
     track: Sequence[str] = (),
 ) -> Results:
@@ -56,6 +57,10 @@ def run(
         process. The table of trials is the same for any number.
     address : str, optional
         ``host:port`` or ``auto`` of a running Ray cluster; see `runner.cluster.connect`.
+    storage : str, optional
+        Where long trials hand over checkpoints (see `runner.problems.checkpoints`): a path that
+        every node has, or a URI. Default: in the study directory, and for lanes on other nodes
+        than this one on their own disks.
     monitor : Monitor, optional
         Hears of every trial.
     track : sequence of str, optional
@@ -89,12 +94,15 @@ def run(
         try:
             for text in journal.notes:
                 Guarded(monitor).note(text)
+            kept = _storage(study, journal, storage)
             if workers == 0:
                 dispatcher = _dispatcher(study, journal, monitor)
                 dispatcher.begin(1, "in this process, without Ray")
-                run_in_process(dispatcher)
+                run_in_process(dispatcher, kept)
             else:
-                _go_on_lanes(study, journal, monitor, workers, address)
+                _go_on_lanes(study, journal, monitor, workers, address, kept)
+            if kept is not None:
+                kept.store.clear()
         finally:
             monitor.close()
     return Results(read_journal(folder).with_notes(journal.notes))
@@ -117,6 +125,20 @@ def _check_workers(workers: object) -> None:
         raise StudyError(f"got {workers!r}; a whole number from 0 on was expected.", where="workers")
 
 
+def _storage(study: Study, journal: Journal, given: str | None) -> Storage | None:
+    """Where checkpoints are kept, if an objective hands any over; StudyError where that cannot be."""
+    if not any(problem.checkpoints for problem in study.problems):
+        return None
+    place = str((journal.folder / "checkpoints").resolve())
+    if given is not None:
+        place = given if SCHEME.match(given) else str(Path(given).resolve())
+        place = f"{place.rstrip('/')}/{default_folder(study).name}-{journal.name}"
+    storage = Storage(place, given is not None, study.trial.retry_failed)
+    if given is not None:
+        storage.store.check()
+    return storage
+
+
 def default_folder(study: Study) -> Path:
     """Where a study's directory is made if nobody says where."""
     return Path("results") / (re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study")
@@ -136,18 +158,26 @@ def _dispatcher(study: Study, journal: Journal, monitor: Monitor) -> Dispatcher:
 
 
 def _go_on_lanes(
-    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+    study: Study,
+    journal: Journal,
+    monitor: Monitor,
+    workers: int | None,
+    address: str | None,
+    storage: Storage | None,
 ) -> None:
     """Run on Ray; where it dies, once more, from what the journal holds."""
     try:
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
     except RayLost as error:
         monitor.note(f"{error.message} Going on with another.")
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address)
+        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
 
 
-def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | None) -> None:
-    if not dispatcher.anything_left():
+def _drive_lanes(
+    dispatcher: Dispatcher, workers: int | None, address: str | None, storage: Storage | None
+) -> None:
+    needs = dispatcher.next_needs()
+    if needs is None:
         dispatcher.begin(1, "every trial is there already")
         return
     from runner.cluster import connect
@@ -162,11 +192,11 @@ def _drive_lanes(dispatcher: Dispatcher, workers: int | None, address: str | Non
         # starts it sets handlers of its own.
         with (
             on_interrupt(dispatcher.interrupt) as handle_again,
-            connect(workers, address, study.trial.cpus, study.trial.gpus, shared) as connection,
+            connect(workers, address, needs, shared) as connection,
         ):
             handle_again()
             dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
-            run_on_ray(dispatcher, connection, problems)
+            run_on_ray(dispatcher, connection, problems, storage)
     except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
         raise StudyInterrupted(INTERRUPTED) from None
 
@@ -178,14 +208,15 @@ class Result:
     Attributes
     ----------
     best_config : dict or None
-        The config of the best trial; None where no trial was valid.
+        The config of the best trial; None where no trial was valid. Where the space came from
+        hyperopt or Ray Tune, what their objective was called with.
     best_value : float or None
         Its metric, in the objective's own direction.
     trials : pandas.DataFrame
         One row per trial, as in `Results.trials`.
     """
 
-    best_config: Config | None
+    best_config: Any
     best_value: float | None
     trials: pd.DataFrame
 
@@ -198,6 +229,8 @@ def optimize(
     *,
     seed: int = 0,
     direction: Direction | None = None,
+    metric: str | None = None,
+    stop: Mapping[str, float] | None = None,
     workers: int = 0,
     out: str | Path | None = None,
     initial: Sequence[Any] = (),
@@ -208,9 +241,10 @@ def optimize(
     ----------
     objective : callable or Problem
         Called with a config, and with ``seed=`` where its signature has it; returns a number or
-        a mapping (see `Problem.evaluate`).
+        a mapping (see `Problem.evaluate`). Or an objective of hyperopt's ``fmin``, or a trainable
+        of a Ray Tune program, function or class, with its space: either is called as there.
     space : Space or mapping, optional
-        The parameters, in any form that `runner.convert.to_space` takes; not for a `Problem`,
+        The parameters, in any form that `runner.convert.to_view` takes; not for a `Problem`,
         which has its own.
     method : str or mapping, default "bayes"
         One of the six, or ``{name: {setting: value}}``.
@@ -220,6 +254,11 @@ def optimize(
         The same seed gives the same search.
     direction : "minimize" or "maximize", optional
         Default "minimize", or the problem's own.
+    metric : str, optional
+        Which of the numbers that the objective returns or reports is wanted. Default "loss".
+    stop : mapping of str to float, optional
+        When a trainable class has had enough steps, as Tune's ``stop``: for example
+        ``{"training_iteration": 10}``. Default: when its result says "done".
     workers : int, default 0
         0 evaluates here, one after the other; with more, so many trials are evaluated at once
         on Ray, and the method knows the results of fewer earlier trials.
@@ -241,9 +280,10 @@ def optimize(
     True
     """
     _check_workers(workers)
+    made, native = as_problem(objective, space, direction, metric, stop)
     study = Study.build(
         name="optimize",
-        problems=[_as_problem(objective, space, direction)],
+        problems=[made],
         methods=[method],
         seeds=[seed],
         budget={"trials": trials},
@@ -255,30 +295,7 @@ def optimize(
         best: Sequence[Mapping[str, Any]] = results.best()
         found = best[0] if best else None
         return Result(
-            None if found is None else dict(found["config"]),
+            None if found is None else native(found["config"]),
             None if found is None else float(found["value"]),
             results.trials,
         )
-
-
-def _as_problem(objective: Callable[..., Any] | Problem, space: Any, direction: Direction | None) -> Problem:
-    if isinstance(objective, Problem):
-        if space is not None:
-            raise StudyError(
-                f"the problem '{objective.name}' has a space of its own.", where="space", hint="Leave it out."
-            )
-        if direction is not None and direction != objective.direction:
-            raise StudyError(
-                f"the problem '{objective.name}' is to {objective.direction}.",
-                where="direction",
-                hint="Leave it out.",
-            )
-        return objective
-    if space is None:
-        raise StudyError("a function needs one.", where="space", hint='For example {"x": Float(0, 1)}.')
-    made: FunctionProblem = problem(
-        to_space(space),
-        name=getattr(objective, "__name__", "objective").strip("<>"),
-        direction=direction or "minimize",
-    )(objective)
-    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from runner.asktell import Run
 from runner.minds import think
@@ -22,6 +22,8 @@ class RunSet:
         Run to whether its next question is to be handed out, instead of being answered here.
     limit : float, optional
         Seconds after which a method that is asked here is given up.
+    chosen : iterable of int, optional
+        The positions of those that are asked; by default all are.
     """
 
     def __init__(
@@ -29,10 +31,12 @@ class RunSet:
         runs: Sequence[Run],
         elsewhere: Callable[[Run], bool] = lambda run: False,
         limit: float | None = None,
+        chosen: Iterable[int] | None = None,
     ) -> None:
         self.runs = list(runs)
         self._elsewhere, self._limit = elsewhere, limit
-        self._ready = [(run.progress, index) for index, run in enumerate(self.runs)]
+        self._chosen = list(range(len(self.runs)) if chosen is None else chosen)
+        self._ready = [(self.runs[index].progress, index) for index in self._chosen]
         heapq.heapify(self._ready)
         self._parked: set[int] = set()
         self._in_flight = 0  # pending trials, and questions that are out
@@ -52,10 +56,10 @@ class RunSet:
             Where there are more, any number from here on will do: runs are not counted further.
         """
         found = 0
-        for run in self.runs:
+        for index in self._chosen:
             if found >= enough:
                 break
-            found += run.remaining
+            found += self.runs[index].remaining
         return found
 
     def ask(self) -> tuple[int, Pending | Question] | Answer:

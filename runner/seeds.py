@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 
 import numpy as np
 
@@ -85,9 +86,9 @@ class Shuffle:
     """A seeded order of ``range(n)`` in constant memory.
 
     Up to 4,096 indices are sorted by a keyed hash, which makes every order equally likely. More
-    are sent through a six-round Feistel network over the smallest even number of bits that
-    holds ``n``; values outside are walked along their cycle until they fall inside. Every index
-    of ``range(n)`` comes exactly once.
+    are sent through a six-round Feistel network over ``a * b`` values, ``a`` being the root of ``n``
+    rounded up and ``b`` just large enough; the few outside are walked along their cycle until they
+    fall inside. Every index of ``range(n)`` comes exactly once.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ class Shuffle:
 
     References
     ----------
-    J. Black and P. Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002.
+    J. Black and P. Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002, section 5.
     """
 
     def __init__(self, n: int, key: int) -> None:
@@ -106,9 +107,9 @@ class Shuffle:
             raise ValueError(f"a range of at least 1 was expected, got {n}")
         self.n = n
         self._key = key.to_bytes(32, "big")
-        self._half = ((n - 1).bit_length() + 1) // 2
-        self._bytes = (self._half + 7) // 8 or 1
-        self._mask = (1 << self._half) - 1
+        self._sides = (math.isqrt(n - 1) + 1, -(-n // (math.isqrt(n - 1) + 1)))
+        longest = (max(self._sides).bit_length() + 7) // 8
+        self._told, self._drawn = longest, longest + 8  # bytes; the 8 make a remainder's bias negligible
         self._sorted = (
             sorted(range(n), key=lambda i: hashlib.shake_256(self._key + i.to_bytes(2, "big")).digest(16))
             if n <= _SORTED_UP_TO
@@ -127,9 +128,9 @@ class Shuffle:
                 return i
 
     def _permute(self, i: int) -> int:
-        left, right = i >> self._half, i & self._mask
+        right, left = divmod(i, self._sides[0])
         for turn in range(_FEISTEL_ROUNDS):
-            data = self._key + turn.to_bytes(1, "big") + right.to_bytes(self._bytes, "big")
-            digest = hashlib.shake_256(data).digest(self._bytes)
-            left, right = right, left ^ (int.from_bytes(digest, "big") & self._mask)
-        return left << self._half | right
+            data = self._key + turn.to_bytes(1, "big") + right.to_bytes(self._told, "big")
+            drawn = int.from_bytes(hashlib.shake_256(data).digest(self._drawn), "big")
+            left, right = right, (left + drawn) % self._sides[turn % 2]
+        return right * self._sides[0] + left

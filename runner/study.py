@@ -18,7 +18,9 @@ import yaml
 from runner.advice import Advice, Auto, choose, make
 from runner.asktell import Budget, Order
 from runner.errors import FivefoldError, StudyError, nearest
+from runner.files import DataFile, find_files, placed
 from runner.methods import METHODS, Method
+from runner.needs import Needs
 from runner.problems import load_problem
 from runner.problems.base import Problem
 from runner.seeds import seed_for
@@ -99,6 +101,8 @@ class Study:
         What stops hopeless trials early.
     cache : bool
         Whether the runs of a block share their evaluations.
+    files : tuple of DataFile
+        What its objectives open by `runner.files.data_file`.
     source : dict
         The study as a mapping that could stand in a study file, where it came from one.
     where : str
@@ -118,6 +122,7 @@ class Study:
     initial: Mapping[str, WarmStart] = dataclasses.field(default_factory=dict)
     scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
     cache: bool = True
+    files: tuple[DataFile, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     where: str = dataclasses.field(default="study", compare=False)
 
@@ -154,6 +159,8 @@ class Study:
 
     @classmethod
     def _from(cls, file: StudyFile, folder: Path, where: str) -> Study:
+        with _place(where):
+            files = find_files(file.files, folder)
         problems: list[Problem] = []
         for i, given in enumerate(file.problems):
             with _place(f"{where}: problems[{i}]"):
@@ -199,10 +206,12 @@ class Study:
             initial=warm_starts(file.initial, problems, folder, f"{where}: initial"),
             scheduler=file.scheduler,
             cache=file.cache,
+            files=files,
             source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
             where=where,
         )
         with _place(where):
+            _check_trial(study)
             _ = study.runs  # prepares every method for every space: refuses what cannot be searched
             _check_scheduler(study)
         return study
@@ -262,6 +271,11 @@ class Study:
         first = self.initial.get(problem.name, NOTHING).first
         return None if self.budget.trials is None else max(0, self.budget.trials - len(first))
 
+    @cached_property
+    def needs(self) -> tuple[Needs, ...]:
+        """What a trial of each problem needs."""
+        return tuple(self.trial.needs(problem.name) for problem in self.problems)
+
     def staged(self, problem: Problem) -> bool:
         """Whether the scheduler may stop trials of a problem early."""
         return self.scheduler.name != "none" and problem.steps > 1
@@ -269,7 +283,7 @@ class Study:
     def check(self) -> None:
         """Load data and try what each problem can try; raises ProblemError."""
         for i, problem in enumerate(self.problems):
-            with _place(f"{self.where}: problems[{i}]"):
+            with _place(f"{self.where}: problems[{i}]"), placed(self.files):
                 problem.check()
 
     def changed(
@@ -326,6 +340,16 @@ class Study:
         labels = [label for label, _ in self.methods]
         keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
         return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
+
+
+def _check_trial(study: Study) -> None:
+    """Raise StudyError where the trial's keys name a problem that the study has not."""
+    known = [problem.name for problem in study.problems]
+    for name in study.trial.problems:
+        if name not in known:
+            raise StudyError(
+                f"the study has no problem '{name}'.", where="trial.problems", hint=nearest(name, known)
+            )
 
 
 def _check_scheduler(study: Study) -> None:

@@ -8,34 +8,25 @@ numbers (YAML 1.1 takes them for text), only ``true`` and ``false`` are booleans
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from runner.errors import StudyError, nearest, nearest_file
+from runner.needs import RESERVED, Needs
 from runner.validation import explain
-
-EXAMPLE = """\
-# Which method tunes this model best? Run it with: fivefold run study.yaml
-name: example
-problems:
-  - name: svc_digits
-    estimator: sklearn.svm.SVC
-    data: digits            # or a .csv or .parquet file beside this one, with target: COLUMN
-    cv: 5
-    scoring: accuracy
-    space:
-      C: {float: [0.01, 1000], log: true}
-      gamma: {float: [0.00001, 1], log: true}
-methods: [random, bayes, tpe]     # also exhaustive, grid, gradient; see: fivefold methods
-seeds: 3
-budget: {trials: 20}              # per run; and seconds: 600, whichever ends first
-"""
-"""A study file that runs as it is."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -43,8 +34,29 @@ MOST_SEEDS = 1_000_000
 MOST_TRIALS = 10**9
 _MOST_LETTERS = 100
 
+
+def _share(gpus: float) -> float:
+    if gpus > 1 and gpus != int(gpus):
+        raise ValueError("a share of one GPU, or a whole number of them, was expected")
+    return gpus
+
+
+def _custom(resources: dict[str, float]) -> dict[str, float]:
+    for name, amount in resources.items():
+        if name in RESERVED or not name.strip():
+            raise ValueError(
+                f"'{name}' is no custom resource; cpus, gpus and memory_gb have keys of their own"
+            )
+        if amount > 1 and amount != int(amount):
+            raise ValueError(f"'{name}' may be a share of one, or a whole number")
+    return resources
+
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)]
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_share)]
+Memory = Annotated[float, Field(ge=0.5, allow_inf_nan=False)]
+Custom = Annotated[dict[str, Positive], AfterValidator(_custom)]
 Whole = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
 
 
@@ -68,17 +80,29 @@ class BudgetFile(BaseModel):
     seconds: Positive | None = Field(None, description="Evaluation and thinking, per run.")
 
 
+class NeedsFile(BaseModel):
+    """``trial.problems.NAME:`` what an evaluation of one problem needs instead."""
+
+    model_config = _STRICT
+    cpus: Positive | None = Field(None, description="Logical CPUs per trial.")
+    gpus: Share | None = Field(None, description="GPUs per trial, fractions allowed.")
+    memory_gb: Memory | None = Field(None, description="Gigabytes per trial.")
+    resources: Custom | None = Field(None, description="Custom resources of the cluster's nodes.")
+
+
 class TrialFile(BaseModel):
     """``trial:`` what one evaluation may use."""
 
     model_config = _STRICT
     cpus: Positive = Field(1.0, description="Logical CPUs per trial.")
-    gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="GPUs per trial, fractions allowed."
-    )
+    gpus: Share = Field(0.0, description="GPUs per trial, fractions allowed.")
     timeout: Positive | None = Field(None, description="Seconds after which a trial is killed.")
-    memory_gb: Annotated[float, Field(ge=0.5, allow_inf_nan=False)] | None = Field(
+    memory_gb: Memory | None = Field(
         None, description="Gigabytes that a lane may have to itself before it is killed."
+    )
+    resources: Custom = Field({}, description="Custom resources of the cluster's nodes, {name: amount}.")
+    problems: dict[str, NeedsFile] = Field(
+        {}, description="What single problems need instead, {problem: {gpus: 1}}."
     )
     thinking: Positive = Field(600.0, description="Seconds after which a method that thinks is given up.")
     retries: Annotated[int, Field(ge=0, strict=True)] = Field(
@@ -86,10 +110,17 @@ class TrialFile(BaseModel):
     )
     retry_failed: bool = Field(False, description="Whether what raised is tried again, too.")
 
-    @property
-    def threads(self) -> int:
-        """Threads that the numerical libraries of one evaluation may use."""
-        return max(1, int(self.cpus))
+    def needs(self, problem: str) -> Needs:
+        """What a trial of a problem needs, by the problem's name."""
+        given = {
+            "cpus": self.cpus,
+            "gpus": self.gpus,
+            "memory_gb": self.memory_gb,
+            "resources": self.resources,
+        }
+        if problem in self.problems:
+            given |= self.problems[problem].model_dump(exclude_none=True)
+        return Needs(**given)  # type: ignore[arg-type]
 
 
 class SchedulerFile(BaseModel):
@@ -196,6 +227,7 @@ class StudyFile(BaseModel):
         default_factory=list,
         description="What every run begins with: configs, 'default', the best of an earlier study.",
     )
+    files: list[str] = Field([], description="Files beside this one that objectives open by data_file(name).")
 
     @field_validator("name")
     @classmethod
@@ -260,8 +292,18 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("tTfF"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
-def read_yaml(path: Path) -> Any:
+def _load(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
+
+
+def read_yaml(path: Path, load: Callable[[str], Any] = _load) -> Any:
     """What a YAML file holds.
+
+    Parameters
+    ----------
+    path : Path
+    load : callable
+        What makes a thing of the text; by default, what a study file is read by.
 
     Raises
     ------
@@ -278,7 +320,7 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError:
         raise StudyError("it is no text in UTF-8.", where=str(path)) from None
     try:
-        return yaml.load(text, Loader=_Loader)
+        return load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)

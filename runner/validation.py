@@ -27,6 +27,7 @@ _WANTED = MappingProxyType(
         "string_type": "a text",
         "string_too_short": "a text of at least one letter",
         "list_type": "a list",
+        "dict_type": "a mapping",
         "tuple_type": "a list",
         "too_short": "a list of at least one item",
         "model_type": "a mapping",

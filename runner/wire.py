@@ -19,7 +19,10 @@ from runner.trial import Answer, Origin, Outcome, Pending, Status, Trial
 
 def pack_tasks(tasks: Sequence[Task]) -> str:
     """Tasks as lines."""
-    return "\n".join(to_json([task.problem, task.seed, task.config, task.known]) for task in tasks)
+    return "\n".join(
+        to_json([task.problem, task.seed, task.config, task.known, *([task.key] if task.key else ())])
+        for task in tasks
+    )
 
 
 def unpack_tasks(text: str) -> list[Task]:

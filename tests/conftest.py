@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items):
 def ray_lanes():
     """Ray with two lanes, for all tests that need it in this process; each connects to it anew."""
     from runner.cluster import _connected
+    from runner.needs import Needs
 
-    with _connected(2, None, 1.0, 0.0) as connection:
+    with _connected(2, None, Needs()) as connection:
         yield connection

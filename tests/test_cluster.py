@@ -10,6 +10,7 @@ import ray
 
 from runner.cluster import _secure_token, connect, environment
 from runner.errors import EngineError
+from runner.needs import Needs
 
 
 @pytest.mark.ray
@@ -22,15 +23,15 @@ def test_the_ray_of_this_process_is_used_and_left_alone(ray_lanes):
         assert (connection.lanes, connection.where) == (1, "1 lane on the Ray of this process")
     with connect(64) as connection:
         assert connection.lanes == 2, "no more than there are CPUs for"
-    with connect(cpus=2.0) as connection:
+    with connect(needs=Needs(cpus=2.0)) as connection:
         assert connection.lanes == 1
 
 
 @pytest.mark.ray
 def test_what_cannot_be_had_is_said(ray_lanes):
-    with pytest.raises(EngineError, match="needs 64 CPUs and 0 GPUs"), connect(cpus=64.0):
+    with pytest.raises(EngineError, match=r"needs 64 CPUs; .* has 2 CPUs"), connect(needs=Needs(64.0)):
         pass
-    with pytest.raises(EngineError, match="needs 1 CPUs and 1 GPUs"), connect(gpus=1.0):
+    with pytest.raises(EngineError, match=r"needs 1 CPU, 1 GPU; .* has no GPU"), connect(needs=Needs(1, 1)):
         pass
     with pytest.raises(EngineError, match="connected to Ray already"), connect(address="auto"):
         pass

@@ -37,7 +37,7 @@ class Clock:
 def test_a_lane_gives_back_what_it_has_not_begun_after_a_second(monkeypatch, seconds, begun):
     clock = Clock(monkeypatch)
     tasks = [Task(0, 0, {"x": float(i)}) for i in range(50)]
-    report = evaluate_tasks([clock.problem(seconds)], tasks, None, 1, "lane")
+    report = evaluate_tasks([clock.problem(seconds)], tasks, None, [1], "lane")
     assert len(report.outcomes) == len(report.offsets) == begun
     assert report.offsets[-1] <= LONGEST_SECONDS
     assert report.seconds == pytest.approx(begun * seconds)

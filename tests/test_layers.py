@@ -17,8 +17,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Lowest first. A room imports from floors below its own and from itself; rooms on one floor are
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
-    {"errors", "console"},
-    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden"},
+    {"errors", "console", "starters"},
+    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs", "files", "sources"},
     {"domains", "leaving"},
     {"tree", "branches"},
     {"space"},
@@ -26,10 +26,11 @@ FLOORS = [
     {"record", "thinking"},
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
+    {"clusterfile"},
     {"minds", "guard", "warmstart", "catalogue", "advice"},
     {"asktell"},
     {"runset", "study"},
-    {"journal", "monitor"},
+    {"journal", "monitor", "parts"},
     {"dispatch", "trackers"},
     {"inprocess"},
     {"search"},
@@ -39,9 +40,10 @@ FLOORS = [
     {"stats"},
     {"figures"},
     {"report"},
+    {"objectives"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal", "handover"},
-    {"tables"},
+    {"estimator", "testing", "estimate", "terminal", "remote", "serve", "handover"},
+    {"tables", "remote_commands", "parts_command"},
     {"commands"},
     {"cli"},
     {"__init__"},
@@ -49,10 +51,19 @@ FLOORS = [
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 OPEN_RAY = {"search", "cluster", "engine"}
-LAZY = {"launch", "cli", "commands", "__init__"}
+LAZY = {
+    "launch",
+    "cli",
+    "commands",
+    "remote_commands",
+    "estimator",
+    "objectives",
+    "__init__",
+    "parts_command",
+}
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 

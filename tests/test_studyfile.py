@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import StudyError
-from runner.studyfile import EXAMPLE, StudyFile, parse_study, read_yaml
+from runner.studyfile import StudyFile, parse_study, read_yaml
 
 MINIMAL = {"name": "s", "problems": ["branin"], "methods": ["random"], "budget": {"trials": 5}}
 
@@ -183,7 +183,3 @@ def test_the_defaults_are_those_that_the_schema_names():
     file = parse_study(MINIMAL, "x.yaml")
     assert (file.seeds, file.seed, file.parallel, file.order) == (10, 0, 1, None)
     assert (file.trial.cpus, file.trial.gpus, file.trial.timeout, file.trial.retries) == (1, 0, None, 2)
-
-
-def test_the_example_is_a_study_file(tmp_path):
-    assert parse_study(read(tmp_path, EXAMPLE), "x.yaml").name == "example"

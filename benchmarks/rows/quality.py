@@ -39,7 +39,7 @@ def others(quick):
 
 
 def _compared(name, problems, quick, peers):
-    seeds, budget = (2, 14) if quick else (10, 100)
+    seeds, budget = (2, 14) if quick else (30, 100)
     if quick:
         problems, peers = problems[:1], [_OPTUNA]
     arms = [

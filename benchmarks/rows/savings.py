@@ -13,7 +13,7 @@ from benchmarks.rows.speed import LANES, grid, study
 
 def cache(quick):
     """Five methods over one finite space, with the shared evaluations and without."""
-    size, seeds = (24, 2) if quick else (2_000, 10)
+    size, seeds = (24, 2) if quick else (2_000, 3)
     points = 3 if quick else 30
     methods = [
         "exhaustive",

@@ -231,10 +231,12 @@ def _answers(facts: Facts, method: str) -> list[str]:
     small = {name: in_all(after("small data", name, 30)) for name in ("grid", "tpe", "bayes")}
     shown = ", ".join(f"{name} in {won} of {runs}" for name, (won, runs) in small.items())
     lines = [
-        f"'Random or grid search for small data': on data sets of 178 to 569 rows, after 30 trials, better"
-        f" than random search were {shown} runs. What counts is the number of trials, not that of rows.",
-        "'Bayesian search where compute is plentiful': it gains most where trials are few. With 100 of them"
-        f" the regret of random search was {_ratios(bayes)} that of bayes and {_ratios(tpe)} that of tpe.",
+        f"'Random or grid search for small data': on data sets of 178 to 569 rows, 2 or 3 parameters and 30"
+        f" trials, better than random search were {shown} runs: there it does little harm. But it is not the"
+        " rows that decide; see the next line for more parameters and trials.",
+        "'Bayesian search where compute is plentiful': it is for when trials are scarce. With 100 trials of"
+        f" {_names(bayes)} the regret of random search was {_ratios(bayes)} that of bayes and"
+        f" {_ratios(tpe)} that of tpe.",
     ]
     if method != "exhaustive":
         lines.insert(

@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.convert.hyperopt_space import (
+    encoded_hyperopt,
     from_hyperopt,
     hyperopt_config,
     hyperopt_values,
     is_hyperopt,
-    to_hyperopt,
 )
+from runner.convert.hyperopt_view import hyperopt_view
 from runner.convert.raytune import from_ray_tune, is_ray_tune
+from runner.convert.raytune_view import raytune_view
 from runner.convert.sklearn_space import from_sklearn, is_sklearn
 from runner.convert.studyfile import parse_domain, parse_space
+from runner.convert.view import View
+from runner.convert.writing import to_hyperopt, to_sklearn
 from runner.errors import SpaceError
 from runner.space import Space
 
@@ -67,14 +71,50 @@ def _parts(given: object) -> Iterator[object]:
         yield from _parts(part)
 
 
+def to_view(given: Any) -> View:
+    """A space from whatever form it is given in, and what its configs stand for there.
+
+    Configs of ray.tune's and hyperopt's forms stand for what their own programs would call an
+    objective with; those of other forms for themselves.
+
+    Parameters
+    ----------
+    given : object
+        As `to_space` takes it; and, in ray.tune's and hyperopt's forms, objects, constants, laws
+        without bounds, and expressions of parameters.
+
+    Raises
+    ------
+    SpaceError
+        Names the parameter that cannot be searched.
+    """
+    if not isinstance(given, Space):
+        forms = [name for name, is_form, _ in _READERS if any(map(is_form, _parts(given)))]
+        if forms == ["hyperopt"]:
+            return hyperopt_view(given)
+        if forms == ["ray.tune"]:
+            return raytune_view(given)
+    return View(to_space(given), dict)
+
+
+def is_tune_space(given: object) -> bool:
+    """Whether there is a ``ray.tune`` domain in it."""
+    return not isinstance(given, Space) and any(map(is_ray_tune, _parts(given)))
+
+
 __all__ = [
+    "View",
+    "encoded_hyperopt",
     "from_hyperopt",
     "from_ray_tune",
     "from_sklearn",
     "hyperopt_config",
     "hyperopt_values",
+    "is_tune_space",
     "parse_domain",
     "parse_space",
     "to_hyperopt",
+    "to_sklearn",
     "to_space",
+    "to_view",
 ]

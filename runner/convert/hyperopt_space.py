@@ -94,12 +94,13 @@ def _parameter(node: Any, name: str, places: dict[str, str]) -> Domain | Options
     if node.name == "switch" and law.name == "randint":
         return Options(node.pos_args[1:])
     try:
-        return _distribution(law, whole)
+        return distribution(law, whole)
     except SpaceError as error:
         raise error.at(name or label) from None
 
 
-def _distribution(law: Any, whole: bool) -> Domain:
+def distribution(law: Any, whole: bool) -> Domain:
+    """The domain of a law of hyperopt, perhaps its whole part; SpaceError where it has none."""
     given = {key: node.obj for key, node in law.arg.items() if hasattr(node, "obj")}
     if law.name == "randint":
         low, high = (given["low"], given["high"]) if "high" in given else (0, given["low"])
@@ -125,7 +126,7 @@ def _exp(x: float) -> float:
 # -- writing -------------------------------------------------------------------------------------
 
 
-def to_hyperopt(space: Space) -> Any:
+def encoded_hyperopt(space: Space) -> Any:
     """A space as a hyperopt expression in encoded coordinates.
 
     Forbidden combinations are not part of it.

@@ -81,7 +81,7 @@ def _domain(given: Any, name: str) -> Domain:
     if not comes_from(given, "scipy.stats"):
         return choice(_listed(given), name)
     try:
-        return _distribution(given)
+        return distribution(given)
     except SpaceError as error:
         raise error.at(name) from None
 
@@ -92,7 +92,8 @@ def _listed(given: Any) -> list[Any]:
     return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
-def _distribution(frozen: Any) -> Domain:
+def distribution(frozen: Any) -> Domain:
+    """The domain of a frozen scipy distribution; SpaceError where it has none."""
     law = getattr(getattr(frozen, "dist", None), "name", type(frozen).__name__)
     low, high = frozen.support() if hasattr(frozen, "support") else (-math.inf, math.inf)
     if law == "randint":

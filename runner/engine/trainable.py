@@ -19,10 +19,13 @@ import ray
 from ray import tune
 
 from runner.bundles import Report
+from runner.engine.luggage import Luggage, unpack_luggage
 from runner.errors import describe
+from runner.files import place
 from runner.guard import Guard
 from runner.lane import StopperFor, evaluate_tasks
 from runner.problems import Problem, evaluate
+from runner.problems.checkpoints import Checkpoints, Storage
 from runner.thinking import Reply
 from runner.trial import Config, Outcome, Status
 from runner.wire import pack_report, unpack_questions, unpack_tasks
@@ -50,10 +53,12 @@ class Lane(tune.Trainable):
         minds: Sent = (b"", ()),
         path: Sequence[str] = (),
         timeout: float | None = None,
-        threads: int = 1,
+        threads: Sequence[int] = (),
         stopper_for: Sent | None = None,
         folder: str = "",
         memory_gb: float | None = None,
+        luggage: Luggage | None = None,
+        storage: Storage | None = None,
     ) -> None:
         """Unpickle the problems; what that raises is reported as each trial's failure."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the driver's
@@ -64,9 +69,14 @@ class Lane(tune.Trainable):
         self._problems: Sequence[Problem] = ()
         self._stopper_for: StopperFor | None = _opened(*stopper_for) if stopper_for else None
         self._failure = ""
+        self._checkpoints = _store(storage, luggage, Path(folder))
         self._guard = Guard(Path(folder), self._worker, timeout, memory_gb)
-        sys.path.extend(folder for folder in path if folder not in sys.path)
         try:
+            if luggage is not None:
+                unpacked = unpack_luggage(luggage)
+                place(unpacked.places)
+                path = [*unpacked.folders, *path]
+            sys.path.extend(folder for folder in path if folder not in sys.path)
             self._problems = [_opened(*problem) for problem in problems]
         except Exception as error:  # whatever a user's module raises when it is imported here
             self._failure = f"the problem cannot be loaded on a worker: {describe(error)}"
@@ -95,6 +105,7 @@ class Lane(tune.Trainable):
                 self._worker,
                 self._stopper_for,
                 self._guard,
+                self._checkpoints,
             )
         finally:
             self._guard.close()
@@ -111,12 +122,22 @@ class Lane(tune.Trainable):
     def _evaluate(self, problem: int, seed: int, config: Config) -> Outcome:
         if self._failure:
             return Outcome(Status.FAILED, error=self._failure)
-        return evaluate(self._problems[problem], config, seed, self._timeout, self._threads)
+        return evaluate(self._problems[problem], config, seed, self._timeout, self._threads[problem])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Ready for another bundle at once."""
         del new_config
         return True
+
+
+def _store(storage: Storage | None, luggage: Luggage | None, folder: Path) -> Checkpoints | None:
+    """Where this lane keeps checkpoints: where all do, or on its own node."""
+    if storage is None:
+        return None
+    home = luggage is not None and luggage.home == ray.get_runtime_context().get_node_id()
+    place = storage.place if storage.shared or home else str(folder / "checkpoints")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Checkpoints(place, storage.keep_failed, str(folder))
 
 
 def _opened(content: bytes, buffers: Sequence[Any]) -> Any:

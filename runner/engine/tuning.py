@@ -15,6 +15,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,20 @@ from ray._private import worker as ray_worker
 
 from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
+from runner.engine.growth import Wishes, await_room
+from runner.engine.luggage import Luggage, pack_luggage
 from runner.engine.salvage import salvage
 from runner.engine.sentinel import Sentinel
 from runner.engine.trainable import Lane
 from runner.engine.watch import Abandoned, LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
 from runner.minds import Minds
-from runner.problems.loading import objective_folders
+from runner.problems.checkpoints import Storage
+from runner.problems.loading import PREFIX, objective_folders, objective_modules
 from runner.search.study_search import StudySearch
 from runner.shipping import Parcel, pack
+from runner.sources import Sources, local_sources
+from runner.study import Study
 
 # Each costs time per trial or writes what nobody reads. Our handler of Ctrl-C replaces Tune's,
 # which waits for running trials and a snapshot.
@@ -48,8 +54,15 @@ _SWITCHES = {
 }
 
 
-def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequence[Parcel]) -> None:
+def run_on_ray(
+    dispatcher: Dispatcher,
+    connection: Connection,
+    problems: Sequence[Parcel],
+    storage: Storage | None = None,
+) -> None:
     """Evaluate all that a dispatcher has to give, on the lanes of a connection.
+
+    Problems whose trials need the same share an experiment; those of others come after it.
 
     Parameters
     ----------
@@ -57,6 +70,8 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
     connection : Connection
     problems : sequence of Parcel
         From `runner.shipping.pack_problems`.
+    storage : Storage, optional
+        For checkpoints of long trials.
 
     Raises
     ------
@@ -68,8 +83,36 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         Where Ray fails in a way that is no trial's fault.
     """
     study = dispatcher.study
-    storage = tempfile.mkdtemp(prefix="fivefold_")
-    lanes = Path(storage, "lanes")
+    sources = Sources() if connection.ours else local_sources(_modules(study))
+    luggage = pack_luggage(study.files, sources, connection.ours)
+    while (needs := dispatcher.next_needs()) is not None:
+        connection.turn_to(needs)
+        await_room(connection, dispatcher.note)
+        dispatcher.lanes = connection.lanes
+        _experiment(dispatcher, connection, problems, luggage, storage)
+
+
+def _modules(study: Study) -> list[ModuleType | str]:
+    """Where the code of its problems and methods lives."""
+    found: list[ModuleType | str] = list(objective_modules())
+    for problem in study.problems:
+        found += [type(problem).__module__, getattr(getattr(problem, "function", None), "__module__", "")]
+        estimator = getattr(problem, "estimator", None)
+        found.append(estimator if isinstance(estimator, str) else type(estimator).__module__)
+    found += [type(method).__module__ for _, method in study.methods]
+    return [name for name in found if name and not (isinstance(name, str) and name.startswith(PREFIX))]
+
+
+def _experiment(
+    dispatcher: Dispatcher,
+    connection: Connection,
+    problems: Sequence[Parcel],
+    luggage: Luggage,
+    storage: Storage | None,
+) -> None:
+    study, needs = dispatcher.study, connection.needs
+    scratch = tempfile.mkdtemp(prefix="fivefold_")
+    lanes = Path(scratch, "lanes")
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
     name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
     hooks = len(ray_worker._post_init_hooks)
@@ -79,15 +122,17 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         minds=_shared(_packed_minds(dispatcher)),
         path=[str(Path(folder).resolve()) for folder in (*sys.path, *objective_folders())],
         timeout=study.trial.timeout,
-        threads=study.trial.threads,
+        threads=[one.threads for one in study.needs],
         stopper_for=_shared(pack(dispatcher.stopper_for)) if dispatcher.stopper_for else None,
         folder=str(lanes),
-        memory_gb=study.trial.memory_gb,
+        memory_gb=needs.memory_gb,
+        luggage=luggage,
+        storage=storage,
     )
     tune.register_trainable(name, lane)
-    resources = tune.PlacementGroupFactory([{"CPU": study.trial.cpus, "GPU": study.trial.gpus}])
+    resources = tune.PlacementGroupFactory([needs.bundle])
     search = StudySearch(dispatcher, lane, resources, connection.lanes, functools.partial(salvage, lanes))
-    scheduler = LaneScheduler(connection.lanes)
+    scheduler, wishes = LaneScheduler(connection.lanes), Wishes()
     try:
         with environment(_SWITCHES), _quiet(), Sentinel(connection) as sentinel:
             tune.run(
@@ -98,10 +143,11 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
                 num_samples=-1,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
-                callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel)],
-                storage_path=storage,
+                callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel, wishes)],
+                storage_path=scratch,
                 verbose=0,
             )
+            wishes.keep(0, needs)  # else they end with this process
     except FivefoldError:
         raise
     except Abandoned as abandoned:
@@ -115,7 +161,7 @@ def run_on_ray(dispatcher: Dispatcher, connection: Connection, problems: Sequenc
         ) from error
     finally:
         search.settle()  # what had come back before an interrupt
-        shutil.rmtree(storage, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
         del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
     if search.error is not None:
         raise search.error

@@ -11,6 +11,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 from runner.cluster import Connection
 from runner.dispatch import INTERRUPTED, Dispatcher
+from runner.engine.growth import Wishes, wanted
 from runner.engine.sentinel import Sentinel
 from runner.errors import RayLost, StudyInterrupted
 from runner.search.study_search import StudySearch
@@ -75,9 +76,10 @@ class Watch(tune.Callback):
         scheduler: LaneScheduler,
         connection: Connection,
         sentinel: Sentinel,
+        wishes: Wishes,
     ) -> None:
         self._dispatcher, self._search, self._scheduler = dispatcher, search, scheduler
-        self._connection, self._sentinel = connection, sentinel
+        self._connection, self._sentinel, self._wishes = connection, sentinel, wishes
         self._running: dict[str, Any] = {}
         self._ripe = False  # what has come back was there when the step began
         self._looked = time.monotonic()
@@ -119,9 +121,10 @@ class Watch(tune.Callback):
             self._connection.look()
             lanes = self._connection.lanes
             self._dispatcher.lanes = self._scheduler.lanes = self._search.lanes = lanes
+            self._wishes.keep(wanted(self._connection, self._dispatcher.width), self._connection.needs)
         if self._idle_since is not None and now - self._idle_since > _PATIENCE_SECONDS:
             self._idle_since = None
-            free, needs = ray.available_resources().get("CPU", 0.0), self._dispatcher.study.trial.cpus
+            free, needs = ray.available_resources().get("CPU", 0.0), self._connection.needs.cpus
             self._dispatcher.note(
                 f"No trial has started for {_PATIENCE_SECONDS:.0f} s: one needs {needs:g} CPUs, "
                 f"and {free:g} of Ray's are free. Waiting."

@@ -35,7 +35,11 @@ _PUT_RUN = (
 
 def identities_of(study: Study) -> list[Identity]:
     """Of each run of a study."""
-    problems = {problem.name: problem_identity(problem) for problem in study.problems}
+    files = {file.name: file.digest for file in study.files}
+    problems = {
+        problem.name: problem_identity(problem) | ({"files": files} if files else {})
+        for problem in study.problems
+    }
     return [run_identity(spec, problems[spec.problem.name]) for spec in study.runs]
 
 
@@ -49,16 +53,20 @@ def create_journal(path: Path, study: Study) -> None:
         **study_identity(study),
         "version": package,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "journal": secrets.token_hex(8),
-        "session": 0,
-        "open": False,
         "runs": 0,
         "study": study.as_yaml(),
     }
-    with replacing(path) as new, closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        create_tables(db)
-        say(db, facts)
+    with replacing(path) as new, closing(make_journal(new, facts)):
+        pass
+
+
+def make_journal(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
+    """Make an empty journal of a name of its own, of which these facts are told."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    create_tables(db)
+    say(db, {**facts, "journal": secrets.token_hex(8), "session": 0, "open": False})
+    return db
 
 
 def say(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
@@ -92,8 +100,7 @@ def enter(
         if run is None:
             keys[spec.id] = len(there) + 1
             there[spec.id] = run = _new(keys[spec.id], spec, identity, budget)
-            put_run(db, run, salt)
-            put_count(db, keys[spec.id], 0, salt)
+            insert_runs(db, [run], [0], salt)
             continue
         keys[spec.id] = run["key"]
         _compare(spec, json.loads(run["identity"]), identity, folder)
@@ -101,6 +108,15 @@ def enter(
             put_run(db, run | {"budget": budget, "end_reason": "", "failed": 0, "conclusion": ""}, salt)
     say(db, {"runs": len(there)})
     return keys
+
+
+def insert_runs(
+    db: sqlite3.Connection, runs: Sequence[Mapping[str, Any]], trials: Sequence[int], salt: int
+) -> None:
+    """Write the rows of new runs, and how many trials each has, within a transaction."""
+    for run, count in zip(runs, trials, strict=True):
+        put_run(db, run, salt)
+        put_count(db, run["key"], count, salt)
 
 
 def get_run(db: sqlite3.Connection, key: int) -> dict[str, Any]:
@@ -145,6 +161,8 @@ def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Pa
         what = "the code of its objective has changed since"
     elif path == "objective.record_digest":
         what = "the study that it recalls has changed since"
+    elif path.startswith("files"):
+        what = f"its file '{path.partition('.')[2]}' has changed since" if "." in path else what
     elif path.startswith("objective.data"):
         what = "its data have changed since"
     raise JournalError(

@@ -42,6 +42,8 @@ class Journal:
     folder : Path
     resumed : bool
         Whether the directory held this study already.
+    name : str
+        A random one, of this journal and its copies alone.
     notes : tuple of str
         What the user must be told of the directory as it was found, such as what it had lost.
 
@@ -58,7 +60,8 @@ class Journal:
         self._db, self._keys, self._open = db, keys, ExitStack()
         self._place = _place(folder / DATABASE)
         self._version = _data_version(db)
-        self._salt = salt_of(said(db)["journal"])
+        self.name = str(said(db)["journal"])
+        self._salt = salt_of(self.name)
 
     @classmethod
     def open(cls, folder: Path, study: Study) -> Journal:

@@ -5,7 +5,7 @@ tries the draw of the first that is likeliest against the second. Here that is a
 parameters of a branch together (`runner.methods.multivariate`), as an algorithm of hyperopt; the
 package's own, ``flavour: hyperopt``, has one for each parameter alone.
 
-hyperopt sees encoded coordinates (`runner.convert.to_hyperopt`) and a history of its own form
+hyperopt sees encoded coordinates (`runner.convert.encoded_hyperopt`) and a history of its own form
 that is rebuilt from the trials. Three habits of its algorithms are avoided by what that history
 holds:
 
@@ -31,7 +31,7 @@ import hyperopt
 import numpy as np
 from hyperopt import anneal, tpe
 
-from runner.convert import hyperopt_config, hyperopt_values, to_hyperopt
+from runner.convert import encoded_hyperopt, hyperopt_config, hyperopt_values
 from runner.errors import MethodError, SpaceError
 from runner.methods import multivariate
 from runner.methods.base import Method, register
@@ -237,7 +237,7 @@ def _memo(space: Space, entropy: int) -> dict[int, _Seen]:
 @lru_cache(maxsize=32)
 def _domain(space: Space) -> Any:
     never_called = dict  # hyperopt's word for a space comes with a function
-    return hyperopt.Domain(never_called, to_hyperopt(space), pass_expr_memo_ctrl=False)
+    return hyperopt.Domain(never_called, encoded_hyperopt(space), pass_expr_memo_ctrl=False)
 
 
 @lru_cache(maxsize=256)

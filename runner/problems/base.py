@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from runner.convert import parse_space
 from runner.errors import ProblemError, SpaceError
+from runner.problems.checkpoints import checkpoint_dir
 from runner.space import Domain, Space
 from runner.trial import Config, Outcome
 
@@ -23,6 +24,7 @@ Answer = float | Mapping[str, Any] | Iterator[Any]
 MOST_STEPS = 10_000
 """Of so many steps at most the losses are kept."""
 
+_OPTIONS = {"seed", "checkpoint_dir"}
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _NAMED_ONLY = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 
@@ -53,6 +55,8 @@ class Problem(ABC):
         How many steps a full evaluation has, where it answers step by step; else 1.
     recalls_all : bool
         Whether `recall` knows every outcome, so that nothing is ever evaluated.
+    checkpoints : bool
+        Whether its evaluations hand over checkpoints; see `runner.problems.checkpoints`.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Problem(ABC):
     default: Config | None = None
     steps: int = 1
     recalls_all: bool = False
+    checkpoints: bool = False
 
     @abstractmethod
     def evaluate(self, config: Config, seed: int) -> Answer:
@@ -149,7 +154,8 @@ class FunctionProblem(Problem):
                 where=self.name,
                 hint="Give the number of values that the function yields in a full evaluation.",
             )
-        self._takes_seed = _takes_seed(self.function, self.name)
+        taken = _taken(self.function, self.name)
+        self._takes_seed, self.checkpoints = "seed" in taken, "checkpoint_dir" in taken
         if self.default is not None:
             self.default = self._config(self.default, "default")
         self.minimisers = tuple(self._config(config, "minimisers") for config in self.minimisers)
@@ -159,8 +165,11 @@ class FunctionProblem(Problem):
         return self.function(config, **options)
 
     def evaluate(self, config: Config, seed: int) -> Answer:
-        """See `Problem.evaluate`; the function gets ``seed=`` where its signature has it."""
-        answer: Answer = self.function(config, seed=seed) if self._takes_seed else self.function(config)
+        """See `Problem.evaluate`; the function gets what of its options its signature has."""
+        options: dict[str, Any] = {"seed": seed} if self._takes_seed else {}
+        if self.checkpoints:
+            options["checkpoint_dir"] = checkpoint_dir()
+        answer: Answer = self.function(config, **options)
         return answer
 
     def _config(self, config: Config, what: str) -> Config:
@@ -244,27 +253,27 @@ def problem(
     return wrap
 
 
-def _takes_seed(function: Callable[..., Any], name: str) -> bool:
-    """Whether a function takes ``seed=``; ProblemError where it cannot be called as objectives are."""
+def _taken(function: Callable[..., Any], name: str) -> set[str]:
+    """Which options a function takes; ProblemError where it cannot be called as objectives are."""
     if not callable(function):
         raise ProblemError(f"{function!r} cannot be called; a function was expected.", where=name)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # some functions written in C do not tell
-        return False
+        return set()
     if not parameters or parameters[0].kind in _NAMED_ONLY:
         raise ProblemError(
             "the function takes no config.", where=name, hint="Give it a first parameter: def f(config): ..."
         )
     for parameter in parameters[1:]:
         needed = parameter.default is parameter.empty and parameter.kind not in _VARIABLE
-        if needed and parameter.name != "seed":
+        if needed and parameter.name not in _OPTIONS:
             raise ProblemError(
                 f"the function needs '{parameter.name}', but is called with the config and the seed only.",
                 where=name,
                 hint="Give it a default value.",
             )
-    return any(parameter.name == "seed" for parameter in parameters[1:])
+    return {parameter.name for parameter in parameters[1:]} & _OPTIONS
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {}

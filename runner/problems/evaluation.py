@@ -17,6 +17,7 @@ from contextlib import suppress
 from runner.errors import describe
 from runner.problems.answers import judge, sentence, sign_of
 from runner.problems.base import MOST_STEPS, Problem
+from runner.problems.checkpoints import Checkpoint, Progress
 from runner.problems.surroundings import held_to, restored, seed_generators
 from runner.trial import Config, Outcome, Status
 
@@ -33,6 +34,7 @@ def evaluate(
     timeout: float | None = None,
     threads: int = 1,
     stops: Stops | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Evaluate one config, whatever happens.
 
@@ -51,6 +53,9 @@ def evaluate(
         Of the BLAS and OpenMP libraries that are loaded when the evaluation starts.
     stops : callable, optional
         Asked after each step but the last; True ends the evaluation there, as STOPPED.
+    checkpoint : Checkpoint, optional
+        What an earlier attempt has handed over, where the problem does that; and where this one
+        hands over.
 
     Returns
     -------
@@ -64,10 +69,28 @@ def evaluate(
 
     ``share`` counts the steps that were begun, the one that raised included. A TIMEOUT has no
     steps and counts as a full evaluation, as it does where the engine had to kill it.
+
+    Of a trial that goes on from a checkpoint steps and seconds are those of all attempts, without
+    what was lost; ``timeout`` is for each attempt.
     """
+    if problem.checkpoints:
+        with (checkpoint or Checkpoint()).opened() as held:
+            return _evaluate(problem, config, seed, timeout, threads, stops, held)
+    return _evaluate(problem, config, seed, timeout, threads, stops, None)
+
+
+def _evaluate(
+    problem: Problem,
+    config: Config,
+    seed: int,
+    timeout: float | None,
+    threads: int,
+    stops: Stops | None,
+    held: Checkpoint | None,
+) -> Outcome:
     start = time.perf_counter()
     process = os.getpid()
-    walk = _Walk(problem, stops, start)
+    walk = _Walk(problem, stops, start, held)
     try:
         if (known := problem.recall(config, seed)) is not None:
             return known if stops is None else cut(problem, known, stops)
@@ -89,7 +112,7 @@ def evaluate(
         return Outcome(Status.TIMEOUT, error=late, seconds=seconds)
     return dataclasses.replace(
         outcome,
-        seconds=seconds,
+        seconds=seconds + walk.before,
         steps=tuple(walk.losses),
         step_seconds=tuple(walk.seconds),
         share=walk.share(outcome.status),
@@ -134,27 +157,35 @@ def cut(problem: Problem, outcome: Outcome, stops: Stops) -> Outcome:
 class _Walk:
     """An answer that comes step by step, as far as it is wanted."""
 
-    def __init__(self, problem: Problem, stops: Stops | None, start: float) -> None:
-        self.problem, self.stops, self.start = problem, stops, start
-        self.losses: list[float] = []
-        self.seconds: list[float] = []
-        self.done = 0
+    def __init__(
+        self, problem: Problem, stops: Stops | None, start: float, held: Checkpoint | None = None
+    ) -> None:
+        self.problem, self.stops, self.held = problem, stops, held
+        earlier = held.progress if held is not None else None
+        self.losses: list[float] = list(earlier.losses) if earlier else []
+        self.seconds: list[float] = list(earlier.seconds) if earlier else []
+        self.last = earlier.last if earlier else None
+        self.before = self.seconds[-1] if self.seconds else 0.0  # that an earlier attempt took
+        self.start = start - self.before
+        self.done = len(self.losses)
         self.begun = False
 
     def through(self, steps: Iterator[object]) -> Outcome:
         """The outcome of the last step that was wanted."""
         self.begun = True
-        outcome: Outcome | None = None
+        outcome = self.last
         try:
             for step in steps:
                 outcome = judge(self.problem, step)
                 self._note(outcome.loss)
                 if self.stops is None:
+                    self._keep(outcome)
                     continue
                 if outcome.loss is None:
                     return dataclasses.replace(outcome, error=sentence(f"step {self.done}: {outcome.error}"))
                 if self.done < self.problem.steps and self.stops(self.done, outcome.loss):
                     return _stopped(self.problem, self.done, outcome.loss, outcome.folds)
+                self._keep(outcome)
             return judge(self.problem, None) if outcome is None else outcome
         finally:
             with suppress(Exception, SystemExit):  # whatever it does at its end, its answer is there
@@ -167,6 +198,11 @@ class _Walk:
             return 1.0
         begun = min(self.done + 1, self.problem.steps) if failed else max(self.done, 1)
         return self.problem.share(begun)
+
+    def _keep(self, outcome: Outcome) -> None:
+        """Hand over what lies in the folder of checkpoints."""
+        if self.held is not None and self.done <= MOST_STEPS:
+            self.held.save(Progress(tuple(self.losses), tuple(self.seconds), outcome))
 
     def _note(self, loss: float | None) -> None:
         self.done += 1

@@ -74,8 +74,12 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
 
 def objective_folders() -> list[str]:
     """The folders of all objective files so far: what they import may lie there."""
-    files = [module.__file__ for name, module in sys.modules.items() if name.startswith(PREFIX)]
-    return sorted({str(Path(file).parent) for file in files if file})
+    return sorted({str(Path(module.__file__).parent) for module in objective_modules() if module.__file__})
+
+
+def objective_modules() -> list[ModuleType]:
+    """All objective files so far."""
+    return [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
 
 
 def _from_file(path: Path) -> ModuleType:

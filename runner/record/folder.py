@@ -20,7 +20,7 @@ _LEFT_BY_A_CRASH = {
     LOCK,
     *(f"{name}{_NEW}{end}" for name in (DATABASE, STUDY_FILE) for end in ("", "-wal", "-shm", "-journal")),
 }
-_DERIVED = {"trials.parquet", "runs.parquet", "report.html", "figures", "tables"}
+_DERIVED = {"trials.parquet", "runs.parquet", "report.html", "figures", "tables", "checkpoints"}
 _TRIES = 10
 _PAUSE = 0.02
 

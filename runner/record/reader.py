@@ -81,6 +81,13 @@ class Record:
         are JSON text (see `decoded`).
     notes : tuple of str
         What the reader must be told: what is missing, or may be.
+    parallel : int
+        Trials of one run in flight.
+    study : str
+        The study file's text, as run.
+    probes : mapping of str to mapping
+        By "problem/seed" the config of a trial that was evaluated again after the runs (``config``),
+        the loss that came then (``loss``), or ``noisy``.
     """
 
     folder: Path
@@ -91,6 +98,9 @@ class Record:
     runs: tuple[RunRecord, ...]
     trials: Mapping[str, list[Any]] = field(repr=False)
     notes: tuple[str, ...] = ()
+    parallel: int = 1
+    study: str = field(default="", repr=False)
+    probes: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def with_notes(self, earlier: tuple[str, ...]) -> Record:
         """The same, with what had to be told before it was read."""
@@ -160,6 +170,9 @@ def read_journal(folder: Path) -> Record:
             tuple(map(to_run, runs)),
             columns,
             seen.notes,
+            said["parallel"],
+            said["study"],
+            said.get("probes", {}),
         )
 
 

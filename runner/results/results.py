@@ -9,15 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
+import yaml
 
-from runner.errors import ResultsError, nearest
+from runner.errors import ResultsError, StudyError, nearest
 from runner.record import Record, read_journal
 from runner.results.export import write_frames
-from runner.results.frames import judged_losses, positions, runs_frame, signs, trials_frame
+from runner.results.frames import runs_frame, trials_frame
+from runner.results.incumbents import incumbents_frame, reach_frame
 from runner.results.optuna_storage import write_optuna
 from runner.results.ranking import leaderboard
+from runner.studyfile import StudyFile, parse_study
 
 
 class Results:
@@ -103,6 +105,19 @@ class Results:
         """Whether every run has a valid trial and no method failed."""
         return bool(self.runs["incumbent_loss"].notna().all() and not self.runs["failed"].any())
 
+    @cached_property
+    def plan(self) -> StudyFile | None:
+        """The study file as run; None where this version cannot read it."""
+        try:
+            return parse_study(yaml.safe_load(self._record.study), str(self.folder))
+        except (StudyError, yaml.YAMLError):
+            return None
+
+    @property
+    def record(self) -> Record:
+        """What was read, for what the frames do not say."""
+        return self._record
+
     def incumbents(self) -> pd.DataFrame:
         """The incumbent of each run after each of its trials.
 
@@ -111,22 +126,30 @@ class Results:
         pandas.DataFrame
             run, method, problem, seed, number, and of the best among the trials up to and with
             that number: loss, value, regret (loss above the optimum's; NaN where no optimum is
-            known), all NaN before the first valid trial; seconds, of evaluation and thinking,
-            and equivalents, full evaluations, spent on these trials.
+            known), all NaN before the first valid trial; what these trials have spent: seconds
+            (of evaluation and thinking, as on one worker), equivalents (full evaluations), compute
+            (seconds of evaluation times CPUs) and trials; incumbent, its number, and test, its
+            held-out metric, where that is known.
         """
-        trials, run = self.trials, positions(self._record)
-        found = trials[["run", "method", "problem", "seed", "number"]].copy()
-        losses = pd.Series(judged_losses(trials)).groupby(run).cummin().to_numpy()
-        losses = np.where(np.isfinite(losses), losses, np.nan)
-        sign = signs(self._record)
-        optima = np.array([math.nan if r.optimum is None else r.optimum for r in self._record.runs])
-        found["loss"] = losses
-        found["value"] = sign[run] * losses + 0.0  # no -0.0
-        found["regret"] = losses - (sign * optima)[run]
-        spent = trials["suggest_seconds"] + trials["seconds"]
-        found["seconds"] = spent.groupby(run).cumsum().to_numpy()
-        found["equivalents"] = trials["share"].groupby(run).cumsum().to_numpy()
-        return found
+        return self._incumbents.copy()
+
+    @cached_property
+    def _incumbents(self) -> pd.DataFrame:
+        cpus = self.plan.trial.cpus if self.plan is not None else 1.0
+        return incumbents_frame(self._record, self.trials, cpus)
+
+    def reach(self) -> pd.DataFrame:
+        """How far each run has come.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per run: run, method, problem, seed, ended, exhausted (the method had nothing
+            more to propose), failed (the method did), settled (its trials 0, 1, ... that have ended
+            without a gap), and what those have spent: trials, equivalents, seconds, compute.
+            Infinite where it was exhausted or failed: it keeps its last incumbent.
+        """
+        return reach_frame(self._record, self._incumbents)
 
     def leaderboard(self, trials: int | None = None) -> pd.DataFrame:
         """The methods of each problem, best first, by their median incumbent over the seeds.

@@ -170,18 +170,20 @@ class MethodContract(Symmetry):
     @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
     def test_takes_any_history(self, kind: str, history: str) -> None:
         """Trials that it did not propose, failures, equal losses, huge losses, duplicates."""
-        trials = HISTORIES[history](self._space(kind))
-        self._ask(kind, trials, len(trials))
-        before = [Trial(t.number - len(trials), t.config, t.outcome) for t in trials]
+        space = self._space(kind)
+        for count in sorted({*self.phases, 15}):
+            self._ask(kind, HISTORIES[history](space, count), count)
+        before = [Trial(t.number - 15, t.config, t.outcome) for t in HISTORIES[history](space, 15)]
         self._ask(kind, before, 0)
 
     @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
     def test_takes_results_in_any_order(self, kind: str) -> None:
         """Results may have gaps, as they have where a run does not keep to trial order."""
-        run = self._run(kind)[:12]
-        pending = [Pending(trial.number, trial.config) for trial in run[1::2]]
-        self._ask(kind, run[::2], len(run), pending)
-        self._ask(kind, [], len(run), [Pending(trial.number, trial.config) for trial in run])
+        run = self._run(kind)
+        for n in self._cuts(run):
+            pending = [Pending(trial.number, trial.config) for trial in run[:n]]
+            self._ask(kind, run[:n:2], n, pending[1::2])
+            self._ask(kind, [], n, pending)
 
     # -- what is pending ----------------------------------------------------------------------
 

@@ -197,18 +197,18 @@ def _lost(loss: float | None, status: Status = Status.COMPLETED) -> Outcome:
     return Outcome(status, loss=loss, value=loss)
 
 
-HISTORIES: Final[dict[str, Callable[[Space], list[Trial]]]] = {
+HISTORIES: Final[dict[str, Callable[[Space, int], list[Trial]]]] = {
     "foreign": foreign_trials,
-    "half failed": lambda space: foreign_trials(space, change=lambda i, o: _failed(i) if i % 2 else o),
-    "all failed": lambda space: foreign_trials(space, change=lambda i, o: _failed(i)),
-    "half stopped": lambda space: foreign_trials(
-        space, change=lambda i, o: _lost(o.loss, Status.STOPPED) if i % 2 else o
+    "half failed": lambda space, n: foreign_trials(space, n, lambda i, o: _failed(i) if i % 2 else o),
+    "all failed": lambda space, n: foreign_trials(space, n, lambda i, o: _failed(i)),
+    "half stopped": lambda space, n: foreign_trials(
+        space, n, lambda i, o: _lost(o.loss, Status.STOPPED) if i % 2 else o
     ),
-    "constant": lambda space: foreign_trials(space, change=lambda i, o: _lost(1.0)),
-    "extreme": lambda space: foreign_trials(space, change=lambda i, o: _lost((-1.0) ** i * 1e300)),
-    "duplicates": lambda space: [Trial(i, *_first(space)) for i in range(15)],
+    "constant": lambda space, n: foreign_trials(space, n, lambda i, o: _lost(1.0)),
+    "extreme": lambda space, n: foreign_trials(space, n, lambda i, o: _lost((-1.0) ** i * 1e300)),
+    "duplicates": lambda space, n: [Trial(i, *_first(space)) for i in range(n)],
 }
-"""Histories that a method must be able to take, for any space."""
+"""Histories of so many trials that a method must be able to take, for any space."""
 
 
 def _first(space: Space) -> tuple[Config, Outcome]:

@@ -6,7 +6,7 @@ from hyperopt.pyll.stochastic import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.convert import from_hyperopt, hyperopt_config, hyperopt_values, to_hyperopt, to_space
+from runner.convert import encoded_hyperopt, from_hyperopt, hyperopt_config, hyperopt_values, to_space
 from runner.domains import Choice, Float, Int
 from runner.errors import SpaceError
 from runner.seeds import rng_for
@@ -43,7 +43,7 @@ def flat(drawn):
 def test_what_hyperopt_draws_from_an_expression_is_a_config(kind):
     space = SPACES[kind]
     free = Space(dict(space.params))  # what is forbidden is not part of the expression
-    expression = as_apply(to_hyperopt(free))
+    expression = as_apply(encoded_hyperopt(free))
     rng = np.random.default_rng(0)
     configs = []
     for _ in range(30):

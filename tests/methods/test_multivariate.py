@@ -1,7 +1,7 @@
 import hyperopt
 import numpy as np
 
-from runner.convert import to_hyperopt
+from runner.convert import encoded_hyperopt
 from runner.methods import multivariate
 from runner.methods.cube import cube_of
 from runner.methods.random_search import Random
@@ -31,7 +31,7 @@ def loss(config):
 
 def test_it_is_an_algorithm_of_hyperopt():
     """As ``fmin`` calls one: for new ids, with its own trials."""
-    cube, domain = cube_of(TREE), hyperopt.Domain(dict, to_hyperopt(TREE), pass_expr_memo_ctrl=False)
+    cube, domain = cube_of(TREE), hyperopt.Domain(dict, encoded_hyperopt(TREE), pass_expr_memo_ctrl=False)
     trials = hyperopt.trials_from_docs(
         [
             {

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.convert import hyperopt_config, hyperopt_values, to_hyperopt
+from runner.convert import encoded_hyperopt, hyperopt_config, hyperopt_values
 from runner.errors import MethodError
 from runner.methods.base import make_method
 from runner.methods.random_search import Random, sobol_row
@@ -366,7 +366,7 @@ def test_settings():
 def test_plain_hyperopt_is_the_packages_own():
     """The same proposal as ``tpe.suggest`` with its own defaults makes of the same results."""
     done = run(Random(), PLANE, branin, 30)
-    number, space = 30, to_hyperopt(PLANE)
+    number, space = 30, encoded_hyperopt(PLANE)
     domain = hyperopt.Domain(dict, space, pass_expr_memo_ctrl=False)
     documents = [
         {

@@ -1,0 +1,94 @@
+"""Checking a file that describes a cluster, whichever kind it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.clusterfile.groups import Group, check_room
+from runner.clusterfile.kuberay import check_kuberay, kuberay_groups
+from runner.clusterfile.launcher import check_launcher, launcher_groups
+from runner.clusterfile.mistakes import Mistake, mapping
+from runner.errors import StudyError
+from runner.studyfile import TrialFile, read_yaml
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found in a file that describes a cluster.
+
+    Attributes
+    ----------
+    kind : str
+        What the file is for.
+    mistakes : tuple of Mistake
+        Those that are fatal first.
+    groups : tuple of Group
+    """
+
+    kind: str
+    mistakes: tuple[Mistake, ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def fit(self) -> bool:
+        """Whether a study can run on such a cluster."""
+        return not any(mistake.fatal for mistake in self.mistakes)
+
+
+def check_cluster(path: str | Path, trial: TrialFile | None = None) -> Checked:
+    """Check a file for ``ray up``, or the manifests of a RayJob or RayCluster of KubeRay.
+
+    Nothing is asked over a network, and no cloud's package is needed.
+
+    Parameters
+    ----------
+    path : str or Path
+    trial : TrialFile, optional
+        What a trial of the study needs. Default: one CPU.
+
+    Raises
+    ------
+    StudyError
+        Where the file is missing, no YAML, or describes no cluster.
+    """
+    path, trial = Path(path), trial or TrialFile()
+    documents = [document for document in read_yaml(path, _documents) if document is not None]
+    first = documents[0] if documents else None
+    if any("apiVersion" in mapping(document) for document in documents):
+        kind, mistakes = "KubeRay", list(check_kuberay(documents))
+        groups = kuberay_groups(documents)
+    elif isinstance(first, Mapping) and len(documents) == 1 and {"provider", "cluster_name"} & first.keys():
+        kind, mistakes = "ray up", list(check_launcher(first))
+        groups = launcher_groups(first)
+    else:
+        raise StudyError(
+            "it describes no cluster: there is neither 'cluster_name' nor 'apiVersion' in it.",
+            where=str(path),
+            hint="A file for 'ray up', or a RayJob of KubeRay, was expected.",
+        )
+    mistakes.extend(check_room(groups, trial))
+    mistakes.sort(key=lambda mistake: not mistake.fatal)
+    return Checked(kind, tuple(mistakes), tuple(groups))
+
+
+class _Loader(yaml.SafeLoader):
+    """What Ray and Kubernetes read a file by, but for keys that stand twice, which those drop in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _documents(content: str) -> list[Any]:
+    return list(yaml.load_all(content, Loader=_Loader))

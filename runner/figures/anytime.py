@@ -1,0 +1,198 @@
+"""Curves over the budget: regret on four axes, ranks, targets reached, each problem's own values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from runner.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
+from runner.figures.scale import short
+from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
+from runner.stats import AXES, AXIS_TITLES
+
+_BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
+
+
+def anytime(sheet: Sheet, axis: str) -> Figure | None:
+    """Regret over the budget on one axis, with random and random with twice the budget."""
+    frame = sheet.comparison.anytime(axis)
+    known = frame[frame["regret"].notna()] if "regret" in frame else frame
+    if not len(known):
+        return None
+    marks: list[Mark] = _shade(sheet, axis, known)
+    for name, rows in known[known["kind"] == "reference"].groupby("method", sort=False):
+        marks += [Line(floats(rows, "budget"), floats(rows, "regret"), None, str(name), True, True, False)]
+    for i, name, rows in sheet.by_method(known[known["kind"] == "method"]):
+        marks += curve(rows, "regret", i, name, ("lower", "upper"))
+    return Figure(
+        f"03_anytime_{axis}" if axis == "trials" else f"04_anytime_{axis}",
+        _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
+        "Each curve is the interquartile mean of the regret after so much budget; bands are 95 % intervals "
+        "over the seeds. " + _BEYOND,
+        rests_on(known),
+        (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
+        frame,
+        sheet.everyone,
+        "random in expectation, and with twice the budget",
+    )
+
+
+def all_axes(sheet: Sheet) -> list[Figure]:
+    """`anytime` on each axis that has something to show."""
+    return [figure for axis in AXES if (figure := anytime(sheet, axis)) is not None]
+
+
+def ranks(sheet: Sheet) -> Figure | None:
+    """The average rank over the budget."""
+    frame = sheet.comparison.ranks("trials")
+    known = frame[frame["rank"].notna()]
+    if not len(known):
+        return None
+    marks: list[Mark] = _shade(sheet, "trials", known)
+    for i, name, rows in sheet.by_method(known):
+        marks += curve(rows, "rank", i, name)
+    common, pool = sheet.comparison.common("trials"), int(known["pool"].max())
+    last = known[known["budget"] <= common].sort_values("budget").groupby("method")["rank"].last()
+    title = "Average ranks over the budget"
+    if len(last):
+        title = (
+            f"{last.idxmin()} has the best average rank at {short(common)} trials, {last.min():.1f} of {pool}"
+        )
+    return Figure(
+        "05_rank",
+        title,
+        "Methods are ranked within each problem and seed, 1 is best; ranks depend on which methods take part.",
+        rests_on(known),
+        (Panel(_budget_axis("trials", known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
+        frame,
+        sheet.everyone,
+    )
+
+
+def ecdf(sheet: Sheet) -> Figure | None:
+    """The share of targets reached over the budget."""
+    frame = sheet.comparison.ecdf("trials")
+    known = frame[frame["share"].notna()]
+    if not len(known):
+        return None
+    marks: list[Mark] = []
+    for i, name, rows in sheet.by_method(known):
+        marks += curve(rows, "share", i, name)
+    last = known.sort_values("budget").groupby("method")["share"].last()
+    return Figure(
+        "06_ecdf",
+        f"{last.idxmax()} reaches {last.max():.0%} of the targets, {last.idxmin()} {last.min():.0%}",
+        "A target is what random search is expected to find in 5, 10, 30 ... trials on the same problem and "
+        "seed; the curve says what share of them was reached after so many trials.",
+        rests_on(known),
+        (
+            Panel(
+                _budget_axis("trials", known),
+                Axis("share of targets reached, higher is better", limits=(0, 1)),
+                tuple(marks),
+            ),
+        ),
+        frame,
+        sheet.everyone,
+    )
+
+
+def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
+    """(problem, figure): the median incumbent value of each method over the trials."""
+    curves = sheet.comparison.curves("trials")
+    if not len(curves):
+        return
+    taken: set[str] = set()
+    for fact in sheet.comparison.problem_facts.to_dict("records"):
+        problem = str(fact["problem"])
+        rows = curves[curves["problem"] == problem]
+        sign = 1.0 if fact["direction"] == "minimize" else -1.0
+        summary = _quartiles(rows, sign)
+        if not len(summary):
+            continue
+        better = "lower" if sign > 0 else "higher"
+        label = f"{fact['metric']}, {better} is better"
+        marks: list[Mark] = []
+        for i, name, found in sheet.by_method(summary):
+            marks += curve(found, "value", i, name, ("lower", "upper"))
+        optimum = fact["optimum"]
+        if optimum is not None and math.isfinite(optimum) and len(sheet.styles):
+            marks.append(Rule(float(optimum), "y", f"optimum {short(float(optimum))}"))
+        at_end = summary.sort_values("budget").groupby("method")["value"].last()
+        winner = at_end.idxmin() if sign > 0 else at_end.idxmax()
+        seeds = int(rows["seed"].nunique())
+        yield (
+            problem,
+            Figure(
+                f"curves_{slug(problem, taken)}",
+                f"{problem}: {winner} ends at {short(float(at_end[winner]), 4)} in the median",
+                "The best value found so far, median and quartiles over the seeds.",
+                f"n = {plural(seeds, 'seed')}.",
+                (
+                    Panel(
+                        _budget_axis("trials", summary),
+                        value_axis(label, floats(summary, "value")),
+                        tuple(marks),
+                    ),
+                ),
+                summary,
+                sheet.everyone,
+            ),
+        )
+
+
+def slug(name: str, taken: set[str]) -> str:
+    """A file name for a problem, unlike those in ``taken``, to which it is added."""
+    base = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "problem"
+    found, n = base, 1
+    while found.lower() in taken:
+        n += 1
+        found = f"{base}_{n}"
+    taken.add(found.lower())
+    return found
+
+
+def _quartiles(curves: pd.DataFrame, sign: float) -> pd.DataFrame:
+    """Median and quartiles of values over the seeds; a run without a valid trial is infinitely bad."""
+    losses = curves.assign(loss=curves["loss"].fillna(np.inf))
+    groups = losses.groupby(["problem", "method", "budget"], sort=False)["loss"]
+    # No interpolation: between a finite and an infinite loss it would be NaN.
+    found = groups.quantile([0.25, 0.5, 0.75], interpolation="nearest").unstack()
+    found = found.where(np.isfinite(found)) * sign + 0.0
+    found.columns = pd.Index(["lower", "value", "upper"] if sign > 0 else ["upper", "value", "lower"])
+    return found.reset_index().dropna(subset=["value"])
+
+
+def _budget_axis(axis: str, frame: pd.DataFrame) -> Axis:
+    """Trials are counted evenly; seconds of several orders of magnitude on a log axis."""
+    budgets = floats(frame, "budget")
+    budgets = budgets[np.isfinite(budgets) & (budgets > 0)]
+    wide = len(budgets) > 0 and budgets.max() / budgets.min() > 100
+    log = axis in ("seconds", "compute") and wide
+    return Axis(AXIS_TITLES[axis], "log" if log else "linear")
+
+
+def _shade(sheet: Sheet, axis: str, frame: pd.DataFrame) -> list[Mark]:
+    """Grey from the common budget to the end of the curves."""
+    common, last = sheet.comparison.common(axis), float(floats(frame, "budget").max())
+    return [Shade(common, last * 1.1)] if math.isfinite(common) and common < last * (1 - 1e-9) else []
+
+
+def _lead(curves: pd.DataFrame, common: float, axis: str) -> str:
+    """Who has the lowest curve at the end of what is compared, and since when."""
+    wide = curves.pivot_table(index="budget", columns="method", values="regret", aggfunc="last").sort_index()
+    wide = wide[wide.index <= common * (1 + 1e-9)].dropna(how="all")
+    unit = AXIS_TITLES[axis].split(",")[0].lower()
+    if not len(wide):
+        return f"Regret over {unit}"
+    leaders = wide.idxmin(axis=1)
+    last = leaders.iloc[-1]
+    changes = np.flatnonzero((leaders != last).to_numpy())
+    if not len(changes):
+        return f"{last} is lowest from the first budget compared to the last, over {unit}"
+    since = wide.index[changes[-1] + 1]
+    return f"{last} is lowest from {short(float(since))} on, over {unit}"

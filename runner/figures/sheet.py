@@ -1,0 +1,107 @@
+"""What all figures of a page share: the comparison behind them, and how each method looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from runner.figures.marks import Axis, Band, Floats, Line, Mark
+from runner.figures.palette import Style
+from runner.stats import Comparison
+
+LOWER = "lower is better"
+REGRET = f"normalised regret, {LOWER}"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A comparison and the styles of its methods, by their positions.
+
+    Attributes
+    ----------
+    comparison : Comparison
+    styles : tuple of Style
+    """
+
+    comparison: Comparison
+    styles: tuple[Style, ...]
+
+    @property
+    def everyone(self) -> tuple[int, ...]:
+        """All methods, for a legend."""
+        return tuple(range(len(self.styles)))
+
+    def series(self, method: str) -> int | None:
+        """The position of a method; None for what is none."""
+        for i, style in enumerate(self.styles):
+            if style.name == method:
+                return i
+        return None
+
+    def by_method(self, frame: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
+        """(position, method, its rows) of the methods in a frame, in the page's order."""
+        groups = dict(iter(frame.groupby("method", sort=False)))
+        for i, style in enumerate(self.styles):
+            if style.name in groups:
+                yield i, style.name, groups[style.name]
+
+
+def rests_on(frame: pd.DataFrame) -> str:
+    """How many problems and seeds a frame rests on, as a caption says it."""
+    if not len(frame):
+        return "n = 0"
+    problems, seeds = int(frame["problems"].max()), int(frame["seeds"].min())
+    return f"n = {plural(problems, 'problem')} × {plural(seeds, 'seed')}."
+
+
+def plural(n: int, what: str) -> str:
+    """A number of things: 1 trial, 2 trials."""
+    return f"{n:,} {what}".replace(",", "\u2009") if n == 1 else f"{n:,} {what}s".replace(",", "\u2009")
+
+
+def listed(names: list[str]) -> str:
+    """Names as a sentence has them: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def floats(frame: pd.DataFrame, column: str) -> Floats:
+    """A column as floats, NaN where it is missing."""
+    return frame[column].to_numpy(dtype=np.float64, na_value=math.nan)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as mappings, None for what is missing and no number."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def value_axis(label: str, *columns: Floats) -> Axis:
+    """A log axis where all values are positive and two decades apart, else a linear one."""
+    values = np.concatenate([np.ravel(column) for column in columns]) if columns else np.zeros(0)
+    values = values[np.isfinite(values)]
+    log = len(values) > 0 and values.min() > 0 and values.max() / values.min() > 50
+    return Axis(label, "log" if log else "linear")
+
+
+def curve(
+    rows: pd.DataFrame,
+    column: str,
+    series: int | None,
+    name: str,
+    band: tuple[str, str] | None = None,
+    step: bool = True,
+    dashed: bool = False,
+) -> list[Mark]:
+    """The marks of one method over its budget, in the order of the budget."""
+    rows = rows.sort_values("budget", kind="stable")
+    x = floats(rows, "budget")
+    marks: list[Mark] = []
+    if band is not None:
+        marks.append(Band(x, floats(rows, band[0]), floats(rows, band[1]), series, step))
+    marks.append(Line(x, floats(rows, column), series, name, step, dashed))
+    return marks

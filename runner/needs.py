@@ -1,0 +1,118 @@
+"""What one trial needs of a machine, and how many trials a set of machines has room for.
+
+A trial runs on one node, so room is counted node by node: four nodes of two CPUs have none for a trial
+of four. A share of a GPU is a share of one device: of two devices, shares of 0.6 have room for two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+CPU, GPU, MEMORY = "CPU", "GPU", "memory"
+"""How Ray calls them; memory is in bytes."""
+
+RESERVED = (CPU, GPU, MEMORY, "object_store_memory")
+"""Names that no custom resource may have."""
+
+_GIGABYTE = 1e9
+_ROUNDING = 1e-6
+_MOST_NAMED = 6
+
+Node = Mapping[str, float]
+"""The resources of one machine, by Ray's names."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one trial needs.
+
+    Attributes
+    ----------
+    cpus, gpus : float
+        Logical ones; shares are possible.
+    memory_gb : float or None
+        Gigabytes; None for whatever there is.
+    resources : mapping of str to float
+        Custom resources, by the names that the nodes of a cluster were started with.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_gb: float | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.cpus, self.gpus, self.memory_gb, *sorted(self.resources.items())))
+
+    @property
+    def bundle(self) -> dict[str, float]:
+        """As Ray wants it, without what is not needed."""
+        memory = (self.memory_gb or 0.0) * _GIGABYTE
+        given = {CPU: self.cpus, GPU: self.gpus, MEMORY: memory, **self.resources}
+        return {name: amount for name, amount in given.items() if amount}
+
+    @property
+    def threads(self) -> int:
+        """Threads that the numerical libraries of one evaluation may use."""
+        return max(1, int(self.cpus))
+
+    def on(self, node: Node) -> int:
+        """How many trials one node has room for."""
+        return min(_times(node.get(name, 0.0), amount, name) for name, amount in self.bundle.items())
+
+    def room(self, nodes: Iterable[Node]) -> int:
+        """How many trials these nodes have room for."""
+        return sum(map(self.on, nodes))
+
+    def shortfall(self, nodes: Sequence[Node], place: str) -> str:
+        """Why there is no room for a single trial, in one sentence.
+
+        Parameters
+        ----------
+        nodes : sequence of Node
+            Those that are there, and those that could be added.
+        place : str
+            What they are, for the user.
+        """
+        wanted = ", ".join(_told(name, amount) for name, amount in self.bundle.items())
+        for name, amount in self.bundle.items():
+            most = max((node.get(name, 0.0) for node in nodes), default=0.0)
+            if _times(most, amount, name) >= 1:
+                continue
+            total = sum(node.get(name, 0.0) for node in nodes)
+            if total >= amount and len(nodes) > 1:
+                return (
+                    f"a trial needs {wanted} on one node; {place} has {_told(name, total)} in all, "
+                    f"but no node has more than {_told(name, most)}."
+                )
+            has = f"has {_told(name, most)}" if most else f"has no {_named(name, nodes)}"
+            return f"a trial needs {wanted}; {place} {has}."
+        return f"a trial needs {wanted}; no single node of {place} has all of that."
+
+
+def _times(has: float, amount: float, name: str) -> int:
+    if name == GPU and amount < 1:
+        return math.floor(has + _ROUNDING) * math.floor(1 / amount + _ROUNDING)
+    return math.floor(has / amount + _ROUNDING)
+
+
+def _told(name: str, amount: float) -> str:
+    if name == MEMORY:
+        return f"{amount / _GIGABYTE:.3g} GB of memory"
+    unit = f"{name}s" if name in (CPU, GPU) and amount != 1 else name
+    return f"{amount:g} {unit}" if name in (CPU, GPU) else f"{amount:g} of '{name}'"
+
+
+def _named(name: str, nodes: Sequence[Node]) -> str:
+    if name in (CPU, GPU):
+        return name
+    known = sorted({other for node in nodes for other in node if not _internal(other)})
+    there = f" (it has {', '.join(known[:_MOST_NAMED])})" if known else ""
+    return f"resource '{name}'{there}"
+
+
+def _internal(name: str) -> bool:
+    """Whether Ray made it by itself; such resources are no user's."""
+    return name in RESERVED or ":" in name or name.startswith(("node", "accelerator_type"))

@@ -1,0 +1,227 @@
+"""The commands about clusters: ``submit``, what it runs on a head, and ``check --cluster``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from runner.errors import StudyError, StudyInterrupted
+
+if TYPE_CHECKING:
+    from runner.clusterfile import Checked
+    from runner.remote import Head
+    from runner.study import Study
+    from runner.studyfile import TrialFile
+
+LoadStudy = Callable[[Path, str | None, int | None, int | None], "Study"]
+
+
+def register(app: typer.Typer, load: LoadStudy, console: Callable[[], Console], errors: Console) -> None:
+    """Add the commands to the app.
+
+    Parameters
+    ----------
+    app : typer.Typer
+    load : callable
+        The study of a file, with ``--methods``, ``--seeds`` and ``--trials`` applied.
+    console : callable
+        What to print on.
+    errors : rich.console.Console
+        Standard error.
+    """
+
+    @app.command()
+    def submit(
+        study: Annotated[
+            Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)
+        ],
+        address: Annotated[
+            str,
+            typer.Option(
+                envvar="RAY_API_SERVER_ADDRESS",
+                help="The head's dashboard, http://HEAD:8265; it wants the head's token.",
+            ),
+        ] = "http://localhost:8265",
+        workers: Annotated[
+            int | None, typer.Option(min=1, help="Trials at once; as many as there is room for if not given.")
+        ] = None,
+        methods: Annotated[
+            str | None, typer.Option(help="Only these methods of the study, with commas between.")
+        ] = None,
+        seeds: Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")] = None,
+        trials: Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")] = None,
+        include: Annotated[
+            list[Path] | None,
+            typer.Option(help="A file or folder that an objective opens by itself; may be repeated."),
+        ] = None,
+        out: Annotated[
+            str | None,
+            typer.Option(
+                metavar="DIR", help="Study directory on the head; $FIVEFOLD_HOME/NAME if not given."
+            ),
+        ] = None,
+        detach: Annotated[
+            bool, typer.Option("--detach", help="Start it, and do not follow its log.")
+        ] = False,
+        status: Annotated[bool, typer.Option("--status", help="Only ask how it stands.")] = False,
+        stop: Annotated[bool, typer.Option("--stop", help="Stop it; submit it again to go on.")] = False,
+        fetch: Annotated[bool, typer.Option("--fetch", help="Bring its study directory here.")] = False,
+        to: Annotated[
+            Path | None, typer.Option(metavar="DIR", help="Where --fetch puts it; results/NAME if not given.")
+        ] = None,
+    ) -> None:
+        """Run a study on a cluster, from a machine outside of it; the same again follows its log."""
+        from runner.remote import Head, Order, check_address, folder_on_head, pack_study
+        from runner.remote import status as ask
+        from runner.remote import stop as end
+
+        if status + stop + fetch + detach > 1:
+            raise StudyError("they exclude each other.", where="--status, --stop, --fetch, --detach")
+        if to is not None and not fetch:
+            raise StudyError("it belongs to --fetch.", where="--to")
+        check_address(address)
+        wanted = load(study, methods, seeds, trials)
+        options = [f"--{name}={value}" for name, value in _given(workers, methods, seeds, trials)]
+
+        async def act() -> int:
+            async with Head(address) as head:
+                for note in head.notes:
+                    errors.print(Text("note: ", "bold yellow") + Text(note), soft_wrap=True)
+                if status:
+                    _print(console, await ask(head, wanted))
+                elif stop:
+                    _print(console, [await end(head, wanted)])
+                elif fetch:
+                    return await _fetch(head, wanted, folder_on_head(wanted, out), to, console)
+                else:
+                    order = Order(wanted, pack_study(study, include or ()), tuple(options), out)
+                    return await _submit(head, order, detach, console)
+                return 0
+
+        raise typer.Exit(_run(act(), errors, fetch))
+
+    @app.command(hidden=True)
+    def send(
+        folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.")],
+        have: Annotated[Path, typer.Option(help="A list of the blocks that the asker has, in JSON.")],
+    ) -> None:
+        """What ``submit --fetch`` runs on the head: write a study directory to the log of the job."""
+        from runner.remote import send as send_folder
+
+        try:
+            known = {str(digest) for digest in json.loads(have.read_text(encoding="utf-8"))}
+        except (OSError, ValueError, TypeError) as error:
+            raise StudyError(f"it cannot be read: {error}.", where=str(have)) from None
+        send_folder(folder, known, sys.stdout)
+
+
+def check_file(path: Path, trial: TrialFile | None, console: Console, errors: Console) -> bool:
+    """Print what is wrong with a file that describes a cluster, and its lanes; whether it is fit.
+
+    Parameters
+    ----------
+    path : Path
+    trial : TrialFile, optional
+        What a trial of the study needs. Default: one CPU.
+    console, errors : rich.console.Console
+    """
+    from runner.clusterfile import check_cluster
+    from runner.studyfile import TrialFile
+
+    trial = trial or TrialFile()
+    found = check_cluster(path, trial)
+    for mistake in found.mistakes:
+        kind = Text("error: ", "bold red") if mistake.fatal else Text("note: ", "bold yellow")
+        errors.print(kind + Text(f"{path}: {mistake}"), soft_wrap=True)
+    if found.fit:
+        _print_lanes(console, path, found, trial)
+    return found.fit
+
+
+def _print_lanes(console: Console, path: Path, found: Checked, trial: TrialFile) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("nodes", "CPUs", "GPUs", "least", "most", "lanes each"):
+        table.add_column(name, justify="left" if name == "nodes" else "right")
+    least = most = 0
+    known = True
+    for group in found.groups:
+        each = group.lanes(trial)
+        known = known and each is not None
+        least, most = least + (each or 0) * group.least, most + (each or 0) * group.most
+        cpus = "?" if group.cpus is None else f"{group.cpus:g}"
+        row = (cpus, f"{group.gpus:g}", str(group.least), str(group.most), "?" if each is None else str(each))
+        table.add_row(Text(group.name), *row)
+    console.print(f"{path}: a cluster for {found.kind}, nothing is wrong with it.", highlight=False)
+    console.print(table)
+    needs = f"{trial.cpus:g} CPUs" + (f" and {trial.gpus:g} GPUs" if trial.gpus else "")
+    lanes = f"{least} to {most} lanes" if known else "as many lanes as its machines have room for"
+    console.print(f"For trials of {needs}: {lanes}.", highlight=False)
+
+
+def _given(*values: object) -> list[tuple[str, object]]:
+    names = ("workers", "methods", "seeds", "trials")
+    return [(name, value) for name, value in zip(names, values, strict=True) if value is not None]
+
+
+def _print(console: Callable[[], Console], lines: Sequence[str]) -> None:
+    for line in lines:
+        console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+async def _submit(head: Head, order: Any, detach: bool, console: Callable[[], Console]) -> int:
+    from runner.remote import follow, submit
+    from runner.remote.submitting import exit_code
+
+    package = order.package
+    size = sum(size for _, size in package.files) / 1e3
+    job, new = await submit(head, order)
+    files = f"{len(package.files)} file{'s' * (len(package.files) > 1)}, {size:.0f} kB"
+    _print(console, [f"{order.study.name}: {f'submitted ({files})' if new else 'runs already'} as {job}."])
+    if detach:
+        return 0
+    out = console()
+    async for line in follow(head, job):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    return await exit_code(head, job)
+
+
+async def _fetch(
+    head: Head, study: Study, source: str, to: Path | None, console: Callable[[], Console]
+) -> int:
+    from runner.launch import default_folder
+    from runner.remote import fetch
+
+    target = to if to is not None else default_folder(study)
+    with console().status("fetching") as shown:
+        told = lambda here, needed: shown.update(f"fetching: {here} of {needed} blocks")  # noqa: E731
+        found = await fetch(head, source, target, told)
+    lines = [f"note: {note}" for note in found.notes]
+    lines.append(f"study directory: {target} ({found.sent} of {found.blocks} blocks were sent)")
+    _print(console, lines)
+    return 0
+
+
+def _run(work: Coroutine[Any, Any, int], errors: Console, fetching: bool) -> int:
+    """Run it; Ctrl-C ends what is done here, not the study."""
+    import asyncio  # slow to import, and most commands need none of it
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        left = (
+            "what has come is kept; the same command goes on."
+            if fetching
+            else "a study that was submitted goes on; the same command follows it again, --stop ends it."
+        )
+        errors.print(f"interrupted: {left}", highlight=False, soft_wrap=True)
+        return StudyInterrupted.exit_code

@@ -1,0 +1,137 @@
+"""The page of a study: its text, and the figures and tables behind it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from runner.figures.marks import Figure
+from runner.figures.palette import DARK, LIGHT, Style, styles
+from runner.figures.sheet import Sheet
+from runner.report import sections, summary
+from runner.report.views import Album
+from runner.results import Results
+from runner.stats import Comparison
+
+_TITLES: Final = {
+    "verdict": "Verdict",
+    "leaderboard": "Leaderboard",
+    "anytime": "Over time",
+    "problems": "Per problem",
+    "pairs": "Head to head",
+    "history": "History",
+    "cost": "Cost",
+    "generalisation": "Generalisation",
+    "search": "Search",
+    "failures": "Failures",
+    "robustness": "Robustness",
+    "method": "Method",
+    "reproduce": "Reproduce",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and what belongs to it.
+
+    Attributes
+    ----------
+    html : str
+        Self-contained: it asks no network for anything.
+    figures : mapping of str to Figure
+        By the names of their files.
+    tables : mapping of str to pandas.DataFrame
+        By the names of their files; those of the figures among them.
+    styles : tuple of Style
+        Of the methods.
+    """
+
+    html: str = field(repr=False)
+    figures: dict[str, Figure] = field(repr=False)
+    tables: dict[str, pd.DataFrame] = field(repr=False)
+    styles: tuple[Style, ...] = ()
+
+
+def make_page(results: Results, live: str = "") -> Page:
+    """The page about what a study directory held when it was opened.
+
+    Parameters
+    ----------
+    results : Results
+        Of a finished, a running or an interrupted study.
+    live : str, optional
+        The version that a server gives to this state; the page then asks it for later ones.
+        Default: a page that stays as it is.
+    """
+    comparison = Comparison.of(results)
+    sheet = Sheet(comparison, styles(comparison.methods, comparison.plan.reference))
+    album, tables = Album(sheet.styles), dict[str, pd.DataFrame]()
+    found = sections.sections(sheet, results, album, tables)
+    text = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            about=summary.about(results, comparison),
+            sections=found,
+            titles=_TITLES,
+            comparison=comparison,
+            album=album,
+            live=live,
+            colours=_colours(sheet.styles),
+            policy=_policy(live),
+            style=_source("style.css"),
+            script=_source("script.js"),
+        )
+    )
+    tables |= {name: figure.table for name, figure in album.figures.items()}
+    return Page(text, album.figures, tables, sheet.styles)
+
+
+def waiting_page(text: str) -> str:
+    """What a server shows before there is anything to show."""
+    return _environment().get_template("waiting.html.j2").render(text=text)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("runner.report"),
+        autoescape=True,  # every name comes from a study file, which may be anybody's
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return made
+
+
+@cache
+def _source(name: str) -> str:
+    """A file of the templates as it is; it goes into the page without change."""
+    environment = _environment()
+    text, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
+    return text
+
+
+def _policy(live: str) -> str:
+    """The page's content policy: no script runs but its own, and nothing is loaded from anywhere."""
+    own = base64.b64encode(hashlib.sha256(_source("script.js").encode()).digest()).decode()
+    connect = "'self'" if live else "'none'"
+    return (
+        f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; img-src data:; "
+        f"connect-src {connect}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _colours(found: tuple[Style, ...]) -> str:
+    """The methods' colours as style sheets: on light, on dark, and for shapes of each method."""
+    light = "".join(f"--t{i}:{colour};" for i, colour in enumerate(LIGHT))
+    dark = "".join(f"--t{i}:{colour};" for i, colour in enumerate(DARK))
+    each = "".join(f".m{i}{{--c:var(--t{style.tone})}}" for i, style in enumerate(found))
+    return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}{each}"

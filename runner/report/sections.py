@@ -1,0 +1,302 @@
+"""The sections of the page: for each what its template shows; a section with nothing to say is left out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from runner.figures import anytime, cost, generalising, searching, verdict
+from runner.figures.scale import short
+from runner.figures.sheet import Sheet, records
+from runner.report import boards
+from runner.report.views import Album, number
+from runner.results import Results
+from runner.stats import AXES, AXIS_TITLES, refused
+
+Content = dict[str, Any]
+Tables = dict[str, pd.DataFrame]
+
+
+def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> dict[str, Content]:
+    """The content of each section that has some, in the order of the page.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    results : Results
+    album : Album
+        Keeps the figures.
+    tables : dict
+        Keeps the frames that are no figure's.
+    """
+    comparison = sheet.comparison
+    several = len(comparison.methods) > 1
+    found: dict[str, Content | None] = {}
+    if not comparison.empty:
+        if several:
+            found["verdict"] = _verdict(sheet, album, tables)
+            found["leaderboard"] = _leaderboard(sheet, album, tables)
+            found["anytime"] = _anytime(sheet, album)
+            found["problems"] = _problems(sheet, album, tables)
+            found["pairs"] = _pairs(sheet, album, tables)
+        else:
+            found["history"] = _history(sheet, results, album)
+        found["cost"] = _cost(sheet, album, tables)
+        found["generalisation"] = _generalisation(sheet, album, tables)
+        found["search"] = _search(sheet, results, album, tables)
+    found["failures"] = _failures(sheet, tables)
+    if several and not comparison.empty:
+        found["robustness"] = _robustness(sheet, tables)
+    found["method"] = _method(sheet, tables)
+    found["reproduce"] = _reproduce(results)
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
+    frame = sheet.comparison.verdicts()
+    tables["00_verdict"] = frame
+    return {
+        "rows": [row | {"at": number(row["budget"], 6)} for row in records(frame)],
+        "map": album.add(verdict.decision_map(sheet)),
+    }
+
+
+def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
+    """One table for each axis and budget; a selector shows one of them."""
+    comparison = sheet.comparison
+    picks, kept = [], []
+    for axis in AXES:
+        if axis == "equivalents" and comparison.common(axis) == comparison.common("trials"):
+            continue  # nothing was stopped early, so that they are the trials
+        for budget in comparison.budgets(axis):
+            board = comparison.leaderboard(budget, axis)
+            kept.append(board.assign(axis=axis, budget=budget))
+            picks.append(
+                {
+                    "key": f"{axis} {budget:g}",
+                    "axis": AXIS_TITLES[axis],
+                    "budget": short(budget, 6),
+                    "table": boards.leaderboard(sheet, board, comparison.plan.reference),
+                    "why": refused(board),
+                }
+            )
+    if kept:
+        tables["02_leaderboards"] = pd.concat(kept, ignore_index=True)
+    last = [pick["key"] for pick in picks if str(pick["key"]).startswith("trials ")]
+    return {
+        "picks": picks,
+        "first": last[-1] if last else "",
+        "figure": album.add(verdict.leaderboard(sheet)),
+    }
+
+
+def _anytime(sheet: Sheet, album: Album) -> Content:
+    return {
+        "axes": [album.add(figure) for figure in anytime.all_axes(sheet)],
+        "others": [f for f in (album.add(anytime.ranks(sheet)), album.add(anytime.ecdf(sheet))) if f],
+    }
+
+
+def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
+    frame = sheet.comparison.by_problem()
+    heat = verdict.heat_map(sheet, frame)
+    return {
+        "heat": album.add(heat, inline=False),
+        "table": boards.heat_map(sheet, frame),
+        "flips": _flips(frame),
+        "curves": [album.add(figure) for _, figure in anytime.problem_curves(sheet)],
+        "why": refused(frame),
+    }
+
+
+def _flips(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """For each method the problems that it leads."""
+    led = frame[frame["leads"].fillna(False).astype(bool)]
+    return {str(method): [str(name) for name in rows["problem"]] for method, rows in led.groupby("method")}
+
+
+def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    wilcoxon = comparison.wilcoxon()
+    friedman = comparison.friedman()
+    tables["08_wilcoxon"], tables["08_friedman"] = wilcoxon, friedman
+    frame = comparison.beats()
+    columns = [
+        ("method", "method", "text"),
+        ("against", "against", "text"),
+        ("statistic", "W", "number"),
+        ("p", "p", "number"),
+        ("p_holm", "p after Holm", "number"),
+        ("significant", "significant", "flag"),
+    ]
+    return {
+        "figure": album.add(verdict.pairwise(sheet), inline=False),
+        "table": boards.pairs(sheet, frame),
+        "why": refused(frame),
+        "signed": album.add(verdict.signed_ranks(sheet)),
+        "signed_why": refused(comparison.signed_rank(against="reference")),
+        "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
+        "wilcoxon_why": refused(wilcoxon),
+        "cd": album.add(verdict.critical_difference(sheet)),
+        "cd_why": refused(friedman) or refused(comparison.friedman_ranks()),
+    }
+
+
+def _history(sheet: Sheet, results: Results, album: Album) -> Content:
+    drawn, taken = [], set[str]()
+    for problem, aim in aims(results).items():
+        name = f"curves_{anytime.slug(problem, taken)}"
+        drawn.append(album.add(searching.history(sheet, problem, aim, name)))
+    return {"figures": [figure for figure in drawn if figure], "best": _best(results)}
+
+
+def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    pays = comparison.break_even()
+    tables["09_break_even"] = pays
+    return {
+        "figure": album.add(cost.overhead(sheet)),
+        "timeline": album.add(cost.timeline(sheet)),
+        "pays": None if refused(pays) else boards.break_even(sheet, pays),
+        "pays_why": refused(pays),
+    }
+
+
+def _generalisation(sheet: Sheet, album: Album, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    frame = comparison.generalisation_summary()
+    tables["10_generalisation_summary"] = frame
+    columns = [
+        ("method", "method", "text"),
+        ("gap", "test above validation", "number"),
+        ("overtuning", "overtuning", "number"),
+        ("overtuned", "runs overtuned", "share"),
+        ("worse_than_first", "runs worse than their first", "share"),
+    ]
+    kendall = frame["kendall"].dropna() if "kendall" in frame else pd.Series(dtype=float)
+    return {
+        "figure": album.add(generalising.generalisation(sheet)),
+        "table": None if refused(frame) else boards.plain(frame, columns, sheet),
+        "why": refused(frame),
+        "kendall": number(kendall.iloc[0], 2) if len(kendall) else "",
+    }
+
+
+def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    importance = comparison.importance()
+    boundaries = comparison.boundaries()
+    tables["11_boundaries"], tables["11_effort"] = boundaries, comparison.effort()
+    warned = boundaries[boundaries["warning"].fillna(False).astype(bool)]
+    facts, taken = comparison.parameters, set[str]()
+    plots = [
+        album.add(
+            searching.parameters(sheet, problem, aim, facts, f"11_parameters_{anytime.slug(problem, taken)}")
+        )
+        for problem, aim in aims(results).items()
+    ]
+    return {
+        "importance": album.add(searching.importance(sheet)),
+        "importance_why": refused(importance),
+        "plots": [plot for plot in plots if plot],
+        "warnings": records(warned),
+        "best": _best(results),
+        "training": [album.add(figure) for figure in searching.training_curves(sheet)],
+    }
+
+
+def aims(results: Results) -> dict[str, searching.Aim]:
+    """What each problem's values are."""
+    first = results.runs.drop_duplicates("problem")
+    return {
+        str(row["problem"]): searching.Aim(str(row["metric"]), row["direction"] == "minimize")
+        for row in first.to_dict("records")
+    }
+
+
+def _best(results: Results) -> list[Content]:
+    """The best trial of each problem, ready to paste."""
+    found = []
+    for best in results.best():
+        said = yaml.safe_dump(best["config"], sort_keys=False, allow_unicode=True)
+        found.append(best | {"yaml": said.rstrip(), "python": f"config = {best['config']!r}"})
+    return found
+
+
+def _failures(sheet: Sheet, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    failures, coverage = comparison.failures(), comparison.coverage()
+    tables["13_failures"], tables["13_coverage"] = failures, coverage
+    what = [
+        ("method", "method", "text"),
+        ("problem", "problem", "text"),
+        ("status", "status", "text"),
+        ("trials", "trials", "count"),
+        ("share", "of its trials", "share"),
+        ("example", "the first of them", "text"),
+    ]
+    where = [("method", "method", "text"), ("problem", "problem", "text")]
+    where += [
+        (name, name, "count") for name in ("planned", "started", "ended", "valid", "trials", "failures")
+    ]
+    some = failures[failures["trials"] > 0] if len(failures) else failures
+    return {
+        "failures": boards.plain(some, what, sheet) if len(some) else None,
+        "coverage": boards.plain(coverage, where, sheet),
+    }
+
+
+def _robustness(sheet: Sheet, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    checks, needed = comparison.robustness(), comparison.seeds_needed()
+    tables["14_robustness"], tables["14_seeds_needed"] = checks, needed
+    judged = checks["unchanged"].dropna()
+    columns = [
+        ("method", "method", "text"),
+        ("against", "against", "text"),
+        ("difference", "difference of regret", "number"),
+        ("have", "seeds so far", "count"),
+        ("needed", "seeds needed", "count"),
+    ]
+    return {
+        "checks": records(checks),
+        "held": int(judged.astype(bool).sum()),
+        "judged": len(judged),
+        "needed": None if refused(needed) else boards.plain(needed, columns, sheet),
+        "why": refused(checks),
+    }
+
+
+def _method(sheet: Sheet, tables: Tables) -> Content:
+    comparison = sheet.comparison
+    fairness, gates = comparison.fairness(), comparison.gates()
+    tables["15_fairness"], tables["15_gates"] = fairness, gates
+    tables["15_instances"], tables["15_problems"] = comparison.instances, comparison.problem_facts
+    facts = comparison.problem_facts
+    columns = [
+        ("problem", "problem", "text"),
+        ("metric", "metric", "text"),
+        ("direction", "direction", "text"),
+        ("n_params", "parameters", "count"),
+        ("optimum", "optimum", "number"),
+    ]
+    sources = comparison.instances
+    return {
+        "fairness": records(fairness),
+        "gates": records(gates),
+        "facts": boards.plain(facts, columns),
+        "optima": sorted({str(v) for v in sources["f_opt_source"].dropna()}) if len(sources) else [],
+        "references": sorted({str(v) for v in sources["f_ref_source"].dropna()}) if len(sources) else [],
+    }
+
+
+def _reproduce(results: Results) -> Content:
+    try:
+        given = json.loads(results.record.study)
+    except ValueError:
+        given = None
+    text = results.record.study if given is None else yaml.safe_dump(given, sort_keys=False)
+    return {"study": text.strip(), "version": results.record.version}

@@ -1,0 +1,118 @@
+"""What the head of the page says of a study: its size, its state, and the three lights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from runner.figures.sheet import plural
+from runner.record.folder import is_in_use
+from runner.report.views import number, seconds
+from runner.results import Results
+from runner.results.frames import FAILURES
+from runner.stats import Comparison
+
+_FEW_SEEDS = 5
+_FEW_PROBLEMS = 6
+
+
+@dataclass(frozen=True)
+class Light:
+    """One thing to know before reading on: good, warn or bad, a word and the reason."""
+
+    kind: str
+    word: str
+    detail: str
+
+    @property
+    def mark(self) -> str:
+        """For who sees no colours."""
+        return {"good": "✓", "warn": "!", "bad": "✗"}[self.kind]
+
+
+def about(results: Results, comparison: Comparison) -> dict[str, Any]:
+    """The head of the page."""
+    runs, trials = results.runs, results.trials
+    ended = int((runs["end_reason"] != "").sum())
+    running = comparison.unfinished and is_in_use(results.folder)
+    failed = int(trials["status"].isin(FAILURES).sum())
+    evaluated = trials[trials["origin"] == "evaluated"]
+    facts = [
+        (plural(len(comparison.methods), "method"), ""),
+        (plural(len(comparison.problems), "problem"), ""),
+        (plural(int(runs["seed"].nunique()), "seed"), ""),
+        (plural(len(trials), "trial"), f"{number(failed, 6)} failed" if failed else "none failed"),
+        (seconds(float(evaluated["seconds"].sum())), "of evaluation"),
+        (seconds(float(trials["suggest_seconds"].sum())), "of the methods' thinking"),
+        (plural(int(evaluated["worker"].nunique()), "lane"), f"{results.record.parallel} in flight per run"),
+        (_budget(runs), "per run"),
+    ]
+    return {
+        "name": results.name,
+        "facts": [(big, small) for big, small in facts if big],
+        "created": results.record.created[:16].replace("T", " "),
+        "version": results.record.version,
+        "notes": results.notes,
+        "unfinished": _unfinished(comparison, running, ended, len(runs)),
+        "progress": _progress(runs),
+        "lights": _lights(comparison, ended, runs),
+        "alone": len(comparison.methods) == 1,
+    }
+
+
+def _budget(runs: Any) -> str:
+    limits = []
+    trials, spent = runs["budget_trials"].dropna(), runs["budget_seconds"].dropna()
+    if len(trials):
+        limits.append(plural(int(trials.max()), "trial"))
+    if len(spent):
+        limits.append(seconds(float(spent.max())))
+    return " or ".join(limits)
+
+
+def _progress(runs: Any) -> dict[str, Any] | None:
+    """Trials done of those planned, where the budget is in trials and something is left to do."""
+    if runs["budget_trials"].isna().any() or (runs["end_reason"] != "").all():
+        return None
+    done = runs["equivalents"].where(runs["end_reason"] == "", runs["budget_trials"].astype(float))
+    total = float(runs["budget_trials"].sum())
+    share = min(1.0, float(done.sum()) / total) if total else 1.0
+    return {"share": f"{share:.1%}", "text": f"{share:.0%} of {number(total, 9)} trials"}
+
+
+def _unfinished(comparison: Comparison, running: bool, ended: int, runs: int) -> str:
+    if not comparison.unfinished:
+        return ""
+    what = "The study is running" if running else "The study is unfinished and nobody is running it"
+    return f"{what}: {ended} of {plural(runs, 'run')} have ended. All below is of what has ended so far."
+
+
+def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
+    failed = int(runs["failed"].sum())
+    done = "good" if ended == len(runs) and not failed else "warn"
+    detail = f"{ended} of {len(runs)} runs ended"
+    if failed:
+        detail += f", {plural(failed, 'run')} by a failure of the method"
+    lights = [Light(done, "complete" if done == "good" else "incomplete", detail)]
+    if len(comparison.methods) > 1:
+        checks = comparison.fairness()
+        wrong = [str(check) for check in checks.loc[checks["passed"].eq(False).fillna(False), "check"]]
+        lights.append(
+            Light("bad", "not fair", "; ".join(wrong))
+            if wrong
+            else Light("good", "fair", f"{int(checks['passed'].notna().sum())} checks passed")
+        )
+        seeds, problems = int(runs.groupby("problem")["seed"].nunique().min()), len(comparison.problems)
+        few = []
+        if seeds < _FEW_SEEDS:
+            few.append(f"{plural(seeds, 'seed')}, {_FEW_SEEDS} are the least")
+        if problems < _FEW_PROBLEMS:
+            few.append(
+                f"{plural(problems, 'problem')}: it holds for {'it' if problems == 1 else 'these'} only"
+            )
+        lights.append(
+            Light("warn", "little data", "; ".join(few))
+            if few
+            else Light("good", "enough data", f"{plural(problems, 'problem')} × {plural(seeds, 'seed')}")
+        )
+    return lights

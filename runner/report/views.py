@@ -1,0 +1,177 @@
+"""What the templates show: a figure with its drawings and files, and a table with its cells."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+from markupsafe import Markup
+
+from runner.figures import svg
+from runner.figures.marks import Figure
+from runner.figures.palette import Style
+from runner.figures.scale import short
+
+MOST_EMBEDDED: Final = 24_000
+"""Bytes of CSV up to which a figure carries its data in the page; larger tables are files only."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes
+    ----------
+    text : str
+    small : str
+        Beside it, fainter: an interval, a count.
+    value : float, optional
+        What it is sorted by; NaN goes to the end.
+    kind : str
+        Classes of the style sheet.
+    """
+
+    text: str
+    small: str = ""
+    value: float | None = None
+    kind: str = ""
+
+    @property
+    def sort(self) -> str:
+        """The number to sort by as the page has it; empty where it is missing."""
+        return "" if self.value is None or not math.isfinite(self.value) else f"{self.value:.10g}"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's head: its words, what they mean, and whether it holds text."""
+
+    text: str
+    hint: str = ""
+    left: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: heads, rows of cells, and which rows lead. ``style`` gives a row its method's marker."""
+
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    series: Sequence[int | None] = ()
+    lead: int | None = None
+    sortable: bool = True
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One panel as it stands in the page."""
+
+    key: str
+    title: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure as it stands in the page, with the places of its files."""
+
+    figure: Figure
+    panels: tuple[Drawn, ...]
+    csv: str
+
+    @property
+    def name(self) -> str:
+        """Of the files, and the anchor."""
+        return self.figure.name
+
+
+class Album:
+    """The figures of a page: draws each once, and keeps what hovering needs.
+
+    Parameters
+    ----------
+    styles : sequence of Style
+        Of the page's methods.
+    """
+
+    def __init__(self, styles: Sequence[Style]) -> None:
+        self.styles = tuple(styles)
+        self.figures: dict[str, Figure] = {}
+        self.hover: dict[str, dict[str, Any]] = {}
+
+    def add(self, figure: Figure | None, inline: bool = True) -> FigureView | None:
+        """Keep a figure for the files, and draw it for the page; ``inline`` False: a table shows it."""
+        if figure is None:
+            return None
+        self.figures[figure.name] = figure
+        drawn = []
+        for number, panel in enumerate(figure.panels if inline else ()):
+            key = f"{figure.name}-{number}"
+            label = f"{figure.title}. {panel.title}" if panel.title else figure.title
+            text, hover = svg.draw(panel, self.styles, label)
+            if hover:
+                self.hover[key] = hover
+            drawn.append(Drawn(key, panel.title, Markup(text)))
+        return FigureView(figure, tuple(drawn), csv_link(figure.name, figure.table))
+
+    def marker(self, series: int) -> Markup:
+        """The marker of a method, for legends and tables."""
+        return Markup(svg.marker(self.styles[series]))
+
+
+def csv_link(name: str, frame: pd.DataFrame) -> str:
+    """Where the data of a figure are: within the page where they are few, else in ``tables/``."""
+    if len(frame) * max(1, len(frame.columns)) * 4 > MOST_EMBEDDED:
+        return f"tables/{name}.csv"
+    data = to_csv(frame).encode()
+    if len(data) > MOST_EMBEDDED:
+        return f"tables/{name}.csv"
+    return f"data:text/csv;base64,{base64.b64encode(data).decode()}"
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """A frame as CSV text."""
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number as text; a dash where there is none."""
+    return short(math.nan if _missing(value) else float(value), digits)
+
+
+def interval(low: Any, high: Any, digits: int = 3) -> str:
+    """An interval as text, empty where there is none."""
+    return "" if _missing(low) or _missing(high) else f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def percent(value: Any) -> str:
+    """A share as per cent."""
+    return "–" if _missing(value) else f"{float(value):.0%}"
+
+
+def seconds(value: Any) -> str:
+    """A duration in the unit that suits it."""
+    if _missing(value):
+        return "–"
+    given = float(value)
+    if not math.isfinite(given):
+        return "∞"
+    for limit, unit, size in ((0.1, "ms", 1e-3), (120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
+        if abs(given) < limit:
+            return f"{short(given / size, 2 if given / size < 10 else 3)} {unit}"
+    return f"{short(given / 86400)} days"
+
+
+def cell(value: Any, digits: int = 3, low: Any = None, high: Any = None, kind: str = "") -> Cell:
+    """A number with its interval."""
+    found = math.nan if _missing(value) else float(value)
+    return Cell(number(found, digits), interval(low, high, digits), found, kind)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))

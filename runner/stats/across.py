@@ -1,0 +1,162 @@
+"""`Across`: what methods reach on the average over problems and seeds, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from runner.stats import anytime, averages, pairs, per_problem, significance
+from runner.stats.blocks import Blocks, blocks_of
+from runner.stats.cells import Cells
+from runner.stats.curves import Axis, grid_to
+from runner.stats.intervals import Scope
+from runner.stats.shape import table
+
+Floats = NDArray[np.float64]
+
+_MOST_POINTS = 40
+
+
+class Across(Cells):
+    """The statistics of averages, pairs and tests."""
+
+    # -- across problems --------------------------------------------------------------------------
+
+    def regret(
+        self, budget: float | None = None, axis: Axis | None = None, scope: Scope = "seeds"
+    ) -> pd.DataFrame:
+        """See `runner.stats.averages.regrets`."""
+        return averages.regrets(self.resampled(budget, axis, scope))
+
+    def differences(
+        self,
+        budget: float | None = None,
+        axis: Axis | None = None,
+        scope: Scope = "seeds",
+        to: str | None = None,
+    ) -> pd.DataFrame:
+        """See `runner.stats.averages.differences`; ``to`` is the reference, a method, or "leader"."""
+        sample = self.resampled(budget, axis, scope)
+        if to is None:
+            to = self.plan.reference
+        if to == "leader" and "leader" not in self.methods:
+            to = self.methods[int(np.nanargmin(sample.middle))] if np.isfinite(sample.middle).any() else None
+        if to is None or to not in self.methods:
+            return table([], {"method": "text"}, averages.NO_BLOCK)
+        return averages.differences(sample, to, self.plan.rope)
+
+    def beats(
+        self, budget: float | None = None, axis: Axis | None = None, against: str = "all"
+    ) -> pd.DataFrame:
+        """See `runner.stats.pairs.beats`."""
+        return pairs.beats(self.blocks(budget, axis), self._pairs(against), self.plan.gamma)
+
+    def beats_by_problem(
+        self, budget: float | None = None, axis: Axis | None = None, against: str = "all"
+    ) -> pd.DataFrame:
+        """See `runner.stats.pairs.beats_by_problem`."""
+        return pairs.beats_by_problem(self.blocks(budget, axis), self._pairs(against))
+
+    def seeds_needed(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.pairs.seeds_needed`, of the leader against each other method."""
+        sample = self.resampled(budget, axis)
+        if not np.isfinite(sample.middle).any():
+            return pairs.seeds_needed(sample.blocks, [], self.plan.rope)
+        leader = self.methods[int(np.nanargmin(sample.middle))]
+        found = [(leader, method) for method in self.methods if method != leader]
+        return pairs.seeds_needed(sample.blocks, found, self.plan.rope, self.plan.gamma)
+
+    def wilcoxon(
+        self, budget: float | None = None, axis: Axis | None = None, against: str = "reference"
+    ) -> pd.DataFrame:
+        """See `runner.stats.significance.wilcoxon_holm`."""
+        return significance.wilcoxon_holm(self.blocks(budget, axis), self._once(against))
+
+    def signed_rank(
+        self, budget: float | None = None, axis: Axis | None = None, against: str = "all"
+    ) -> pd.DataFrame:
+        """See `runner.stats.significance.signed_rank`; of each pair once."""
+        return significance.signed_rank(self.blocks(budget, axis), self._once(against), self.plan.rope)
+
+    def friedman(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.significance.friedman`."""
+        return significance.friedman(self.blocks(budget, axis))
+
+    def friedman_ranks(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.significance.friedman_ranks`."""
+        return significance.friedman_ranks(self.blocks(budget, axis))
+
+    def ranks(
+        self, axis: Axis | None = None, grid: Floats | None = None, scope: Scope = "seeds"
+    ) -> pd.DataFrame:
+        """The average rank of each method over the budget: method, budget, rank, lower, upper, pool.
+
+        Ranks depend on which other methods there are: ``pool`` says how many.
+        """
+        axis = axis or self.axis
+        parts = []
+        for budget in self.grid(axis) if grid is None else grid:
+            ranks = averages.ranked(self.losses(float(budget), axis))  # regrets are equal above 1
+            found = averages.mean_table(ranks, "rank", scope)
+            found.insert(1, "budget", float(budget))
+            found.insert(5, "pool", len(self.methods))
+            parts.append(found)
+        return (
+            pd.concat(parts, ignore_index=True)
+            if parts
+            else averages.mean_table(self.blocks(), "rank", scope)
+        )
+
+    def losses(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
+        """The losses at a budget, infinite where there is none, paired by block."""
+        cells = self.cells(budget, axis)
+        cells["loss"] = cells["loss"].fillna(math.inf)
+        return blocks_of(cells, self.methods, self.problems, "loss")
+
+    def areas(self, axis: Axis | None = None, log: bool = False, scope: Scope = "seeds") -> pd.DataFrame:
+        """The mean regret over the budget, up to the common one: method, auc, lower, upper."""
+        return averages.mean_table(self._area_blocks(axis or self.axis, log), "auc", scope)
+
+    def _area_blocks(self, axis: Axis, log: bool) -> Blocks:
+        most = self.common(axis)
+        least = float(self.steps[axis].min()) if len(self.steps) else 0.0
+        grid = grid_to(most, axis, least)
+        cells = self.cells(most, axis)
+        if not len(grid):
+            return blocks_of(cells, self.methods, self.problems)
+        heights = self.curves(axis, grid)["regret"].to_numpy().reshape(len(cells), len(grid))
+        cells["area"] = averages.area(grid, heights, log)
+        return blocks_of(cells, self.methods, self.problems, "area")
+
+    def anytime(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
+        """See `runner.stats.anytime.anytime`; the lines of random search on the axes that count only."""
+        axis = axis or self.axis
+        points = self.grid(axis) if grid is None else np.asarray(grid, dtype=np.float64)
+        if grid is None and len(points) > _MOST_POINTS:
+            points = points[np.unique(np.geomspace(1, len(points), _MOST_POINTS).round().astype(int) - 1)]
+        lines = []
+        if axis in ("trials", "equivalents"):
+            used = self.cells(None, axis)[lambda cells: cells["used"]]
+            blocks = set(zip(used["problem"], used["seed"], strict=True))
+            lines = anytime.reference_lines(self.draws, self.instances, blocks, points)
+        return anytime.anytime(lambda budget: self.blocks(budget, axis), points, self.common(axis), lines)
+
+    def by_problem(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.per_problem.by_problem`."""
+        blocks, losses = self.blocks(budget, axis), self.losses(budget, axis)
+        return per_problem.by_problem(blocks, losses, self.signs, self.plan.rope)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _pairs(self, against: str) -> list[pairs.Pair]:
+        if against == "all":
+            return pairs.all_pairs(self.methods)
+        reference = self.plan.reference if against == "reference" else against
+        return pairs.pairs_against(self.methods, reference) if reference in self.methods else []
+
+    def _once(self, against: str) -> list[pairs.Pair]:
+        found = self._pairs(against)
+        return [(a, b) for a, b in found if against != "all" or self.methods.index(a) < self.methods.index(b)]

@@ -1,0 +1,125 @@
+"""`Against`: how methods compare with random search, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from runner.stats import costs, decision, targets
+from runner.stats.across import Across
+from runner.stats.blocks import Blocks, blocks_of, used_blocks
+from runner.stats.curves import Axis, curves
+from runner.stats.regret import with_regret
+
+Floats = NDArray[np.float64]
+
+
+class Against(Across):
+    """Fixed targets, break-even times and the decision map."""
+
+    # -- against random search --------------------------------------------------------------------
+
+    @cached_property
+    def target_counts(self) -> tuple[int, ...]:
+        """See `runner.stats.targets.target_counts`."""
+        return targets.target_counts(self.draws)
+
+    def target(self, budget: float | None = None) -> int:
+        """The target of speed-ups at a budget: what random search finds in half of it; 0 for none."""
+        most = self.common("trials") if budget is None else budget
+        fitting = [b for b in self.target_counts if b <= max(most / 2, 5)]
+        return max(fitting, default=0)
+
+    def run_times(self, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.targets.run_times`; of the blocks that count at the common budget."""
+        axis = axis or self.axis
+        if axis not in self._times:
+            wanted = targets.targets(self.draws, self.target_counts)
+            times = targets.run_times(self.steps, self.reach, wanted, axis)
+            used = self.cells()[lambda cells: cells["used"]]
+            self._times[axis] = targets.within(times, set(zip(used["problem"], used["seed"], strict=True)))
+        return self._times[axis]
+
+    @cached_property
+    def _times(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def speedups(self, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.targets.speedups`."""
+        times = self.run_times(axis)
+        return targets.speedups(times, self.random, self.methods, self.target_counts, len(self.draws))
+
+    def ecdf(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
+        """See `runner.stats.targets.ecdf`."""
+        points = self.grid(axis) if grid is None else np.asarray(grid, dtype=np.float64)
+        return targets.ecdf(self.run_times(axis), points, self.methods)
+
+    def profiles(self, axis: Axis | None = None, target: int | None = None) -> pd.DataFrame:
+        """See `runner.stats.targets.profiles`."""
+        return targets.profiles(
+            self.run_times(axis), self.target() if target is None else target, self.methods
+        )
+
+    # -- costs ------------------------------------------------------------------------------------
+
+    def costs(self) -> pd.DataFrame:
+        """See `runner.stats.costs.costs`."""
+        return costs.costs(self.trials)
+
+    def overhead_growth(self) -> pd.DataFrame:
+        """See `runner.stats.costs.overhead_growth`."""
+        return costs.overhead_growth(self.trials)
+
+    @cached_property
+    def overheads(self) -> dict[str, float]:
+        """Mean seconds of thinking per trial, by method; NaN where it has no trial."""
+        means = self.trials.groupby("method")["suggest_seconds"].mean()
+        return {method: float(means.get(method, math.nan)) for method in self.methods}
+
+    def break_even(self, target: int | None = None) -> pd.DataFrame:
+        """See `runner.stats.costs.break_evens`; of each pair once."""
+        wanted = self.target() if target is None else target
+        return costs.break_evens(self.speedups("trials"), self.overheads, self._pairs("all"), wanted)
+
+    def retimed(self, seconds: float, workers: int = 1) -> pd.DataFrame:
+        """The steps as they would be had every evaluation taken so many seconds.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `steps`, with other seconds, and estimate: whether they are one, since with several workers
+            a method that uses its history would have known less.
+        """
+        found = decision.retimed_steps(self.steps, self._suggest, seconds, workers)
+        return found.assign(estimate=workers > 1)
+
+    @property
+    def _suggest(self) -> Floats:
+        return self.trials["suggest_seconds"].to_numpy(dtype=np.float64)
+
+    def decision_map(
+        self,
+        evaluations: Sequence[float] | None = None,
+        seconds: Sequence[float] = decision.SECONDS,
+        workers: int = 1,
+    ) -> pd.DataFrame:
+        """See `runner.stats.decision.decision_map`; ``evaluations`` are the checkpoints in trials."""
+        if evaluations is None:
+            evaluations = self.budgets("trials")
+        reach = self.reach.assign(seconds=np.where(self.reach["settled"] > 0, math.inf, 0.0))
+        copies = self._copies.to_numpy()
+        steps: dict[float, pd.DataFrame] = {}
+
+        def blocks_at(duration: float, time: float) -> Blocks:
+            if duration not in steps:
+                steps[duration] = decision.retimed_steps(self.steps, self._suggest, duration, workers)
+            frame = curves(steps[duration], reach, np.array([time * (1 + 1e-9)]), "seconds")
+            frame = with_regret(frame, self.instances)
+            return blocks_of(frame.assign(used=used_blocks(frame), copy=copies), self.methods, self.problems)
+
+        return decision.decision_map(blocks_at, evaluations, seconds, self.plan.rope, self.method_names)

@@ -1,0 +1,143 @@
+"""The cells of a comparison as arrays: methods x seeds, problem by problem, paired by block.
+
+A block is a problem with a seed. In it all methods saw the same function, so they are compared
+within blocks. A block counts only where every method has reached the budget, and where some trial of
+any method was valid; the others are counted, not dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Values of methods in blocks.
+
+    Attributes
+    ----------
+    methods, problems : tuple of str
+        Only problems with a block that counts.
+    values : tuple of array, each of shape (methods, seeds of the problem)
+    seeds : tuple of array of int
+        The seeds of each problem that count.
+    planned : int
+        How many blocks there are, with those that do not count.
+    copies : tuple of array of int, each of shape (methods, seeds of the problem)
+        Equal numbers mark runs that are copies of each other: a method that does the same with
+        every seed. Copies are no evidence.
+    """
+
+    methods: tuple[str, ...]
+    problems: tuple[str, ...]
+    values: tuple[Floats, ...]
+    seeds: tuple[NDArray[np.int64], ...]
+    planned: int
+    copies: tuple[NDArray[np.int64], ...]
+
+    @property
+    def count(self) -> int:
+        """How many blocks count."""
+        return sum(len(seeds) for seeds in self.seeds)
+
+    @property
+    def fewest(self) -> int:
+        """The fewest seeds of any problem."""
+        return min((len(seeds) for seeds in self.seeds), default=0)
+
+    def means(self) -> Floats:
+        """Means over the seeds, shape (methods, problems)."""
+        if not self.problems:
+            return np.zeros((len(self.methods), 0))
+        return np.stack([value.mean(axis=1) for value in self.values], axis=1)
+
+    def pooled(self) -> Floats:
+        """All values, shape (methods, blocks)."""
+        return np.concatenate(self.values, axis=1) if self.values else np.zeros((len(self.methods), 0))
+
+    def of(self, methods: Sequence[str]) -> Blocks:
+        """The same of some methods."""
+        where = [self.methods.index(method) for method in methods]
+        return Blocks(
+            tuple(methods),
+            self.problems,
+            tuple(value[where] for value in self.values),
+            self.seeds,
+            self.planned,
+            tuple(copy[where] for copy in self.copies),
+        )
+
+    def independent(self, methods: Sequence[str]) -> list[int]:
+        """For each problem how many seeds of these methods together are no copies of each other."""
+        where = [self.methods.index(method) for method in methods]
+        return [len(np.unique(copy[where], axis=1).T) for copy in self.copies]
+
+
+def used_blocks(cells: pd.DataFrame) -> pd.Series[bool]:
+    """For each cell whether its block counts."""
+    keys = [cells["problem"], cells["seed"]]
+    complete = cells["reached"].groupby(keys).transform("all")
+    some = (~cells["imputed"]).groupby(keys).transform("any")
+    return complete & some
+
+
+def blocks_of(
+    cells: pd.DataFrame, methods: Sequence[str], problems: Sequence[str], column: str = "regret"
+) -> Blocks:
+    """The blocks of the cells of one budget.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        problem, method, seed, used, copy and the column.
+    methods, problems : sequence of str
+        In the order that is wanted.
+    column : str
+    """
+    planned = len(cells[["problem", "seed"]].drop_duplicates())
+    used = cells[cells["used"]]
+    found, values, seeds, copies = [], [], [], []
+    for problem in problems:
+        of_problem = used[used["problem"] == problem]
+        if not len(of_problem):
+            continue
+        wide = of_problem.pivot(index="method", columns="seed", values=[column, "copy"])
+        wide = wide.reindex(list(methods))
+        found.append(problem)
+        values.append(wide[column].to_numpy(dtype=np.float64))
+        copies.append(wide["copy"].to_numpy(dtype=np.int64))
+        seeds.append(np.asarray(wide[column].columns, dtype=np.int64))
+    return Blocks(tuple(methods), tuple(found), tuple(values), tuple(seeds), planned, tuple(copies))
+
+
+def copies_of(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[int]:
+    """For each run a number that it has in common with its copies, indexed like ``runs``.
+
+    Runs of a method on a problem are copies where all their trials agree in number, config, status
+    and loss: repeating them adds nothing.
+    """
+    columns = ["number", "config", "status", "loss"]
+    rows = pd.util.hash_pandas_object(trials[columns], index=False)
+    # In wrapping arithmetic, and multiplied by place, so that the order counts.
+    place = (2 * np.arange(len(rows), dtype=np.uint64) + 1) * np.uint64(0x9E3779B97F4A7C15)
+    of_run = trials["run"].to_numpy()
+    start = np.r_[True, of_run[1:] != of_run[:-1]] if len(of_run) else np.zeros(0, dtype=bool)
+    first = np.maximum.accumulate(np.where(start, np.arange(len(of_run)), 0)) if len(of_run) else start
+    weights = place[np.arange(len(rows)) - first] if len(rows) else place
+    mixed = pd.Series(rows.to_numpy() * weights).groupby(trials["run"].to_numpy()).sum()
+    digest = runs["run"].map(mixed).fillna(0)
+    keys = list(zip(runs["problem"], runs["method"], digest, strict=True))
+    # A run without a trial is a copy of nothing.
+    named = [
+        key if trials_ else (*key, i)
+        for i, (key, trials_) in enumerate(zip(keys, runs["trials"], strict=True))
+    ]
+    numbers: dict[tuple[object, ...], int] = {}
+    return pd.Series([numbers.setdefault(key, len(numbers)) for key in named], index=runs.index)

@@ -1,0 +1,214 @@
+"""`Cells`: what stands where in a study, at any budget; the ground of `runner.stats.Comparison`."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property, lru_cache
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from runner.results import Results
+from runner.stats.averages import Resampled
+from runner.stats.blocks import Blocks, blocks_of, copies_of, used_blocks
+from runner.stats.curves import AXES, Axis, common_budget, curves, grid_to
+from runner.stats.intervals import DRAWS, Scope
+from runner.stats.regret import instances, random_draws, with_regret
+from runner.stats.source import Source, joined
+
+Floats = NDArray[np.float64]
+
+
+class Cells:
+    """The frames of a comparison, its curves, and its cells at a budget.
+
+    Parameters
+    ----------
+    source : Source
+
+    Attributes
+    ----------
+    name : str
+    methods, problems : list of str
+        In the order in which they were planned; methods by their labels.
+    plan : Plan
+    trials, runs, steps, reach : pandas.DataFrame
+        As in `runner.results.Results`.
+    problem_facts, parameters : pandas.DataFrame
+        See `runner.stats.source.problem_facts` and `parameters_of`.
+    notes : tuple of str
+        What must be told.
+    axis : str
+        The axis that is fair to all methods: full evaluations where trials were stopped early, else
+        trials.
+    """
+
+    axes = AXES
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name, self.plan, self.notes = source.name, source.plan, source.notes
+        self.trials, self.runs, self.steps, self.reach = (
+            source.trials,
+            source.runs,
+            source.steps,
+            source.reach,
+        )
+        self.problem_facts, self.parameters = source.facts, source.parameters
+        self.methods: list[str] = self.runs["method"].drop_duplicates().tolist()
+        self.problems: list[str] = self.runs["problem"].drop_duplicates().tolist()
+        staged = self.trials["status"].eq("STOPPED").any() or self.trials["share"].ne(1.0).any()
+        self.axis: Axis = "equivalents" if staged else "trials"
+
+    @classmethod
+    def of(cls, *studies: Results) -> Self:
+        """That of one study, or of several over the same problems.
+
+        Raises
+        ------
+        ResultsError
+            Where several have no block in common.
+        """
+        return cls(joined(studies))
+
+    # -- what is there ----------------------------------------------------------------------------
+
+    @cached_property
+    def method_names(self) -> dict[str, str]:
+        """Registered names by labels."""
+        return dict(zip(self.runs["method"], self.runs["method_name"], strict=True))
+
+    @cached_property
+    def instances(self) -> pd.DataFrame:
+        """See `runner.stats.regret.instances`."""
+        return instances(self.trials, self.runs)
+
+    @cached_property
+    def draws(self) -> pd.DataFrame:
+        """The draws of independent random search; see `runner.stats.regret.random_draws`."""
+        return random_draws(self.trials, self.runs)
+
+    @cached_property
+    def random(self) -> str | None:
+        """The label of the random search that targets come from; None where none ran."""
+        found = self.runs[self.runs["run"].isin(self.draws["run"])]["method"]
+        return str(found.iloc[0]) if len(found) else None
+
+    @cached_property
+    def signs(self) -> dict[str, float]:
+        """Of each problem 1.0 where its metric is minimised, else -1.0."""
+        first = self.runs.drop_duplicates("problem")
+        return dict(
+            zip(first["problem"], np.where(first["direction"].eq("minimize"), 1.0, -1.0), strict=True)
+        )
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether some run has not ended."""
+        return not bool(self.reach["ended"].all())
+
+    @cached_property
+    def empty(self) -> str:
+        """Why nothing can be compared at all; empty where something can."""
+        if not len(self.trials):
+            return "no trial has ended yet."
+        if not self.instances["reason"].eq("").any():
+            return "no trial was valid."
+        if len(self.methods) < 2:
+            return "the study has one method, so there is nothing to compare it with."
+        if self.instances["flat"].all():
+            return "every trial has the same loss, so there is nothing to tell the methods apart."
+        return ""
+
+    @cached_property
+    def _common(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for axis in AXES:
+            most = common_budget(self.reach, axis)
+            if math.isnan(most):  # every run ended of itself
+                most = float(self.steps[axis].max()) if len(self.steps) else 0.0
+            found[axis] = most
+        return found
+
+    def common(self, axis: Axis | None = None) -> float:
+        """The largest budget at which the methods can be compared; see `common_budget`."""
+        return self._common[axis or self.axis]
+
+    def budgets(self, axis: Axis | None = None) -> tuple[float, ...]:
+        """The budgets at which verdicts are given; see `Plan.checkpoints`."""
+        axis = axis or self.axis
+        return self.plan.checkpoints(self.common(axis), axis)
+
+    # -- curves and cells -------------------------------------------------------------------------
+
+    def grid(self, axis: Axis | None = None) -> Floats:
+        """Budgets up to the largest that any run has spent."""
+        axis = axis or self.axis
+        spent = self.reach[axis].to_numpy(dtype=np.float64)
+        most = float(spent[np.isfinite(spent)].max(initial=0.0)) or self.common(axis)
+        least = float(self.steps[axis].min()) if len(self.steps) else 0.0
+        return grid_to(most, axis, least)
+
+    def curves(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
+        """The incumbents of all runs over the budget.
+
+        Returns
+        -------
+        pandas.DataFrame
+            problem, method, seed, budget, loss, value, test, reached (see
+            `runner.stats.curves.curves`), regret and imputed (see `with_regret`).
+        """
+        axis = axis or self.axis
+        key = None if grid is None else tuple(np.asarray(grid, dtype=np.float64).tolist())
+        return self._curves(axis, key).copy()
+
+    @lru_cache(maxsize=32)  # noqa: B019  (it lives as long as the comparison's page)
+    def _curves(self, axis: Axis, grid: tuple[float, ...] | None) -> pd.DataFrame:
+        points = self.grid(axis) if grid is None else np.array(grid)
+        return with_regret(curves(self.steps, self.reach, points, axis), self.instances)
+
+    def cells(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """Where each run stands at one budget.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `curves`, and used (whether the block counts; see `runner.stats.blocks`) and copy (runs
+            of a method on a problem with equal numbers are copies of each other).
+        """
+        axis = axis or self.axis
+        budget = self.common(axis) if budget is None else float(budget)
+        frame = self.curves(axis, np.array([budget]))
+        return frame.assign(used=used_blocks(frame), copy=self._copies.to_numpy())
+
+    @cached_property
+    def _copies(self) -> pd.Series[int]:
+        of_runs = dict(zip(self.runs["run"], copies_of(self.trials, self.runs), strict=True))
+        return self.reach["run"].map(of_runs)
+
+    def blocks(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
+        """The normalised regrets at a budget, paired by block."""
+        axis = axis or self.axis
+        budget = self.common(axis) if budget is None else float(budget)
+        return self._blocks(budget, axis)
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def _blocks(self, budget: float, axis: Axis) -> Blocks:
+        return blocks_of(self.cells(budget, axis), self.methods, self.problems)
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def _resampled(self, budget: float, axis: Axis, scope: Scope, draws: int) -> Resampled:
+        return Resampled(self.blocks(budget, axis), scope, draws)
+
+    def resampled(
+        self,
+        budget: float | None = None,
+        axis: Axis | None = None,
+        scope: Scope = "seeds",
+        draws: int = DRAWS,
+    ) -> Resampled:
+        """The average regrets at a budget with their resamples."""
+        axis = axis or self.axis
+        return self._resampled(self.common(axis) if budget is None else float(budget), axis, scope, draws)

@@ -1,0 +1,206 @@
+"""`Comparison`: all that may be concluded from a study, computed when it is asked for."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from runner.stats import (
+    averages,
+    boundaries,
+    fairness,
+    gates,
+    generalisation,
+    importance,
+    leaderboard,
+    per_problem,
+    robustness,
+    significance,
+    verdict,
+)
+from runner.stats.against import Against
+from runner.stats.blocks import Blocks
+from runner.stats.curves import Axis
+from runner.stats.intervals import Scope
+from runner.stats.shape import LEAST_SEEDS, too_few_seeds
+
+UNITS = {
+    "trials": "trials",
+    "equivalents": "full evaluations",
+    "seconds": "seconds",
+    "compute": "CPU-seconds",
+}
+
+
+class Comparison(Against):
+    """What a study, or several over the same problems, lets one conclude.
+
+    Made by `Comparison.of`. Nothing is raised for thin or odd data: where a number may not be given
+    there is a reason (see `runner.stats.shape`). ``budget`` is the common one and ``axis`` the fair one
+    (see `Cells`) where they are not given.
+    """
+
+    # -- leaderboard and verdict ------------------------------------------------------------------
+
+    def leaderboard(
+        self, budget: float | None = None, axis: Axis | None = None, scope: Scope = "seeds"
+    ) -> pd.DataFrame:
+        """See `runner.stats.leaderboard.leaderboard`."""
+        axis = axis or self.axis
+        budget = self.common(axis) if budget is None else float(budget)
+        sample = self.resampled(budget, axis, scope)
+        target = self.target(budget if axis == "trials" else None)
+        parts = {
+            "regret": averages.regrets(sample),
+            "area": self.areas(axis),
+            "rank": self.ranks(axis, np.array([budget]), scope),
+            "beats": self.beats(budget, axis, "reference"),
+            "difference": self.differences(budget, axis, scope),
+            "to_leader": self._to_leader(sample),
+            "trials": self._speed("trials", target),
+            "seconds": self._speed("seconds", target),
+            "counts": self._counts(budget, axis),
+        }
+        return leaderboard.leaderboard(self.methods, parts, budget)
+
+    def _speed(self, axis: Axis, target: int) -> pd.DataFrame:
+        found = self.speedups(axis)
+        return found[(found["target"] == target) & (found["method"] != self.random)]
+
+    def _to_leader(self, sample: averages.Resampled) -> pd.DataFrame:
+        found = verdict.recommend(sample, self.plan.rope, self.method_names)
+        near = [] if found is None else [found[0], *found[2]]
+        return pd.DataFrame({"method": self.methods, "tied": [method in near for method in self.methods]})
+
+    def _counts(self, budget: float, axis: Axis) -> pd.DataFrame:
+        loose = budget * (1 + 1e-9)
+        inside = self.trials[(self.steps[axis].to_numpy() <= loose)]
+        first = self.runs.drop_duplicates("problem")
+        one_metric = first[["metric", "direction"]].drop_duplicates().shape[0] == 1
+        return leaderboard.counts(self.cells(budget, axis), inside, self.signs, one_metric)
+
+    def verdicts(self, axis: Axis | None = None) -> pd.DataFrame:
+        """The verdict at each of the budgets; see `runner.stats.verdict`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            budget, axis, leader, recommended, regret, lower, upper, p_best (of the recommended), tied
+            (the methods that are tied with the leader, with commas between), speedup_trials,
+            speedup_seconds and their bounds, target, p_same (Bayesian, leader and next), as_good_as_random
+            (problems), confidence (high, moderate, low, none), sentence, would_change.
+        """
+        axis = axis or self.axis
+        if self.empty:
+            return verdict.as_table([verdict.refusal(math.nan, axis, self.empty)])
+        return verdict.as_table([self._verdict(budget, axis) for budget in self.budgets(axis)])
+
+    def verdict(self, budget: float | None = None, axis: Axis | None = None) -> dict[str, Any]:
+        """The verdict at one budget, as a dict with the columns of `verdicts`."""
+        axis = axis or self.axis
+        budget = self.common(axis) if budget is None else float(budget)
+        row = verdict.refusal(budget, axis, self.empty) if self.empty else self._verdict(budget, axis)
+        (found,) = verdict.as_table([row]).to_dict("records")
+        return {str(name): value for name, value in found.items()}
+
+    def _verdict(self, budget: float, axis: Axis) -> dict[str, Any]:
+        sample = self.resampled(budget, axis)
+        found = verdict.recommend(sample, self.plan.rope, self.method_names)
+        if found is None:
+            return verdict.refusal(budget, axis, averages.NO_BLOCK)
+        leader, chosen, tied = found
+        row: dict[str, Any] = {"budget": budget, "axis": axis, "leader": leader, "recommended": chosen}
+        row |= {"tied": ", ".join(tied), **sample.rest()}
+        regret = averages.regrets(sample).set_index("method")
+        for name in ("regret", "lower", "upper", "p_best"):
+            row[name] = float(regret[name].to_numpy(dtype=np.float64)[self.methods.index(chosen)])
+        target = self.target(budget if axis == "trials" else None)
+        along: Axis
+        for along in ("trials", "seconds"):
+            speed = self._speed(along, target)
+            of_chosen = speed[speed["method"] == chosen]
+            row[f"speedup_{along}"] = float(of_chosen["speedup"].iloc[0]) if len(of_chosen) else math.nan
+            row[f"speedup_{along}_bound"] = str(of_chosen["bound"].iloc[0]) if len(of_chosen) else ""
+        row |= {"target": target, "p_same": self._same(sample, leader), "reason": ""}
+        row["as_good_as_random"] = self._as_good_as_random(sample.blocks, chosen)
+        randoms = [label for label, name in self.method_names.items() if name == "random"]
+        if reason := too_few_seeds(sample.blocks.fewest, LEAST_SEEDS):
+            told = f"{reason} The lowest regret so far has {leader} ({row['regret']:.3f})."
+            return row | verdict.refusal(budget, axis, told)
+        return verdict.verdict(row, UNITS[axis], randoms, sample.blocks.planned - sample.blocks.count)
+
+    def _same(self, sample: averages.Resampled, leader: str) -> float:
+        order = np.argsort(sample.middle, kind="stable")
+        if len(order) < 2:
+            return math.nan
+        second = self.methods[int(order[1])]
+        found = significance.signed_rank(sample.blocks, [(leader, second)], self.plan.rope)
+        return float(found["p_same"][0])
+
+    def _as_good_as_random(self, blocks: Blocks, chosen: str) -> int:
+        """On how many problems the mean regret of random search is no higher, but for the ROPE."""
+        if self.random is None or chosen == self.random:
+            return 0
+        means = blocks.means()
+        ours, theirs = means[self.methods.index(chosen)], means[self.methods.index(self.random)]
+        return int((theirs <= ours + self.plan.rope).sum())
+
+    # -- why, and whether it holds ----------------------------------------------------------------
+
+    def robustness(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.robustness.robustness`."""
+        known = self.instances.copy()
+        good = self.trials[self.trials["status"].eq("COMPLETED")]
+        keys = pd.MultiIndex.from_frame(known[["problem", "seed"]])
+        lowest = good.groupby(["problem", "seed"])["loss"].min()
+        firsts = good.groupby(["problem", "seed", "run"], sort=False)["loss"].first()
+        middle = firsts.groupby(level=["problem", "seed"]).median()
+        known["alt_opt"] = keys.map(lowest.to_dict()).to_numpy(dtype=np.float64)
+        known["alt_ref"] = keys.map(middle.to_dict()).to_numpy(dtype=np.float64)
+        blocks, losses = self.blocks(budget, axis), self.losses(budget, axis)
+        return robustness.robustness(blocks, losses, known, self.plan.rope, self.method_names)
+
+    def importance(self, problem: str | None = None) -> pd.DataFrame:
+        """See `runner.stats.importance.importance`; of one problem, or of all."""
+        wanted = self.problems if problem is None else [problem]
+        parts = [importance.importance(self.trials, self.draws, name) for name in wanted]
+        return pd.concat(parts, ignore_index=True)
+
+    def effort(self) -> pd.DataFrame:
+        """See `runner.stats.importance.effort`."""
+        return importance.effort(self.trials, self.draws)
+
+    def generalisation(self) -> pd.DataFrame:
+        """See `runner.stats.generalisation.generalisation`."""
+        return generalisation.generalisation(self.trials, self.steps, self.signs)
+
+    def generalisation_summary(self) -> pd.DataFrame:
+        """See `runner.stats.generalisation.summary`."""
+        return generalisation.summary(self.generalisation(), self.methods)
+
+    def agreement(self) -> pd.DataFrame:
+        """See `runner.stats.generalisation.agreement`."""
+        return generalisation.agreement(self.generalisation())
+
+    def fairness(self) -> pd.DataFrame:
+        """See `runner.stats.fairness.fairness`."""
+        return fairness.fairness(self.trials, self.runs, self.reach, self.plan, self.source.settings)
+
+    def failures(self) -> pd.DataFrame:
+        """See `runner.stats.per_problem.failures`."""
+        return per_problem.failures(self.trials)
+
+    def coverage(self) -> pd.DataFrame:
+        """See `runner.stats.per_problem.coverage`."""
+        return per_problem.coverage(self.reach, self.runs)
+
+    def boundaries(self) -> pd.DataFrame:
+        """See `runner.stats.boundaries.boundaries`."""
+        return boundaries.boundaries(self.runs, self.source.parameters)
+
+    def gates(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """See `runner.stats.gates.gates`."""
+        return gates.gates(self.blocks(budget, axis), self.friedman(budget, axis), self.random)

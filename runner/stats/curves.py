@@ -1,0 +1,160 @@
+"""Incumbent curves on a grid: what each run knew when a budget was spent.
+
+A curve is a step that holds from the trial on that made it: at a budget between two trials the
+earlier incumbent counts. It is neither interpolated nor taken from the next trial; both would
+credit a result before it was seen, and that favours methods with few, slow results.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Axis = Literal["trials", "equivalents", "seconds", "compute"]
+
+AXES: Final[tuple[Axis, ...]] = ("trials", "equivalents", "seconds", "compute")
+AXIS_TITLES: Final[dict[str, str]] = {
+    "trials": "Trials",
+    "equivalents": "Full evaluations",
+    "seconds": "Seconds of evaluation and thinking, on one worker",
+    "compute": "CPU-seconds of evaluation",
+}
+
+_ROUNDING: Final = 1e-9  # of sums of shares: ten tenths are a whole
+_MOST_WHOLE = 200
+_POINTS = 60
+
+
+def at(x: Floats, y: Floats, grid: Floats) -> Floats:
+    """The value that is known at each point of a grid.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        Ascending: when each value became known.
+    y : array, shape (n,)
+    grid : array, shape (m,)
+
+    Returns
+    -------
+    array, shape (m,)
+        y of the last x that is not above the point; NaN before the first.
+    """
+    return _taken(y, last_known(x, grid))
+
+
+def last_known(x: Floats, grid: Floats) -> NDArray[np.intp]:
+    """For each point of a grid the position of the last x that is not above it, or -1."""
+    return np.searchsorted(x, grid, side="right") - 1
+
+
+def _taken(y: Floats, where: NDArray[np.intp]) -> Floats:
+    if not len(y):
+        return np.full(len(where), np.nan)
+    return np.where(where >= 0, y[np.maximum(where, 0)], np.nan)
+
+
+def grid_to(most: float, axis: Axis = "trials", least: float = 0.0) -> Floats:
+    """Budgets up to the largest: whole ones as far as they are few, else evenly spaced in the logarithm.
+
+    Parameters
+    ----------
+    most : float
+        The largest budget; nothing is given where it is 0.
+    axis : str
+    least : float
+        Where a grid of seconds starts; a thousandth of the largest where it is 0.
+    """
+    if not most > 0 or not math.isfinite(most):
+        return np.zeros(0)
+    if axis in ("trials", "equivalents"):
+        whole = np.arange(1.0, math.floor(most + _ROUNDING) + 1)
+        if len(whole) > _MOST_WHOLE:
+            whole = np.unique(np.round(np.geomspace(1, whole[-1], _POINTS)))
+        return whole if len(whole) else np.array([most])
+    return np.geomspace(max(least, most / 1000), most, _POINTS)
+
+
+def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = "trials") -> pd.DataFrame:
+    """The incumbents of all runs at the budgets of a grid.
+
+    Parameters
+    ----------
+    steps : pandas.DataFrame
+        `runner.results.Results.incumbents`.
+    reach : pandas.DataFrame
+        `runner.results.Results.reach`; its runs are those of the curves.
+    grid : array, shape (m,)
+    axis : "trials", "equivalents", "seconds" or "compute"
+
+    Returns
+    -------
+    pandas.DataFrame
+        problem, method, seed, budget, loss, value, test (the metric of the incumbent on data that
+        no method saw), reached (whether the run has spent the budget, or ended of itself before).
+        One row per run and budget, runs in the order of ``reach``.
+    """
+    grid = np.asarray(grid, dtype=np.float64)
+    loose = grid * (1 + _ROUNDING) if axis == "equivalents" else grid
+    spans = _spans(steps)
+    spent = steps[axis].to_numpy(dtype=np.float64)
+    known = {name: steps[name].to_numpy(dtype=np.float64) for name in ("loss", "value", "test")}
+    parts: dict[str, list[Floats]] = {name: [] for name in known}
+    for run, settled in zip(reach["run"], reach["settled"], strict=True):
+        start = spans.get(run, 0)
+        inside = slice(start, start + int(settled))
+        where = last_known(spent[inside], loose)
+        for name, values in known.items():
+            parts[name].append(_taken(values[inside], where))
+    m = len(grid)
+    limits = np.repeat(reach[axis].to_numpy(dtype=np.float64), m) * (1 + _ROUNDING)
+    budgets = np.tile(grid, len(reach))
+    found = {name: reach[name].repeat(m).to_numpy() for name in ("problem", "method", "seed")}
+    return pd.DataFrame(
+        {
+            "problem": pd.array(found["problem"], dtype="string"),
+            "method": pd.array(found["method"], dtype="string"),
+            "seed": found["seed"].astype(np.int64),
+            "budget": budgets,
+            **{name: np.concatenate(some) if some else np.zeros(0) for name, some in parts.items()},
+            "reached": (budgets <= limits) & (limits > 0),
+        }
+    )
+
+
+def _spans(steps: pd.DataFrame) -> dict[str, int]:
+    """The first row of each run; the rows of a run stand together."""
+    runs = steps["run"].to_numpy()
+    if not len(runs):
+        return {}
+    first = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]])
+    return dict(zip(runs[first].tolist(), first.tolist(), strict=True))
+
+
+def common_budget(reach: pd.DataFrame, axis: Axis = "trials") -> float:
+    """The largest budget at which the methods can be compared.
+
+    It is the smallest that any run has reached, of the blocks (problem, seed) that are complete; of
+    those that have begun, where none is complete. A run that ended of itself keeps its last
+    incumbent and limits nobody.
+
+    Returns
+    -------
+    float
+        0.0 where no block has begun in all its runs.
+    """
+    blocks = reach.groupby(["problem", "seed"], sort=False, observed=True)
+    least = blocks[axis].min()
+    complete = blocks["ended"].all()
+    counted = least[complete & (least > 0)] if (complete & (least > 0)).any() else least[least > 0]
+    if not len(counted):
+        return 0.0
+    most = float(counted.min())
+    if math.isfinite(most):
+        return most
+    return math.nan  # every run ended of itself: the caller knows how long the longest was

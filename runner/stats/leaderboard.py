@@ -1,0 +1,137 @@
+"""The leaderboard: one row per method, with all that decides between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from runner.stats.shape import table
+
+_FLOATS = (
+    "regret", "lower", "upper", "auc", "rank", "rank_lower", "rank_upper", "p_best",
+    "p_beats", "p_beats_lower", "p_beats_upper", "difference", "difference_lower", "difference_upper",
+)  # fmt: skip
+KINDS: Final[dict[str, str]] = {
+    "place": "int",
+    "method": "text",
+    **dict.fromkeys(_FLOATS, "float"),
+    "tied": "bool",
+    "wins": "int",
+    "ties": "int",
+    "losses": "int",
+    "speedup_trials": "float",
+    "speedup_trials_bound": "text",
+    "speedup_seconds": "float",
+    "speedup_seconds_bound": "text",
+    "overhead_seconds": "float",
+    "test": "float",
+    "gap": "float",
+    "failures": "int",
+    "trials": "int",
+    "imputed": "int",
+    "blocks": "int",
+    "blocks_planned": "int",
+}
+"""The columns in their order."""
+
+
+def leaderboard(methods: Sequence[str], parts: Mapping[str, pd.DataFrame], budget: float) -> pd.DataFrame:
+    """The leaderboard at one budget, from the statistics that it is made of.
+
+    Parameters
+    ----------
+    methods : sequence of str
+    parts : mapping of str to pandas.DataFrame
+        Each with a column ``method``: regret, area, rank, beats, difference, to_leader (`tied`),
+        trials and seconds (speed-ups for one target), counts (per method: overhead_seconds, test, gap,
+        failures, trials, imputed, blocks, blocks_planned).
+    budget : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        place (methods with equal regret share one), method, and the columns of `KINDS`. What has no
+        interval keeps its average, and says why in ``reason``.
+    """
+    rows = []
+    by_method = {name: frame.drop_duplicates("method").set_index("method") for name, frame in parts.items()}
+
+    def of(part: str, method: str, columns: Mapping[str, str]) -> dict[str, Any]:
+        frame = by_method[part]
+        if method not in frame.index:
+            return {}
+        return {ours: frame.at[method, theirs] for ours, theirs in columns.items()}
+
+    def interval(name: str) -> dict[str, str]:
+        return {f"{name}_lower": "lower", f"{name}_upper": "upper"}
+
+    for method in methods:
+        row: dict[str, Any] = {"method": method, "budget": budget}
+        same = ("regret", "lower", "upper", "p_best", "problems", "seeds", "reason")
+        row |= of("regret", method, {name: name for name in same})
+        row |= of("area", method, {"auc": "auc"})
+        row |= of("rank", method, {"rank": "rank", **interval("rank")})
+        counts = {name: name for name in ("wins", "ties", "losses")}
+        row |= of("beats", method, {"p_beats": "probability", **interval("p_beats"), **counts})
+        row |= of("difference", method, {"difference": "difference", **interval("difference")})
+        row["tied"] = of("to_leader", method, {"tied": "tied"}).get("tied", True)
+        for axis in ("trials", "seconds"):
+            row |= of(axis, method, {f"speedup_{axis}": "speedup", f"speedup_{axis}_bound": "bound"})
+        row |= of("counts", method, {name: name for name in by_method["counts"].columns})
+        rows.append(row)
+    order = sorted(
+        rows, key=lambda row: (np.nan_to_num(float(row["regret"]), nan=np.inf), methods.index(row["method"]))
+    )
+    for row in order:
+        row["place"] = 1 + sum(other["regret"] < row["regret"] for other in order)
+    return table(order, {"place": "int", "method": "text", "budget": "float", **KINDS})
+
+
+def counts(
+    cells: pd.DataFrame, trials: pd.DataFrame, signs: Mapping[str, float], one_metric: bool
+) -> pd.DataFrame:
+    """What the leaderboard counts and averages of each method.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        `runner.stats.Comparison.cells`.
+    trials : pandas.DataFrame
+        Those within the budget.
+    signs : mapping of str to float
+        Of each problem 1.0 where its metric is minimised, else -1.0.
+    one_metric : bool
+        Whether all problems have the same metric, so that test losses may be averaged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        method, overhead_seconds (mean thinking per trial), test (mean over problems of the mean test
+        loss of the incumbents), gap (test loss minus loss), failures, trials, imputed, blocks,
+        blocks_planned.
+    """
+    sign = cells["problem"].map(dict(signs)).to_numpy(dtype=np.float64)
+    used = cells.assign(test_loss=sign * cells["test"].to_numpy(dtype=np.float64))
+    used["gap"] = used["test_loss"] - used["loss"]
+    found = []
+    for method, part in used.groupby("method", sort=False, observed=True):
+        inside = part[part["used"]]
+        means = inside.groupby("problem")[["test_loss", "gap"]].mean().mean() if one_metric else None
+        of_method = trials[trials["method"] == method]
+        found.append(
+            {
+                "method": method,
+                "overhead_seconds": float(of_method["suggest_seconds"].mean()) if len(of_method) else np.nan,
+                "test": np.nan if means is None else float(means["test_loss"]),
+                "gap": np.nan if means is None else float(means["gap"]),
+                "failures": int((~of_method["status"].isin(["COMPLETED", "STOPPED"])).sum()),
+                "trials": len(of_method),
+                "imputed": int(inside["imputed"].sum()),
+                "blocks": len(inside),
+                "blocks_planned": len(part),
+            }
+        )
+    return pd.DataFrame(found)

@@ -1,0 +1,167 @@
+"""Whether the verdict hangs on a choice: the same question with something changed or left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from runner.stats.averages import Resampled, ranked
+from runner.stats.blocks import Blocks
+from runner.stats.regret import normalised
+from runner.stats.shape import LEAST_PROBLEMS, table
+from runner.stats.verdict import recommend
+
+Floats = NDArray[np.float64]
+
+DRAWS: Final = 500
+
+_KINDS: Final[dict[str, str]] = {
+    "check": "text",
+    "changed": "text",
+    "leader": "text",
+    "recommended": "text",
+    "unchanged": "bool",
+}
+
+
+def robustness(
+    blocks: Blocks,
+    losses: Blocks,
+    instances: pd.DataFrame,
+    rope: float,
+    names: Mapping[str, str],
+) -> pd.DataFrame:
+    """The recommendation under each change.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Of regrets, at the budget in question.
+    losses : Blocks
+        The same of losses, infinite where there is none.
+    instances : pandas.DataFrame
+        `runner.stats.regret.instances`, with the columns alt_opt and alt_ref: the best loss seen and
+        the median of the runs' first losses.
+    rope : float
+    names : mapping of str to str
+        Registered names by labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        check ("one problem left out", "one method left out", "half of the seeds", "another reference
+        loss", "another optimum", "without imputed runs", "mean instead of IQM", "problems drawn too"),
+        changed (what), leader, recommended, unchanged (the same method is recommended as without the
+        change; where the change left it out, there is no row).
+    """
+    first = recommend(Resampled(blocks, draws=DRAWS), rope, names)
+    if first is None:
+        return table([], _KINDS, "no block is complete at this budget.")
+    rows = []
+    for check, changed, sample in _changes(blocks, losses, instances, first[:2]):
+        found = recommend(sample, rope, names)
+        row: dict[str, Any] = {"check": check, "changed": changed, **sample.rest()}
+        if found is None:
+            rows.append(row | {"reason": "nothing is left to compare."})
+            continue
+        rows.append(row | {"leader": found[0], "recommended": found[1], "unchanged": found[1] == first[1]})
+    return table(rows, _KINDS, "there is nothing that could be changed.")
+
+
+def _changes(
+    blocks: Blocks, losses: Blocks, instances: pd.DataFrame, kept: tuple[str, str]
+) -> Iterator[tuple[str, str, Resampled]]:
+    if len(blocks.problems) > 1:
+        for problem in blocks.problems:
+            left = [p for p in range(len(blocks.problems)) if blocks.problems[p] != problem]
+            yield "one problem left out", problem, _sample(pick(blocks, left))
+    if len(blocks.methods) > 2:
+        for method in blocks.methods:
+            if method not in kept:
+                rest = [other for other in blocks.methods if other != method]
+                yield "one method left out", method, _sample(blocks.of(rest))
+    if blocks.fewest >= 4:
+        for half, name in ((0, "even places"), (1, "odd places")):
+            yield "half of the seeds", name, _sample(_some_seeds(blocks, half))
+    for check, opt, ref in (
+        ("another reference loss", "f_opt", "alt_ref"),
+        ("another optimum", "alt_opt", "f_ref"),
+    ):
+        again = renormalised(losses, instances, opt, ref)
+        if not _equal(again, blocks):
+            yield check, instances[f"{'f_opt' if opt != 'f_opt' else 'f_ref'}_source"].iloc[0], _sample(again)
+    imputed = [np.asarray(~np.isfinite(value).all(axis=0)) for value in losses.values]
+    if any(bad.any() for bad in imputed):
+        yield (
+            "without imputed runs",
+            "blocks with a run without a valid trial",
+            _sample(_without(blocks, imputed)),
+        )
+    if len(blocks.problems) > 1:
+        yield "mean instead of IQM", "", _sample(blocks, mean=True)
+        yield "ranks instead of regrets", "", _sample(_scaled_ranks(losses))
+    if len(blocks.problems) >= LEAST_PROBLEMS:
+        yield "problems drawn too", "", Resampled(blocks, "problems", DRAWS)
+
+
+def _sample(blocks: Blocks, mean: bool = False) -> Resampled:
+    return Resampled(blocks, draws=DRAWS, mean=mean)
+
+
+def pick(blocks: Blocks, problems: list[int]) -> Blocks:
+    """The blocks of some problems, by their positions."""
+    return Blocks(
+        blocks.methods,
+        tuple(blocks.problems[p] for p in problems),
+        tuple(blocks.values[p] for p in problems),
+        tuple(blocks.seeds[p] for p in problems),
+        blocks.planned,
+        tuple(blocks.copies[p] for p in problems),
+    )
+
+
+def _some_seeds(blocks: Blocks, half: int) -> Blocks:
+    keep = [np.arange(len(seeds)) % 2 == half for seeds in blocks.seeds]
+    return _without(blocks, [~some for some in keep])
+
+
+def _without(blocks: Blocks, bad: list[NDArray[np.bool_]]) -> Blocks:
+    """Without some seeds of each problem; a problem without any is left out."""
+    parts = Blocks(
+        blocks.methods,
+        blocks.problems,
+        tuple(value[:, ~some] for value, some in zip(blocks.values, bad, strict=True)),
+        tuple(seeds[~some] for seeds, some in zip(blocks.seeds, bad, strict=True)),
+        blocks.planned,
+        tuple(copy[:, ~some] for copy, some in zip(blocks.copies, bad, strict=True)),
+    )
+    return pick(parts, [p for p, seeds in enumerate(parts.seeds) if len(seeds)])
+
+
+def renormalised(losses: Blocks, instances: pd.DataFrame, opt: str, ref: str) -> Blocks:
+    """Regrets of losses with another optimum or reference: columns of the instances."""
+    index = pd.MultiIndex.from_frame(instances[["problem", "seed"]])
+    values = []
+    for problem, seeds, value in zip(losses.problems, losses.seeds, losses.values, strict=True):
+        where = index.get_indexer(pd.MultiIndex.from_product([[problem], seeds]))
+        f_opt, f_ref = (instances[name].to_numpy(dtype=np.float64)[where] for name in (opt, ref))
+        regret = normalised(np.where(np.isfinite(value), value, math.nan), f_opt, f_ref)
+        values.append(np.where(np.isnan(regret), 1.0, regret))
+    return Blocks(losses.methods, losses.problems, tuple(values), losses.seeds, losses.planned, losses.copies)
+
+
+def _equal(a: Blocks, b: Blocks) -> bool:
+    return all(np.allclose(x, y, rtol=0, atol=1e-12) for x, y in zip(a.values, b.values, strict=True))
+
+
+def _scaled_ranks(losses: Blocks) -> Blocks:
+    """Ranks between 0 for the best and 1 for the worst."""
+    ranks = ranked(losses)
+    top = max(1, len(losses.methods) - 1)
+    values = tuple((value - 1) / top for value in ranks.values)
+    return Blocks(ranks.methods, ranks.problems, values, ranks.seeds, ranks.planned, ranks.copies)
