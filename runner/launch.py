@@ -30,7 +30,7 @@ from runner.problems.checkpoints import SCHEME, Storage
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
-from runner.trackers import tracked
+from runner.trackers import with_trackers
 
 
 def run(
@@ -88,7 +88,7 @@ def run(
     if workers == 0 and address is not None:
         raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
     study.check()
-    monitor = tracked(monitor or Monitor(), track)
+    monitor = with_trackers(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
     with _rarely_collecting(), Journal.open(folder, study) as journal:
         try:

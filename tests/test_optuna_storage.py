@@ -15,7 +15,7 @@ from tests.studies import study
 
 
 def test_optuna_finds_the_trials_and_the_best_of_every_run(tmp_path):
-    results = run(study(), tmp_path / "s", workers=0)
+    results = run(study(seeds=1), tmp_path / "s", workers=0)
     url = results.to_optuna()
     assert url.endswith("/s/optuna.db")
     names = optuna.study.get_all_study_names(storage=url)
@@ -35,15 +35,23 @@ def test_optuna_finds_the_trials_and_the_best_of_every_run(tmp_path):
             assert found.best_trial.number == row["incumbent_number"]
 
 
-def test_a_second_export_adds_what_is_new(tmp_path):
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A storage; making its tables takes seconds."""
+    found = f"sqlite:///{tmp_path_factory.mktemp('optuna')}/to.db"
+    optuna.storages.RDBStorage(found)
+    return found
+
+
+def test_a_second_export_adds_what_is_new(tmp_path, url):
     small = {"methods": ["random"], "seeds": 1}
-    run(study(**small, budget={"trials": 3}), tmp_path / "s", workers=0).to_optuna(tmp_path / "to.db")
+    run(study(**small, budget={"trials": 3}), tmp_path / "s", workers=0).to_optuna(url)
     run(study(**small), tmp_path / "s", workers=0)
-    url = Results.open(tmp_path / "s").to_optuna(f"sqlite:///{tmp_path}/to.db")
+    assert Results.open(tmp_path / "s").to_optuna(url) == url
     assert len(optuna.load_study(study_name="small/hill/random/0", storage=url).trials) == 6
 
 
-def test_one_name_with_domains_of_different_kinds(tmp_path):
+def test_one_name_with_domains_of_different_kinds(tmp_path, url):
     space = Space({"model": Choice({"a": {"depth": Int(1, 9)}, "b": {"depth": Choice(["low", "high"])}})})
     both = FunctionProblem(lambda config: 1.0, space, "both")
     results = run(
@@ -51,7 +59,7 @@ def test_one_name_with_domains_of_different_kinds(tmp_path):
         tmp_path / "s",
         workers=0,
     )
-    trials = optuna.load_study(study_name="small/both/exhaustive/0", storage=results.to_optuna()).trials
+    trials = optuna.load_study(study_name="small/both/exhaustive/0", storage=results.to_optuna(url)).trials
     assert len({tuple(sorted(trial.params.items(), key=str)) for trial in trials}) == 11
     assert {name for trial in trials for name in trial.params} == {"model", "depth", "depth (2)"}
 

@@ -4,7 +4,7 @@ One tracked run per run, one step per trial. A tracker is a thread of its own: o
 or fails holds nothing up; it is told of once, and left.
 """
 
-from runner.trackers.tracked import Tracked, tracked
+from runner.trackers.tracked import Tracked, with_trackers
 from runner.trackers.tracker import Tracker
 
-__all__ = ["Tracked", "Tracker", "tracked"]
+__all__ = ["Tracked", "Tracker", "with_trackers"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -37,7 +38,10 @@ class TensorboardTracker(Tracker):
             parts = (study.name, spec.problem.name, spec.label, str(spec.seed))
             folder = self._folder.joinpath(*(re.sub(r"[^\w.-]+", "-", part) for part in parts))
             known = folder.exists() and any(folder.glob("events.*"))
-            self._writers.append(SummaryWriter(logdir=str(folder)))
+            # Its own suffix is the second, and a second session within it would write over the first.
+            self._writers.append(
+                SummaryWriter(logdir=str(folder), filename_suffix=f".{uuid.uuid4().hex[:8]}")
+            )
             for trial in history[index]:
                 if known:
                     self._incumbents.after(index, trial)

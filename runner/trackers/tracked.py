@@ -20,7 +20,7 @@ _MOST_CHARACTERS = 200
 Call = Callable[[], None]
 
 
-def tracked(monitor: Monitor, targets: Sequence[str]) -> Monitor:
+def with_trackers(monitor: Monitor, targets: Sequence[str]) -> Monitor:
     """The monitor, with trackers beside it.
 
     Parameters

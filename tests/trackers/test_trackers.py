@@ -10,7 +10,7 @@ import pytest
 from runner.errors import StudyError
 from runner.launch import run
 from runner.monitor import Monitor
-from runner.trackers import Tracker, tracked
+from runner.trackers import Tracker, with_trackers
 from runner.trackers.tracked import Tracked
 from tests.studies import study
 
@@ -155,9 +155,9 @@ def test_a_tracker_that_hangs_is_left(tmp_path, monkeypatch):
 @pytest.mark.parametrize("target", ["mlflow", "wandb:x", "tensorboard:"])
 def test_a_target_that_is_none_is_refused(target):
     with pytest.raises(StudyError, match=r"--track: got .*Write mlflow:URI"):
-        tracked(Monitor(), [target])
+        with_trackers(Monitor(), [target])
 
 
 def test_nothing_is_loaded_where_nothing_is_tracked():
     monitor = Monitor()
-    assert tracked(monitor, ()) is monitor
+    assert with_trackers(monitor, ()) is monitor
