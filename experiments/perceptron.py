@@ -44,13 +44,13 @@ def digits(config, seed):
             activation=config["activation"],
             alpha=config["alpha"],
             learning_rate_init=config["learning_rate_init"],
-            max_iter=20,
+            max_iter=10,
             random_state=seed_for(seed, "model"),
         ),
     )
     cut, scores = StratifiedKFold(3, shuffle=True, random_state=seed_for(seed, "split")), []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # 20 epochs need not converge
+        warnings.simplefilter("ignore")  # 10 epochs need not converge
         for train, held in cut.split(X, y):
             scores.append(model.fit(X[train], y[train]).score(X[held], y[held]))
             answer = {"accuracy": sum(scores) / len(scores), "folds": list(scores)}

@@ -17,6 +17,7 @@ FEW = 10
 _UNKNOWN_BUDGET = 100
 _MANY = 1_000
 _MOST_THINKING = 0.5  # of a run's time; from here on twice the trials are had without it
+_PATIENCE = 60.0  # seconds of thinking in a run that nobody minds, where only trials are counted
 _MOST_LISTED = 3
 
 
@@ -96,27 +97,21 @@ def _decided(facts: Facts) -> tuple[str, dict[str, Any], list[str]]:
 def _model(facts: Facts, n: int) -> tuple[str, dict[str, Any], list[str]]:
     """`bayes` where its thinking can be afforded, else `tpe`."""
     better = _bayes_over_tpe(facts)
-    cost = thinking("bayes", n)
+    cost, light = thinking("bayes", n), thinking("tpe", n)
+    told = f"bayes would think for about {_time(cost)} in {n:,} trials, tpe for {_time(light)}"
+    timed = facts.seconds is not None and facts.trial_seconds is not None and n != facts.trials
+    if not timed and cost <= _PATIENCE:
+        return "bayes", {}, [better, f"Its thinking comes to about {_time(cost)} in {n:,} trials."]
     if facts.trial_seconds is None:
         if n <= _MANY:
-            return "bayes", {}, [better, _unknown_seconds(n, cost)]
-        return (
-            "tpe",
-            {},
-            [
-                f"For {n:,} trials bayes would think for about {_time(cost)},"
-                f" tpe for {_time(thinking('tpe', n))}."
-            ],
-        )
+            return "bayes", {}, [better, f"{told}; where the trials take less than that, take tpe."]
+        return "tpe", {}, [f"{told}, and nobody knows what a trial takes."]
     work = facts.trial_seconds * n
     share = cost / (cost + work)
-    thought = (
-        f"bayes would think for about {_time(cost)} in {n:,} trials, which take {_time(work)}: "
-        f"{share:.0%} of the time of a run"
-    )
+    thought = f"{told}; the trials take {_time(work)}, so bayes would think for {share:.0%} of a run"
     if share <= _MOST_THINKING:
         return "bayes", {}, [better, f"{thought}."]
-    return "tpe", {}, [f"{thought}. tpe thinks for {_time(thinking('tpe', n))}."]
+    return "tpe", {}, [f"{thought}."]
 
 
 def _bayes_over_tpe(facts: Facts) -> str:
@@ -247,13 +242,6 @@ def _answers(facts: Facts, method: str) -> list[str]:
     return lines
 
 
-def _unknown_seconds(n: int, cost: float) -> str:
-    return (
-        f"It thinks for about {_time(cost)} in {n:,} trials; where those take less than that together,"
-        f" tpe ({_time(thinking('tpe', n))}) gets further in the same time."
-    )
-
-
 def _ratios(figures: Sequence[Figure]) -> str:
     ratios = [figure.ratio for figure in figures]
     if len(ratios) == 1:
@@ -276,7 +264,7 @@ def _times(count: int) -> str:
 
 def _time(seconds: float) -> str:
     if seconds < 1:
-        return f"{seconds * 1000:.2g} ms"
+        return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
     if seconds < 120:
-        return f"{seconds:.2g} s"
+        return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -43,7 +43,10 @@ def changed(**keys):
         (changed(trials=20, parallel=11), "random"),
         (changed(trials=20, parallel=10), "bayes"),
         (changed(trial_seconds=10.0), "bayes"),
-        (changed(trial_seconds=1e-4), "tpe"),
+        (changed(trial_seconds=1e-4), "bayes"),
+        (changed(trials=1_000, trial_seconds=1e-4), "tpe"),
+        (changed(seconds=5.0, trial_seconds=0.051), "tpe"),
+        (changed(seconds=5.0, trial_seconds=0.04), "bayes"),
         (changed(trials=5_000), "tpe"),
         (changed(trials=None, seconds=60.0, trial_seconds=1e-3), "tpe"),
         (changed(trials=None, seconds=3600.0), "bayes"),
@@ -129,7 +132,9 @@ def test_auto_in_a_study_is_the_advised_method_and_the_journal_says_so(tmp_path)
     small = study(**keys, problems=[HILL], budget={"trials": 12})
     results = run(small, tmp_path / "s", workers=0)
     rows_ = results.runs.set_index("method")
-    assert dict(rows_["method_name"]) == {"auto": "bayes", "cheap": "tpe"}
+    assert dict(rows_["method_name"]) == {"auto": "bayes", "cheap": "bayes"}
+    many = study(**keys, problems=[HILL], budget={"trials": 900})
+    assert [many.chosen["hill", label][0].name for label in ("auto", "cheap")] == ["bayes", "tpe"]
     assert rows_.loc["auto", "announcement"].startswith("bayes. ")
     alone = run(
         study(methods=["bayes"], seeds=1, problems=[HILL], budget={"trials": 12}), tmp_path / "b", workers=0
@@ -158,7 +163,7 @@ def test_the_command_says_what_it_used(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["advise", "s.yaml", "--seconds", "2"])
     assert done.exit_code == 0, done.output
     assert "branin: bayes" in done.output
-    assert "2 s per trial (given)" in done.output
+    assert "2.0 s per trial (given)" in done.output
     assert "Budget: 50 trials per run" in done.output
     assert "'Exhaustive search for simple models'" in done.output
     facts = facts_of(load_problem("branin"), 50, None, 1, 2.0)
