@@ -54,11 +54,6 @@ class Facts:
         return min(limits) if limits else None
 
     @property
-    def conditional(self) -> bool:
-        """Whether some parameters are there for some values of others only."""
-        return len(self.space.params) < len(self.space.dimensions)
-
-    @property
     def categories(self) -> int:
         """How many parameters have values without an order."""
         return sum(isinstance(domain, Choice) for _, domain in self.space.dimensions)

@@ -115,11 +115,11 @@ def _model(facts: Facts, n: int) -> tuple[str, dict[str, Any], list[str]]:
 
 
 def _bayes_over_tpe(facts: Facts) -> str:
-    name = "conditional" if facts.conditional else "functions"
+    name = "conditional" if facts.space.conditional else "functions"
     bayes, tpe = regrets(name, "bayes"), regrets(name, "tpe")
     lower = sum(a.ours < b.ours for a, b in zip(bayes, tpe, strict=True))
     won, runs = in_all(bayes)
-    what = f"{_names(bayes)} ({'50 trials' if facts.conditional else '100 trials'}, 8 in flight)"
+    what = f"{_names(bayes)} ({'50 trials' if facts.space.conditional else '100 trials'}, 8 in flight)"
     return (
         f"On {what} the median regret of bayes was below that of tpe on {lower} of {len(bayes)}, and it beat"
         f" random search in {won} of {runs} runs, by {_ratios(bayes)} in the median."
@@ -191,7 +191,7 @@ def _used(facts: Facts) -> list[str]:
     ]
     size = space.size()
     parts.append("infinitely many configs" if math.isinf(size) else f"{size:,.0f} configs")
-    parts.append("some parameters only under others" if facts.conditional else "no conditions")
+    parts.append("some parameters only under others" if facts.space.conditional else "no conditions")
     limits = [f"{facts.trials:,} trials"] if facts.trials is not None else []
     limits += [f"{_time(facts.seconds)}"] if facts.seconds is not None else []
     seconds = "seconds per trial unknown"
