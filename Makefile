@@ -9,7 +9,7 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test lint format bench bench-engine bench-methods soak clean
+.PHONY: help setup dev demo test lint format bench bench-engine bench-methods bench-searches soak clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
@@ -18,7 +18,7 @@ help:
 	@echo "make format  put the code into its format"
 	@echo "make soak    try every fault at length, and memory for half an hour; takes an hour or two"
 	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes hours"
-	@echo "             (bench-engine and bench-methods are its halves; BENCH=... are their options)"
+	@echo "             (bench-engine, bench-methods, bench-searches are its parts; BENCH=... are their options)"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done
@@ -55,7 +55,7 @@ $(VENV)/bench.done: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/setup.done
 
-bench: bench-engine bench-methods
+bench: bench-engine bench-methods bench-searches
 
 bench-engine: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.engine $(BENCH)
@@ -65,6 +65,9 @@ soak: dev
 
 bench-methods: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.methods $(BENCH)
+
+bench-searches: $(VENV)/bench.done
+	$(BIN)/python -m benchmarks.searches $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -16,13 +16,15 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.markup import escape
 
 from runner.commands import register
-from runner.console import err_console, output
+from runner.compare_command import register as register_compare
+from runner.console import err_console
+from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 from runner.parts_command import register as register_merge
 from runner.remote_commands import check_file
@@ -42,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 register(app)
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
 Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
@@ -59,6 +62,7 @@ class Format(StrEnum):
     parquet = "parquet"
     csv = "csv"
     json = "json"
+    tex = "tex"
     optuna = "optuna"
 
 
@@ -111,20 +115,19 @@ def run(
         list[str] | None,
         typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
     ] = None,
+    track: Track = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
-    track: Track = None,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
     from runner.launch import run as run_study
     from runner.parts import part_of
-    from runner.tables import print_leaderboard
     from runner.terminal import progress
 
     wanted = part_of(_load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
-    display = progress(output(), workers)
+    display = progress(_console(), workers)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
         results = run_study(
             wanted,
@@ -135,9 +138,9 @@ def run(
             monitor=display,
             track=track or (),
         )
-    print_leaderboard(output(), results)
+    _print_results(results)
     results.export()
-    output().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
+    _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(0 if results.ok else 1)
 
 
@@ -146,7 +149,7 @@ def _served(folder: Path, port: int) -> Server:
     from runner.serve import Server
 
     server = Server(folder, port)
-    output().print(f"report: {server.url}", highlight=False, markup=False, soft_wrap=True)
+    _console().print(f"report: {server.url}", highlight=False, markup=False, soft_wrap=True)
     return server
 
 
@@ -159,7 +162,7 @@ def report(
     from runner.report import write_report
 
     path = write_report(_results(folder), to)
-    output().print(str(path), highlight=False, markup=False, soft_wrap=True)
+    _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -174,6 +177,9 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
     ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare reported gradients with differences.")
+    ] = False,
 ) -> None:
     """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
     if study is None and cluster is None:
@@ -181,15 +187,22 @@ def check(
             "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
         )
     wanted = None if study is None else _load(study, methods, seeds, trials)
-    trial = None if wanted is None else wanted.trial
-    if cluster is not None and not check_file(cluster, trial, output(), err_console):
+    if cluster is not None and not check_file(cluster, wanted, _console(), err_console):
         raise typer.Exit(StudyError.exit_code)
     if wanted is not None:
         from runner.estimate import estimate
         from runner.tables import print_estimate
 
         wanted.check()
-        print_estimate(output(), wanted, estimate(wanted))
+        print_estimate(_console(), wanted, estimate(wanted))
+    if wanted is not None and gradients:
+        from runner.gradient_check import Agreement, check_gradients
+        from runner.tables import print_gradients
+
+        found = check_gradients(wanted)
+        print_gradients(_console(), found)
+        if any(one.agreement is Agreement.WRONG for one in found):
+            raise typer.Exit(StudyError.exit_code)
 
 
 @app.command()
@@ -197,10 +210,8 @@ def show(
     folder: Folder,
     trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
 ) -> None:
-    """The leaderboard of a study, also while it runs."""
-    from runner.tables import print_leaderboard
-
-    print_leaderboard(output(), _results(folder), trials)
+    """The verdict and the leaderboards of a study, also while it runs."""
+    _print_results(_results(folder), trials)
 
 
 @app.command()
@@ -213,7 +224,7 @@ def best(
     from runner.tables import print_best
 
     found = _results(folder).best(problem)
-    print_best(output(), found, as_json)
+    print_best(_console(), found, as_json)
     raise typer.Exit(0 if found else 1)
 
 
@@ -226,13 +237,18 @@ def export(
         typer.Option(metavar="DIR", help="Where to; DIR itself if not given. For optuna also a URL."),
     ] = None,
 ) -> None:
-    """Write the tables of trials and runs as files, or into an Optuna storage for its dashboard."""
+    """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
     if format is Format.optuna:
-        output().print(_results(folder).to_optuna(to), highlight=False, markup=False, soft_wrap=True)
+        _console().print(_results(folder).to_optuna(to), highlight=False, markup=False, soft_wrap=True)
         return
-    form = cast("Literal['csv', 'parquet', 'json']", format.value)
-    for path in _results(folder).export(to, form):
-        output().print(str(path), highlight=False, markup=False, soft_wrap=True)
+    from runner.standing import export_leaderboard
+    from runner.stats import Comparison
+
+    results = _results(folder)
+    paths = [] if format is Format.tex else results.export(to, cast("Any", format.value))
+    comparison = Comparison.of(results)
+    for path in [*paths, *export_leaderboard(comparison, Path(to or results.folder), format.value)]:
+        _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -242,7 +258,7 @@ def verify(folder: Folder) -> None:
     from runner.tables import print_verdict
 
     verdict = verify_folder(folder)
-    print_verdict(output(), verdict)
+    print_verdict(_console(), verdict)
     raise typer.Exit(0 if verdict.whole else JournalError.exit_code)
 
 
@@ -251,7 +267,7 @@ def methods() -> None:
     """The six methods, their settings and their sources."""
     from runner.tables import print_methods
 
-    print_methods(output())
+    print_methods(_console())
 
 
 @app.command()
@@ -259,14 +275,14 @@ def problems() -> None:
     """The built-in problems, and how to write your own."""
     from runner.tables import print_problems
 
-    print_problems(output())
+    print_problems(_console())
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        output().print(f"fivefold {version('fivefold')}", highlight=False)
+        _console().print(f"fivefold {version('fivefold')}", highlight=False)
         raise typer.Exit
 
 
@@ -289,6 +305,17 @@ def _results(folder: Path) -> Results:
     return results
 
 
+def _print_results(results: Results, trials: int | None = None) -> None:
+    """A leaderboard per problem, and the verdict over all of them."""
+    from runner.standing import print_verdict
+    from runner.stats import Comparison
+    from runner.tables import print_leaderboard
+
+    print_leaderboard(_console(), results, trials)
+    if len(results.methods) > 1:
+        print_verdict(_console(), Comparison.of(results), trials)
+
+
 def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
     from runner.study import Study
 
@@ -299,8 +326,9 @@ def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None
     return study.changed(**changes)
 
 
-register_remote(app, _load, output, err_console)
-register_merge(app, output, err_console)
+register_remote(app, _load, _console, err_console)
+register_compare(app, _console, err_console)
+register_merge(app, _console, err_console)
 
 
 if __name__ == "__main__":

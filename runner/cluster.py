@@ -39,6 +39,7 @@ _ANSWER_SECONDS = 7.0  # a process that imports Ray takes two of them
 _IS_IT_UP = "Is the cluster up, the port its GCS's, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?"
 _MOST_CHARACTERS = 300
 _MOST_FAILURES = 3  # to reach a cluster, one after the other
+_OF_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # in the environment of a job's driver
 _VITAL = {"gcs_server", "raylet"}
 # Where the caller's environment does not say otherwise.
 _SETTINGS = {
@@ -266,7 +267,8 @@ def _init_remote(address: str) -> None:
                 where=address,
                 hint=_IS_IT_UP,
             ) from None
-        _ask_for_its_health(address)
+        if _OF_A_JOB not in os.environ:  # Ray itself has just started this process there
+            _ask_for_its_health(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises that itself where its processes do not come up

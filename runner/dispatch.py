@@ -16,12 +16,11 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from runner.asktell import Run
 from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
-from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.methods.base import Method
 from runner.monitor import Guarded, Monitor
@@ -47,8 +46,26 @@ _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes w
 _KEY_LETTERS = 24
 
 _DIED = "the worker process died."
+_NODE_LOST = "its node was lost."
+_MOST_NODES = 10  # after so many the trial itself may be what ends them
 
-Cause = Literal["crash", "timeout"]
+Cause = Literal["crash", "timeout", "node"]
+
+
+class Keeps(Protocol):
+    """What a dispatcher asks of a journal."""
+
+    def history(self, run_id: str) -> list[Trial]:
+        """The trials of a run that have ended."""
+
+    def record(self, ended: Sequence[tuple[str, Trial]]) -> None:
+        """Make trials durable."""
+
+    def announce(self, run_id: str, sentence: str) -> None:
+        """Keep what a method says before its run."""
+
+    def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
+        """Keep that a run has ended."""
 
 
 class Dispatcher:
@@ -57,7 +74,8 @@ class Dispatcher:
     Parameters
     ----------
     study : Study
-    journal : Journal
+    journal : Keeps
+        A `runner.journal.Journal`, as a rule.
         Open for writing; trials that it holds are not evaluated again.
     monitor : Monitor, optional
     stopper_for : callable, optional
@@ -76,7 +94,7 @@ class Dispatcher:
     def __init__(
         self,
         study: Study,
-        journal: Journal,
+        journal: Keeps,
         monitor: Monitor | None = None,
         stopper_for: StopperFor | None = None,
     ) -> None:
@@ -93,6 +111,7 @@ class Dispatcher:
         self._set = self._choose(range(len(self.runs)))
         self._hits: list[tuple[Job, Trial]] = []  # known without an evaluation
         self._held: Bundle | None = None
+        self._party = study.needs[0]
         self._flying = 0  # jobs and thoughts that are with lanes
         positions = {id(problem): i for i, problem in enumerate(study.problems)}
         self._problem = [positions[id(spec.problem)] for spec in self.specs]
@@ -152,6 +171,8 @@ class Dispatcher:
         To be called when nothing is on its way. From here on `ask` knows of no other runs: lanes
         that hold something else would have to go before these could come.
         """
+        if self._held is not None:  # it was asked before, and `ask` not yet
+            return self._party
         needs = self.study.needs
         parties = list(dict.fromkeys(needs))
         for party in parties:
@@ -162,6 +183,7 @@ class Dispatcher:
                     if needs[problem] == party and not self.runs[i].finished
                 )
             if self.anything_left():
+                self._party = party
                 return party
         return None
 
@@ -219,9 +241,13 @@ class Dispatcher:
 
         What had ended keeps its outcome. The rest goes again, each alone, so that only who did it is
         blamed; but what has outlasted its time limit is known. A job that was alone has timed out,
-        or crashed once more.
+        or crashed once more. Nobody is blamed for the loss of a whole node.
         """
         self._flying -= len(bundle)
+        if cause == "node" and not self._too_many_nodes(bundle):
+            self._outbox.thoughts.extendleft(bundle.thoughts)
+            self._outbox.put_first([_again(job, _NODE_LOST) for job in bundle.jobs])
+            return
         if bundle.thoughts:
             self._lose_thoughts(bundle.thoughts, cause)
             return
@@ -243,6 +269,9 @@ class Dispatcher:
             self._outbox.alone.extend(_again(job, _DIED) for job in jobs[:begun])
             self._outbox.alone.extend(jobs[begun:])
         self._close_finished()
+
+    def _too_many_nodes(self, bundle: Bundle) -> bool:
+        return any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in bundle.jobs)
 
     # -- what engines need beside them ----------------------------------------------------------
 
@@ -397,7 +426,7 @@ class Dispatcher:
         memory = rescued is not None and rescued.cause == "memory"
         # More memory is not to be had the second time; but the lane may have been full before.
         retries = min(self.study.trial.retries, 1) if memory else self.study.trial.retries
-        if cause == "crash" and crashes <= retries:
+        if cause != "timeout" and crashes <= retries:
             told = rescued.detail if rescued is not None and rescued.detail else _DIED
             self._outbox.alone.append(dataclasses.replace(_again(job, told), crashes=crashes))
             return
@@ -455,6 +484,8 @@ class Dispatcher:
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
+    if spec.problem.has_test:  # what was scored after an earlier session is not for methods to see
+        history = [_untested(trial) for trial in history]
     return Run(
         spec.problem.space,
         spec.method,
@@ -467,6 +498,10 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
         staged=study.staged(spec.problem),
         first=spec.start.first,
     )
+
+
+def _untested(trial: Trial) -> Trial:
+    return dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
 
 
 def _minds(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:

@@ -17,7 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from runner.dispatch import INTERRUPTED, Dispatcher
+from runner.afterwards import SHORT_SECONDS, Afterwards, NotesOnly
+from runner.dispatch import INTERRUPTED, Dispatcher, Keeps
 from runner.errors import RayLost, StudyError, StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
@@ -96,16 +97,38 @@ def run(
                 Guarded(monitor).note(text)
             kept = _storage(study, journal, storage)
             if workers == 0:
-                dispatcher = _dispatcher(study, journal, monitor)
-                dispatcher.begin(1, "in this process, without Ray")
-                run_in_process(dispatcher, kept)
+                _run_here(study, journal, monitor, kept)
             else:
                 _go_on_lanes(study, journal, monitor, workers, address, kept)
+            _evaluate_afterwards(study, journal, monitor, workers, address)
             if kept is not None:
                 kept.store.clear()
         finally:
             monitor.close()
     return Results(read_journal(folder).with_notes(journal.notes))
+
+
+def _run_here(study: Study, journal: Keeps, monitor: Monitor, storage: Storage | None = None) -> None:
+    dispatcher = _dispatcher(study, journal, monitor)
+    dispatcher.begin(1, "in this process, without Ray")
+    run_in_process(dispatcher, storage)
+
+
+def _evaluate_afterwards(
+    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+) -> None:
+    """Incumbents on held-out data, and probe points; on lanes where that pays for starting them."""
+    after = Afterwards(study, journal)
+    if after.study is None:
+        return
+    notes = NotesOnly(Guarded(monitor))
+    notes.note(after.announcement)
+    if workers == 0 or after.seconds < SHORT_SECONDS:
+        _run_here(after.study, after, notes)
+    else:
+        _go_on_lanes(after.study, after, notes, workers, address, None)
+    if after.conclusion:
+        notes.note(after.conclusion)
 
 
 @contextlib.contextmanager
@@ -153,13 +176,13 @@ def _stopper_for(study: Study) -> StopperFor | None:
     return stopper_maker(study.scheduler, [problem.steps for problem in study.problems])
 
 
-def _dispatcher(study: Study, journal: Journal, monitor: Monitor) -> Dispatcher:
+def _dispatcher(study: Study, journal: Keeps, monitor: Monitor) -> Dispatcher:
     return Dispatcher(study, journal, monitor, _stopper_for(study))
 
 
 def _go_on_lanes(
     study: Study,
-    journal: Journal,
+    journal: Keeps,
     monitor: Monitor,
     workers: int | None,
     address: str | None,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import runner.pace
-from benchmarks import clock, engine, methods
+from benchmarks import clock, engine, methods, searches
 from benchmarks.bundles import without_bundles
 from benchmarks.measure import ARMS, MeasurementError, apart
 from benchmarks.quality import functions
@@ -131,7 +131,7 @@ def test_bundles_can_be_switched_off(monkeypatch):
     assert load.items == [0]
 
 
-ALL = [*engine.BENCHMARKS.values(), *methods.BENCHMARKS.values()]
+ALL = [*engine.BENCHMARKS.values(), *methods.BENCHMARKS.values(), *searches.BENCHMARKS.values()]
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: f"{make.__module__}.{make.__name__}")

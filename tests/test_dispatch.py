@@ -601,3 +601,43 @@ def test_a_short_trial_is_evaluated_by_who_has_thought_of_it_unless_it_has_a_lim
     before = len(dispatcher.runs[0].ended)
     dispatcher.tell(bundle, work(dispatcher, bundle))
     assert len(dispatcher.runs[0].ended) - before == goes_on
+
+
+def test_problems_that_need_something_else_come_later(tmp_path):
+    trial = {"problems": {"models": {"gpus": 1}}}
+    made = study(trial=trial, seeds=2, budget={"trials": 5})
+    kept = Kept()
+    dispatcher = Dispatcher(made, kept)
+    dispatcher.begin(2, "here")
+    order = []
+    while (needs := dispatcher.next_needs()) is not None:
+        assert dispatcher.next_needs() == needs, "to ask twice loses nothing"
+        while isinstance(bundle := dispatcher.ask(), Bundle):
+            names = {dispatcher.specs[job.run].problem.name for job in bundle.jobs}
+            order.append((needs.gpus, *names))
+            dispatcher.tell(bundle, work(dispatcher, bundle))
+        assert bundle is DONE
+    assert list(dict.fromkeys(order)) == [(0.0, "hill"), (1.0, "models")]
+    assert sorted(kept.ends) == sorted(spec.id for spec in made.runs)
+    plain = Kept()
+    pretended = Dispatcher(study(seeds=2, budget={"trials": 5}), plain)
+    pretended.begin(2, "here")
+    while isinstance(bundle := pretended.ask(), Bundle):
+        pretended.tell(bundle, work(pretended, bundle))
+    assert kept.table() == plain.table()
+
+
+def test_nobody_is_blamed_for_a_lost_node():
+    made = study(problems=[HILL], methods=["random"], seeds=1, budget={"trials": 2}, trial={"retries": 0})
+    kept = Kept()
+    dispatcher = Dispatcher(made, kept)
+    dispatcher.begin(1, "here")
+    for _ in range(10):
+        dispatcher.lose(dispatcher.ask(), "node", 1.0)
+    bundle = dispatcher.ask()
+    assert bundle.jobs[0].earlier == ("its node was lost.",) * 10
+    dispatcher.lose(bundle, "node", 1.0)  # by now it is suspected itself
+    dispatcher.tell(bundle := dispatcher.ask(), work(dispatcher, bundle))
+    first, second = (kept.trials["hill/random/0", number] for number in (0, 1))
+    assert (first.status, first.attempts) == (Status.CRASHED, 11)
+    assert (second.status, second.attempts) == (Status.COMPLETED, 1)

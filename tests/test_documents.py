@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,13 @@ def test_the_python_of_the_methods_runs(number):
     exec(compile(code, f"docs/methods.md, block {number}", "exec"), {})
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_the_python_of_the_page_on_scikit_learn_runs(number):
+    code = blocks(ROOT / "docs/scikit-learn.md", "python")
+    assert len(code) == 5
+    exec(compile(code[number], f"docs/scikit-learn.md, block {number}", "exec"), {})
+
+
 def test_the_methods_of_the_document_are_methods_with_these_settings():
     text = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
     parts = dict(part.split("\n", 1) for part in re.split(r"^## ", text, flags=re.M)[1:])
@@ -133,7 +141,9 @@ def test_generated_parts_of_the_documents_are_what_the_program_reads():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} is old"
 
 
-COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+COMMANDS = {
+    command.name or command.callback.__name__ for command in app.registered_commands if not command.hidden
+}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -173,3 +183,20 @@ def test_study_files_in_documents_are_yaml():
     for path in DOCUMENTS:
         for text in blocks(path, "yaml"):
             yaml.safe_load(text)
+
+
+def test_the_ways_to_a_cluster_are_short_and_their_commands_are_ours():
+    """Ten lines each; options that they use are there, and so are the files that they name."""
+    text = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    ways = dict(part.split("\n", 1) for part in re.split(r"^## ", text, flags=re.M)[1:])
+    commands = {command.name: command for command in typer.main.get_command(app).commands.values()}
+    for way in ("AWS", "Own machines", "Kubernetes"):
+        lines = re.search(r"^```\n(.*?)^```", ways[way], re.M | re.S)[1].splitlines()
+        assert len(lines) <= 10, way
+        ours = [shlex.split(line, comments=True) for line in lines if line.startswith("fivefold ")]
+        assert {words[1] for words in ours} >= {"check", "submit"}, way
+        for _, name, *words in ours:
+            known = {option for parameter in commands[name].params for option in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= known, (way, words)
+        for file in re.findall(r"\b(?:deploy/)?[\w-]+\.yaml|deploy/Dockerfile", "\n".join(lines)):
+            assert file == "study.yaml" or (ROOT / file).exists(), (way, file)

@@ -31,7 +31,7 @@ FLOORS = [
     {"asktell"},
     {"runset", "study"},
     {"journal", "monitor", "parts"},
-    {"dispatch", "trackers"},
+    {"dispatch", "trackers", "afterwards"},
     {"inprocess"},
     {"search"},
     {"cluster"},
@@ -42,9 +42,10 @@ FLOORS = [
     {"report"},
     {"objectives"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal", "remote", "serve", "handover"},
+    {"estimator", "testing", "estimate", "gradient_check", "terminal", "remote", "serve", "handover"},
     {"tables", "remote_commands", "parts_command"},
-    {"commands"},
+    {"standing"},
+    {"compare_command", "commands"},
     {"cli"},
     {"__init__"},
 ]
@@ -60,10 +61,11 @@ LAZY = {
     "objectives",
     "__init__",
     "parts_command",
+    "compare_command",
 }
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "estimator", "objectives"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 

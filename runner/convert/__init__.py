@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from runner.convert.hyperopt_space import (
     encoded_hyperopt,
     from_hyperopt,
@@ -89,7 +91,8 @@ def to_view(given: Any) -> View:
         Names the parameter that cannot be searched.
     """
     if not isinstance(given, Space):
-        forms = [name for name, is_form, _ in _READERS if any(map(is_form, _parts(given)))]
+        parts = [part for part in _parts(given) if not isinstance(part, np.ndarray)]  # a constant there
+        forms = [name for name, is_form, _ in _READERS if any(map(is_form, parts))]
         if forms == ["hyperopt"]:
             return hyperopt_view(given)
         if forms == ["ray.tune"]:

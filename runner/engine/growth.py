@@ -58,7 +58,7 @@ class Wishes:
         while len(self.open) > count:
             self._drop(self.open[-1])
         while len(self.open) < count:
-            self.open.append(placement_group([needs.bundle], name="fivefold_wish"))
+            self.open.append(placement_group([needs.bundle]))  # no name: Ray wants it used once only
 
     def _drop(self, wish: PlacementGroup) -> None:
         self.open.remove(wish)

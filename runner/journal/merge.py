@@ -25,12 +25,21 @@ from runner.record.checks import Content
 from runner.record.faults import explained
 from runner.record.folder import is_in_use, lock_folder, prepare_folder, replacing
 from runner.record.reader import find_journal
-from runner.record.schema import DATABASE, INSERT_TRIAL, RUN_COLUMNS, STUDY_FILE, salt_of, trial_checksum
+from runner.record.schema import (
+    DATABASE,
+    INSERT_TRIAL,
+    RUN_COLUMNS,
+    STUDY_FILE,
+    TRIAL_COLUMNS,
+    salt_of,
+    trial_checksum,
+)
 from runner.record.snapshot import look
 
 _OF_STUDY = ("name", "seed", "parallel", "order", "scheduler")
 _OF_PROBLEM = ("space", "forbid", "direction", "metric", "objective", "files")
 _LISTS = ("problems", "methods")
+_TEST = TRIAL_COLUMNS.index("test")
 
 Row = tuple[Any, ...]
 
@@ -139,10 +148,17 @@ def _take(runs: dict[str, _Run], content: Content, folder: Path) -> None:
             continue
         _compare(f"the run '{name}'", there.row["identity"], new.row["identity"], folder)
         for number in there.trials.keys() & new.trials.keys():
-            if there.trials[number] != new.trials[number]:
+            if _untested(there.trials[number]) != _untested(new.trials[number]):
                 raise _unlike(folder, f"trial {number} of the run '{name}' is another one")
+            if there.trials[number][_TEST] is None:
+                there.trials[number] = new.trials[number]
         row_of = max(there, new, key=lambda run: (len(run.trials), bool(run.row["end_reason"]))).row
-        runs[name] = _Run(row_of, dict(sorted((there.trials | new.trials).items())))
+        runs[name] = _Run(row_of, dict(sorted((new.trials | there.trials).items())))
+
+
+def _untested(row: Row) -> Row:
+    """Without the test value, which comes after the runs of one directory."""
+    return (*row[:_TEST], *row[_TEST + 1 :])
 
 
 def _ordered(runs: Iterable[_Run]) -> list[_Run]:
@@ -202,6 +218,7 @@ def _facts(said: Sequence[Mapping[str, Any]], runs: Sequence[_Run]) -> dict[str,
         "version": said[0]["version"],
         "created": min(one["created"] for one in said),
         "runs": len(runs),
+        "probes": {key: probe for one in said for key, probe in one.get("probes", {}).items()},
         "study": yaml.safe_dump(whole, sort_keys=False, allow_unicode=True),
     }
 

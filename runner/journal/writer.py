@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from runner.errors import FivefoldError, JournalError, StudyError
 from runner.journal.entry import create_journal, enter, get_run, identities_of, put_count, put_run, said, say
@@ -20,18 +22,60 @@ from runner.record.schema import (
     SELECT_HISTORY,
     SHARED,
     STUDY_FILE,
+    TRIAL_COLUMNS,
+    from_number,
     from_row,
     salt_of,
+    to_number,
     to_row,
     to_text,
     trial_checksum,
 )
 from runner.record.snapshot import look
 from runner.study import Study
-from runner.trial import Trial
+from runner.trial import Config, Status, Trial
 
 _BUSY_SECONDS = 10.0
+_SELECT_OUTCOMES = (
+    "SELECT number, config, status, loss, test, origin, seconds FROM trials WHERE run = ? ORDER BY number"
+)
+_SELECT_TRIAL = f"SELECT {', '.join(TRIAL_COLUMNS)} FROM trials WHERE run = ? AND number = ?"
+_PUT_TEST = "UPDATE trials SET test = ?, checksum = ? WHERE run = ? AND number = ?"
+_TEST = TRIAL_COLUMNS.index("test")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Recorded(NamedTuple):
+    """What became of a trial.
+
+    Attributes
+    ----------
+    number : int
+    text : str
+        The config as JSON.
+    valid : bool
+        Whether it may be an incumbent.
+    loss : float
+        NaN where there is none.
+    test : float or None
+    origin : str
+    seconds : float
+        Of the evaluation.
+    """
+
+    number: int
+    text: str
+    valid: bool
+    loss: float
+    test: float | None
+    origin: str
+    seconds: float
+
+    @property
+    def config(self) -> Config:
+        """The config, read."""
+        found: Config = json.loads(self.text)
+        return found
 
 
 class Journal:
@@ -148,6 +192,48 @@ class Journal:
                 new = self._db.executemany(INSERT_TRIAL, of_run).rowcount
                 (count,) = self._db.execute("SELECT trials FROM counts WHERE run = ?", (key,)).fetchone()
                 put_count(self._db, key, count + new, self._salt)
+
+    def outcomes(self, run_id: str) -> Iterator[Recorded]:
+        """What became of the trials of a run, by number, without what takes long to read."""
+        with explained(self.folder / DATABASE):
+            for number, text, status, loss, test, origin, seconds in self._db.execute(
+                _SELECT_OUTCOMES, (self._keys[run_id],)
+            ).fetchall():
+                valid = status == Status.COMPLETED and loss is not None
+                value = math.nan if loss is None else float(loss)
+                yield Recorded(number, text, valid, value, from_number(test), origin, float(seconds))
+
+    def probes(self) -> dict[str, Any]:
+        """What probe points gave, by "problem/seed"; see `runner.record.Record.probes`."""
+        found: dict[str, Any] = said(self._db).get("probes", {})
+        return found
+
+    def record_afterwards(
+        self, tests: Sequence[tuple[str, int, float]], probes: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Make durable what was evaluated after the runs.
+
+        Parameters
+        ----------
+        tests : sequence of (str, int, float)
+            Run, number and test value of trials; NaN for a test that failed.
+        probes : mapping
+            By "problem/seed"; see `runner.record.Record.probes`.
+
+        Raises
+        ------
+        JournalError
+            Where the disk is full or fails.
+        """
+        with self._writing():
+            for run_id, number, value in tests:
+                place = (self._keys[run_id], number)
+                row = list(self._db.execute(_SELECT_TRIAL, place).fetchone())
+                row[_TEST] = to_number(value)
+                mark = trial_checksum((place[0], *row), self._salt)
+                self._db.execute(_PUT_TEST, (row[_TEST], mark, *place))
+            if probes:
+                say(self._db, {"probes": self.probes() | {key: dict(said) for key, said in probes.items()}})
 
     def announce(self, run_id: str, sentence: str) -> None:
         """Keep what a method says before its run."""

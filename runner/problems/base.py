@@ -57,6 +57,8 @@ class Problem(ABC):
         Whether `recall` knows every outcome, so that nothing is ever evaluated.
     checkpoints : bool
         Whether its evaluations hand over checkpoints; see `runner.problems.checkpoints`.
+    has_test : bool
+        Whether `test_score` can score a config on data that no evaluation uses.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Problem(ABC):
     steps: int = 1
     recalls_all: bool = False
     checkpoints: bool = False
+    has_test: bool = False
 
     @abstractmethod
     def evaluate(self, config: Config, seed: int) -> Answer:
@@ -116,6 +119,18 @@ class Problem(ABC):
         """
         del config, seed
         return None
+
+    def test_score(self, config: Config, seed: int) -> float:
+        """The metric at a config on data that no evaluation uses, where ``has_test``.
+
+        Asked of every incumbent after the runs; no method sees it.
+
+        Parameters
+        ----------
+        config, seed
+            As in `evaluate`.
+        """
+        raise NotImplementedError(f"{self.name} has no test")
 
     def optimum_for(self, seed: int) -> float | None:
         """The best possible value of the metric for the data of a seed, where it is known."""

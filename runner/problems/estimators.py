@@ -158,6 +158,7 @@ class EstimatorProblem(Problem):
             "fidelity": {"data": shares} if shares else FOLDS,
             "steps": len(shares) or self.cv,
             "_shares": shares,
+            "has_test": self.test > 0,
             "metric": scorer_name(self.scoring, self.classifies),
             "name": str(self.name) or f"{type(self._model).__name__}-{source}",
         }.items():

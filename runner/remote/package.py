@@ -1,13 +1,12 @@
 """What of a study travels to a cluster: the study file and the files that it names.
 
-Those are its objective files, what these import from beside them, its data files and the finished
-studies that it recalls. Nothing else is taken along, whatever lies beside them. Files named by an
-absolute path are not taken either: they are expected on the head, under the same path.
+Those are its objective files, what these import that is installed nowhere, the files that it lists, its
+data, and the finished studies that it recalls. Nothing else is taken along, whatever lies beside them.
+Files named by an absolute path are not taken either: they are expected on the head, under the same path.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import io
 import os
@@ -15,10 +14,12 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from runner.errors import StudyError
 from runner.problems.data import BUILT_IN
 from runner.record.schema import DATABASE, STUDY_FILE
+from runner.sources import local_sources
 from runner.studyfile import StudyFile, parse_study, read_yaml
 
 MOST_BYTES = 100 * 1000**2
@@ -43,12 +44,15 @@ class Package:
         Where the study file is in it.
     files : tuple of (str, int)
         Names and sizes.
+    folders : tuple of str
+        From which packages are imported that the study names.
     """
 
     name: str
     content: bytes
     study: str
     files: tuple[tuple[str, int], ...]
+    folders: tuple[str, ...] = ()
 
 
 def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
@@ -70,15 +74,22 @@ def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
     wanted = {path, *_named(file, path.parent)}
     for given in include:
         wanted.update(_inside(_absolute(given)))
-    for source in sorted(wanted):
-        if source.suffix == ".py":
-            wanted.update(_imported(source))
-    root = Path(os.path.commonpath([str(source.parent) for source in wanted]))
+    modules = list(_modules(file, path.parent))
+    sources = local_sources(modules)
+    wanted.update(folder / name for folder, names in sources.roots.items() for name in names)
+    root = Path(
+        os.path.commonpath([str(source.parent) for source in wanted] + [str(f) for f in sources.roots])
+    )
     sizes = {source.relative_to(root).as_posix(): _size(source) for source in sorted(wanted)}
     _check_size(sizes)
     content = _zip({name: root / name for name in sizes})
     name = f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"
-    return Package(name, content, path.relative_to(root).as_posix(), tuple(sizes.items()))
+    # What lies beside an objective file is found there; other folders must be told.
+    beside = {Path(str(module.__file__)).parent for module in modules if isinstance(module, ModuleType)}
+    folders = [
+        folder.relative_to(root).as_posix() for folder in sorted(sources.roots) if folder not in beside
+    ]
+    return Package(name, content, path.relative_to(root).as_posix(), tuple(sizes.items()), tuple(folders))
 
 
 def pack_text(name: str, text: str) -> Package:
@@ -91,13 +102,12 @@ def pack_text(name: str, text: str) -> Package:
 
 
 def _named(file: StudyFile, folder: Path) -> Iterator[Path]:
-    """The files that a study names by relative paths."""
+    """The data that a study names by relative paths."""
+    for name in file.files:
+        if not Path(name).is_absolute():
+            yield _absolute(folder / name)
     for given in file.problems:
-        if isinstance(given, str):
-            source = given.rpartition(":")[0]
-            if source.endswith(".py") and not Path(source).is_absolute():
-                yield _absolute(folder / source)
-        elif isinstance(given, Mapping):
+        if isinstance(given, Mapping):
             data, recorded = given.get("data"), given.get("recorded")
             if isinstance(data, str) and data not in BUILT_IN and not Path(data).is_absolute():
                 yield _absolute(folder / data)
@@ -121,34 +131,16 @@ def _inside(path: Path) -> Iterable[Path]:
     return [found for found in path.rglob("*") if found.is_file() and "__pycache__" not in found.parts]
 
 
-def _imported(source: Path) -> set[Path]:
-    """The modules beside a file that it imports, and what those import in turn."""
-    found: set[Path] = set()
-    open_ends = [source]
-    while open_ends:
-        for module in _imports(open_ends.pop()):
-            file, package = source.parent / f"{module}.py", source.parent / module
-            inside = [file] if file.is_file() else []
-            if not inside and package.is_dir():  # with or without an __init__.py
-                inside = [path for path in _inside(package) if path.suffix == ".py"]
-            new = set(inside) - found - {source}
-            found |= new
-            open_ends.extend(new)
-    return found
-
-
-def _imports(source: Path) -> set[str]:
-    try:
-        tree = ast.parse(source.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return set()  # loading the study says what is wrong with it
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-    return {name.partition(".")[0] for name in names}
+def _modules(file: StudyFile, folder: Path) -> Iterator[ModuleType | str]:
+    """The objective files as `local_sources` wants them, without importing them, and what is named."""
+    for given in file.problems:
+        source = given.rpartition(":")[0] if isinstance(given, str) else ""
+        if source.endswith(".py") and not Path(source).is_absolute():
+            module = ModuleType(source)
+            module.__file__ = str(_absolute(folder / source))
+            yield module
+        elif source:
+            yield source
 
 
 def _absolute(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 import shlex
 import time
@@ -23,7 +24,7 @@ HOME = "${FIVEFOLD_HOME:-$HOME/fivefold}"
 
 _STOP_SECONDS = 30  # a driver that is told to stop has ten; Ray's own limit of three is too short
 _PAUSE = 0.5
-_RAYS_OWN = "Running entrypoint for job "
+_RAYS_OWN = re.compile(r"Running entrypoint for job |\d{4}-\d\d-\d\d [\d:,]+\s+INFO job_manager\.py")
 _LAST_LINES = 3
 
 
@@ -49,8 +50,10 @@ class Order:
     @property
     def entrypoint(self) -> str:
         """The command for the head's shell."""
+        folders = "".join(f'"$PWD"/{shlex.quote(folder)}:' for folder in self.package.folders)
+        path = f'export PYTHONPATH={folders}"$PYTHONPATH"; ' if folders else ""
         words = ["exec", "fivefold", "run", self.package.study, *self.options]
-        return f"{shlex.join(words)} --out {folder_on_head(self.study, self.out)}"
+        return f"{path}{shlex.join(words)} --out {folder_on_head(self.study, self.out)}"
 
     @property
     def digest(self) -> str:
@@ -106,7 +109,7 @@ async def follow(head: Head, job: str) -> AsyncIterator[str]:
     async for text in head.log(job):
         *lines, left = (left + text).split("\n")
         for line in lines:
-            if not line.startswith(_RAYS_OWN):
+            if not _RAYS_OWN.match(line):
                 yield line
     if left:
         yield left
@@ -140,7 +143,7 @@ async def status(head: Head, study: Study) -> list[str]:
     if began:
         lines.append(f"began {_when(began)}" + (f", ended {_when(ended)}" if ended else ""))
     said = (await head.log_so_far(str(job["submission_id"]))).splitlines()
-    lines += [line for line in said[-_LAST_LINES:] if line.strip() and not line.startswith(_RAYS_OWN)]
+    lines += [line for line in said[-_LAST_LINES:] if line.strip() and not _RAYS_OWN.match(line)]
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,17 +14,29 @@ from runner.errors import ResultsError, nearest
 from runner.record.folder import replacing
 
 
-def write_frames(frames: dict[str, pd.DataFrame], folder: Path, form: str) -> list[Path]:
-    """Write each frame to ``folder/name.form``; see `runner.results.Results.export`."""
-    if form not in FORMATS:
-        raise ResultsError(f"there is no format '{form}'.", where="format", hint=nearest(form, FORMATS))
+def write_frames(
+    frames: dict[str, pd.DataFrame],
+    folder: Path,
+    form: str,
+    more: Mapping[str, Callable[[pd.DataFrame, Path], None]] | None = None,
+) -> list[Path]:
+    """Write each frame to ``folder/name.form``; see `runner.results.Results.export`.
+
+    Parameters
+    ----------
+    more : mapping of str to callable, optional
+        Further formats than `FORMATS`: what writes a frame to a path.
+    """
+    formats = {**FORMATS, **(more or {})}
+    if form not in formats:
+        raise ResultsError(f"there is no format '{form}'.", where="format", hint=nearest(form, formats))
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
             path = folder / f"{name}.{form}"
             with replacing(path) as new:
-                FORMATS[form](frame, new)
+                formats[form](frame, new)
             paths.append(path)
     except OSError as error:
         raise ResultsError(

@@ -29,6 +29,7 @@ from runner.search.named import (
     RandomSearch,
     TPESearch,
 )
+from runner.search.param_space import to_ray_tune
 from runner.search.study_search import StudySearch
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "RandomSearch",
     "StudySearch",
     "TPESearch",
+    "to_ray_tune",
 ]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ray.exceptions import ActorDiedError
 from ray.tune.experiment import Trial
 
 _FOLDER = "bundles"
+_NODE_DIED = "because its node has died"  # as Ray says it; a test that kills a node holds it
 
 
 class BundleTrial(Trial):
@@ -30,12 +32,18 @@ class BundleTrial(Trial):
         As Tune gives them.
     thoughts : bool
         Whether these are questions, and not configs.
+
+    Attributes
+    ----------
+    node_lost : bool
+        Whether the lane went with its node.
     """
 
     def __init__(
         self, name: str, lane: type, text: str, storage: Any, resources: Any, thoughts: bool
     ) -> None:
         self._lane = lane
+        self.node_lost = False
         super().__init__(
             name,
             config={"thoughts" if thoughts else "tasks": text},
@@ -67,8 +75,8 @@ class BundleTrial(Trial):
         return "{}"
 
     def handle_error(self, exc: Exception | None = None) -> None:
-        """Only that it failed; Tune would write the traceback to files."""
-        del exc
+        """Only that it failed, and by what; Tune would write the traceback to files."""
+        self.node_lost = isinstance(exc, ActorDiedError) and _NODE_DIED in str(exc)
         self.run_metadata.num_failures += 1
 
     def forget(self) -> None:

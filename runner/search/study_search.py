@@ -65,6 +65,7 @@ class StudySearch(SearchAlgorithm):
         self._dispatcher, self._lane, self._resources = dispatcher, lane, resources
         self._rescue = rescue
         self._experiment: Any = None
+        self._trials: dict[str, BundleTrial] = {}  # those that are with Tune
         self._ready: deque[Bundle] = deque()
         # With a report, or with what befell it and Tune's trial id.
         self._back: list[tuple[Bundle, str | tuple[Cause, str], float]] = []
@@ -92,6 +93,7 @@ class StudySearch(SearchAlgorithm):
             thoughts=bool(bundle.thoughts),
         )
         self.bundles[trial.trial_id] = bundle
+        self._trials[trial.trial_id] = trial
         return trial
 
     def make_ready(self, count: int | None = None) -> None:
@@ -113,7 +115,7 @@ class StudySearch(SearchAlgorithm):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Take a lane's report, or the loss of the lane."""
-        bundle = self.bundles.pop(trial_id, None)
+        bundle, trial = self.bundles.pop(trial_id, None), self._trials.pop(trial_id, None)
         killed = trial_id in self.killed
         self.killed.discard(trial_id)
         now = time.monotonic()
@@ -123,7 +125,8 @@ class StudySearch(SearchAlgorithm):
         if result is not None and "report" in result and not error:
             self._back.append((bundle, result["report"], seconds))
         else:
-            self._back.append((bundle, ("timeout" if killed else "crash", trial_id), seconds))
+            lost: Cause = "node" if trial is not None and trial.node_lost else "crash"
+            self._back.append((bundle, ("timeout" if killed else lost, trial_id), seconds))
 
     @property
     def unsettled(self) -> bool:
@@ -141,7 +144,8 @@ class StudySearch(SearchAlgorithm):
                     self._dispatcher.tell(bundle, unpack_report(report))
                 else:
                     cause, trial_id = report
-                    self._dispatcher.lose(bundle, cause, seconds, self._rescue(trial_id))
+                    left = None if cause == "node" else self._rescue(trial_id)  # which went with it
+                    self._dispatcher.lose(bundle, cause, seconds, left)
             except Exception as failure:  # kept for the engine, which raises it
                 self.error = failure
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from runner.stats import anytime, averages, pairs, per_problem, significance
-from runner.stats.blocks import Blocks, blocks_of
 from runner.stats.cells import Cells
 from runner.stats.curves import Axis, grid_to
 from runner.stats.intervals import Scope
@@ -97,39 +94,31 @@ class Across(Cells):
         Ranks depend on which other methods there are: ``pool`` says how many.
         """
         axis = axis or self.axis
+        points = self.grid(axis) if grid is None else np.asarray(grid, dtype=np.float64)
         parts = []
-        for budget in self.grid(axis) if grid is None else grid:
-            ranks = averages.ranked(self.losses(float(budget), axis))  # regrets are equal above 1
-            found = averages.mean_table(ranks, "rank", scope)
+        for budget, losses in zip(points, self.blocks_over(points, axis, losses=True), strict=True):
+            found = averages.mean_table(averages.ranked(losses), "rank", scope)  # regrets are equal above 1
+            found["lower"] = found["lower"].clip(lower=1)
+            found["upper"] = found["upper"].clip(upper=len(self.methods))
             found.insert(1, "budget", float(budget))
             found.insert(5, "pool", len(self.methods))
             parts.append(found)
-        return (
-            pd.concat(parts, ignore_index=True)
-            if parts
-            else averages.mean_table(self.blocks(), "rank", scope)
-        )
-
-    def losses(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
-        """The losses at a budget, infinite where there is none, paired by block."""
-        cells = self.cells(budget, axis)
-        cells["loss"] = cells["loss"].fillna(math.inf)
-        return blocks_of(cells, self.methods, self.problems, "loss")
+        return pd.concat(parts, ignore_index=True) if parts else self.ranks(axis, np.zeros(1), scope)
 
     def areas(self, axis: Axis | None = None, log: bool = False, scope: Scope = "seeds") -> pd.DataFrame:
         """The mean regret over the budget, up to the common one: method, auc, lower, upper."""
-        return averages.mean_table(self._area_blocks(axis or self.axis, log), "auc", scope)
-
-    def _area_blocks(self, axis: Axis, log: bool) -> Blocks:
+        axis = axis or self.axis
         most = self.common(axis)
         least = float(self.steps[axis].min()) if len(self.steps) else 0.0
         grid = grid_to(most, axis, least)
-        cells = self.cells(most, axis)
         if not len(grid):
-            return blocks_of(cells, self.methods, self.problems)
-        heights = self.curves(axis, grid)["regret"].to_numpy().reshape(len(cells), len(grid))
-        cells["area"] = averages.area(grid, heights, log)
-        return blocks_of(cells, self.methods, self.problems, "area")
+            return averages.mean_table(self.blocks(most, axis), "auc", scope)
+        found, regret = self.points(grid, axis)
+        valid = ~np.isnan(found.loss[:, -1])
+        heights = averages.area(grid, regret, log)
+        areas = averages.mean_table(self.layout.blocks(heights, found.reached[:, -1], valid), "auc", scope)
+        areas["lower"], areas["upper"] = areas["lower"].clip(lower=0), areas["upper"].clip(upper=1)
+        return areas
 
     def anytime(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
         """See `runner.stats.anytime.anytime`; the lines of random search on the axes that count only."""
@@ -142,7 +131,7 @@ class Across(Cells):
             used = self.cells(None, axis)[lambda cells: cells["used"]]
             blocks = set(zip(used["problem"], used["seed"], strict=True))
             lines = anytime.reference_lines(self.draws, self.instances, blocks, points)
-        return anytime.anytime(lambda budget: self.blocks(budget, axis), points, self.common(axis), lines)
+        return anytime.anytime(self.blocks_over(points, axis), points, self.common(axis), lines)
 
     def by_problem(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
         """See `runner.stats.per_problem.by_problem`."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from runner.stats import costs, decision, targets
 from runner.stats.across import Across
-from runner.stats.blocks import Blocks, blocks_of, used_blocks
+from runner.stats.blocks import Blocks
 from runner.stats.curves import Axis, curves
-from runner.stats.regret import with_regret
+from runner.stats.regret import regrets
 
 Floats = NDArray[np.float64]
 
@@ -51,8 +51,15 @@ class Against(Across):
 
     def speedups(self, axis: Axis | None = None) -> pd.DataFrame:
         """See `runner.stats.targets.speedups`."""
-        times = self.run_times(axis)
-        return targets.speedups(times, self.random, self.methods, self.target_counts, len(self.draws))
+        axis = axis or self.axis
+        if axis not in self._speeds:
+            times = self.run_times(axis)
+            self._speeds[axis] = targets.speedups(times, self.random, self.methods, self.target_counts)
+        return self._speeds[axis].copy()
+
+    @cached_property
+    def _speeds(self) -> dict[str, pd.DataFrame]:
+        return {}
 
     def ecdf(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
         """See `runner.stats.targets.ecdf`."""
@@ -112,14 +119,16 @@ class Against(Across):
         if evaluations is None:
             evaluations = self.budgets("trials")
         reach = self.reach.assign(seconds=np.where(self.reach["settled"] > 0, math.inf, 0.0))
-        copies = self._copies.to_numpy()
-        steps: dict[float, pd.DataFrame] = {}
-
-        def blocks_at(duration: float, time: float) -> Blocks:
-            if duration not in steps:
-                steps[duration] = decision.retimed_steps(self.steps, self._suggest, duration, workers)
-            frame = curves(steps[duration], reach, np.array([time * (1 + 1e-9)]), "seconds")
-            frame = with_regret(frame, self.instances)
-            return blocks_of(frame.assign(used=used_blocks(frame), copy=copies), self.methods, self.problems)
-
-        return decision.decision_map(blocks_at, evaluations, seconds, self.plan.rope, self.method_names)
+        rows: list[list[Blocks]] = []
+        for duration in seconds:
+            steps = decision.retimed_steps(self.steps, self._suggest, duration, workers)
+            times = np.asarray(evaluations, dtype=np.float64) * duration * (1 + 1e-9)
+            found = curves(steps, reach, times, "seconds")
+            regret, valid = regrets(found.loss, reach, self.instances), ~np.isnan(found.loss)
+            rows.append(
+                [
+                    self.layout.blocks(regret[:, b], found.reached[:, b], valid[:, b])
+                    for b in range(len(times))
+                ]
+            )
+        return decision.decision_map(rows, evaluations, seconds, self.plan.rope, self.method_names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -32,14 +32,14 @@ _KINDS: Final[dict[str, str]] = {
 
 
 def anytime(
-    blocks_at: Callable[[float], Blocks], grid: Floats, common: float, lines: Sequence[dict[str, Any]]
+    over: Sequence[Blocks], grid: Floats, common: float, lines: Sequence[dict[str, Any]]
 ) -> pd.DataFrame:
     """The average regret of each method at each budget.
 
     Parameters
     ----------
-    blocks_at : callable
-        The blocks of regrets at a budget.
+    over : sequence of Blocks
+        The blocks of regrets at each budget.
     grid : array
     common : float
         The largest budget that all have reached.
@@ -53,8 +53,7 @@ def anytime(
         upper, q25, q50, q75 (over the blocks), reached (by all runs that count at the common budget).
     """
     rows: list[dict[str, Any]] = []
-    for budget in grid:
-        blocks = blocks_at(float(budget))
+    for budget, blocks in zip(grid, over, strict=True):
         sample = Resampled(blocks, draws=DRAWS)
         pooled = blocks.pooled()
         for m, method in enumerate(blocks.methods):

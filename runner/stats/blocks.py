@@ -80,41 +80,80 @@ class Blocks:
         return [len(np.unique(copy[where], axis=1).T) for copy in self.copies]
 
 
-def used_blocks(cells: pd.DataFrame) -> pd.Series[bool]:
-    """For each cell whether its block counts."""
-    keys = [cells["problem"], cells["seed"]]
-    complete = cells["reached"].groupby(keys).transform("all")
-    some = (~cells["imputed"]).groupby(keys).transform("any")
-    return complete & some
-
-
-def blocks_of(
-    cells: pd.DataFrame, methods: Sequence[str], problems: Sequence[str], column: str = "regret"
-) -> Blocks:
-    """The blocks of the cells of one budget.
+class Layout:
+    """Where each run stands in the blocks; the same at every budget.
 
     Parameters
     ----------
-    cells : pandas.DataFrame
-        problem, method, seed, used, copy and the column.
+    reach : pandas.DataFrame
+        One row per run: method, problem, seed.
     methods, problems : sequence of str
         In the order that is wanted.
-    column : str
+    copies : array of int, shape (runs,)
+        See `copies_of`.
+
+    Notes
+    -----
+    A block that lacks a method never counts: a directory may have been extended by methods or seeds of
+    which not all have been planned with each other.
     """
-    planned = len(cells[["problem", "seed"]].drop_duplicates())
-    used = cells[cells["used"]]
-    found, values, seeds, copies = [], [], [], []
-    for problem in problems:
-        of_problem = used[used["problem"] == problem]
-        if not len(of_problem):
-            continue
-        wide = of_problem.pivot(index="method", columns="seed", values=[column, "copy"])
-        wide = wide.reindex(list(methods))
-        found.append(problem)
-        values.append(wide[column].to_numpy(dtype=np.float64))
-        copies.append(wide["copy"].to_numpy(dtype=np.int64))
-        seeds.append(np.asarray(wide[column].columns, dtype=np.int64))
-    return Blocks(tuple(methods), tuple(found), tuple(values), tuple(seeds), planned, tuple(copies))
+
+    def __init__(
+        self, reach: pd.DataFrame, methods: Sequence[str], problems: Sequence[str], copies: NDArray[np.int64]
+    ) -> None:
+        self.methods, self.problems, self._copies = tuple(methods), tuple(problems), copies
+        self.size = len(reach)
+        place = {method: m for m, method in enumerate(methods)}
+        self.seeds: list[NDArray[np.int64]] = []
+        self.runs: list[NDArray[np.intp]] = []  # methods x seeds; -1 where there is no run
+        method, seed = reach["method"].to_numpy(), reach["seed"].to_numpy(dtype=np.int64)
+        of_problem = reach["problem"].to_numpy()
+        for problem in problems:
+            rows = np.flatnonzero(of_problem == problem)
+            seeds, column = np.unique(seed[rows], return_inverse=True)
+            runs = np.full((len(methods), len(seeds)), -1, dtype=np.intp)
+            runs[[place[name] for name in method[rows]], column] = rows
+            self.seeds.append(seeds)
+            self.runs.append(runs)
+
+    @property
+    def planned(self) -> int:
+        """How many blocks there are."""
+        return sum(map(len, self.seeds))
+
+    def counts(self, reached: NDArray[np.bool_], valid: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+        """For each problem which of its seeds count.
+
+        Parameters
+        ----------
+        reached, valid : array of bool, shape (runs,)
+            Whether the run has reached the budget, and whether it has a valid trial by then.
+        """
+        return [
+            np.asarray((runs >= 0).all(axis=0) & reached[runs].all(axis=0) & valid[runs].any(axis=0))
+            for runs in self.runs
+        ]
+
+    def used(self, reached: NDArray[np.bool_], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """For each run whether its block counts."""
+        found = np.zeros(self.size, dtype=bool)
+        for runs, counts in zip(self.runs, self.counts(reached, valid), strict=True):
+            found[runs[:, counts]] = True
+        return found
+
+    def blocks(self, values: Floats, reached: NDArray[np.bool_], valid: NDArray[np.bool_]) -> Blocks:
+        """The blocks that count, of one value per run."""
+        counts = self.counts(reached, valid)
+        kept = [p for p, some in enumerate(counts) if some.any()]
+        inside = [self.runs[p][:, counts[p]] for p in kept]
+        return Blocks(
+            self.methods,
+            tuple(self.problems[p] for p in kept),
+            tuple(values[runs] for runs in inside),
+            tuple(self.seeds[p][counts[p]] for p in kept),
+            self.planned,
+            tuple(self._copies[runs] for runs in inside),
+        )
 
 
 def copies_of(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from runner.results import Results
 from runner.stats.averages import Resampled
-from runner.stats.blocks import Blocks, blocks_of, copies_of, used_blocks
-from runner.stats.curves import AXES, Axis, common_budget, curves, grid_to
-from runner.stats.intervals import DRAWS, Scope
-from runner.stats.regret import instances, random_draws, with_regret
+from runner.stats.blocks import Blocks, Layout, copies_of
+from runner.stats.curves import AXES, Axis, Curves, common_budget, curves, grid_to
+from runner.stats.intervals import Scope
+from runner.stats.regret import instances, random_draws, regrets
 from runner.stats.source import Source, joined
 
 Floats = NDArray[np.float64]
@@ -151,6 +151,25 @@ class Cells:
         least = float(self.steps[axis].min()) if len(self.steps) else 0.0
         return grid_to(most, axis, least)
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each run stands in the blocks."""
+        of_runs = dict(zip(self.runs["run"], copies_of(self.trials, self.runs), strict=True))
+        copies = np.array([of_runs[run] for run in self.reach["run"]], dtype=np.int64)
+        return Layout(self.reach, self.methods, self.problems, copies)
+
+    def points(self, grid: Floats, axis: Axis) -> tuple[Curves, Floats]:
+        """The curves of all runs at the budgets of a grid, and their regrets, shape (runs, budgets)."""
+        key = (axis, tuple(grid.tolist()))
+        if key not in self._kept:
+            found = curves(self.steps, self.reach, grid, axis)
+            self._kept[key] = found, regrets(found.loss, self.reach, self.instances)
+        return self._kept[key]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[Axis, tuple[float, ...]], tuple[Curves, Floats]]:
+        return {}
+
     def curves(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
         """The incumbents of all runs over the budget.
 
@@ -158,16 +177,25 @@ class Cells:
         -------
         pandas.DataFrame
             problem, method, seed, budget, loss, value, test, reached (see
-            `runner.stats.curves.curves`), regret and imputed (see `with_regret`).
+            `runner.stats.curves.Curves`), regret, imputed (no valid trial so far, so a regret of 1).
+            One row per run and budget.
         """
         axis = axis or self.axis
-        key = None if grid is None else tuple(np.asarray(grid, dtype=np.float64).tolist())
-        return self._curves(axis, key).copy()
-
-    @lru_cache(maxsize=32)  # noqa: B019  (it lives as long as the comparison's page)
-    def _curves(self, axis: Axis, grid: tuple[float, ...] | None) -> pd.DataFrame:
-        points = self.grid(axis) if grid is None else np.array(grid)
-        return with_regret(curves(self.steps, self.reach, points, axis), self.instances)
+        points = self.grid(axis) if grid is None else np.asarray(grid, dtype=np.float64)
+        found, regret = self.points(points, axis)
+        m = len(points)
+        keys = {
+            name: self.reach[name].repeat(m).reset_index(drop=True) for name in ("problem", "method", "seed")
+        }
+        return pd.DataFrame(
+            {
+                **keys,
+                "budget": np.tile(points, len(self.reach)),
+                **{name: getattr(found, name).ravel() for name in ("loss", "value", "test", "reached")},
+                "regret": regret.ravel(),
+                "imputed": np.isnan(found.loss).ravel(),
+            }
+        )
 
     def cells(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
         """Where each run stands at one budget.
@@ -175,40 +203,46 @@ class Cells:
         Returns
         -------
         pandas.DataFrame
-            As `curves`, and used (whether the block counts; see `runner.stats.blocks`) and copy (runs
-            of a method on a problem with equal numbers are copies of each other).
+            As `curves`, and used: whether the block counts (see `runner.stats.blocks`).
         """
-        axis = axis or self.axis
-        budget = self.common(axis) if budget is None else float(budget)
+        axis, budget = self._at(budget, axis)
         frame = self.curves(axis, np.array([budget]))
-        return frame.assign(used=used_blocks(frame), copy=self._copies.to_numpy())
+        reached, imputed = (frame[name].to_numpy(dtype=bool) for name in ("reached", "imputed"))
+        return frame.assign(used=self.layout.used(reached, ~imputed))
 
-    @cached_property
-    def _copies(self) -> pd.Series[int]:
-        of_runs = dict(zip(self.runs["run"], copies_of(self.trials, self.runs), strict=True))
-        return self.reach["run"].map(of_runs)
+    def _at(self, budget: float | None, axis: Axis | None) -> tuple[Axis, float]:
+        axis = axis or self.axis
+        return axis, self.common(axis) if budget is None else float(budget)
 
     def blocks(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
         """The normalised regrets at a budget, paired by block."""
-        axis = axis or self.axis
-        budget = self.common(axis) if budget is None else float(budget)
-        return self._blocks(budget, axis)
+        axis, budget = self._at(budget, axis)
+        return self.blocks_over(np.array([budget]), axis)[0]
 
-    @lru_cache(maxsize=256)  # noqa: B019
-    def _blocks(self, budget: float, axis: Axis) -> Blocks:
-        return blocks_of(self.cells(budget, axis), self.methods, self.problems)
+    def losses(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
+        """The losses at a budget, infinite where there is none, paired by block."""
+        axis, budget = self._at(budget, axis)
+        return self.blocks_over(np.array([budget]), axis, losses=True)[0]
 
-    @lru_cache(maxsize=64)  # noqa: B019
-    def _resampled(self, budget: float, axis: Axis, scope: Scope, draws: int) -> Resampled:
-        return Resampled(self.blocks(budget, axis), scope, draws)
+    def blocks_over(self, grid: Floats, axis: Axis, losses: bool = False) -> list[Blocks]:
+        """`blocks`, or `losses`, at each budget of a grid."""
+        found, regret = self.points(grid, axis)
+        valid = ~np.isnan(found.loss)
+        values = np.where(valid, found.loss, math.inf) if losses else regret
+        return [self.layout.blocks(values[:, b], found.reached[:, b], valid[:, b]) for b in range(len(grid))]
 
     def resampled(
         self,
         budget: float | None = None,
         axis: Axis | None = None,
         scope: Scope = "seeds",
-        draws: int = DRAWS,
     ) -> Resampled:
         """The average regrets at a budget with their resamples."""
-        axis = axis or self.axis
-        return self._resampled(self.common(axis) if budget is None else float(budget), axis, scope, draws)
+        key = (*self._at(budget, axis), scope)
+        if key not in self._samples:
+            self._samples[key] = Resampled(self.blocks(key[1], key[0]), scope)
+        return self._samples[key]
+
+    @cached_property
+    def _samples(self) -> dict[tuple[Axis, float, Scope], Resampled]:
+        return {}

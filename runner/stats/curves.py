@@ -8,6 +8,7 @@ credit a result before it was seen, and that favours methods with few, slow resu
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -80,7 +81,27 @@ def grid_to(most: float, axis: Axis = "trials", least: float = 0.0) -> Floats:
     return np.geomspace(max(least, most / 1000), most, _POINTS)
 
 
-def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = "trials") -> pd.DataFrame:
+@dataclass(frozen=True)
+class Curves:
+    """The incumbents of all runs at the budgets of a grid; arrays of shape (runs, budgets).
+
+    Attributes
+    ----------
+    grid : array, shape (budgets,)
+    loss, value, test : array
+        NaN before the first valid trial; test is the incumbent's metric on data that no method saw.
+    reached : array of bool
+        Whether the run has spent the budget, or ended of itself before.
+    """
+
+    grid: Floats
+    loss: Floats
+    value: Floats
+    test: Floats
+    reached: NDArray[np.bool_]
+
+
+def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = "trials") -> Curves:
     """The incumbents of all runs at the budgets of a grid.
 
     Parameters
@@ -88,43 +109,24 @@ def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = 
     steps : pandas.DataFrame
         `runner.results.Results.incumbents`.
     reach : pandas.DataFrame
-        `runner.results.Results.reach`; its runs are those of the curves.
-    grid : array, shape (m,)
+        `runner.results.Results.reach`; its runs, in their order, are those of the curves.
+    grid : array, shape (budgets,)
     axis : "trials", "equivalents", "seconds" or "compute"
-
-    Returns
-    -------
-    pandas.DataFrame
-        problem, method, seed, budget, loss, value, test (the metric of the incumbent on data that
-        no method saw), reached (whether the run has spent the budget, or ended of itself before).
-        One row per run and budget, runs in the order of ``reach``.
     """
     grid = np.asarray(grid, dtype=np.float64)
     loose = grid * (1 + _ROUNDING) if axis == "equivalents" else grid
     spans = _spans(steps)
     spent = steps[axis].to_numpy(dtype=np.float64)
     known = {name: steps[name].to_numpy(dtype=np.float64) for name in ("loss", "value", "test")}
-    parts: dict[str, list[Floats]] = {name: [] for name in known}
-    for run, settled in zip(reach["run"], reach["settled"], strict=True):
+    found = {name: np.full((len(reach), len(grid)), np.nan) for name in known}
+    for row, (run, settled) in enumerate(zip(reach["run"], reach["settled"], strict=True)):
         start = spans.get(run, 0)
         inside = slice(start, start + int(settled))
         where = last_known(spent[inside], loose)
         for name, values in known.items():
-            parts[name].append(_taken(values[inside], where))
-    m = len(grid)
-    limits = np.repeat(reach[axis].to_numpy(dtype=np.float64), m) * (1 + _ROUNDING)
-    budgets = np.tile(grid, len(reach))
-    found = {name: reach[name].repeat(m).to_numpy() for name in ("problem", "method", "seed")}
-    return pd.DataFrame(
-        {
-            "problem": pd.array(found["problem"], dtype="string"),
-            "method": pd.array(found["method"], dtype="string"),
-            "seed": found["seed"].astype(np.int64),
-            "budget": budgets,
-            **{name: np.concatenate(some) if some else np.zeros(0) for name, some in parts.items()},
-            "reached": (budgets <= limits) & (limits > 0),
-        }
-    )
+            found[name][row] = _taken(values[inside], where)
+    limits = reach[axis].to_numpy(dtype=np.float64)[:, None] * (1 + _ROUNDING)
+    return Curves(grid, found["loss"], found["value"], found["test"], (grid <= limits) & (limits > 0))
 
 
 def _spans(steps: pd.DataFrame) -> dict[str, int]:

@@ -8,7 +8,7 @@ long gets through fewer of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -44,7 +44,7 @@ def retimed_steps(steps: pd.DataFrame, suggest: Floats, seconds: float, workers:
 
 
 def decision_map(
-    cells_at: Callable[[float, float], Blocks],
+    blocks: Sequence[Sequence[Blocks]],
     evaluations: Sequence[float],
     seconds: Sequence[float],
     rope: float,
@@ -54,8 +54,8 @@ def decision_map(
 
     Parameters
     ----------
-    cells_at : callable
-        From the duration of an evaluation and the time there is, to the blocks of regrets.
+    blocks : sequence of sequence of Blocks
+        Of regrets: for each duration those after each number of evaluations' time.
     evaluations, seconds : sequence of float
     rope : float
     names : mapping of str to str
@@ -67,10 +67,10 @@ def decision_map(
         sure (nothing is tied with the leader, and it is the best in three of four resamples).
     """
     rows = []
-    for c in seconds:
-        for x in evaluations:
+    for c, of_duration in zip(seconds, blocks, strict=True):
+        for x, some in zip(evaluations, of_duration, strict=True):
             row: dict[str, Any] = {"evaluations": x, "seconds_per_evaluation": c}
-            sample = Resampled(cells_at(c, x * c), draws=DRAWS)
+            sample = Resampled(some, draws=DRAWS)
             found = recommend(sample, rope, names)
             row |= {**sample.rest(), "reason": sample.reason}
             if found is not None:

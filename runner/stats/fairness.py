@@ -113,7 +113,7 @@ def _same_chances(
     yield (
         "own thinking counted",
         bool(timed) if len(trials) else None,
-        f"{trials['suggest_seconds'].sum():.3g} s of thinking are part of the axis in seconds and of a budget "
+        f"{trials['suggest_seconds'].sum():.3g} s of thinking are part of the axis in seconds and of budgets "
         "in seconds.",
     )
     parallel = settings.get("parallel")
@@ -176,8 +176,8 @@ def _enough(runs: pd.DataFrame, reach: pd.DataFrame) -> Iterator[Check]:
     yield (
         "enough seeds",
         fewest >= _LEAST_SEEDS,
-        f"{fewest} on the problem with the fewest; {_LEAST_SEEDS} are the least, {seeds_for(0.75)} for a claim "
-        "about a single problem.",
+        f"{fewest} on the problem with the fewest; {_LEAST_SEEDS} are the least, {seeds_for(0.75)} for a "
+        "claim about a single problem.",
     )
 
 
@@ -185,15 +185,19 @@ def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterat
     yield (
         "planned before the run",
         plan.planned,
-        f"reference {plan.reference}, ROPE {plan.rope:g}, budgets {', '.join(map(str, plan.budgets)) or 'none'}."
+        f"reference {plan.reference}, ROPE {plan.rope:g}, budgets {list(plan.budgets)}."
         if plan.planned
-        else "the study file has no 'report', so budgets and reference are the tool's own choice: exploratory.",
+        else "the study file has no 'report', so budgets and reference are defaults: exploratory.",
     )
     tested = int(runs["incumbent_test"].notna().sum())
+    found = int(runs["incumbent_loss"].notna().sum())
+    none = not tested and not settings.get("held_out")
     yield (
         "held-out test",
-        tested > 0 if tested in (0, len(runs)) else False,
-        f"{tested} of {len(runs)} incumbents have a value on data that no method saw.",
+        None if none else tested == found,
+        "no problem keeps data that no method sees."
+        if none
+        else f"{tested} of {found} incumbents have a value on data that no method saw.",
     )
     given = runs.drop_duplicates("method")
     changed = [

@@ -148,24 +148,25 @@ def normalised(loss: Floats, f_opt: Floats, f_ref: Floats) -> Floats:
     return np.where(np.isnan(loss), np.nan, np.clip(ratio, 0.0, 1.0))
 
 
-def with_regret(curves: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Curves with the columns regret and imputed.
+def regrets(loss: Floats, reach: pd.DataFrame, found: pd.DataFrame) -> Floats:
+    """The normalised regrets of losses, shape (runs, budgets).
 
-    A run without a valid trial so far has a regret of 1, imputed: it is as bad as no gain at all.
+    A run without a valid trial so far has a regret of 1: it is as bad as no gain at all.
 
     Parameters
     ----------
-    curves : pandas.DataFrame
-        `runner.stats.curves.curves`.
+    loss : array, shape (runs, budgets)
+    reach : pandas.DataFrame
+        One row per run: problem and seed.
     found : pandas.DataFrame
         `instances`.
     """
     index = pd.MultiIndex.from_frame(found[["problem", "seed"]])
-    where = index.get_indexer(pd.MultiIndex.from_frame(curves[["problem", "seed"]]))
-    loss = curves["loss"].to_numpy(dtype=np.float64)
-    regret = normalised(loss, found["f_opt"].to_numpy()[where], found["f_ref"].to_numpy()[where])
-    imputed = np.isnan(loss)
-    return curves.assign(regret=np.where(imputed, 1.0, regret), imputed=imputed)
+    where = index.get_indexer(pd.MultiIndex.from_frame(reach[["problem", "seed"]]))
+    f_opt = found["f_opt"].to_numpy(dtype=np.float64)[where][:, None]
+    f_ref = found["f_ref"].to_numpy(dtype=np.float64)[where][:, None]
+    regret = normalised(loss, f_opt, f_ref)
+    return np.where(np.isnan(loss), 1.0, regret)
 
 
 def expected_min(draws: Floats, m: float) -> float:

@@ -70,6 +70,7 @@ class Source:
                 "cache": file.cache if file is not None else True,
                 "differing": _differing(results),
                 "probes": dict(results.record.probes),
+                "held_out": _held_out(results),
             },
         )
 
@@ -172,6 +173,13 @@ def _kinds(space: Mapping[str, Any]) -> list[str]:
 def _same(identity: Mapping[str, Any]) -> dict[str, Any]:
     """What makes two runs be of one problem."""
     return {key: identity[key] for key in ("space", "forbid", "direction", "metric", "objective")}
+
+
+def _held_out(results: Results) -> bool:
+    """Whether some problem keeps a part of its data that no method sees."""
+    texts = dict.fromkeys(run.identity for run in results.record.runs)
+    objectives = [json.loads(text)["objective"] for text in texts]
+    return any(isinstance(told, dict) and bool(told.get("test")) for told in objectives)
 
 
 def _differing(results: Results) -> list[str]:

@@ -119,7 +119,7 @@ def average_run_times(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def speedups(
-    times: pd.DataFrame, reference: str | None, methods: Sequence[str], counts: Sequence[int], draws: int
+    times: pd.DataFrame, reference: str | None, methods: Sequence[str], counts: Sequence[int]
 ) -> pd.DataFrame:
     """Equation (2) for each method and target.
 
@@ -131,8 +131,6 @@ def speedups(
         The label of random search.
     methods : sequence of str
     counts : sequence of int
-    draws : int
-        How many draws random search has on the instance with the fewest.
 
     Returns
     -------

@@ -1,0 +1,108 @@
+"""The verdict on the terminal, and the leaderboard as files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.text import Text
+
+from runner.results.export import write_frames
+from runner.stats import Comparison
+from runner.stats.comparison import UNITS
+from runner.stats.latex import leaderboard_latex
+from runner.stats.verdict import budget_text
+from runner.tables import plain_table
+from runner.terminal import duration, number
+
+NAME = "leaderboard"
+
+
+def print_verdict(console: Console, comparison: Comparison, trials: int | None = None) -> None:
+    """The verdict at each budget and the leaderboard at the last one; a reason where there is none.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    comparison : Comparison
+    trials : int, optional
+        The one budget that is wanted.
+    """
+    console.print()
+    rows = comparison.verdicts() if trials is None else pd.DataFrame([comparison.verdict(trials)])
+    for row in rows.to_dict("records"):
+        console.print(
+            Text(str(row["sentence"]), style="bold" if not row["reason"] else "dim"), soft_wrap=True
+        )
+    if comparison.empty:
+        return
+    board = comparison.leaderboard(trials)
+    if not board["blocks"].any():
+        return
+    console.print()
+    title = f"{comparison.name}: {_rests(board)}, after {_budget(comparison, trials)}"
+    table = plain_table(title, "", "method")
+    columns = (
+        "regret",
+        "rank",
+        "best",
+        f"beats {comparison.plan.reference}",
+        "speed-up",
+        "think/trial",
+        "test gap",
+    )
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in board.to_dict("records"):
+        table.add_row(str(row["place"]), Text(str(row["method"])), *_cells(row))
+    console.print(table)
+    if comparison.unfinished:
+        console.print(Text("The study has not ended; this is what is known so far.", style="yellow"))
+
+
+def _cells(row: Mapping[Hashable, Any]) -> list[str]:
+    regret = number(row["regret"], 3) + _ends(row["lower"], row["upper"])
+    speed = "-" if math.isnan(row["speedup_trials"]) else f"{row['speedup_trials']:.2g}x"
+    bound = str(row["speedup_trials_bound"]) if isinstance(row["speedup_trials_bound"], str) else ""
+    return [
+        regret,
+        number(row["rank"], 3),
+        "-" if math.isnan(row["p_best"]) else f"{100 * row['p_best']:.0f} %",
+        number(row["p_beats"], 2) + _ends(row["p_beats_lower"], row["p_beats_upper"], 2),
+        f"{bound} {speed}".strip() if bound != "=" else speed,
+        duration(row["overhead_seconds"]) if not math.isnan(row["overhead_seconds"]) else "-",
+        number(row["gap"], 3),
+    ]
+
+
+def _ends(low: float, high: float, digits: int = 3) -> str:
+    return "" if math.isnan(low) else f" [{number(low, digits)}, {number(high, digits)}]"
+
+
+def _rests(board: Any) -> str:
+    first = board.iloc[0]
+    return f"{first['problems']} problems, {first['blocks']} of {first['blocks_planned']} blocks"
+
+
+def _budget(comparison: Comparison, trials: int | None) -> str:
+    return budget_text(comparison.common() if trials is None else trials, UNITS[comparison.axis])
+
+
+def export_leaderboard(comparison: Comparison, folder: Path, form: str) -> list[Path]:
+    """The leaderboard as a file of that format, or as a table for LaTeX (``tex``)."""
+    board = comparison.leaderboard()
+    if form != "tex":
+        return write_frames({NAME: board}, folder, form)
+    return write_frames(
+        {NAME: board}, folder, form, {"tex": lambda frame, path: _tex(comparison, frame, path)}
+    )
+
+
+def _tex(comparison: Comparison, board: Any, path: Path) -> None:
+    path.write_text(
+        leaderboard_latex(board, comparison.plan.reference or "", comparison.name), encoding="utf-8"
+    )
