@@ -334,7 +334,8 @@ class Study:
             "budget": {key: value for key, value in limits.items() if value is not None},
         }
         if self.initial:  # as configs: what they were taken from may change
-            keys["initial"] = given_by(self.initial)
+            names = [problem.name for problem in self.problems]
+            keys["initial"] = given_by({name: self.initial[name] for name in names if name in self.initial})
         if "report" in keys and self.report.reference is None:
             keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]

@@ -12,6 +12,7 @@ from runner.errors import FivefoldError, JournalError
 from runner.journal.identity import problem_identity, run_identity
 from runner.launch import run
 from runner.methods import METHODS, make_method
+from runner.parts import part_of
 from runner.problems.base import FunctionProblem
 from runner.space import Choice, Float, Int, Space
 from runner.study import Study
@@ -177,3 +178,11 @@ def test_a_problem_without_a_default_is_named():
 def test_optimize_takes_them():
     found = optimize(loss, SPACE, method="random", trials=3, initial=POINTS)
     assert list(found.trials["config/x"])[:2] == [1.5, 0.5]
+
+
+def test_a_part_of_a_study_says_what_its_own_problems_begin_with():
+    bare = FunctionProblem(score, SPACE, "bare")
+    whole = study(problems=[SCORE, bare], initial=[POINTS[0]])
+    part = part_of(whole, ["problem=bare"])
+    assert yaml.safe_load(part.as_yaml())["initial"] == [{"problem": "bare", "config": POINTS[0]}]
+    assert part.runs[0].start == whole.initial["bare"]

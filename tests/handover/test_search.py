@@ -63,6 +63,7 @@ def test_the_saved_pipeline_is_the_one_that_was_scored(estimator, target, more, 
     (best,) = Results.open(folder).best()
     (problem,), (spec,) = (study := Study.load(folder / "study.yaml")).problems, study.runs
     score = problem.test_score(best["config"], spec.problem_seed)
+    assert best["test"] == pytest.approx(score, abs=1e-12)
     assert f"that no trial saw: {score:.4g}" in said
     assert ("regression" if target == "paid" else "classification") in said
     capsys.readouterr()
