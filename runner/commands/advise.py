@@ -21,6 +21,9 @@ def advise(
     seconds: Annotated[
         float | None, typer.Option(min=0.0, help="What one evaluation takes; else a few are tried.")
     ] = None,
+    parallel: Annotated[
+        int | None, typer.Option(min=1, help="Trials of one run in flight, instead of the study's.")
+    ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials per run instead of the study's.")] = None,
 ) -> None:
     """Say which method to use for each problem of a study, why, and what that rests on."""
@@ -38,7 +41,7 @@ def advise(
             problem,
             wanted.budget.trials,
             wanted.budget.seconds,
-            wanted.parallel,
+            parallel or wanted.parallel,
             measured.get(problem.name, seconds),
             measured=seconds is None,
         )

@@ -112,15 +112,16 @@ def finish(plan: Plan, results: Results, how: Save) -> list[str]:
         lines[0] = lines[0][:-1] + f"; the config to start from had {first['value']:.4g}."
     lines += [f"  {name}: {json.dumps(value)}" for name, value in best["config"].items()]
     if saved.score is not None:
-        rows = len(problem.table.y)
-        held = int(np.ceil(problem.test * rows))
+        count = len(problem.table.y)
+        held = int(np.ceil(problem.test * count))
         lines.append(
-            f"On the {held} of {rows} rows that no trial saw: {saved.score:.4g}{_default_score(plan)}. Of"
+            f"On the {held} of {count} rows that no trial saw: {saved.score:.4g}{_default_score(plan)}. Of"
             " many searches the best one on these rows would look better than it is: look at them once."
         )
     lines.append(f"Python that rebuilds it without fivefold: {saved.snippet}")
     if saved.pipeline is not None:
-        lines.append(f"The pipeline, fitted on the rows outside that part: {saved.pipeline}")
+        rows = "the rows outside that part" if problem.test else "all rows"
+        lines.append(f"The pipeline, fitted on {rows}: {saved.pipeline}")
     return [*lines, saved.warning] if saved.warning else lines
 
 
@@ -182,9 +183,6 @@ def _said(
         first = study.runs[0].start.first or ({},)
         shown = expression_of(problem.pipeline_of(first[0], study.runs[0].problem_seed))
     lines += ["The pipeline, with the config to start from:", *(f"  {line}" for line in shown.split("\n"))]
-    for text in study.announcements.values():
-        if text:
-            lines.append(text)
     return lines
 
 

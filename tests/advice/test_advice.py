@@ -166,6 +166,8 @@ def test_the_command_says_what_it_used(tmp_path, monkeypatch):
     assert "2.0 s per trial (given)" in done.output
     assert "Budget: 50 trials per run" in done.output
     assert "'Exhaustive search for simple models'" in done.output
+    wide = CliRunner().invoke(app, ["advise", "s.yaml", "--seconds", "2", "--parallel", "32"])
+    assert "branin: {random: {sequence: sobol}}" in wide.output
     facts = facts_of(load_problem("branin"), 50, None, 1, 2.0)
     for sentence in (*advise(facts).because, *advise(facts).used):
         assert sentence in done.output
