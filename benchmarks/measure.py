@@ -31,6 +31,7 @@ ARMS = {
     "scale": "benchmarks.scaling:measure",
     "regrets": "benchmarks.quality.arms:regrets",
     "scores": "benchmarks.quality.arms:scores",
+    "coverage": "benchmarks.quality.coverage:coverage",
     "draws": "benchmarks.quality.arms:first_draws",
     "proposals": "benchmarks.quality.arms:proposals",
     "optuna": "benchmarks.peers.optuna_processes:measure",

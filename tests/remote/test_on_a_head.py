@@ -179,6 +179,7 @@ def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, us
         code, said = fivefold("submit", "study.yaml", "--address", address, "--stop")
         assert (code, "gated: stopped" in said) == (0, True), said
         assert process.wait(PATIENCE) == 130, second.read_text()
+        assert "Run the same command again to go on" in second.read_text(), "it was stopped, not killed"
     (place / "gate").touch()
     code, said = fivefold("submit", "study.yaml", "--address", address)
     assert code == 0, said
