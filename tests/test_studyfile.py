@@ -115,7 +115,10 @@ def test_a_missing_file_names_the_nearest(tmp_path, name, says):
     "changes, says",
     [
         ({"metods": []}, "x.yaml: metods: there is no such key. Did you mean 'methods'?"),
-        ({"my-key": 1}, "x.yaml: my-key: there is no such key. Known are: budget, cache, files, initial, methods,"),
+        (
+            {"my-key": 1},
+            "x.yaml: my-key: there is no such key. Known are: budget, cache, files, initial, methods,",
+        ),
         ({3: 1}, "x.yaml: [3]: got 3; a word as the key was expected."),
         ({"budget": {"trial": 5}}, "x.yaml: budget.trial: there is no such key. Did you mean 'trials'?"),
         ({"report": {"budget": [5]}}, "x.yaml: report.budget: there is no such key. Did you mean 'budgets'?"),
