@@ -30,6 +30,7 @@ from runner.space import Space
 from runner.study import RunSpec, Study
 from runner.studyfile import SchedulerFile
 from runner.trial import DONE, Answer, Config, Origin, Pending, Trial
+from runner.warmstart import NOTHING
 
 SHORT_SECONDS = 5.0
 """So much of evaluation is done in this process, also where there are lanes."""
@@ -151,6 +152,7 @@ class Afterwards:
                             label=wrapper.__name__,
                             method=Listed(configs=tuple(wanted.config for wanted in found)),
                             problem=asked,
+                            start=NOTHING,
                         )
                         listed.append(spec)
                         self._wanted[spec.id], self._key[spec.id] = found, f"{problem.name}/{seed}"
@@ -277,6 +279,7 @@ def _again(study: Study, problems: Sequence[Problem], listed: Sequence[RunSpec])
         "problems": tuple(problems),
         "methods": (),
         "budget": Budget(trials=most),
+        "initial": {},
         "parallel": 1,
         "order": "trial",
         "scheduler": SchedulerFile(),

@@ -6,6 +6,11 @@ the method answers WAIT it is shown one more trial, the oldest pending one, as s
 ended, and what it has been shown it never forgets. With order "async" a proposal knows all that
 has ended when it is made.
 
+A run may begin with configs that are given (`runner.warmstart`): they are its trials 0, 1, ... and
+spend its budget. The method sees them as trials that it has not proposed, with numbers below 0, so
+that its own proposals are counted from 0 as ever: a grid or an exhaustive search loses none of its
+configs, and a method that uses no history proposes what it proposes without them.
+
 A method that uses no history is asked ahead of the results, as far as the budget goes: its
 proposals are the same whenever they are made.
 
@@ -16,18 +21,20 @@ The thinking may be done elsewhere: `Run.question` says what the method is to be
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from runner.methods.base import Method
 from runner.minds import think
 from runner.space import Space
 from runner.thinking import Question, Reply
-from runner.trial import DONE, WAIT, Answer, Pending, Trial
+from runner.trial import DONE, WAIT, Answer, Config, Pending, Trial
 
 Order = Literal["trial", "async"]
+_Numbered = TypeVar("_Numbered", Trial, Pending)
 
 NOTHING_MORE: Final = "the method has nothing more to propose"
 """The end of a run whose method is through with its space."""
@@ -70,8 +77,10 @@ class Run:
     history : iterable of Trial, optional
         Trials that ended earlier, in any order; their proposals are not made again.
     known : sequence of Trial, optional
-        Foreign results which the method may use from the start. They have negative numbers,
-        spend no budget, and are no trials of this run.
+        Foreign results which the method may use from the start. They have numbers below those of
+        ``first`` (-1 - len(first), ...), spend no budget, and are no trials of this run.
+    first : sequence of dict, optional
+        Configs to try before the method is asked.
     pending : iterable of Pending, optional
         Trials that were proposed earlier and are still being evaluated.
     staged : bool, default False
@@ -100,7 +109,9 @@ class Run:
         known: Sequence[Trial] = (),
         pending: Iterable[Pending] = (),
         staged: bool = False,
+        first: Sequence[Config] = (),
     ) -> None:
+        self.first = tuple(first)
         self.space, self.method, self.entropy = space, method, entropy
         self.budget, self.parallel, self.order, self.staged = budget, parallel, order, staged
         self.ended: dict[int, Trial] = {trial.number: trial for trial in history}
@@ -110,7 +121,8 @@ class Run:
         # Whether proposals may be made ahead of the results, because they depend on none.
         self._free = order == "trial" and not method.uses_history and not staged and budget.seconds is None
         self._foreign = list(known)
-        self._shown: list[Trial] = []  # what the method knows, by number; in trial order 0, 1, ...
+        # What the method knows, numbered as it counts; in trial order without a gap.
+        self._shown: list[Trial] = []
         self._shown_seconds = self._shown_share = 0.0
         self._asked = False  # a question is out, and unanswered
         self._known = 0  # how many trials the method knew when it was asked last
@@ -194,7 +206,9 @@ class Run:
                 return WAIT
         self._asked = True
         self._known = 0 if self._free else len(self._shown)
-        return Question(self._next, *self._history(), self.entropy)
+        if self._next < len(self.first):
+            return Question(self._next, (), (), self.entropy, dict(self.first[self._next]))
+        return Question(self._next - len(self.first), *self._history(), self.entropy)
 
     def answer(self, reply: Reply) -> Pending | Answer | None:
         """Enter the reply to the question that is out.
@@ -239,7 +253,7 @@ class Run:
 
     def conclude(self) -> str:
         """What the method says of the run as a whole; may be empty."""
-        return self.method.conclude(self.space, [self.ended[n] for n in sorted(self.ended)])
+        return self.method.conclude(self.space, [self._told(self.ended[n]) for n in sorted(self.ended)])
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -273,10 +287,14 @@ class Run:
             return self._foreign, ()
         if self.order == "trial":
             ahead = range(len(self._shown), self._next)
-            pending = [self.pending.get(n) or self._as_pending(n) for n in ahead]
+            pending = [self._told(self.pending.get(n) or self._as_pending(n)) for n in ahead]
         else:
-            pending = [self.pending[n] for n in sorted(self.pending)]
+            pending = [self._told(self.pending[n]) for n in sorted(self.pending)]
         return [*self._foreign, *self._shown] if self._foreign else self._shown, pending
+
+    def _told(self, trial: _Numbered) -> _Numbered:
+        """A trial with the number under which the method hears of it."""
+        return dataclasses.replace(trial, number=trial.number - len(self.first)) if self.first else trial
 
     def _as_pending(self, number: int) -> Pending:
         trial = self.ended[number]
@@ -291,7 +309,7 @@ class Run:
     def _show(self, count: int) -> None:
         for number in range(len(self._shown), count):
             trial = self.ended[number]
-            self._shown.append(trial)
+            self._shown.append(self._told(trial))
             self._count(trial)
 
     def _show_one_more(self) -> bool:
@@ -317,7 +335,7 @@ class Run:
 
     def _enter(self, trial: Trial) -> None:
         if self.order == "async":
-            bisect.insort(self._shown, trial, key=_number)
+            bisect.insort(self._shown, self._told(trial), key=_number)
             self._count(trial)
         best = self._incumbent
         if trial.valid and (

@@ -11,7 +11,6 @@ loads Ray.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 from enum import StrEnum
@@ -20,10 +19,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from runner.commands import register
 from runner.compare_command import register as register_compare
+from runner.console import err_console
+from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 from runner.parts_command import register as register_merge
 from runner.remote_commands import check_file
@@ -42,13 +43,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-err_console = Console(stderr=True)
-_PIPE_WIDTH = 200
+register(app)
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
 Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
 Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND:WHERE", help="mlflow:URI or tensorboard:DIR hears of each trial; repeatable."),
+]
 Trials = Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")]
 
 
@@ -59,6 +63,7 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     tex = "tex"
+    optuna = "optuna"
 
 
 def main() -> None:
@@ -81,20 +86,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
     from runner.leaving import leave
 
     leave("interrupted.", StudyInterrupted.exit_code)
-
-
-class _Output(Console):
-    """Standard output; when its reader goes away, the command goes on in silence."""
-
-    def on_broken_pipe(self) -> None:
-        """Called by rich, which by default would end the program."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _console() -> Console:
-    """The console to print on; tables in a pipe or a file need no width of a terminal."""
-    return _Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
 
 
 @app.command()
@@ -124,6 +115,7 @@ def run(
         list[str] | None,
         typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
     ] = None,
+    track: Track = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
 ) -> None:
@@ -138,7 +130,13 @@ def run(
     display = progress(_console(), workers)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
         results = run_study(
-            wanted, folder, workers=workers, address=address, storage=storage, monitor=display
+            wanted,
+            folder,
+            workers=workers,
+            address=address,
+            storage=storage,
+            monitor=display,
+            track=track or (),
         )
     _print_results(results)
     results.export()
@@ -234,16 +232,22 @@ def best(
 def export(
     folder: Folder,
     format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Where to; DIR itself if not given. For optuna also a URL."),
+    ] = None,
 ) -> None:
-    """Write the tables of trials and runs and the leaderboard as files; 'tex' is the leaderboard only."""
+    """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
+    if format is Format.optuna:
+        _console().print(_results(folder).to_optuna(to), highlight=False, markup=False, soft_wrap=True)
+        return
     from runner.standing import export_leaderboard
     from runner.stats import Comparison
 
     results = _results(folder)
     paths = [] if format is Format.tex else results.export(to, cast("Any", format.value))
     comparison = Comparison.of(results)
-    for path in [*paths, *export_leaderboard(comparison, to or results.folder, format.value)]:
+    for path in [*paths, *export_leaderboard(comparison, Path(to or results.folder), format.value)]:
         _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -272,23 +276,6 @@ def problems() -> None:
     from runner.tables import print_problems
 
     print_problems(_console())
-
-
-@app.command()
-def init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("study.yaml"),
-) -> None:
-    """Write an example study file that runs as it is."""
-    from runner.studyfile import EXAMPLE
-
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(EXAMPLE)
-    except FileExistsError:
-        raise StudyError("it exists already.", where=str(path), hint="Name another file.") from None
-    except OSError as error:
-        raise StudyError(f"it cannot be written: {error.strerror}.", where=str(path)) from None
-    _console().print(f"Wrote {path}. Run it with: fivefold run {path}", highlight=False, soft_wrap=True)
 
 
 def _version(wanted: bool) -> None:

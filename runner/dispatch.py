@@ -493,7 +493,9 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
         study.parallel,
         study.order,
         history,
+        known=spec.start.known,
         staged=study.staged(spec.problem),
+        first=spec.start.first,
     )
 
 

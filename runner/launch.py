@@ -31,6 +31,7 @@ from runner.problems.checkpoints import SCHEME, Storage
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
+from runner.trackers import with_trackers
 
 
 def run(
@@ -41,6 +42,7 @@ def run(
     address: str | None = None,
     storage: str | None = None,
     monitor: Monitor | None = None,
+    track: Sequence[str] = (),
 ) -> Results:
     """Run a study, or go on with one that was interrupted or extended.
 
@@ -62,6 +64,8 @@ def run(
         than this one on their own disks.
     monitor : Monitor, optional
         Hears of every trial.
+    track : sequence of str, optional
+        Trackers that hear of every trial, too: ``mlflow:URI``, ``tensorboard:DIR``.
 
     Returns
     -------
@@ -85,8 +89,8 @@ def run(
     if workers == 0 and address is not None:
         raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
     study.check()
+    monitor = with_trackers(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
-    monitor = monitor or Monitor()
     with _rarely_collecting(), Journal.open(folder, study) as journal:
         try:
             for text in journal.notes:
@@ -252,6 +256,7 @@ def optimize(
     stop: Mapping[str, float] | None = None,
     workers: int = 0,
     out: str | Path | None = None,
+    initial: Sequence[Any] = (),
 ) -> Result:
     """Search the best config of one objective with one method.
 
@@ -282,6 +287,9 @@ def optimize(
         on Ray, and the method knows the results of fewer earlier trials.
     out : str or Path, optional
         A study directory to keep, and to go on from. Default: nothing is kept.
+    initial : sequence, optional
+        What it begins with, as in a study file: configs, whole or in part, ``{"config": ...,
+        "value": ...}`` with known values, ``"default"``, ``{"from": DIR, "best": 5}``.
 
     Returns
     -------
@@ -303,6 +311,7 @@ def optimize(
         seeds=[seed],
         budget={"trials": trials},
         parallel=max(1, workers),
+        initial=list(initial),
     )
     with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
         results = run(study, Path(scratch, "study") if out is None else out, workers=workers)

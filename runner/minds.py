@@ -29,6 +29,8 @@ def think(method: Method, space: Space, question: Question, limit: float | None 
         Seconds after which it is interrupted, where this is the main thread and the method uses
         its history: others have nothing to think about.
     """
+    if question.given is not None:
+        return Reply(question.given, 0.0)
     start = time.perf_counter()
     answer: Config | Answer | None = None
     error = ""

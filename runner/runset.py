@@ -75,7 +75,7 @@ class RunSet:
             if isinstance(question, Answer):
                 self._rest(index, question)
                 continue
-            if self._elsewhere(run):
+            if question.given is None and self._elsewhere(run):
                 self._in_flight += 1
                 return index, question
             pending = self._entered(index, think(run.method, run.space, question, self._limit))

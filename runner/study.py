@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 
+from runner.advice import Advice, Auto, choose, make
 from runner.asktell import Budget, Order
 from runner.errors import FivefoldError, StudyError, nearest
 from runner.files import DataFile, find_files, placed
-from runner.methods import METHODS, Method, make_method
+from runner.methods import METHODS, Method
 from runner.needs import Needs
 from runner.problems import load_problem
 from runner.problems.base import Problem
@@ -34,6 +35,7 @@ from runner.studyfile import (
     read_yaml,
     wrong_name,
 )
+from runner.warmstart import NOTHING, WarmStart, given_by, warm_starts
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class RunSpec:
         which draw at random draw the same.
     problem_seed : int
         32-bit seed of the problem's data, splits and models: equal for all methods of a block.
+    start : WarmStart
+        What it begins with: equal for all runs of a problem.
     """
 
     label: str
@@ -62,6 +66,7 @@ class RunSpec:
     seed: int
     entropy: int
     problem_seed: int
+    start: WarmStart = NOTHING
 
     @property
     def id(self) -> str:
@@ -90,6 +95,8 @@ class Study:
     trial : TrialFile
         What one evaluation may use.
     report : ReportFile
+    initial : mapping of str to WarmStart
+        What the runs of a problem start from, by the problem's name.
     scheduler : SchedulerFile
         What stops hopeless trials early.
     cache : bool
@@ -112,6 +119,7 @@ class Study:
     order: Order = "trial"
     trial: TrialFile = dataclasses.field(default_factory=TrialFile)
     report: ReportFile = dataclasses.field(default_factory=ReportFile)
+    initial: Mapping[str, WarmStart] = dataclasses.field(default_factory=dict)
     scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
     cache: bool = True
     files: tuple[DataFile, ...] = ()
@@ -195,6 +203,7 @@ class Study:
             order=file.order or "trial",
             trial=file.trial,
             report=file.report,
+            initial=warm_starts(file.initial, problems, folder, f"{where}: initial"),
             scheduler=file.scheduler,
             cache=file.cache,
             files=files,
@@ -214,8 +223,9 @@ class Study:
         for problem in self.problems:
             for label, method in self.methods:
                 with _place(f"method '{label}' on problem '{problem.name}'"):
-                    prepared[problem.name, label] = method.prepare(
-                        problem.space, self.budget.trials, self.parallel
+                    chosen, _ = self.chosen.get((problem.name, label), (method, None))
+                    prepared[problem.name, label] = chosen.prepare(
+                        problem.space, self._rest(problem), self.parallel
                     )
         return tuple(
             RunSpec(
@@ -225,6 +235,7 @@ class Study:
                 seed,
                 seed_for(self.seed, problem.name, seed, "propose", bits=128),
                 seed_for(self.seed, problem.name, seed, "problem"),
+                self.initial.get(problem.name, NOTHING),
             )
             for seed in self.seeds
             for problem in self.problems
@@ -236,10 +247,29 @@ class Study:
         """What each method says of each problem before it starts, by problem and label; may be empty."""
         # Not of each run: the runs of other seeds would say the same.
         one_each = {(spec.problem.name, spec.label): spec for spec in self.runs}
+        said = {}
+        for key, spec in one_each.items():
+            own = spec.method.announce(spec.problem.space, self._rest(spec.problem))
+            _, advice = self.chosen.get(key, (None, None))
+            why = f"{advice.entry}. {advice.because[0]} " if advice else ""
+            said[key] = f"{why}{own}".rstrip()
+        return said
+
+    @cached_property
+    def chosen(self) -> dict[tuple[str, str], tuple[Method, Advice]]:
+        """What ``auto`` stands for and why, by problem and label; without other methods."""
+        limits = self.budget.seconds, self.parallel
         return {
-            key: spec.method.announce(spec.problem.space, self.budget.trials)
-            for key, spec in one_each.items()
+            (problem.name, label): choose(method, problem, self._rest(problem), *limits)
+            for problem in self.problems
+            for label, method in self.methods
+            if isinstance(method, Auto)
         }
+
+    def _rest(self, problem: Problem) -> int | None:
+        """The budget of the methods' own proposals."""
+        first = self.initial.get(problem.name, NOTHING).first
+        return None if self.budget.trials is None else max(0, self.budget.trials - len(first))
 
     @cached_property
     def needs(self) -> tuple[Needs, ...]:
@@ -303,6 +333,9 @@ class Study:
             "seeds": list(self.seeds),
             "budget": {key: value for key, value in limits.items() if value is not None},
         }
+        if self.initial:  # as configs: what they were taken from may change
+            names = [problem.name for problem in self.problems]
+            keys["initial"] = given_by({name: self.initial[name] for name in names if name in self.initial})
         if "report" in keys and self.report.reference is None:
             keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]
@@ -349,19 +382,19 @@ def _check_name(name: str) -> None:
 def _method(given: object) -> tuple[str, Method]:
     """Label and method of one entry of ``methods:``."""
     if isinstance(given, str):
-        return given, make_method(given)
+        return given, make(given)
     if isinstance(given, Mapping) and "method" in given:
         settings = {str(key): value for key, value in given.items() if key not in ("name", "method")}
         name = str(given["method"])
-        return str(given.get("name", name)), make_method(name, settings)
+        return str(given.get("name", name)), make(name, settings)
     if isinstance(given, Mapping) and len(given) == 1:
         name, settings = next(iter(given.items()))
         if settings is None or isinstance(settings, Mapping):
-            return str(name), make_method(str(name), settings)
+            return str(name), make(str(name), settings)
     raise StudyError(
         f"got {given!r}; a method's name, {{name: {{setting: value}}}} or {{name: ..., method: ...}} "
         "was expected.",
-        hint=f"Methods are {', '.join(METHODS)}.",
+        hint=f"Methods are {', '.join(METHODS)}, and auto.",
     )
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -27,24 +27,6 @@ from pydantic import (
 from runner.errors import StudyError, nearest, nearest_file
 from runner.needs import RESERVED, Needs
 from runner.validation import explain
-
-EXAMPLE = """\
-# Which method tunes this model best? Run it with: fivefold run study.yaml
-name: example
-problems:
-  - name: svc_digits
-    estimator: sklearn.svm.SVC
-    data: digits            # or a .csv or .parquet file beside this one, with target: COLUMN
-    cv: 5
-    scoring: accuracy
-    space:
-      C: {float: [0.01, 1000], log: true}
-      gamma: {float: [0.00001, 1], log: true}
-methods: [random, bayes, tpe]     # also exhaustive, grid, gradient; see: fivefold methods
-seeds: 3
-budget: {trials: 20}              # per run; and seconds: 600, whichever ends first
-"""
-"""A study file that runs as it is."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -174,6 +156,45 @@ class ReportFile(BaseModel):
     rope: Positive = Field(0.01, description="Differences of normalised regret below this are none.")
 
 
+class InitialFile(BaseModel):
+    """An entry of ``initial:`` what every run begins with; ``default`` alone, or a config alone, too."""
+
+    model_config = _STRICT | ConfigDict(populate_by_name=True)
+    config: Literal["default"] | dict[str, Any] | None = Field(
+        None, description="A config, whole or in part, or 'default': the one that needs no search."
+    )
+    value: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="Its known value, in the problem's direction: told to the methods, not evaluated."
+    )
+    from_: str | None = Field(
+        None, alias="from", description="An earlier study directory, instead of config."
+    )
+    best: Count = Field(5, description="How many of its best configs are taken.")
+    values: Annotated[bool, Field(strict=True)] = Field(
+        False, description="Take their values as known, too, where the objective is the same."
+    )
+    earlier: str | None = Field(None, description="Which problem of the earlier study; else the same name.")
+    problem: str | None = Field(None, description="For this problem only; else for all.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: object) -> object:
+        """``default``, and a config that is written without its key."""
+        if given == "default":
+            return {"config": given}
+        if isinstance(given, Mapping) and not {"config", "from", "from_"} & given.keys():
+            return {"config": dict(given)}
+        return given
+
+    @model_validator(mode="after")
+    def _one_source(self) -> InitialFile:
+        if (self.config is None) == (self.from_ is None):
+            raise ValueError("either config or from is needed")
+        if self.value is not None and self.config in (None, "default"):
+            raise ValueError("a value belongs to a config")
+        return self
+
+
 class StudyFile(BaseModel):
     """A study: methods x problems x seeds with one budget."""
 
@@ -202,6 +223,10 @@ class StudyFile(BaseModel):
         True, description="Evaluate a config once per problem and seed, for all methods."
     )
     report: ReportFile = Field(default_factory=ReportFile, description="What is compared.")
+    initial: list[InitialFile] = Field(
+        default_factory=list,
+        description="What every run begins with: configs, 'default', the best of an earlier study.",
+    )
     files: list[str] = Field([], description="Files beside this one that objectives open by data_file(name).")
 
     @field_validator("name")
@@ -355,11 +380,14 @@ def _described(path: list[int | str]) -> tuple[type[BaseModel], str]:
     model: type[BaseModel] = StudyFile
     description = ""
     for i, part in enumerate(path):
+        if isinstance(part, int):
+            continue
         field = model.model_fields.get(str(part))
         if field is None:
             break
         description = field.description or ""
         inner = field.annotation
+        inner = next(iter(get_args(inner)), inner) if get_origin(inner) is list else inner
         if i < len(path) - 1 and isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
     return model, description
@@ -379,5 +407,6 @@ _EXAMPLES = MappingProxyType(
         "budget": "budget: {trials: 100}",
         "trial": "trial: {cpus: 1, timeout: 300}",
         "report": "report: {budgets: [50, 100], reference: random}",
+        "initial": "initial: [default, {C: 1.0, gamma: 0.01}, {from: results/earlier, best: 5}]",
     }
 )

@@ -15,6 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from runner.console import print_line
 from runner.errors import clip
 from runner.estimate import ProblemEstimate
 from runner.gradient_check import Agreement, GradientCheck
@@ -50,7 +51,7 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
         console.print()
         console.print(table)
     console.print()
-    _print_conclusions(console, results)
+    print_conclusions(console, results)
     _print_reasons(console, results)
 
 
@@ -85,13 +86,14 @@ def _cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
     }
 
 
-def _print_conclusions(console: Console, results: Results) -> None:
+def print_conclusions(console: Console, results: Results) -> None:
+    """What methods said of their runs, and which of them failed."""
     said = results.runs.drop_duplicates(["problem", "method", "conclusion"])
     for run in said.to_dict("records"):
         if run["failed"]:
-            _line(console, f"{run['run']} ended early: {run['end_reason']}.", "red")
+            print_line(console, f"{run['run']} ended early: {run['end_reason']}.", "red")
         elif run["conclusion"]:
-            _line(console, f"{run['problem']}, {run['method']}: {run['conclusion']}", "dim")
+            print_line(console, f"{run['problem']}, {run['method']}: {run['conclusion']}", "dim")
 
 
 def _print_reasons(console: Console, results: Results) -> None:
@@ -104,20 +106,20 @@ def _print_reasons(console: Console, results: Results) -> None:
     counts = groups.agg(["size", "first"]).reset_index().sort_values("size", ascending=False, kind="stable")
     for row in counts.head(_MOST_REASONS).to_dict("records"):
         first = clip(str(row["first"]).partition("\n")[0], _MOST_CHARACTERS)
-        _line(console, f"{row['problem']}: {row['size']} {row['status']}: {first}", "yellow")
+        print_line(console, f"{row['problem']}: {row['size']} {row['status']}: {first}", "yellow")
     if len(counts) > _MOST_REASONS:
         more = len(counts) - _MOST_REASONS
-        _line(console, f"and {more} more reasons, in the column 'error' of the trials.", "dim")
+        print_line(console, f"and {more} more reasons, in the column 'error' of the trials.", "dim")
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """One line per finding, and what was checked."""
     for finding in verdict.findings:
         style = {Fault.DAMAGE: "bold red", Fault.LOSS: "yellow", Fault.NOTE: "dim"}[finding.fault]
-        _line(console, f"{finding.fault.value}: {finding}", style)
+        print_line(console, f"{finding.fault.value}: {finding}", style)
     held = f"{counted(verdict.trials, 'trial')} in {counted(verdict.runs, 'run')}, {verdict.ended:,} ended"
     live = "; a run is writing, so its log and files were not judged" if verdict.live else ""
-    _line(console, f"{'whole' if verdict.whole else 'not whole'}: {held}{live}.", "bold")
+    print_line(console, f"{'whole' if verdict.whole else 'not whole'}: {held}{live}.", "bold")
 
 
 def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
@@ -127,26 +129,26 @@ def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bo
         return
     for best in found:
         title = f"{best['problem']}: {number(best['value'])}"
-        _line(console, title, "bold")
-        _line(console, f"by {best['method']}, seed {best['seed']}, trial {best['number']}", "dim")
+        print_line(console, title, "bold")
+        print_line(console, f"by {best['method']}, seed {best['seed']}, trial {best['number']}", "dim")
         if best["test"] is not None:
-            _line(console, f"held-out test: {number(best['test'])}", "dim")
+            print_line(console, f"held-out test: {number(best['test'])}", "dim")
         for name, value in best["config"].items():
-            _line(console, f"  {name}: {json.dumps(value)}")
+            print_line(console, f"  {name}: {json.dumps(value)}")
     if not found:
-        _line(console, "No trial was valid.", "red")
+        print_line(console, "No trial was valid.", "red")
 
 
 def print_methods(console: Console) -> None:
     """Name, summary, settings with their defaults, and source of each method."""
     for name, method in sorted(METHODS.items()):
-        _line(console, name, "bold")
-        _line(console, f"  {method.summary}")
+        print_line(console, name, "bold")
+        print_line(console, f"  {method.summary}")
         for setting, meaning in _settings(method):
-            _line(console, f"  {setting}", "cyan")
-            _line(console, f"      {meaning}")
-        _line(console, f"  {method.reference}", "dim")
-    _line(console, "In a study file: methods: [random, {bayes: {acquisition: ei}}]", "dim")
+            print_line(console, f"  {setting}", "cyan")
+            print_line(console, f"      {meaning}")
+        print_line(console, f"  {method.reference}", "dim")
+    print_line(console, "In a study file: methods: [random, {bayes: {acquisition: ei}}]", "dim")
 
 
 def _settings(method: type[Method]) -> Iterator[tuple[str, str]]:
@@ -175,11 +177,11 @@ def print_problems(console: Console) -> None:
             "yes" if problem.has_gradient else "",
         )
     console.print(table)
-    _line(
+    print_line(
         console,
         "Your own: file.py:name, a function with @problem(space={...}); or an estimator, in the file:",
     )
-    _line(
+    print_line(
         console,
         "  {estimator: sklearn.svm.SVC, data: digits, cv: 5, space: {C: {float: [0.01, 100], log: true}}}",
     )
@@ -207,14 +209,14 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
     console.print(table)
     for (problem, label), text in study.announcements.items():
         if text:
-            _line(console, f"{problem}, {label}: {text}", "dim")
+            print_line(console, f"{problem}, {label}: {text}", "dim")
     for one in estimates:
         for failure in one.failures:
-            _line(console, f"{one.problem.name}: a tried config failed: {failure}", "yellow")
+            print_line(console, f"{one.problem.name}: a tried config failed: {failure}", "yellow")
     totals = [one.total for one in estimates]
     runs = sum(one.runs for one in estimates)
     if study.budget.seconds is not None:
-        _line(
+        print_line(
             console,
             f"Each of {runs} runs ends when it has evaluated and thought for "
             f"{duration(study.budget.seconds)}.",
@@ -223,21 +225,21 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
     if len(known) == len(totals):
         cpus = available_cpus()
         seconds = sum(known) / min(cpus, runs * study.parallel)
-        _line(
+        print_line(
             console,
             f"{study.name} is valid: at most {sum(one.trials or 0 for one in estimates):,} trials in {runs} "
             f"runs, about {duration(seconds)} on {counted(cpus, 'CPU')} here.",
             "green",
         )
     else:
-        _line(console, f"{study.name} is valid: {runs} runs.", "green")
+        print_line(console, f"{study.name} is valid: {runs} runs.", "green")
 
 
 def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
     """One line per problem: whether its gradient is that of its loss."""
     styles = {Agreement.RIGHT: "green", Agreement.WRONG: "bold red", Agreement.UNDECIDED: "yellow"}
     for check in checks:
-        _line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
+        print_line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
 
 
 def plain_table(title: str, *columns: str) -> Table:
@@ -253,8 +255,3 @@ def plain_table(title: str, *columns: str) -> Table:
     for name in columns:
         table.add_column(name, no_wrap=True)
     return table
-
-
-def _line(console: Console, text: str, style: str = "") -> None:
-    """A line as it is: no markup, no wrapping."""
-    console.print(Text(text, style=style), soft_wrap=True)

@@ -29,12 +29,15 @@ class Question:
     pending : sequence of Pending
     entropy : int
         Seed of the run's proposals.
+    given : dict or None
+        The answer, where it is settled already and the method is not to be asked.
     """
 
     number: int
     completed: Sequence[Trial]
     pending: Sequence[Pending]
     entropy: int
+    given: Config | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the documents show runs: every block of Python and YAML, every command that they name."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -126,6 +127,32 @@ def test_the_python_of_contributing_runs(tmp_path):
     assert done.returncode == 0, done.stdout
     assert "TestHillClimb" in done.stdout
     assert "TestForest" in done.stdout
+
+
+GUIDES = ["choosing-a-method", "comparing-methods", "faq", "getting-started", "python", "study-file"]
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_what_a_guide_shows_runs(name, tmp_path, monkeypatch):
+    """Its Python in order, as one session; its studies are valid and, where they are parts, fit into one."""
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / f"docs/{name}.md"
+    names = {"__name__": name}
+    for number, code in enumerate(blocks(path, "python")):
+        exec(compile(code, f"docs/{name}.md, block {number}", "exec"), names)
+    for text in blocks(path, "yaml"):
+        given = {"name": "part", "problems": ["branin"], "seeds": 1, "budget": {"trials": 12}}
+        study = Study.build(**given | yaml.safe_load(text))
+        assert study.runs
+
+
+def test_generated_parts_of_the_documents_are_what_the_program_reads():
+    """Else: python docs/generate.py."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for path, text in generate.written().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is old"
 
 
 COMMANDS = {

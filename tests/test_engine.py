@@ -59,6 +59,10 @@ def test_lanes_and_this_process_make_the_same_table(ray_lanes, tmp_path):
         seeds=1,
         budget={"trials": 8},
         parallel=2,
+        initial=[
+            {"problem": "branin", "config": {"x1": 1.0, "x2": 2.0}},
+            {"problem": "branin", "config": {"x1": 3.0, "x2": 2.0}, "value": 4.0},
+        ],
     )
     here = table(play(made, tmp_path / "0", None))
     lone = dataclasses.replace(ray_lanes, workers=1)

@@ -333,8 +333,8 @@ def test_points_come_first_and_the_method_knows_them():
     configs = drive(search, 9)
     assert configs[:2] == points
     assert len(configs) == 6
-    assert [trial.number for trial in search._front.ended] == [-1, -2]
-    assert [trial.loss for trial in search._front.ended] == [loss(point) for point in points]
+    assert [trial.number for trial in search._run._shown][:3] == [-2, -1, 0]
+    assert [trial.loss for trial in search._run._shown][:2] == [loss(point) for point in points]
 
 
 @pytest.mark.parametrize("name", ["exhaustive", "grid"])
@@ -347,7 +347,7 @@ def test_points_do_not_push_a_config_out(name):
 @each_method
 def test_more_points_than_trials_leave_nothing_to_the_method(name):
     points = [{"x": 0.5 * i, "n": 0, "c": "a"} for i in range(3)]
-    assert drive(make(name, points_to_evaluate=points, trials=2), 9)[:3] == points
+    assert drive(make(name, points_to_evaluate=points, trials=2), 9) == points[:2]
 
 
 def test_points_are_nested_as_the_space_is():
@@ -424,21 +424,21 @@ def test_a_search_starts_from_what_is_known(name, tmp_path):
     search.save(str(tmp_path / "before the first trial"))
     configs = drive(search, 12)
     assert len(configs) == 8
-    assert [trial.loss for trial in search._front.ended] == [value for _, value in known]
+    assert [trial.loss for trial in search._front.known] == [value for _, value in known]
     assert sum(abs(config["x"] - 0.3) < 0.6 for config in configs) >= 6
     again = make(name, LINE, evaluated=known, trials=8)
     again.restore(str(tmp_path / "before the first trial"))
     assert drive(again, 12) == configs
     search.save(str(tmp_path / "after"))
     again.restore(str(tmp_path / "after"))
-    assert len(again._front.ended) == 20
+    assert len(again._front.known) == 20
 
 
 def test_known_results_may_stand_in_a_param_space():
     search = BayesSearch(evaluated=[({"o": {"x": 0.5}}, 3.0)])
     search.set_search_properties("acc", "max", {"o": {"x": tune.uniform(0, 1)}})
     search.suggest("t")
-    assert [trial.loss for trial in search._front.ended] == [-3.0]
+    assert [trial.loss for trial in search._front.known] == [-3.0]
     with pytest.raises(SpaceError, match=r"evaluated\[0\].x: value 9"):
         BayesSearch(LINE, evaluated=[({"x": 9}, 3.0)])
 
@@ -450,7 +450,7 @@ def test_evaluated_points_are_known_and_spend_nothing():
     search.add_evaluated_point({"x": 0.5}, 1.0, error=True)
     search.suggest("t")
     search.add_evaluated_point({"x": -0.5}, 1.0, pruned=True)
-    known = search._front.ended
+    known = search._front.known
     assert [trial.number for trial in known] == [-1, -2, -3, -4]
     assert [trial.status for trial in known] == [
         Status.COMPLETED,
@@ -502,7 +502,7 @@ def test_a_restored_search_remembers_ids_limits_and_results_from_elsewhere(tmp_p
     second.on_trial_complete("b", {"loss": 1.0})
     second.on_trial_complete("a", {"loss": 2.0})
     assert [trial.loss for trial in told(second)][1:] == [2.0, 1.0]
-    assert [trial.loss for trial in second._front.ended] == [5.0]
+    assert [trial.loss for trial in second._front.known] == [5.0]
 
 
 @pytest.mark.parametrize(

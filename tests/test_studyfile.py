@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import StudyError
-from runner.studyfile import EXAMPLE, StudyFile, parse_study, read_yaml
+from runner.studyfile import StudyFile, parse_study, read_yaml
 
 MINIMAL = {"name": "s", "problems": ["branin"], "methods": ["random"], "budget": {"trials": 5}}
 
@@ -115,7 +115,10 @@ def test_a_missing_file_names_the_nearest(tmp_path, name, says):
     "changes, says",
     [
         ({"metods": []}, "x.yaml: metods: there is no such key. Did you mean 'methods'?"),
-        ({"my-key": 1}, "x.yaml: my-key: there is no such key. Known are: budget, cache, methods,"),
+        (
+            {"my-key": 1},
+            "x.yaml: my-key: there is no such key. Known are: budget, cache, files, initial, methods,",
+        ),
         ({3: 1}, "x.yaml: [3]: got 3; a word as the key was expected."),
         ({"budget": {"trial": 5}}, "x.yaml: budget.trial: there is no such key. Did you mean 'trials'?"),
         ({"report": {"budget": [5]}}, "x.yaml: report.budget: there is no such key. Did you mean 'budgets'?"),
@@ -183,7 +186,3 @@ def test_the_defaults_are_those_that_the_schema_names():
     file = parse_study(MINIMAL, "x.yaml")
     assert (file.seeds, file.seed, file.parallel, file.order) == (10, 0, 1, None)
     assert (file.trial.cpus, file.trial.gpus, file.trial.timeout, file.trial.retries) == (1, 0, None, 2)
-
-
-def test_the_example_is_a_study_file(tmp_path):
-    assert parse_study(read(tmp_path, EXAMPLE), "x.yaml").name == "example"

@@ -37,6 +37,7 @@ _NOT_OBJECTIVE = {
     "name", "space", "direction", "metric", "noisy", "has_gradient", "optimum", "minimisers", "default",
     "forbid", "folder", "checkpoints",
 }  # fmt: skip
+_IF_GIVEN = {"prepare", "drop"}  # what is new, so that what was begun before can be gone on with
 _MOST_CHARACTERS = 100
 
 Json = Any
@@ -82,6 +83,8 @@ def run_identity(spec: RunSpec, problem: Mapping[str, Json]) -> dict[str, Json]:
         if field.compare and not field.init
     }
     whole = {"method": method.name, "settings": method.settings(), DERIVED: derived, **problem}
+    if spec.start:
+        whole["initial"] = spec.start.identity()
     found: dict[str, Json] = json.loads(json.dumps(_stable(whole)))
     return found
 
@@ -110,7 +113,7 @@ def _objective(problem: Problem) -> dict[str, Json]:
     if not type(problem).__module__.startswith("runner."):
         told["text"] = _text_digest(type(problem))
     for key, value in vars(problem).items():
-        if not key.startswith("_") and key not in _NOT_OBJECTIVE:
+        if not key.startswith("_") and key not in _NOT_OBJECTIVE and (value or key not in _IF_GIVEN):
             told[key] = _stable(value)
     if isinstance(problem, EstimatorProblem) and isinstance(problem.data, str):
         told["data"] = _data_source(problem.data, problem.folder)
@@ -148,7 +151,8 @@ def _stable(value: object) -> Json:
         content = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
         return {"shape": list(value.shape), "dtype": str(value.dtype), "content": _digest(content)}
     if isinstance(value, Data):
-        return {"name": value.name, "X": _stable(value.X), "y": _stable(value.y)}
+        told = {"name": value.name, "X": _stable(value.X), "y": _stable(value.y)}
+        return told if value.labels is None else {**told, "labels": _stable(value.labels)}
     if callable(parameters := getattr(value, "get_params", None)):  # an estimator
         return {"class": _stable(type(value)), "params": _stable(parameters(deep=False))}
     return _PLACES.sub("", repr(value))

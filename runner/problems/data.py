@@ -1,13 +1,13 @@
 """Data sets of estimator problems: five built-in ones, CSV and Parquet files.
 
-A table has one row per example, one column with the target, and numbers in all other columns.
-What does not fit is refused with the names of the columns, and never guessed away.
+A table has one row per example, one column with the target, and numbers in all other columns; or,
+where it is to be prepared (see `runner.problems.fitting`), numbers and categories, of which some
+are missing. What does not fit is refused with the names of the columns, and never guessed away.
 """
-
-# mypy: disable-error-code="import-untyped"
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import ProblemError, nearest, nearest_file
+from runner.problems.tables import Labels, coded, incomplete, listed, read_table
 
 Task = Literal["classification", "regression"]
 
@@ -24,9 +25,7 @@ BUILT_IN = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 """What ``data:`` may name; the copies in scikit-learn, read without a network."""
 
 _SUFFIXES = (".csv", ".parquet")
-_SEPARATORS = (",", ";", "\t")
 _MOST_CLASSES = 50  # whole numbers with more distinct values are taken as quantities
-_MOST_NAMES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +47,9 @@ class Data:
         distinct values.
     classes : tuple of str
         The sorted values of a text or boolean target; empty for numbers.
+    labels : tuple of (tuple of str or None), or None
+        Where it is to be prepared: for each column its categories, of which ``X`` has the numbers
+        0, 1, ..., or None for a column of numbers. NaN is what is missing.
     """
 
     name: str
@@ -56,13 +58,20 @@ class Data:
     feature_names: tuple[str, ...]
     task: Task
     classes: tuple[str, ...] = ()
+    labels: tuple[Labels, ...] | None = None
 
     def __post_init__(self) -> None:
         for array in (self.X, self.y):
             array.flags.writeable = False
 
 
-def load_data(data: str, target: str | None = None, folder: Path | str = ".") -> Data:
+def load_data(
+    data: str,
+    target: str | None = None,
+    folder: Path | str = ".",
+    prepare: bool = False,
+    drop: Sequence[str] = (),
+) -> Data:
     """A data set by name or file; read once per process, and again where the file has changed.
 
     Parameters
@@ -74,6 +83,10 @@ def load_data(data: str, target: str | None = None, folder: Path | str = ".") ->
         The column to predict; needed for files, not allowed for built-in data.
     folder : Path or str
         Where a relative path starts.
+    prepare : bool, default False
+        Whether text is taken for categories, and values may be missing.
+    drop : sequence of str, optional
+        Columns of a file that are left out.
 
     Raises
     ------
@@ -83,6 +96,8 @@ def load_data(data: str, target: str | None = None, folder: Path | str = ".") ->
     """
     check_source(data, target)
     if data in BUILT_IN:
+        if drop:
+            raise ProblemError(f"'{data}' has no columns to leave out.", where="drop", hint="Leave it out.")
         return _built_in(data)
     path = Path(folder) / data
     try:
@@ -91,7 +106,7 @@ def load_data(data: str, target: str | None = None, folder: Path | str = ".") ->
         raise ProblemError(
             "there is no such file.", where=str(path), hint=nearest_file(path, _SUFFIXES)
         ) from None
-    return _file(path, str(target), status.st_mtime_ns, status.st_size)
+    return _file(path, str(target), prepare, tuple(drop), status.st_mtime_ns, status.st_size)
 
 
 def check_source(data: object, target: object) -> None:
@@ -133,17 +148,17 @@ def _built_in(name: str) -> Data:
 
 
 @lru_cache(maxsize=8)
-def _file(path: Path, target: str, mtime: int, size: int) -> Data:
+def _file(path: Path, target: str, prepare: bool, drop: tuple[str, ...], mtime: int, size: int) -> Data:
     del mtime, size  # a changed file is another entry of the cache
     where = str(path)
-    table = _read(path)
+    table = read_table(path)
     names = [name for name, _ in table]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise ProblemError(f"{_listed(doubled)} stands twice in the header.", where=where)
+        raise ProblemError(f"{listed(doubled)} stands twice in the header.", where=where)
     if target not in names:
         hint = nearest(target, names) if len(names) > 1 else ""
         raise ProblemError(
-            f"there is no column '{target}'; there is {_listed(names)}.",
+            f"there is no column '{target}'; there is {listed(names)}.",
             where=where,
             hint=hint if hint.startswith("Did") else "Correct 'target'.",
         )
@@ -155,77 +170,44 @@ def _file(path: Path, target: str, mtime: int, size: int) -> Data:
         )
     columns = dict(table)
     goal = columns.pop(target)
+    for name in drop:
+        if columns.pop(name, None) is None:
+            what = "is the target" if name == target else "is no column"
+            raise ProblemError(f"'{name}' {what}.", where=f"{where}: drop", hint=nearest(name, columns))
     if not columns:
         raise ProblemError(f"there is no column but the target '{target}'.", where=where)
     if not len(goal):
         raise ProblemError("the table has no rows.", where=where)
-    if strange := [name for name, column in columns.items() if column.dtype == object]:
+    X, kinds = coded(columns, where) if prepare else (_plain(columns, where), None)
+    if incomplete(goal):
         raise ProblemError(
-            f"{_listed(strange)} {'holds' if len(strange) == 1 else 'hold'} text or dates,"
-            " and features must be numbers.",
+            f"the target '{target}' has missing or infinite values.",
             where=where,
-            hint="Write a 0/1 column for each category, or leave these columns out.",
+            hint="Fill them in, or leave these rows out.",
         )
-    if broken := [name for name, column in table if _incomplete(column)]:
-        raise ProblemError(
-            f"{_listed(broken)} {'has' if len(broken) == 1 else 'have'} missing or infinite values.",
-            where=where,
-            hint="Fill them in, or leave these rows or columns out.",
-        )
-    X = np.column_stack([column.astype(np.float64) for column in columns.values()])
     classes: tuple[str, ...] = ()
     if goal.dtype.kind in "Ob":
         labels, goal = np.unique(goal.astype(str), return_inverse=True)
         classes = tuple(labels.tolist())
-    return Data(path.stem, X, goal, tuple(columns), _task(goal, classes), classes)
+    return Data(path.stem, X, goal, tuple(columns), _task(goal, classes), classes, kinds)
 
 
-def _read(path: Path) -> list[tuple[str, NDArray[Any]]]:
-    """The columns in the file's order: numbers, booleans, or objects for all else."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    try:
-        if path.suffix.lower() == ".parquet":
-            # Read by its handle: a path with '=' in a folder's name would gain columns from it.
-            with path.open("rb") as file:
-                table = parquet.read_table(file)
-        else:
-            with path.open(encoding="utf-8-sig") as file:
-                header = file.readline()
-            table = csv.read_csv(
-                path,
-                parse_options=csv.ParseOptions(delimiter=max(_SEPARATORS, key=header.count)),
-                convert_options=csv.ConvertOptions(strings_can_be_null=True),
-            )
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        text = str(error).strip().splitlines()[0].rstrip(".")
-        hint = "Save it as UTF-8." if "utf-8" in text.lower() else ""
-        raise ProblemError(f"it cannot be read: {text}.", where=str(path), hint=hint) from None
-    # Parquet files that pandas wrote may hold the row labels, which are no feature.
-    pairs = zip(table.column_names, table.columns, strict=True)
-    return [(name, _column(column)) for name, column in pairs if not name.startswith("__index_level_")]
-
-
-def _column(column: Any) -> NDArray[Any]:
-    """A pyarrow column as an array; missing numbers are NaN, other missing values None."""
-    from pyarrow import float64, int8, types
-
-    kind = column.type
-    if types.is_boolean(kind):
-        column = column.cast(int8()) if column.null_count else column
-        return np.array(column.to_numpy(), dtype=np.float64 if column.null_count else bool)
-    if types.is_integer(kind) and not column.null_count:
-        return np.array(column.to_numpy(), dtype=np.int64)
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
-        return np.array(column.cast(float64(), safe=False).to_numpy(), dtype=np.float64)
-    return np.array(column.to_pylist(), dtype=object)
-
-
-def _incomplete(column: NDArray[Any]) -> bool:
-    if column.dtype == object:
-        return any(value is None for value in column)
-    return not np.isfinite(column).all()
+def _plain(columns: dict[str, NDArray[Any]], where: str) -> NDArray[np.float64]:
+    """The columns as they are, all of them complete numbers."""
+    if strange := [name for name, column in columns.items() if column.dtype == object]:
+        raise ProblemError(
+            f"{listed(strange)} {'holds' if len(strange) == 1 else 'hold'} text or dates,"
+            " and features must be numbers.",
+            where=where,
+            hint="Write prepare: true for text, a number for each date, or leave these columns out.",
+        )
+    if broken := [name for name, column in columns.items() if incomplete(column)]:
+        raise ProblemError(
+            f"{listed(broken)} {'has' if len(broken) == 1 else 'have'} missing or infinite values.",
+            where=where,
+            hint="Fill them in, write prepare: true, or leave these rows or columns out.",
+        )
+    return np.column_stack([column.astype(np.float64) for column in columns.values()])
 
 
 def _task(y: NDArray[Any], classes: tuple[str, ...]) -> Task:
@@ -233,8 +215,3 @@ def _task(y: NDArray[Any], classes: tuple[str, ...]) -> Task:
         return "classification"
     whole = bool((y == np.floor(y)).all())
     return "classification" if whole and len(np.unique(y)) <= _MOST_CLASSES else "regression"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:_MOST_NAMES])
-    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"

@@ -25,6 +25,7 @@ from runner.errors import ProblemError, nearest
 from runner.problems.base import Answer, Problem
 from runner.problems.data import BUILT_IN, Data, check_source, load_data
 from runner.problems.estimator_checks import (
+    check_columns,
     check_folds,
     check_names,
     check_numbers,
@@ -35,7 +36,7 @@ from runner.problems.estimator_checks import (
     scorer_name,
 )
 from runner.problems.fidelity import FOLDS, Fidelity, check_shares, shares_of
-from runner.problems.fitting import fit, own_defaults, pipeline
+from runner.problems.fitting import assembled, fit, own_defaults, pipeline
 from runner.problems.folds import Rows, few, split, stages
 from runner.seeds import rng_for, seed_for
 from runner.space import Space
@@ -69,6 +70,11 @@ class EstimatorProblem(Problem):
         Share of the rows that no fold sees; 0 for none. See `test_score`.
     scale : bool, default True
         Standardise the features, by mean and variance of each training part.
+    prepare : bool, default False
+        Take text for categories and let values be missing: see `runner.problems.fitting.pipeline`,
+        which learns what it fills in from each training part. Else they are refused.
+    drop : sequence of str, optional
+        Columns of a file that are left out.
     params : mapping, optional
         Fixed parameters of the estimator.
     forbid : sequence of mappings, optional
@@ -104,6 +110,8 @@ class EstimatorProblem(Problem):
     scoring: str | None = None
     test: float = 0.2
     scale: bool = True
+    prepare: bool = False
+    drop: Sequence[str] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     forbid: Sequence[Mapping[str, object]] = ()
     fidelity: Fidelity = FOLDS
@@ -133,6 +141,7 @@ class EstimatorProblem(Problem):
         if not isinstance(self.data, Data):
             check_source(self.data, self.target)
         check_numbers(self.cv, self.test, self.scale)
+        check_columns(self.prepare, self.drop)
         if not isinstance(self.params, Mapping):
             raise ProblemError(f"got {self.params!r}; a mapping was expected.", where="params")
         space = parse_space(self.space, self.forbid)
@@ -150,7 +159,7 @@ class EstimatorProblem(Problem):
             "steps": len(shares) or self.cv,
             "_shares": shares,
             "has_test": self.test > 0,
-            "metric": scorer_name(self.scoring, self._classifies),
+            "metric": scorer_name(self.scoring, self.classifies),
             "name": str(self.name) or f"{type(self._model).__name__}-{source}",
         }.items():
             object.__setattr__(self, key, value)
@@ -164,7 +173,7 @@ class EstimatorProblem(Problem):
     def __getstate__(self) -> dict[str, Any]:
         state = {key: value for key, value in self.__dict__.items() if key not in ("_model", "_scorer")}
         if isinstance(self.data, str) and self.data not in BUILT_IN:
-            state["data"] = self._data  # the file need not be where it is unpickled, nor be read again
+            state["data"] = self.table  # the file need not be where it is unpickled, nor be read again
         return state
 
     @cached_property
@@ -179,14 +188,18 @@ class EstimatorProblem(Problem):
         return get_scorer(self.metric)
 
     @property
-    def _classifies(self) -> bool:
+    def classifies(self) -> bool:
+        """Whether the estimator is a classifier."""
         from sklearn.base import is_classifier
 
         return bool(is_classifier(self._model))
 
     @property
-    def _data(self) -> Data:
-        return self.data if isinstance(self.data, Data) else load_data(self.data, self.target, self.folder)
+    def table(self) -> Data:
+        """Its data, read once per process."""
+        if isinstance(self.data, Data):
+            return self.data
+        return load_data(self.data, self.target, self.folder, self.prepare, self.drop)
 
     def evaluate(self, config: Config, seed: int) -> Iterator[dict[str, Any]]:
         """The mean score over the folds, step by step; see `Problem.evaluate`.
@@ -197,12 +210,12 @@ class EstimatorProblem(Problem):
             The metric, ``folds`` (scores, in the order of the folds) and ``warnings``, as far as
             they are known after each fold, or with each share of the training rows.
         """
-        data = self._data
+        data = self.table
         if not self._shares:
-            folds, _ = split(data, self._classifies, self.cv, self.test, seed)
+            folds, _ = split(data, self.classifies, self.cv, self.test, seed)
             yield from self._validated(data, config, seed, folds)
             return
-        for folds in stages(data, self._classifies, self.cv, self.test, seed, self._shares):
+        for folds in stages(data, self.classifies, self.cv, self.test, seed, self._shares):
             *_, last = self._validated(data, config, seed, folds)
             yield last
 
@@ -210,8 +223,8 @@ class EstimatorProblem(Problem):
         """As `evaluate`; with shares of the training rows only the last one, which is all of them."""
         if not self._shares:
             return self.evaluate(config, seed)
-        data = self._data
-        folds, _ = split(data, self._classifies, self.cv, self.test, seed)
+        data = self.table
+        folds, _ = split(data, self.classifies, self.cv, self.test, seed)
         *_, last = self._validated(data, config, seed, folds)
         return last
 
@@ -243,8 +256,8 @@ class EstimatorProblem(Problem):
         ProblemError
             Where ``test`` is 0.
         """
-        data = self._data
-        _, (rest, held) = split(data, self._classifies, self.cv, self.test, seed)
+        data = self.table
+        _, (rest, held) = split(data, self.classifies, self.cv, self.test, seed)
         if not len(held):
             raise ProblemError(
                 "no rows were held out.", where=f"{self.name}.test", hint="Set test: 0.2, say."
@@ -252,6 +265,14 @@ class EstimatorProblem(Problem):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self._score(data, config, seed, rest, held)
+
+    def pipeline_of(self, config: Config, seed: int) -> Any:
+        """The pipeline of a config, not fitted, for the table as it is in the file.
+
+        Columns are named where they are prepared, and categories are texts.
+        """
+        data = self.table
+        return assembled(self._model, self.scale, config, seed, data.labels, data.feature_names)
 
     def check(self) -> None:
         """Read the data, compare it with the estimator and the folds, and try a small fit.
@@ -261,11 +282,11 @@ class EstimatorProblem(Problem):
         ProblemError
             Names the key, what was found, and what to do.
         """
-        data = self._data
-        check_target(data, self._model, self._classifies)
-        check_folds(data, self._classifies, self.cv, self.test)
-        folds, _ = split(data, self._classifies, self.cv, self.test, seed_for("check"))
-        check_shares(self._shares, data, folds[0][0], self._classifies)
+        data = self.table
+        check_target(data, self._model, self.classifies)
+        check_folds(data, self.classifies, self.cv, self.test)
+        folds, _ = split(data, self.classifies, self.cv, self.test, seed_for("check"))
+        check_shares(self._shares, data, folds[0][0], self.classifies)
         train, held = (few(rows, data.y) for rows in folds[0])
         rng = rng_for("check", self.name)
         configs = [self.default] if self.default else []

@@ -17,6 +17,7 @@ from runner.record import Record, read_journal
 from runner.results.export import write_frames
 from runner.results.frames import runs_frame, trials_frame
 from runner.results.incumbents import incumbents_frame, reach_frame
+from runner.results.optuna_storage import write_optuna
 from runner.results.ranking import leaderboard
 from runner.studyfile import StudyFile, parse_study
 
@@ -237,6 +238,21 @@ class Results:
         """
         frames = {"trials": self.trials, "runs": self.runs}
         return write_frames(frames, self.folder if folder is None else Path(folder), format)
+
+    def to_optuna(self, to: str | Path | None = None) -> str:
+        """Put every run into an Optuna storage, as `runner.results.optuna_storage.write_optuna` says.
+
+        Parameters
+        ----------
+        to : str or Path, optional
+            A storage URL, or a folder or file for SQLite. Default: ``optuna.db`` in the study directory.
+
+        Returns
+        -------
+        str
+            The URL.
+        """
+        return write_optuna(self._record, to)
 
 
 def _best(run: Mapping[Hashable, Any]) -> dict[str, Any]:

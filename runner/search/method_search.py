@@ -1,7 +1,7 @@
 """A method as a Ray Tune search algorithm.
 
 `MethodSearch` gives Tune's trials to a `runner.asktell.Run` and holds little else: which trial id
-is which number, and the points to try first. Whatever a trial reports and whatever the method
+is which number, and what it starts from. Whatever a trial reports and whatever the method
 does, nothing is raised into Tune once trials have started, because that would end the whole
 experiment.
 """
@@ -25,12 +25,13 @@ from runner.convert.raytune import from_ray_tune, nested_config, searched_part
 from runner.errors import MethodError, SpaceError
 from runner.methods import Method, make_method
 from runner.search.arguments import check_arguments, settled
-from runner.search.front import Front, searched
+from runner.search.front import Front
 from runner.search.results import outcome_of, reported_config
 from runner.search.state import foreign_state, pending_of, read_state, to_json, trials_of, write_state
 from runner.seeds import seed_for
 from runner.space import Space
 from runner.trial import DONE, Answer, Pending, Status, Trial
+from runner.warmstart import searched
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         What a proposal knows: all trials that have ended, or, whatever their order of arrival,
         exactly those before the last ``max_concurrent`` (1 by default).
     points_to_evaluate : sequence of dict
-        Configs to try first, in this order; the method is told of them when they have ended.
+        Configs to try first, in this order; to the method they are trials that it has not proposed.
         Parameters that one lacks are drawn.
     evaluated : sequence of (dict, float)
         Configs and their known metric, from elsewhere; the method knows them from the start, and
@@ -118,7 +119,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._seed, self._order, self._limit = seed, order, max_concurrent
         self._given_trials = self._trials = trials
         self._front = Front(points_to_evaluate, evaluated)
-        self._numbers: dict[str, int] = {}  # Tune's trial id -> number; those of points are negative
+        self._numbers: dict[str, int] = {}  # Tune's trial id -> number
         self._space: Space | None = None
         self._run: Run | None = None
         self._finished = False
@@ -188,18 +189,13 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             At the first call only: where there is no space, metric or mode.
         """
         run = self._begin()
-        if len(run.pending) + len(self._front.out) >= (self._limit or math.inf):
+        if len(run.pending) >= (self._limit or math.inf):
             return None
-        pending = self._front.next()
-        if pending is None:
-            if self._front.out and self._order == "trial":
-                return None  # else what the first proposals know would depend on arrival
-            answer = run.ask()
-            if isinstance(answer, Answer):
-                return self._finish(run) if answer is DONE else None
-            pending = answer
-        self._numbers[trial_id] = pending.number
-        return nested_config(run.space, pending.config)
+        answer = run.ask()
+        if isinstance(answer, Answer):
+            return self._finish(run) if answer is DONE else None
+        self._numbers[trial_id] = answer.number
+        return nested_config(run.space, answer.config)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -212,12 +208,11 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         run = self._run
         if run is None:
             return
-        on_their_way = self._front.out | run.pending
         if trial_id in self._numbers:
-            pending = on_their_way.get(self._numbers[trial_id])
+            pending = run.pending.get(self._numbers[trial_id])
         else:
             config = reported_config(run.space, result)
-            pending = next((trial for trial in on_their_way.values() if trial.config == config), None)
+            pending = next((trial for trial in run.pending.values() if trial.config == config), None)
         if pending is None:
             return
         self._numbers[trial_id] = pending.number
@@ -228,11 +223,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             suggest_seconds=pending.suggest_seconds,
             known=pending.known,
         )
-        if trial.number < 0:
-            self._front.tell(trial)
-            run.add_known(trial)
-        else:
-            run.tell(trial)
+        run.tell(trial)
 
     def add_evaluated_point(
         self,
@@ -343,13 +334,14 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
                 space,
                 self._prepared(space),
                 seed_for(self._seed, "propose", bits=128),
-                Budget(trials=self._rest),
+                Budget(trials=self._trials),
                 # In order "async" a run would wait for its oldest trial; `suggest` counts instead.
                 parallel=sys.maxsize if self._order == "async" else self._limit or 1,
                 order=self._order,
                 history=ended,
-                known=self._front.ended,
+                known=self._front.known,
                 pending=pending,
+                first=self._front.points,
             )
         return self._run
 

@@ -9,9 +9,9 @@ from typing import Any
 from runner.convert.raytune import flat_dict
 from runner.errors import SpaceError
 from runner.problems.answers import as_number, by_value, exactness
-from runner.search.front import searched
 from runner.space import Space
 from runner.trial import Config, Outcome, Status
+from runner.warmstart import searched
 
 
 def outcome_of(

@@ -12,7 +12,7 @@ from typing import Any
 from runner.errors import MethodError
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
-_FORMAT = "fivefold search 1"
+_FORMAT = "fivefold search 2"
 
 
 def write_state(path: str, state: Mapping[str, Any]) -> None:

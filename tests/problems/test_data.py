@@ -121,7 +121,7 @@ def test_parquet_kinds_and_pandas_row_labels(tmp_path):
         ("when,city,y\n2020-01-01,Rome,0\n", "y", "'when', 'city' hold text or dates"),
         ("a,b,y\n1,2,0\n,3,1\n", "y", "'a' has missing or infinite values. Fill them in"),
         ("a,b,y\n1,inf,0\n,3,1\n", "y", "'a', 'b' have missing or infinite values"),
-        ("a,y\n1,yes\n2,\n", "y", "'y' has missing or infinite values"),
+        ("a,y\n1,yes\n2,\n", "y", "the target 'y' has missing or infinite values"),
         ("a,a,y\n1,2,0\n", "y", "'a' stands twice in the header"),
         ("y\n1\n", "y", "there is no column but the target 'y'"),
         ("a,y\n", "y", "the table has no rows"),

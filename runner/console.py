@@ -1,0 +1,31 @@
+"""Where the command prints: standard output and standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+err_console = Console(stderr=True)
+_PIPE_WIDTH = 200
+
+
+class _Output(Console):
+    """Standard output; when its reader goes away, the command goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich, which by default would end the program."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def output() -> Console:
+    """The console to print on; tables in a pipe or a file need no width of a terminal."""
+    return _Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
+
+
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """A line as it is: no markup, no wrapping."""
+    console.print(Text(text, style=style), soft_wrap=True)

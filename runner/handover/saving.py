@@ -1,0 +1,94 @@
+"""A fitted pipeline in a file: by skops, which runs no code when it is read, or by joblib, which may.
+
+The pipeline is made by running the snippet that is written beside it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import ResultsError
+from runner.handover.how import Save
+from runner.handover.snippet import snippet_of
+from runner.problems.estimators import EstimatorProblem
+from runner.trial import Config
+
+JOBLIB_TRUST = (
+    "A joblib file is a pickle: whoever can change it can run code on the machine that loads it. Load it only"
+    " where nobody else could, and with the same version of scikit-learn."
+)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was written.
+
+    Attributes
+    ----------
+    snippet : Path
+    pipeline : Path or None
+    score : float or None
+        On the rows that were held out, of this very pipeline; None where none were.
+    warning : str
+        What whoever loads the pipeline should know; may be empty.
+    """
+
+    snippet: Path
+    pipeline: Path | None
+    score: float | None
+    warning: str = ""
+
+
+def save_pipeline(
+    problem: EstimatorProblem, config: Config, seed: int, folder: Path, how: Save, said: str
+) -> Saved:
+    """Write ``pipeline.py``, and what it builds, fitted on all rows but those held out.
+
+    Parameters
+    ----------
+    problem, config, seed, said
+        As in `runner.handover.snippet.snippet_of`.
+    folder : Path
+    how : Save
+
+    Raises
+    ------
+    ResultsError
+        Where the folder cannot be written.
+    """
+    text = snippet_of(problem, config, seed, said)
+    made: dict[str, Any] = {"__name__": "pipeline"}
+    exec(compile(text, "pipeline.py", "exec"), made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # counted in the trial; told there
+        X_train, X_test, y_train, y_test = made["split"](*made["load"]())
+        pipeline = made["build"]().fit(X_train, y_train)
+        score = made["get_scorer"](problem.metric)(pipeline, X_test, y_test) if problem.test else None
+    path = None if how is Save.none else folder / f"pipeline.{how.value}"
+    warning = ""
+    try:
+        (folder / "pipeline.py").write_text(text, encoding="utf-8")
+        if path is not None:
+            warning = _dump(pipeline, path, how)
+    except OSError as error:
+        raise ResultsError(f"it cannot be written: {error.strerror}.", where=str(folder)) from None
+    return Saved(folder / "pipeline.py", path, None if score is None else float(score), warning)
+
+
+def _dump(pipeline: Any, path: Path, how: Save) -> str:
+    """Write it; what must be known by whoever reads it."""
+    if how is Save.joblib:
+        import joblib
+
+        joblib.dump(pipeline, path)
+        return JOBLIB_TRUST
+    import skops.io
+
+    skops.io.dump(pipeline, path)
+    unknown = skops.io.get_untrusted_types(file=path)
+    if not unknown:
+        return ""
+    return f"skops does not know these types; look at them, then load it with trusted={unknown!r}."
