@@ -9,7 +9,7 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test lint format bench bench-engine bench-methods bench-searches soak clean
+.PHONY: help setup dev demo test lint format bench bench-engine bench-methods bench-searches bench-intervals soak clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
@@ -18,7 +18,8 @@ help:
 	@echo "make format  put the code into its format"
 	@echo "make soak    try every fault at length, and memory for half an hour; takes an hour or two"
 	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes hours"
-	@echo "             (bench-engine, bench-methods, bench-searches are its parts; BENCH=... are their options)"
+	@echo "             (its parts: bench-engine, bench-methods, bench-searches, bench-intervals; BENCH=... are their"
+	@echo "             options)"
 	@echo "make clean   remove $(VENV) and caches; results stay"
 
 setup: $(VENV)/setup.done
@@ -55,7 +56,7 @@ $(VENV)/bench.done: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/setup.done
 
-bench: bench-engine bench-methods bench-searches
+bench: bench-engine bench-methods bench-searches bench-intervals
 
 bench-engine: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.engine $(BENCH)
@@ -68,6 +69,9 @@ bench-methods: $(VENV)/bench.done
 
 bench-searches: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.searches $(BENCH)
+
+bench-intervals: $(VENV)/bench.done
+	$(BIN)/python -m benchmarks.intervals $(BENCH)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,4 +1,4 @@
-"""``make bench``: how good `bayes` and `tpe` are, and how long they think, beside their peers.
+"""``make bench``: how good `bayes`, `tpe` and `gradient` are, and how long they think, beside their peers.
 
     python -m benchmarks.methods [--only functions] [--quick] [--figures FOLDER] [--out FILE]
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.rows import quality
+from benchmarks.rows import gradient, quality
 from benchmarks.suite import Suite
 
 BENCHMARKS = {
@@ -21,6 +21,10 @@ BENCHMARKS = {
     "conditional": quality.conditional,
     "failing": quality.failing,
     "parallel": quality.parallel,
+    "gradient": gradient.hypergradients,
+    "gradient-workers": gradient.workers,
+    "gradient-noise": gradient.noisy,
+    "gradient-mixed": gradient.mixed,
 }
 main = Suite(
     "methods",

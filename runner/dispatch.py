@@ -285,8 +285,7 @@ class Dispatcher:
         """What a lane needs to know of a job."""
         spec, run = self.specs[job.run], self.runs[job.run]
         known = run.known_steps(job.pending.known) if run.staged else None
-        name = f"{spec.id}/{job.pending.number}".encode()
-        key = hashlib.sha256(name).hexdigest()[:_KEY_LETTERS] if spec.problem.checkpoints else ""
+        key = _key(spec, job.pending.number) if spec.problem.checkpoints else ""
         return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known, key)
 
     def note(self, text: str) -> None:
@@ -518,6 +517,11 @@ def _blocks(specs: Sequence[RunSpec]) -> list[int]:
 def _elapsed(run: Run) -> float:
     """How far the clock of a run had come in earlier sessions."""
     return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
+
+
+def _key(spec: RunSpec, number: int) -> str:
+    """What a trial's checkpoints are found by, in the study's part of a store."""
+    return hashlib.sha256(f"{spec.id}/{number}".encode()).hexdigest()[:_KEY_LETTERS]
 
 
 def _again(job: Job, what: str) -> Job:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import ray
+from ray._private.node import Node
 from ray.cluster_utils import Cluster
 from ray.core.generated import autoscaler_pb2
 from ray.experimental import internal_kv
@@ -127,12 +128,12 @@ def another_head(cluster):
     """The driver stops, its directory is copied, and another one goes on."""
     made = study("moved", ["somewhere"], budget={"trials": 10})
     try:
-        run(made, FOLDER / "moved", monitor=Interrupt())
+        run(made, FOLDER / "moved", workers=2, monitor=Interrupt())
         return "it was not interrupted"
     except StudyInterrupted:
         before = len(Results.open(FOLDER / "moved").trials)
     shutil.copytree(FOLDER / "moved", FOLDER / "copied")
-    run(made, FOLDER / "copied")
+    run(made, FOLDER / "copied", workers=1)
     return {"before": before, "same": same(made, FOLDER / "copied")}
 
 
@@ -152,13 +153,17 @@ def autoscaled(cluster):
             wishes.extend(
                 row["bundles"] for row in placement_group_table().values() if row["state"] == "PENDING"
             )
+        Node._register_shutdown_hooks = lambda self: None  # they want the main thread, which waits
         node(cluster, num_cpus=1, resources={"rare": 2})
+        over.wait()  # a node's processes end with the thread that has started them
 
+    over = threading.Event()
     threading.Thread(target=scale, daemon=True).start()
     notes = Notes()
     made = study("scaled", ["fast"], trial={"cpus": 0.5, "resources": {"rare": 1}}, budget={"trials": 2})
     run(made, FOLDER / "scaled", monitor=notes)
     states = [row["state"] for row in placement_group_table().values()]
+    over.set()
     return told(FOLDER / "scaled") | {"notes": notes.texts, "left": states.count("PENDING")}
 
 
@@ -177,7 +182,7 @@ def main():
     victim = node(cluster, num_cpus=2, resources={"fast": 2})
     node(cluster, num_cpus=1, num_gpus=1)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    found, seconds = {}, {}
+    found = {}
     for name, play in {
         "everywhere": everywhere,
         "needs": needs,
@@ -188,10 +193,10 @@ def main():
     }.items():
         begun = time.monotonic()
         found[name] = play(cluster)
-        seconds[name] = round(time.monotonic() - begun, 1)
+        (FOLDER / "found.json").write_text(json.dumps(found))
+        print(f"{name}: {time.monotonic() - begun:.1f} s", flush=True)
     found["nodes"] = len(ray.nodes())
     (FOLDER / "found.json").write_text(json.dumps(found))
-    print(seconds)
     ray.shutdown()
     cluster.shutdown()
 

@@ -12,8 +12,9 @@ import typer
 import yaml
 
 from runner.cli import app
+from runner.files import placed
 from runner.methods import METHODS, make_method
-from runner.problems import PROBLEMS
+from runner.problems import PROBLEMS, evaluate
 from runner.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -130,6 +131,27 @@ def test_the_python_of_contributing_runs(tmp_path):
 COMMANDS = {
     command.name or command.callback.__name__ for command in app.registered_commands if not command.hidden
 }
+
+
+def test_the_objectives_and_studies_of_scale_run(tmp_path):
+    opens, trains = blocks(ROOT / "docs/scale.md", "python")
+    files, needs = blocks(ROOT / "docs/scale.md", "yaml")
+    folder = tmp_path
+    (folder / "objective.py").write_text(opens)
+    given = yaml.safe_load(files)
+    for name in given["files"]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("a,b\n1,2\n")
+    keys = {"name": "tree", "estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": [1, 2]}}
+    study = Study.build(
+        folder=folder, **given | {"problems": [*given["problems"], keys]}, **yaml.safe_load(needs)
+    )
+    assert [one.gpus for one in study.needs] == [0.5, 0]
+    with placed(study.files):
+        assert study.problems[0].evaluate({"depth": 2}, 0) == 1.0
+    names = {}
+    exec(compile(trains, "docs/scale.md", "exec"), names)
+    assert len(evaluate(names["training"], {"rate": 0.1}, 0).steps) == 20
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

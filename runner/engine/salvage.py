@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import ray
+from ray._private import state
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runner.bundles import Rescued
 from runner.guard import rescue
 
 _PATIENCE_SECONDS = 5.0
+DOUBT_SECONDS = 3.0
+"""After a lane was lost; by then Ray knows whether its node is there."""
 
 
 def salvage(folder: Path, bundle: str) -> Rescued | None:
@@ -40,3 +43,11 @@ def salvage(folder: Path, bundle: str) -> Rescued | None:
         if found is not None:
             return found
     return None
+
+
+def went_with_its_node(actor: str) -> bool:
+    """Whether the node of an actor is gone, by the actor's number."""
+    place = (
+        state.actors(actor).get("Address", {}).get("NodeID")
+    )  # internal; a test that kills a node holds it
+    return bool(place) and place not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}

@@ -27,7 +27,7 @@ from runner.cluster import Connection, environment
 from runner.dispatch import Dispatcher
 from runner.engine.growth import Wishes, await_room
 from runner.engine.luggage import Luggage, pack_luggage
-from runner.engine.salvage import salvage
+from runner.engine.salvage import DOUBT_SECONDS, salvage, went_with_its_node
 from runner.engine.sentinel import Sentinel
 from runner.engine.trainable import Lane
 from runner.engine.watch import Abandoned, LaneScheduler, Watch
@@ -131,7 +131,15 @@ def _experiment(
     )
     tune.register_trainable(name, lane)
     resources = tune.PlacementGroupFactory([needs.bundle])
-    search = StudySearch(dispatcher, lane, resources, connection.lanes, functools.partial(salvage, lanes))
+    search = StudySearch(
+        dispatcher,
+        lane,
+        resources,
+        connection.lanes,
+        functools.partial(salvage, lanes),
+        went_with_its_node,
+        0.0 if connection.ours else DOUBT_SECONDS,
+    )
     scheduler, wishes = LaneScheduler(connection.lanes), Wishes()
     try:
         with environment(_SWITCHES), _quiet(), Sentinel(connection) as sentinel:
@@ -160,7 +168,7 @@ def _experiment(
             hint="Finished trials are saved; run the same command again to go on.",
         ) from error
     finally:
-        search.settle()  # what had come back before an interrupt
+        search.settle(all=True)  # what had come back before an interrupt
         shutil.rmtree(scratch, ignore_errors=True)
         del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
     if search.error is not None:

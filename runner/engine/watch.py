@@ -121,7 +121,9 @@ class Watch(tune.Callback):
             self._connection.look()
             lanes = self._connection.lanes
             self._dispatcher.lanes = self._scheduler.lanes = self._search.lanes = lanes
-            self._wishes.keep(wanted(self._connection, self._dispatcher.width), self._connection.needs)
+            # Not while a lane is still to come: a wish could take its place.
+            width = self._dispatcher.width if len(self._running) >= lanes else 0
+            self._wishes.keep(wanted(self._connection, width), self._connection.needs)
         if self._idle_since is not None and now - self._idle_since > _PATIENCE_SECONDS:
             self._idle_since = None
             free, needs = ray.available_resources().get("CPU", 0.0), self._connection.needs.cpus

@@ -11,17 +11,35 @@ import pandas as pd
 
 from runner.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
 from runner.figures.scale import short
-from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
-from runner.stats import AXES, AXIS_TITLES
+from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, listed, plural, rests_on, value_axis
+from runner.stats import AXES, AXIS_TITLES, Comparison
+from runner.stats.curves import Axis as BudgetAxis
 
 _BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
+_LEAST_PLACES = 3
+_HALF = 0.5
+_TIMES = ("seconds", "compute")
+_PLACES = 60
+_FIRST_SHARE = 0.005  # of the common budget, where curves over time begin
+_NOTHING_YET = 0.9
+"""A regret; where the shortest run ends before any method is below it, all curves are at the top."""
 
 
-def anytime(sheet: Sheet, axis: str) -> Figure | None:
+def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
     """Regret over the budget on one axis, with random and random with twice the budget."""
-    frame = sheet.comparison.anytime(axis)
-    known = frame[frame["regret"].notna()] if "regret" in frame else frame
-    if not len(known):
+    common = sheet.comparison.common(axis)
+    grid = None
+    if axis in _TIMES:
+        if not 0 < common < math.inf:
+            return None
+        # Beyond it, ever fewer problems would be left, and their mean another quantity at each place.
+        grid = np.geomspace(common * _FIRST_SHARE, common, _PLACES)
+    frame = sheet.comparison.anytime(axis, grid)
+    known = frame[frame["regret"].notna()]
+    if known["budget"].nunique() < _LEAST_PLACES or known["regret"].min() > _NOTHING_YET:
+        return None
+    at_end = known[known["budget"] == known["budget"].max()]
+    if axis in _TIMES and at_end["problems"].min() < len(sheet.comparison.problems):
         return None
     marks: list[Mark] = _shade(sheet, axis, known)
     for name, rows in known[known["kind"] == "reference"].groupby("method", sort=False):
@@ -31,9 +49,9 @@ def anytime(sheet: Sheet, axis: str) -> Figure | None:
     return Figure(
         f"03_anytime_{axis}" if axis == "trials" else f"04_anytime_{axis}",
         _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
-        "Each curve is the interquartile mean of the regret after so much budget; bands are 95 % intervals "
-        "over the seeds. " + _BEYOND,
-        rests_on(known),
+        "Interquartile mean of the regret after so much budget; bands: 95 % intervals over the seeds. "
+        + ("Drawn as far as every run has come." if axis in _TIMES else _BEYOND),
+        rests_on(at_end),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
         sheet.everyone,
@@ -43,7 +61,13 @@ def anytime(sheet: Sheet, axis: str) -> Figure | None:
 
 def all_axes(sheet: Sheet) -> list[Figure]:
     """`anytime` on each axis that has something to show."""
-    return [figure for axis in AXES if (figure := anytime(sheet, axis)) is not None]
+    wanted = [axis for axis in AXES if differs(sheet.comparison, axis)]
+    return [figure for axis in wanted if (figure := anytime(sheet, axis)) is not None]
+
+
+def differs(comparison: Comparison, axis: BudgetAxis) -> bool:
+    """Whether an axis says what no other does: without early stopping, full evaluations are the trials."""
+    return axis != "equivalents" or comparison.common(axis) != comparison.common("trials")
 
 
 def ranks(sheet: Sheet) -> Figure | None:
@@ -65,7 +89,7 @@ def ranks(sheet: Sheet) -> Figure | None:
     return Figure(
         "05_rank",
         title,
-        "Methods are ranked within each problem and seed, 1 is best; ranks depend on which methods take part.",
+        "Methods are ranked within each problem and seed, 1 is best; ranks depend on who takes part.",
         rests_on(known),
         (Panel(_budget_axis("trials", known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
         frame,
@@ -82,10 +106,20 @@ def ecdf(sheet: Sheet) -> Figure | None:
     marks: list[Mark] = []
     for i, name, rows in sheet.by_method(known):
         marks += curve(rows, "share", i, name)
-    last = known.sort_values("budget").groupby("method")["share"].last()
+    half = {
+        name: float(rows.loc[rows["share"] >= _HALF, "budget"].min())
+        for _, name, rows in sheet.by_method(known)
+    }
+    reached = {name: budget for name, budget in half.items() if math.isfinite(budget)}
+    title = "No method reaches half of the targets"
+    if reached:
+        first, last = min(reached, key=reached.__getitem__), max(reached, key=reached.__getitem__)
+        title = f"{first} reaches half of the targets after {plural(int(reached[first]), 'trial')}"
+        never = [name for name in half if name not in reached]
+        title += f", {listed(never)} never" if never else f", {last} after {int(reached[last])}"
     return Figure(
         "06_ecdf",
-        f"{last.idxmax()} reaches {last.max():.0%} of the targets, {last.idxmin()} {last.min():.0%}",
+        title,
         "A target is what random search is expected to find in 5, 10, 30 ... trials on the same problem and "
         "seed; the curve says what share of them was reached after so many trials.",
         rests_on(known),
@@ -102,47 +136,54 @@ def ecdf(sheet: Sheet) -> Figure | None:
 
 
 def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
-    """(problem, figure): the median incumbent value of each method over the trials."""
-    curves = sheet.comparison.curves("trials")
-    if not len(curves):
-        return
+    """(problem, figure): the median incumbent value of each method over trials and over seconds."""
+    facts = sheet.comparison.problem_facts.to_dict("records")
+    by_trials = sheet.comparison.curves("trials")
+    reach = floats(sheet.comparison.reach, "seconds")
+    reach = reach[np.isfinite(reach) & (reach > 0)]
+    by_seconds = by_trials.iloc[:0]
+    if len(reach):
+        grid = np.geomspace(reach.min() * _FIRST_SHARE, reach.max(), 2 * _PLACES)
+        by_seconds = sheet.comparison.curves("seconds", grid)
     taken: set[str] = set()
-    for fact in sheet.comparison.problem_facts.to_dict("records"):
+    for fact in facts:
         problem = str(fact["problem"])
-        rows = curves[curves["problem"] == problem]
         sign = 1.0 if fact["direction"] == "minimize" else -1.0
-        summary = _quartiles(rows, sign)
-        if not len(summary):
+        label = f"{fact['metric']}, {'lower' if sign > 0 else 'higher'} is better"
+        of_trials = _quartiles(by_trials[by_trials["problem"] == problem], sign)
+        rows = by_seconds[(by_seconds["problem"] == problem) & by_seconds["reached"].astype(bool)]
+        of_seconds = _quartiles(rows, sign)
+        if not len(of_trials):
             continue
-        better = "lower" if sign > 0 else "higher"
-        label = f"{fact['metric']}, {better} is better"
-        marks: list[Mark] = []
-        for i, name, found in sheet.by_method(summary):
-            marks += curve(found, "value", i, name, ("lower", "upper"))
-        optimum = fact["optimum"]
-        if optimum is not None and math.isfinite(optimum) and len(sheet.styles):
-            marks.append(Rule(float(optimum), "y", f"optimum {short(float(optimum))}"))
-        at_end = summary.sort_values("budget").groupby("method")["value"].last()
-        winner = at_end.idxmin() if sign > 0 else at_end.idxmax()
-        seeds = int(rows["seed"].nunique())
+        panels = [
+            _value_panel(sheet, summary, axis, label, fact["optimum"])
+            for axis, summary in (("trials", of_trials), ("seconds", of_seconds))
+            if len(summary)
+        ]
+        at_end = of_trials.sort_values("budget").groupby("method")["value"].last()
+        winner = str(at_end.idxmin() if sign > 0 else at_end.idxmax())
         yield (
             problem,
             Figure(
                 f"curves_{slug(problem, taken)}",
                 f"{problem}: {winner} ends at {short(float(at_end[winner]), 4)} in the median",
-                "The best value found so far, median and quartiles over the seeds.",
-                f"n = {plural(seeds, 'seed')}.",
-                (
-                    Panel(
-                        _budget_axis("trials", summary),
-                        value_axis(label, floats(summary, "value")),
-                        tuple(marks),
-                    ),
-                ),
-                summary,
+                "The best value found so far, median and quartiles over the seeds; over seconds as far as "
+                "all runs of the method have come.",
+                f"n = {plural(int(fact['seeds']), 'seed')}.",
+                tuple(panels),
+                pd.concat([of_trials.assign(axis="trials"), of_seconds.assign(axis="seconds")]),
                 sheet.everyone,
             ),
         )
+
+
+def _value_panel(sheet: Sheet, summary: pd.DataFrame, axis: str, label: str, optimum: object) -> Panel:
+    marks: list[Mark] = []
+    for i, name, found in sheet.by_method(summary):
+        marks += curve(found, "value", i, name, ("lower", "upper"))
+    if isinstance(optimum, float) and math.isfinite(optimum):
+        marks.append(Rule(optimum, "y", f"optimum {short(optimum)}"))
+    return Panel(_budget_axis(axis, summary), value_axis(label, floats(summary, "value")), tuple(marks))
 
 
 def slug(name: str, taken: set[str]) -> str:
@@ -159,9 +200,13 @@ def slug(name: str, taken: set[str]) -> str:
 def _quartiles(curves: pd.DataFrame, sign: float) -> pd.DataFrame:
     """Median and quartiles of values over the seeds; a run without a valid trial is infinitely bad."""
     losses = curves.assign(loss=curves["loss"].fillna(np.inf))
+    counts = losses.groupby(["problem", "method", "budget"], sort=False)["loss"].transform("size")
+    losses = losses[counts == losses.groupby(["problem", "method"], sort=False)["seed"].transform("nunique")]
     groups = losses.groupby(["problem", "method", "budget"], sort=False)["loss"]
     # No interpolation: between a finite and an infinite loss it would be NaN.
-    found = groups.quantile([0.25, 0.5, 0.75], interpolation="nearest").unstack()
+    if not len(losses):
+        return pd.DataFrame(columns=["problem", "method", "budget", "lower", "value", "upper"])
+    found = groups.quantile(np.array([0.25, 0.5, 0.75]), interpolation="nearest").unstack()
     found = found.where(np.isfinite(found)) * sign + 0.0
     found.columns = pd.Index(["lower", "value", "upper"] if sign > 0 else ["upper", "value", "lower"])
     return found.reset_index().dropna(subset=["value"])
@@ -176,7 +221,7 @@ def _budget_axis(axis: str, frame: pd.DataFrame) -> Axis:
     return Axis(AXIS_TITLES[axis], "log" if log else "linear")
 
 
-def _shade(sheet: Sheet, axis: str, frame: pd.DataFrame) -> list[Mark]:
+def _shade(sheet: Sheet, axis: BudgetAxis, frame: pd.DataFrame) -> list[Mark]:
     """Grey from the common budget to the end of the curves."""
     common, last = sheet.comparison.common(axis), float(floats(frame, "budget").max())
     return [Shade(common, last * 1.1)] if math.isfinite(common) and common < last * (1 - 1e-9) else []
@@ -193,6 +238,6 @@ def _lead(curves: pd.DataFrame, common: float, axis: str) -> str:
     last = leaders.iloc[-1]
     changes = np.flatnonzero((leaders != last).to_numpy())
     if not len(changes):
-        return f"{last} is lowest from the first budget compared to the last, over {unit}"
+        return f"{last} is lowest throughout, over {unit}"
     since = wide.index[changes[-1] + 1]
-    return f"{last} is lowest from {short(float(since))} on, over {unit}"
+    return f"{last} is lowest from {short(float(since))} {unit} on"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel
-from runner.figures.scale import short
+from runner.figures.scale import duration
 from runner.figures.sheet import LOWER, Sheet, curve, floats, plural, records, value_axis
 
 _PARTS = (
@@ -36,16 +34,16 @@ def overhead(sheet: Sheet) -> Figure | None:
     for column, word, tone in _PARTS:
         part = np.nan_to_num(totals[column].to_numpy(dtype=np.float64)) / trials
         texts = tuple(
-            f"{name}: {short(value)} s per trial {word}" for name, value in zip(names, part, strict=True)
+            f"{name}: {duration(value)} per trial {word}" for name, value in zip(names, part, strict=True)
         )
         marks.append(Bars(y, start, start + part, of, texts, tone=tone))
         start = start + part
     thinking = totals["suggest_seconds"].to_numpy(dtype=np.float64) / trials
     most = int(np.nanargmax(thinking))
-    title = f"{names[most]} thinks for {short(float(thinking[most]))} s per trial"
+    title = f"{names[most]} thinks for {duration(float(thinking[most]))} per trial"
     if len(names) > 1:
         others = np.delete(thinking, most)
-        title += f", the others for at most {short(float(np.nanmax(others)))} s"
+        title += f", the others for at most {duration(float(np.nanmax(others)))}"
     panels = [
         Panel(
             Axis("seconds per trial"),
@@ -80,16 +78,16 @@ def timeline(sheet: Sheet) -> Figure | None:
     trials = trials[trials["started"].notna() & (trials["seconds"] > 0) & (trials["origin"] == "evaluated")]
     if not len(trials):
         return None
-    run = trials["run"].value_counts().sort_index(kind="stable").idxmax()
+    run = trials.groupby("run", sort=True)["seconds"].sum().idxmax()
     rows = trials[trials["run"] == run].sort_values("started").head(_MOST_BARS)
     lanes = [str(name) for name in dict.fromkeys(rows["worker"].fillna(""))]
     y = np.array([float(lanes.index(str(name))) for name in rows["worker"].fillna("")])
     start, seconds = floats(rows, "started"), floats(rows, "seconds")
     method = str(rows["method"].iloc[0])
     span = float((start + seconds).max() - start.min())
-    busy = float(seconds.sum()) / (span * len(lanes)) if span > 0 else math.nan
+    busy = min(1.0, float(seconds.sum()) / (span * len(lanes))) if span > 0 else 1.0
     texts = tuple(
-        f"trial {row['number']}: {short(row['seconds'])} s, {row['status']}" for row in records(rows)
+        f"trial {row['number']}: {duration(row['seconds'])}, {row['status']}" for row in records(rows)
     )
     bars = Bars(y, start, start + seconds, [sheet.series(method)] * len(rows), texts)
     return Figure(

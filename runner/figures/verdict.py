@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel, Points, Rule, Tiles
-from runner.figures.scale import short
+from runner.figures.scale import duration, short
 from runner.figures.sheet import LOWER, REGRET, Sheet, floats, listed, plural, records, rests_on
 
 
@@ -19,17 +19,18 @@ def decision_map(sheet: Sheet) -> Figure | None:
     if known["evaluations"].nunique() < 2 or known["seconds_per_evaluation"].nunique() < 2:
         return None
     x, y = floats(known, "evaluations"), floats(known, "seconds_per_evaluation")
+    across, down = np.unique(x), np.unique(y)[::-1]
     sure = known["sure"].fillna(False).astype(bool).tolist()
     names = [str(name) for name in known["method"]]
     hints = tuple(
-        f"{short(a)} evaluations of {short(b)} s: {name}{'' if certain else ', unsure'}"
+        f"{short(a)} evaluations of {duration(b)}: {name}{'' if certain else ', unsure'}"
         for a, b, name, certain in zip(x, y, names, sure, strict=True)
     )
     tiles = Tiles(
-        x,
-        y,
-        _decades(x),
-        _decades(y),
+        np.searchsorted(across, x).astype(np.float64),
+        np.searchsorted(-down, -y).astype(np.float64),
+        1.0,
+        1.0,
         tuple(sheet.series(name) for name in names),
         unsure=tuple(not certain for certain in sure),
         hints=hints,
@@ -46,16 +47,16 @@ def decision_map(sheet: Sheet) -> Figure | None:
         "Find how many evaluations you can pay for and how long one takes: the colour is the method to use, "
         "by these runs with their times replaced. Hatched: not sure.",
         rests_on(known),
-        (Panel(Axis("evaluations", "log"), Axis("seconds per evaluation", "log"), (tiles,)),),
+        (
+            Panel(
+                Axis("evaluations", "category", categories=tuple(short(v) for v in across)),
+                Axis("time of one evaluation", "category", categories=tuple(duration(v) for v in down)),
+                (tiles,),
+            ),
+        ),
         frame,
         tuple(i for i, style in enumerate(sheet.styles) if style.name in set(names)),
     )
-
-
-def _decades(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """The width of a tile on a log axis: the step between neighbours, in decades."""
-    places = np.unique(np.log10(values))
-    return float(np.median(np.diff(places)))
 
 
 def leaderboard(sheet: Sheet) -> Figure | None:
@@ -74,9 +75,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
                 sheet.series(str(row["method"])),
                 low=np.array([row["lower"] if row["lower"] is not None else math.nan]),
                 high=np.array([row["upper"] if row["upper"] is not None else math.nan]),
-                texts=(
-                    f"{row['method']}: {short(row['regret'])}, interval {_interval(row['lower'], row['upper'])}",
-                ),
+                texts=(f"{row['method']}: {short(row['regret'])}, {_interval(row['lower'], row['upper'])}",),
             )
         )
     best, worst = records(known)[0], records(known)[-1]
@@ -97,7 +96,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "not known" if low is None or high is None else f"{short(low)} to {short(high)}"
+    return "no interval" if low is None or high is None else f"interval {short(low)} to {short(high)}"
 
 
 def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
@@ -121,7 +120,7 @@ def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
         _best_count(found.assign(good=good), len(rows)),
         "Regret at the common budget, mean over the seeds: the darker, the worse. A dot marks the best "
         "method of a problem and those in a practical tie with it.",
-        rests_on(found),
+        f"n = {plural(len(rows), 'problem')} × {plural(int(found['seeds'].min()), 'seed')}.",
         (
             Panel(
                 Axis("", "category", categories=tuple(columns)),

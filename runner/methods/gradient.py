@@ -15,7 +15,7 @@ loss against random search and is where restarts choose their start.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -25,16 +25,16 @@ from pydantic import InstanceOf
 from runner.errors import MethodError
 from runner.methods.arms import Arm, arm_count, arm_key, arms
 from runner.methods.base import Method, register
-from runner.methods.descent import SCREEN, Rules
-from runner.methods.exhaustive import walk
+from runner.methods.differences import Rules
+from runner.methods.elsewhere import MOST_ARMS, Elsewhere
+from runner.methods.front import Front, by_claim, front_of
 from runner.methods.replay import History, Memo, Pool, Replay
 from runner.seeds import run_entropy
 from runner.space import Space
-from runner.trial import DONE, Answer, Config, Pending, Trial
+from runner.trial import Answer, Config, Pending, Trial
 
-_MOST_ARMS = 32
 _MOST_TOGETHER = 5
-_RANK_EXPONENT = 2.0
+_STALLED_GUARD = 0.3
 
 
 @register
@@ -107,18 +107,40 @@ class Gradient(Method):
         count = arm_count(space)
         if count == 1:
             return ""
-        limit = f"; {_MOST_ARMS} of them are drawn at first" if count > _MOST_ARMS else ""
+        limit = f"; {MOST_ARMS} of them are drawn at first" if count > MOST_ARMS else ""
         return f"{count:,} assignments of the categories, each with descents of its own{limit}."
 
     def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
-        """How many trials gave a gradient."""
+        """How many trials gave a gradient; which are wrong; whether noise drowned the differences."""
         valid = [trial for trial in completed if trial.valid]
         if not valid or not any(Arm.of(space, trial.config).d for trial in valid[:1]):
             return ""
-        given = sum(bool(trial.gradient) for trial in valid)
-        if not given:
-            return "No trial reported a gradient; finite differences took its place."
-        return f"{given:,} of {len(valid):,} valid trials reported a gradient."
+        with np.errstate(all="ignore"):
+            fronts = self._concluded(space, History(space, completed, []))
+        wrong = {name for front in fronts for name in front.wrong}
+        said = [
+            f"{sum(bool(t.gradient) for t in valid):,} of {len(valid):,} valid trials reported a gradient."
+        ]
+        if not any(trial.gradient for trial in valid):
+            said = ["No trial reported a gradient; finite differences took its place."]
+        if wrong:
+            names = ", ".join(f"'{name}'" for name in space.names if name in wrong)
+            said.append(
+                f"Warning: the reported gradient of {names} is not that of the loss; differences took its "
+                "place. See: fivefold check --gradients"
+            )
+        if any(front.drowned for front in fronts):
+            said.append("Warning: noise is larger than what differences of the loss show; tpe went on.")
+        return " ".join(said)
+
+    def _concluded(self, space: Space, history: History) -> list[Front]:
+        """The fronts of the arms that were tried."""
+        met: dict[Hashable, Arm] = {}
+        for trial in history.known.values():
+            if len(met) < 2 * MOST_ARMS:
+                met.setdefault(arm_key(space.params, trial.config), Arm.of(space, trial.config))
+        rules = self._rules(len(met))
+        return [front_of(arm, history, rules, self.noise, {}) for arm in met.values()]
 
     def propose(
         self,
@@ -130,65 +152,77 @@ class Gradient(Method):
     ) -> Config | Answer:
         """See `Method.propose`; never WAITs, DONE where every config of a finite space is taken."""
         with np.errstate(all="ignore"):  # losses may be huge; what overflows is left out of the model
-            return self._propose(space, History(space, completed, pending), number, rng)
+            history = History(space, completed, pending)
+            fronts = self._fronts(space, history, run_entropy(rng))
+            elsewhere = Elsewhere(space, completed, pending, number, rng, history, self._pools(space, rng))
+            return self._propose(fronts, history, number, elsewhere)
 
     def _propose(
-        self, space: Space, history: History, number: int, rng: np.random.Generator
+        self, fronts: Sequence[Front], history: History, number: int, elsewhere: Elsewhere
     ) -> Config | Answer:
-        entropy = run_entropy(rng)
-        live = _live_arms(space, history, entropy)
-        guards = int(number * self.guard)
-        if int((number + 1) * self.guard) > guards:
-            config = self._guard(space, live, guards, history, rng)
+        drowned = any(front.drowned for front in fronts)
+        by_itself = len(fronts) == 1 and fronts[0].guided  # its further descents look about
+        stalled = not by_itself and self.guard > 0 and _stalled(fronts, history)
+        share = max(self.guard, _STALLED_GUARD) if stalled else self.guard
+        if drowned or int((number + 1) * share) > int(number * share):
+            config = elsewhere.guard(fronts, drowned)
             if config is not None:
                 return config
-        for arm, spent in _by_rank(live, history):
-            config = self._descend(arm, spent, history, entropy)
+        for front in by_claim(fronts):
+            config = self._descend(front, history, elsewhere, number)
             if config is not None:
                 return config
-        return _sweep(space, history, rng)
+        return elsewhere.anywhere()
 
-    def _guard(
-        self, space: Space, live: Sequence[Arm], turn: int, history: History, rng: np.random.Generator
-    ) -> Config | None:
-        """The next Sobol point of an arm in turn; where arms were drawn, a draw of the space."""
-        if arm_count(space) > _MOST_ARMS:
-            config = space.sample(rng)
-            return None if history.takes(space.key(config)) else config
-        arm = live[turn % len(live)]
-        return self._pool(arm, run_entropy(rng)).first_new(history) if arm.d else None
+    def _descend(self, front: Front, history: History, elsewhere: Elsewhere, number: int) -> Config | None:
+        """What an arm asks for: of the descent that stands best, of a further one, or a new start.
 
-    def _descend(self, arm: Arm, spent: int, history: History, entropy: int) -> Config | None:
-        """What the first descent of an arm that can go on asks for.
-
-        Restart r sees ``SCREEN * r`` points of the pool. With more of them than the arm has
-        trials one must be new, so that a further restart would only repeat known configs.
+        A descent that has become slow is passed over ever more often, and one that is hopeless always.
         """
-        _, replays = self._memo.run(arm.space, entropy)
-        rules = Rules(self.radius, self.difference, min(self._parallel, _MOST_TOGETHER))
-        for restart in range(spent // SCREEN + 2 if arm.d else 1):
-            replay = replays.get((arm.key, restart))
-            if replay is None or not replay.agrees(history):
-                replay = Replay(arm, restart, self._pool(arm, entropy), rules, self.noise)
-                replays[arm.key, restart] = replay
-            config = replay.advance(history)
-            if config is not None:
+        if not front.spent:
+            return elsewhere.middle(front.arm)
+        if not front.arm.d:
+            return None
+        if (start := front.better) is not None and (config := start.advance(history)) is not None:
+            return config
+        leader = min(front.descents, key=_met, default=None)
+        going = sorted((replay for replay in front.descents if not replay.ended), key=_stands)
+        lively = [
+            replay for replay in going if leader and (replay.descent.checking or not replay.hopeless(leader))
+        ]
+        for replay in lively:
+            if (replay.descent.checking or number % replay.patience == 0) and (
+                config := replay.advance(history)
+            ) is not None:
                 return config
-        return None
+        live = sum(replay.patience == 1 for replay in lively)
+        most = math.inf if front.guided else max(1, self._parallel // (front.arm.d + 1))
+        start = front.start() if live < most else None
+        config = (start and start.advance(history)) or elsewhere.start(front)
+        if config is None:
+            config = next(filter(None, (replay.advance(history) for replay in going)), None)
+        return config
 
-    def _pool(self, arm: Arm, entropy: int) -> Pool:
-        pools, _ = self._memo.run(arm.space, entropy)
-        if arm.key not in pools:
-            pools[arm.key] = Pool(arm, entropy)
-        return pools[arm.key]
+    def _fronts(self, space: Space, history: History, entropy: int) -> list[Front]:
+        live = _live_arms(space, history, entropy)
+        _, replays = self._memo.run(space, entropy)
+        rules = self._rules(len(live))
+        return [front_of(arm, history, rules, self.noise, replays) for arm in live]
+
+    def _rules(self, arms: int) -> Rules:
+        together = min(self._parallel, _MOST_TOGETHER)
+        return Rules(self.radius, self.difference, together, promising=arms > 1)
+
+    def _pools(self, space: Space, rng: np.random.Generator) -> dict[Hashable, Pool]:
+        return self._memo.run(space, run_entropy(rng))[0]
 
 
 def _live_arms(space: Space, history: History, entropy: int) -> list[Arm]:
     """The arms to choose from: all, or the drawn ones and the best that the history has met."""
-    live = list(arms(space, _MOST_ARMS, entropy))
-    if arm_count(space) > _MOST_ARMS:
+    live = list(arms(space, MOST_ARMS, entropy))
+    if arm_count(space) > MOST_ARMS:
         keys = {arm.key for arm in live}
-        for trial in sorted((t for t in history.known.values() if t.valid), key=_loss)[:_MOST_ARMS]:
+        for trial in sorted((t for t in history.known.values() if t.valid), key=_loss)[:MOST_ARMS]:
             key = arm_key(space.params, trial.config)
             if key not in keys:
                 keys.add(key)
@@ -196,43 +230,21 @@ def _live_arms(space: Space, history: History, entropy: int) -> list[Arm]:
     return live
 
 
-def _by_rank(live: Sequence[Arm], history: History) -> Iterable[tuple[Arm, int]]:
-    """The arms with their number of trials, in the order in which they may ask.
-
-    Arms without a trial come first. The arm of rank r by best loss (0, 1, ...) has a claim to a
-    share of the trials in proportion to 1 / (r + 1) ** 2, and the one furthest behind its share
-    is next: the best arm gets most, and none is cut off for good.
-    """
-    if len(live) == 1:
-        return [(live[0], len(history))]
-    params = live[0].space.params
-    spent: dict[Hashable, int] = {arm.key: 0 for arm in live}
-    best: dict[Hashable, float] = {arm.key: math.inf for arm in live}
-    for trial in history.known.values():
-        key = arm_key(params, trial.config)
-        if key in spent:
-            spent[key] += 1
-            best[key] = min(best[key], _loss(trial))
-    for waiting in history.pending.values():
-        key = arm_key(params, waiting.config)
-        if key in spent:
-            spent[key] += 1
-    ranked = sorted(live, key=lambda arm: best[arm.key])
-    claim = {arm.key: (rank + 1) ** -_RANK_EXPONENT for rank, arm in enumerate(ranked)}
-    ordered = sorted(ranked, key=lambda arm: spent[arm.key] / claim[arm.key])
-    return [(arm, spent[arm.key]) for arm in ordered]
+def _stalled(fronts: Sequence[Front], history: History) -> bool:
+    """Whether the last trials brought nothing better, for longer than two gradients take."""
+    losses = [_loss(trial) for trial in history.known.values()]
+    if not losses:
+        return False
+    return len(losses) - 1 - losses.index(min(losses)) > 2 * max(front.arm.d for front in fronts) + 10
 
 
 def _loss(trial: Trial) -> float:
     return trial.loss if trial.valid and trial.loss is not None else math.inf
 
 
-def _sweep(space: Space, history: History, rng: np.random.Generator) -> Config | Answer:
-    """A config that is not taken, in a seeded order; DONE where a finite space holds none."""
-    if space.size() == math.inf:  # so narrow that floating point has run out of new points
-        return space.sample(rng)
-    for index in range(len(history) + 1):
-        answer = walk(space, index, rng)
-        if isinstance(answer, Answer) or not history.takes(space.key(answer)):
-            return answer
-    return DONE
+def _met(replay: Replay) -> float:
+    return replay.best
+
+
+def _stands(replay: Replay) -> float:
+    return replay.descent.loss

@@ -9,7 +9,6 @@ symbol     meaning
 f, g       loss and gradient at the present point, g of shape (d,)
 B          approximation of the Hessian, positive definite, shape (d, d)
 p, s       planned and made step, shape (d,)
-y          difference of the gradients at the two ends of s, shape (d,)
 m(p)       model, f + g'p + p'Bp / 2
 rho        actual over predicted decrease, (f - f_new) / (m(0) - m(s))
 eps        allowance for noise in the loss
@@ -18,7 +17,7 @@ eps        allowance for noise in the loss
 References
 ----------
 J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed., 2006: the trust region (algorithm
-4.1), BFGS (eq. 6.19) and its skipping (section 6.1, eq. 6.20 for the first matrix).
+4.1).
 D. P. Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
 SIAM J. Control Optim. 20 (1982): the minimiser over a box (eq. 19 and 21).
 R. Shi, Y. Xie, R. Byrd and J. Nocedal, arXiv 2010.04352 (2020): the acceptance under noise.
@@ -26,17 +25,14 @@ R. Shi, Y. Xie, R. Byrd and J. Nocedal, arXiv 2010.04352 (2020): the acceptance 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
-Pair = tuple[Vector, Vector]
 
 _SUFFICIENT = 1e-4
-_LEAST_CURVATURE = 1e-3
 _MOST_HALVINGS = 40
 
 
@@ -97,52 +93,29 @@ class Quadratic:
         return p
 
 
-def bfgs(pairs: Sequence[Pair], d: int, curvature: float) -> NDArray[np.float64]:
-    """The BFGS matrix of some curvature pairs, oldest first.
+def cubic_step(step: float, rise: float, slope: float, other: float) -> float | None:
+    """Where a cubic along a line has its minimum, seen from its first end; None where it has none.
 
     Parameters
     ----------
-    pairs : sequence of (s, y)
-        Steps and differences of gradients, each of shape (d,).
-    d : int
-    curvature : float
-        Positive; the first matrix is this multiple of the identity where no pair has positive
-        curvature.
+    step : float
+        From the first end to the second, not 0.
+    rise : float
+        The loss at the second end minus that at the first.
+    slope, other : float
+        Derivatives at the first and the second end.
 
-    Returns
-    -------
-    numpy.ndarray, shape (d, d)
-        Positive definite. A pair that would spoil this is skipped, not damped: damping puts
-        curvature where there is none.
+    Notes
+    -----
+    Nocedal and Wright, eq. 3.59, with the ends exchanged.
     """
-    with np.errstate(all="ignore"):  # what overflows is found out below
-        B = _updated(pairs, d, curvature)
-    return B if _positive_definite(B) else curvature * np.eye(d)
-
-
-def _updated(pairs: Sequence[Pair], d: int, curvature: float) -> NDArray[np.float64]:
-    used = [(s, y) for s, y in pairs if np.isfinite(y @ y) and s.any()]
-    scale = next((float(y @ y) / float(s @ y) for s, y in reversed(used) if _curved(s, y)), curvature)  # 6.20
-    B = scale * np.eye(d)
-    for s, y in used:
-        Bs = B @ s
-        sBs, sy = float(s @ Bs), float(s @ y)
-        if sy <= 0 or sy < _LEAST_CURVATURE * min(sBs, float(np.linalg.norm(s) * np.linalg.norm(y))):
-            continue
-        B += np.outer(y, y) / sy - np.outer(Bs, Bs) / sBs  # eq. 6.19
-    return B
-
-
-def _positive_definite(B: NDArray[np.float64]) -> bool:
-    """Rounding may have spoiled what the equations promise."""
-    try:
-        return bool(np.isfinite(np.linalg.cholesky(B)).all())
-    except np.linalg.LinAlgError:
-        return False
-
-
-def _curved(s: Vector, y: Vector) -> bool:
-    return float(s @ y) > _LEAST_CURVATURE * float(np.linalg.norm(s) * np.linalg.norm(y))
+    d1 = slope + other - 3 * rise / step
+    root = d1 * d1 - slope * other
+    if not root >= 0:
+        return None
+    d2 = float(np.sign(step)) * float(np.sqrt(root))
+    below = other - slope + 2 * d2
+    return step * (d2 - slope + d1) / below if below else None
 
 
 @dataclass
@@ -181,4 +154,13 @@ class Radius:
             self.value = 0.5 * min(length, self.value)
         elif rho > 0.75 and length > 0.9 * self.value:
             self.value = min(self.largest, 2 * length)
+        return accepted
+
+    def compare(self, decrease: float, length: float, eps: float = 0.0) -> bool:
+        """As `judge`, where the model's size means nothing: accepted is what decreases the loss."""
+        accepted = decrease > -2 * eps if eps else decrease > 0
+        if not accepted:
+            self.value = 0.35 * min(length, self.value)
+        elif length > 0.9 * self.value:
+            self.value = min(self.largest, 1.5 * length)
         return accepted

@@ -17,15 +17,22 @@ from runner.errors import ProblemError, clip
 from runner.problems.base import Problem
 from runner.trial import Outcome, Status
 
-_RESERVED = {"loss", "gradient", "test", "folds"}
+_RESERVED = {"loss", "gradient", "gradient_log", "gradient_exact", "test", "folds"}
 _MOST_METRICS = 100
 _MOST_FOLDS = 1000
 _MOST_ERROR_CHARACTERS = 2000
 _MOST_SHORT = 80
 
 
-def judge(problem: Problem, answer: object) -> Outcome:
+def judge(problem: Problem, answer: object, config: Mapping[str, Any] | None = None) -> Outcome:
     """Turn an objective's answer into an outcome, without its duration.
+
+    Parameters
+    ----------
+    problem : Problem
+    answer : object
+    config : mapping, optional
+        Where it was evaluated; ``gradient_log`` needs it.
 
     Raises
     ------
@@ -46,14 +53,13 @@ def judge(problem: Problem, answer: object) -> Outcome:
             Status.INVALID,
             error=sentence(f"the metric '{key}' is {_short(given[key])}; a finite number was expected."),
         )
-    gradient = given.get("gradient")
     return Outcome(
         Status.COMPLETED,
         loss=sign * value,
         value=value,
         test=_test(given.get("test")),
-        gradient=None if gradient is None else _gradient(problem, gradient, sign),
-        metrics=_metrics(given, key),
+        gradient=_gradient(problem, given, config or {}, sign),
+        metrics=_metrics(given, key) | exactness(given.get("gradient_exact")),
         folds=_folds(given.get("folds", ()), sign),
     )
 
@@ -93,21 +99,52 @@ def _folds(given: object, sign: float) -> tuple[float, ...]:
     return folds
 
 
-def _gradient(problem: Problem, gradient: object, sign: float) -> dict[str, float]:
+def exactness(given: object) -> dict[str, float]:
+    """What is kept of ``gradient_exact``: a metric that is 0 where it was False, else nothing."""
+    truncated = not given if isinstance(given, bool | np.bool_) else as_number(given) == 0.0
+    return {"gradient_exact": 0.0} if truncated else {}
+
+
+def by_value(slope: float, value: object) -> float:
+    """A derivative by a value, from the one by its natural logarithm; NaN where there is none."""
+    number = as_number(value)
+    return slope / number if number is not None and number > 0 else math.nan
+
+
+def _gradient(
+    problem: Problem, given: Mapping[str, Any], config: Mapping[str, Any], sign: float
+) -> dict[str, float] | None:
+    """Of the loss, in the parameters' own units; ``gradient`` counts where ``gradient_log`` is given, too."""
+    native, log = (_slopes(problem, key, given.get(key)) for key in ("gradient", "gradient_log"))
+    if native is None and log is None:
+        return None
+    for name in log or {}:
+        if name in config and not by_value(1.0, config[name]) > 0:
+            raise ProblemError(
+                f"'gradient_log' names '{name}', whose value {_short(config[name])} has no logarithm."
+            )
+    scaled = {name: by_value(x, config.get(name)) for name, x in (log or {}).items()}
+    return {name: sign * x for name, x in (scaled | (native or {})).items() if math.isfinite(x)}
+
+
+def _slopes(problem: Problem, key: str, gradient: object) -> dict[str, float] | None:
+    """A mapping of parameters to numbers; ProblemError where it is none."""
+    if gradient is None:
+        return None
+    told = key.replace("_log", " by logarithm")
     if not isinstance(gradient, Mapping):
         raise ProblemError(
-            f"the gradient is {_short(gradient)}; a mapping of parameters to numbers was expected."
+            f"the {told} is {_short(gradient)}; a mapping of parameters to numbers was expected."
         )
-    for name in gradient:
+    slopes: dict[str, float] = {}
+    for name, value in gradient.items():
         if name not in problem.space.names:
-            raise ProblemError(f"the gradient names '{name}', which is no parameter.")
-    numbers = {str(name): as_number(value) for name, value in gradient.items()}
-    for name, number in numbers.items():
+            raise ProblemError(f"the {told} names '{name}', which is no parameter.")
+        number = as_number(value)
         if number is None:
-            raise ProblemError(
-                f"the gradient of '{name}' is {_short(gradient[name])}; a number was expected."
-            )
-    return {name: sign * x for name, x in numbers.items() if x is not None and math.isfinite(x)}
+            raise ProblemError(f"the {told} of '{name}' is {_short(value)}; a number was expected.")
+        slopes[str(name)] = number
+    return slopes
 
 
 def _metrics(given: Mapping[str, Any], key: str) -> dict[str, float]:

@@ -92,8 +92,10 @@ class Problem(ABC):
         -------
         float, mapping or iterator
             The metric's value; or a mapping with the metric (under its name or ``loss``) and
-            perhaps ``gradient`` ({name: d metric / d parameter}, own units), ``test``,
-            ``folds`` (values per fold) and further numbers. All in the problem's own direction.
+            perhaps ``gradient`` ({name: d metric / d parameter}, own units), ``gradient_log``
+            (by the parameter's natural logarithm), ``gradient_exact`` (False where the gradient
+            is truncated, so that its size means little), ``test``, ``folds`` (values per fold) and
+            further numbers. All in the problem's own direction.
 
             An iterator of such, as a generator is, answers step by step: each item is what is
             known after one more step, and the last one counts. Under a scheduler it may be left

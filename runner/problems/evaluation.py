@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from runner.errors import describe
+from runner.files import missing
 from runner.problems.answers import judge, sentence, sign_of
 from runner.problems.base import MOST_STEPS, Problem
 from runner.problems.checkpoints import Checkpoint, Progress
@@ -90,7 +91,7 @@ def _evaluate(
 ) -> Outcome:
     start = time.perf_counter()
     process = os.getpid()
-    walk = _Walk(problem, stops, start, held)
+    walk = _Walk(problem, config, stops, start, held)
     try:
         if (known := problem.recall(config, seed)) is not None:
             return known if stops is None else cut(problem, known, stops)
@@ -98,7 +99,7 @@ def _evaluate(
         with held_to(threads), restored():
             ask = problem.evaluate_fully if stops is None else problem.evaluate
             answer = ask(dict(config), seed)
-            outcome = walk.through(answer) if isinstance(answer, Iterator) else judge(problem, answer)
+            outcome = walk.through(answer) if isinstance(answer, Iterator) else judge(problem, answer, config)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever user code raises is data
@@ -158,9 +159,14 @@ class _Walk:
     """An answer that comes step by step, as far as it is wanted."""
 
     def __init__(
-        self, problem: Problem, stops: Stops | None, start: float, held: Checkpoint | None = None
+        self,
+        problem: Problem,
+        config: Config,
+        stops: Stops | None,
+        start: float,
+        held: Checkpoint | None = None,
     ) -> None:
-        self.problem, self.stops, self.held = problem, stops, held
+        self.problem, self.config, self.stops, self.held = problem, config, stops, held
         earlier = held.progress if held is not None else None
         self.losses: list[float] = list(earlier.losses) if earlier else []
         self.seconds: list[float] = list(earlier.seconds) if earlier else []
@@ -176,7 +182,7 @@ class _Walk:
         outcome = self.last
         try:
             for step in steps:
-                outcome = judge(self.problem, step)
+                outcome = judge(self.problem, step, self.config)
                 self._note(outcome.loss)
                 if self.stops is None:
                     self._keep(outcome)
@@ -228,4 +234,6 @@ def _told(error: BaseException) -> str:
     text = describe(error)
     if isinstance(error, ValueError) and "read-only" in text:  # as NumPy says it
         text = f"{text.rstrip('.')}. {_READ_ONLY}"
+    if hint := missing(error):
+        text = f"{text.rstrip('.')}. {hint}"
     return sentence(text)

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import os
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from runner.errors import EngineError, clip
+from runner.remote.address import HOW_TO_TOKEN, PORT, check_address, find_token, is_here, public_address
 
-PORT = 8265
 ENDED = frozenset({"STOPPED", "SUCCEEDED", "FAILED"})
 """The statuses of a job that will not change any more."""
 
@@ -32,69 +27,9 @@ _MOST_CHARACTERS = 300
 _PATIENCE = 120.0  # seconds without a word from the head, while a log is followed
 _PAUSE = 2.0
 _UP = f"Is the cluster up, the port its dashboard's ({PORT}), and a tunnel to it open?"
-_TOKEN = "Put the head's token into RAY_AUTH_TOKEN, the file of RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token."
 
 Job = Mapping[str, Any]
 """What the head says of a job: ``submission_id``, ``status``, ``metadata``, ``driver_exit_code``, ..."""
-
-
-def check_address(address: str) -> str:
-    """The address of a head as ``http://host:port``.
-
-    Parameters
-    ----------
-    address : str
-        ``http://host:8265``, ``https://...`` or ``host:8265``.
-
-    Raises
-    ------
-    EngineError
-        For Ray Client addresses, ``auto``, and what is no address of a dashboard.
-    """
-    if address.startswith("ray://"):
-        raise EngineError(
-            "a Ray Client address cannot carry a study: Tune would run in a process of the cluster that "
-            "dies with this connection.",
-            where=address,
-            hint=f"Give the dashboard's, http://HEAD:{PORT}.",
-        )
-    if address == "auto":
-        raise EngineError(
-            "'auto' means the Ray of this machine.",
-            where=address,
-            hint=f"On the head: fivefold run STUDY.yaml --address auto. From outside: http://HEAD:{PORT}.",
-        )
-    full = address if "://" in address else f"http://{address}"
-    try:
-        parts = urlsplit(full)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise EngineError(
-            "it is no address of a head.", where=address, hint=f"It looks like http://HEAD:{PORT}."
-        )
-    if parts.username or parts.password:
-        raise EngineError("an address holds no password.", where="address", hint=_TOKEN)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else PORT)}"
-
-
-def find_token() -> str | None:
-    """The token of this user, from where Ray takes it too; None where there is none."""
-    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
-        return token
-    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    try:
-        return (Path(path) if path else Path.home() / ".ray" / "auth_token").read_text(
-            "utf-8"
-        ).strip() or None
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
-        if path:
-            raise EngineError(
-                f"it cannot be read: {error}.", where=f"RAY_AUTH_TOKEN_PATH={path}", hint=_TOKEN
-            ) from None
-        return None
 
 
 class Head:
@@ -145,15 +80,15 @@ class Head:
             token = find_token()
             if token is None:
                 raise EngineError(
-                    "it wants a token, and there is none here.", where=self.address, hint=_TOKEN
+                    "it wants a token, and there is none here.", where=self.address, hint=HOW_TO_TOKEN
                 )
             self._session.headers["Authorization"] = f"Bearer {token}"
-            if self.address.startswith("http://") and not _is_here(self.address):
+            if self.address.startswith("http://") and not is_here(self.address):
                 self.notes.append(
                     "the token goes over the network as it is; over a foreign one, use a tunnel "
                     f"(ssh -L {PORT}:localhost:{PORT} HEAD) and http://localhost:{PORT}."
                 )
-        elif public := _public_address(self.address):
+        elif public := public_address(self.address):
             raise EngineError(
                 f"it wants no token and listens on {public}, where anybody can run code on it.",
                 where=self.address,
@@ -273,7 +208,7 @@ class Head:
                 f"the head does not answer: {_said(error)}.", where=self.address, hint=_UP
             ) from None
         if status in (401, 403):
-            raise EngineError("it does not take this token.", where=self.address, hint=_TOKEN)
+            raise EngineError("it does not take this token.", where=self.address, hint=HOW_TO_TOKEN)
         last = (text.strip() or f"status {status}").splitlines()[-1]
         raise EngineError(f"the head said: {clip(last, _MOST_CHARACTERS)}", where=self.address, hint=_UP)
 
@@ -281,21 +216,3 @@ class Head:
 def _said(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return clip(text.rstrip("."), _MOST_CHARACTERS)
-
-
-def _addresses(url: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    host = urlsplit(url).hostname or ""
-    try:
-        found = socket.getaddrinfo(host, None)
-    except OSError:
-        return []
-    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-
-
-def _is_here(url: str) -> bool:
-    """Whether an address never leaves this machine, or leaves it by a tunnel."""
-    return all(address.is_loopback for address in _addresses(url))
-
-
-def _public_address(url: str) -> str:
-    return next((str(address) for address in _addresses(url) if address.is_global), "")

@@ -143,8 +143,7 @@ async def status(head: Head, study: Study) -> list[str]:
     if began:
         lines.append(f"began {_when(began)}" + (f", ended {_when(ended)}" if ended else ""))
     said = (await head.log_so_far(str(job["submission_id"]))).splitlines()
-    lines += [line for line in said[-_LAST_LINES:] if line.strip() and not _RAYS_OWN.match(line)]
-    return lines
+    return lines + [line for line in said if line.strip() and not _RAYS_OWN.match(line)][-_LAST_LINES:]
 
 
 async def stop(head: Head, study: Study) -> str:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from runner.figures import svg
 from runner.figures.marks import Figure
 from runner.figures.palette import Style
-from runner.figures.scale import short
+from runner.figures.scale import duration, short
 
 MOST_EMBEDDED: Final = 24_000
 """Bytes of CSV up to which a figure carries its data in the page; larger tables are files only."""
@@ -155,16 +155,8 @@ def percent(value: Any) -> str:
 
 
 def seconds(value: Any) -> str:
-    """A duration in the unit that suits it."""
-    if _missing(value):
-        return "–"
-    given = float(value)
-    if not math.isfinite(given):
-        return "∞"
-    for limit, unit, size in ((0.1, "ms", 1e-3), (120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
-        if abs(given) < limit:
-            return f"{short(given / size, 2 if given / size < 10 else 3)} {unit}"
-    return f"{short(given / 86400)} days"
+    """A duration as text; a dash where there is none."""
+    return "–" if _missing(value) else duration(float(value))
 
 
 def cell(value: Any, digits: int = 3, low: Any = None, high: Any = None, kind: str = "") -> Cell:

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.exceptions import ActorDiedError
 from ray.tune.experiment import Trial
 
 _FOLDER = "bundles"
-_NODE_DIED = "because its node has died"  # as Ray says it; a test that kills a node holds it
 
 
 class BundleTrial(Trial):
@@ -35,15 +33,15 @@ class BundleTrial(Trial):
 
     Attributes
     ----------
-    node_lost : bool
-        Whether the lane went with its node.
+    lost_actor : str
+        The lane that was lost with it, by Ray's number.
     """
 
     def __init__(
         self, name: str, lane: type, text: str, storage: Any, resources: Any, thoughts: bool
     ) -> None:
         self._lane = lane
-        self.node_lost = False
+        self.lost_actor = ""
         super().__init__(
             name,
             config={"thoughts" if thoughts else "tasks": text},
@@ -75,8 +73,10 @@ class BundleTrial(Trial):
         return "{}"
 
     def handle_error(self, exc: Exception | None = None) -> None:
-        """Only that it failed, and by what; Tune would write the traceback to files."""
-        self.node_lost = isinstance(exc, ActorDiedError) and _NODE_DIED in str(exc)
+        """Only that it failed, and which actor; Tune would write the traceback to files."""
+        del exc
+        actor = self.temporary_state.ray_actor
+        self.lost_actor = "" if actor is None else actor._actor_id.hex()
         self.run_metadata.num_failures += 1
 
     def forget(self) -> None:

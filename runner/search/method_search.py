@@ -45,8 +45,9 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     experiment unless TUNE_DISABLE_STRICT_METRIC_CHECKING=1.) A method that raises ends the search,
     with an error in the log; trials on their way still finish.
 
-    A result may hold a gradient of the metric, ``{"gradient": {"x": 0.5}}``, and ``loss_std``,
-    the standard deviation of its noise, for methods that use them.
+    A result may hold a gradient of the metric, ``{"gradient": {"x": 0.5}}``, or one by the logarithms
+    (``gradient_log``), ``gradient_exact: False`` where it is truncated, and ``loss_std``, the standard
+    deviation of the metric's noise, for methods that use them.
 
     Parameters
     ----------
@@ -223,7 +224,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         trial = Trial(
             pending.number,
             pending.config,
-            outcome_of(run.space, str(self._metric), self._mode, result, error),
+            outcome_of(run.space, str(self._metric), self._mode, pending.config, result, error),
             suggest_seconds=pending.suggest_seconds,
             known=pending.known,
         )
@@ -264,7 +265,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         del intermediate_values
         space, metric = self._ready()
         config = searched(space, parameters)
-        outcome = outcome_of(space, metric, self._mode, {metric: value}, error)
+        outcome = outcome_of(space, metric, self._mode, config, {metric: value}, error)
         if pruned and outcome.status is Status.COMPLETED:
             outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
         trial = self._front.add(config, outcome)

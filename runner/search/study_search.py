@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.search.search_algorithm import SearchAlgorithm
@@ -25,6 +26,24 @@ from runner.trial import DONE
 from runner.wire import unpack_report
 
 Rescue = Callable[[str], Rescued | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What is known of a lane that was lost: the trial and the actor by Ray's numbers, and when to judge."""
+
+    cause: Cause
+    trial: str
+    actor: str
+    ripe: float
+
+
+_Back = tuple[Bundle, str | _Lost, float]
+"""With a report, or with what befell it; and how long it took."""
+
+
+def _ripe(back: _Back) -> bool:
+    return not isinstance(back[1], _Lost) or back[1].ripe <= time.monotonic()
 
 
 class StudySearch(SearchAlgorithm):
@@ -39,6 +58,10 @@ class StudySearch(SearchAlgorithm):
         What a lane needs.
     rescue : callable, optional
         What a lane that died has left of a bundle, by Tune's trial id.
+    went_with_node : callable, optional
+        Whether a lane was lost with its node, by Ray's number of the actor.
+    doubt : float
+        Seconds after which that is clear.
 
     Attributes
     ----------
@@ -55,7 +78,14 @@ class StudySearch(SearchAlgorithm):
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, lane: type, resources: Any, lanes: int, rescue: Rescue = lambda _: None
+        self,
+        dispatcher: Dispatcher,
+        lane: type,
+        resources: Any,
+        lanes: int,
+        rescue: Rescue = lambda _: None,
+        went_with_node: Callable[[str], bool] = lambda _: False,
+        doubt: float = 0.0,
     ) -> None:
         self.lanes = lanes
         self.bundles: dict[str, Bundle] = {}
@@ -63,12 +93,11 @@ class StudySearch(SearchAlgorithm):
         self.started: dict[str, float] = {}
         self.error: Exception | None = None
         self._dispatcher, self._lane, self._resources = dispatcher, lane, resources
-        self._rescue = rescue
+        self._rescue, self._went_with_node, self._doubt = rescue, went_with_node, doubt
         self._experiment: Any = None
         self._trials: dict[str, BundleTrial] = {}  # those that are with Tune
         self._ready: deque[Bundle] = deque()
-        # With a report, or with what befell it and Tune's trial id.
-        self._back: list[tuple[Bundle, str | tuple[Cause, str], float]] = []
+        self._back: list[_Back] = []
 
     def add_configurations(self, experiments: Any) -> None:
         """Tune tells of its one experiment, for its name and its storage."""
@@ -125,17 +154,26 @@ class StudySearch(SearchAlgorithm):
         if result is not None and "report" in result and not error:
             self._back.append((bundle, result["report"], seconds))
         else:
-            lost: Cause = "node" if trial is not None and trial.node_lost else "crash"
-            self._back.append((bundle, ("timeout" if killed else lost, trial_id), seconds))
+            cause: Cause = "timeout" if killed else "crash"
+            ripe = now if killed else now + self._doubt
+            actor = trial.lost_actor if trial is not None else ""
+            self._back.append((bundle, _Lost(cause, trial_id, actor, ripe), seconds))
 
     @property
     def unsettled(self) -> bool:
-        """Whether something has come back that is not entered."""
-        return bool(self._back)
+        """Whether something has come back that can be entered."""
+        return any(map(_ripe, self._back))
 
-    def settle(self) -> None:
-        """Enter what has come back: reports, and lanes that were lost."""
-        back, self._back = self._back, []
+    def settle(self, all: bool = False) -> None:
+        """Enter what has come back: reports, and lanes that were lost, once it is clear by what.
+
+        Parameters
+        ----------
+        all : bool
+            Whether also those of which it is not clear.
+        """
+        back = [one for one in self._back if all or _ripe(one)]
+        self._back = [one for one in self._back if not (all or _ripe(one))]
         for bundle, report, seconds in back:
             if self.error is not None:
                 return
@@ -143,11 +181,15 @@ class StudySearch(SearchAlgorithm):
                 if isinstance(report, str):
                     self._dispatcher.tell(bundle, unpack_report(report))
                 else:
-                    cause, trial_id = report
-                    left = None if cause == "node" else self._rescue(trial_id)  # which went with it
-                    self._dispatcher.lose(bundle, cause, seconds, left)
+                    self._lose(bundle, report, seconds)
             except Exception as failure:  # kept for the engine, which raises it
                 self.error = failure
+
+    def _lose(self, bundle: Bundle, lost: _Lost, seconds: float) -> None:
+        if lost.cause == "crash" and lost.actor and self._went_with_node(lost.actor):
+            self._dispatcher.lose(bundle, "node", seconds)
+        else:
+            self._dispatcher.lose(bundle, lost.cause, seconds, self._rescue(lost.trial))
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune may pickle its search algorithm; there is nothing in this one that a copy could use."""

@@ -97,9 +97,7 @@ class Across(Cells):
         points = self.grid(axis) if grid is None else np.asarray(grid, dtype=np.float64)
         parts = []
         for budget, losses in zip(points, self.blocks_over(points, axis, losses=True), strict=True):
-            found = averages.mean_table(averages.ranked(losses), "rank", scope)  # regrets are equal above 1
-            found["lower"] = found["lower"].clip(lower=1)
-            found["upper"] = found["upper"].clip(upper=len(self.methods))
+            found = averages.mean_ranks(losses, scope)  # not of regrets, which are equal above 1
             found.insert(1, "budget", float(budget))
             found.insert(5, "pool", len(self.methods))
             parts.append(found)
@@ -117,6 +115,9 @@ class Across(Cells):
         valid = ~np.isnan(found.loss[:, -1])
         heights = averages.area(grid, regret, log)
         areas = averages.mean_table(self.layout.blocks(heights, found.reached[:, -1], valid), "auc", scope)
+        for row, method in enumerate(self.methods):  # copies have no spread to judge by
+            if not areas.at[row, "reason"] and max(self.blocks(most, axis).independent([method])) == 1:
+                areas.loc[row, ["lower", "upper", "reason"]] = [np.nan, np.nan, averages.COPIES]
         areas["lower"], areas["upper"] = areas["lower"].clip(lower=0), areas["upper"].clip(upper=1)
         return areas
 

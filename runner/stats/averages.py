@@ -17,6 +17,7 @@ from scipy import stats
 
 from runner.stats.blocks import Blocks
 from runner.stats.intervals import DRAWS, Scope, drawn_interval, iqm, mean_interval, resampled_iqm
+from runner.stats.pairs import jeffreys
 from runner.stats.shape import table, too_few_problems, too_few_seeds
 
 Floats = NDArray[np.float64]
@@ -160,6 +161,29 @@ def ranked(values: Blocks) -> Blocks:
     """
     ranks = tuple(stats.rankdata(value, axis=0).astype(np.float64) for value in values.values)
     return Blocks(values.methods, values.problems, ranks, values.seeds, values.planned, values.copies)
+
+
+def mean_ranks(losses: Blocks, scope: Scope = "seeds") -> pd.DataFrame:
+    """The mean over the problems of the mean rank over the seeds: method, rank, lower, upper.
+
+    Ranks are whole numbers, so a few seeds may all give the same one, which proves little: where no
+    rank differs from c in N blocks the interval is [c - u (c - 1), c + u (k - c)], with the upper
+    Jeffreys bound u of what has happened in none of N. On one problem there is no interval.
+    """
+    blocks = ranked(losses)
+    found = mean_table(blocks, "rank", scope)
+    k = len(blocks.methods)
+    found["lower"], found["upper"] = found["lower"].clip(lower=1), found["upper"].clip(upper=k)
+    if len(blocks.problems) == 1:
+        found["reason"] = found["reason"].where(found["reason"].ne(""), too_few_problems(1, 2))
+        found["lower"] = found["upper"] = math.nan
+        return found
+    u = jeffreys(0, blocks.count)[2] if blocks.count else math.nan
+    same = found["upper"].sub(found["lower"]).le(1e-12)
+    rank = found["rank"]
+    found["lower"] = found["lower"].where(~same, rank - u * (rank - 1))
+    found["upper"] = found["upper"].where(~same, rank + u * (k - rank))
+    return found
 
 
 def mean_table(blocks: Blocks, name: str, scope: Scope = "seeds") -> pd.DataFrame:

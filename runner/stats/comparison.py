@@ -130,7 +130,9 @@ class Comparison(Against):
         if reason := too_few_seeds(sample.blocks.fewest, LEAST_SEEDS):
             told = f"{reason} The lowest regret so far has {leader} ({row['regret']:.3f})."
             return row | verdict.refusal(budget, axis, told)
-        return verdict.verdict(row, UNITS[axis], randoms, sample.blocks.planned - sample.blocks.count)
+        return verdict.verdict(
+            row, UNITS[axis], randoms, sample.blocks.planned - sample.blocks.count, self.plan.rope
+        )
 
     def _same(self, sample: averages.Resampled, leader: str) -> float:
         order = np.argsort(sample.middle, kind="stable")

@@ -95,7 +95,9 @@ def confidence(p_best: float, problems: int, seeds: int, tied: bool) -> str:
     return "moderate" if p_best >= _MODERATE else "low"
 
 
-def verdict(row: dict[str, Any], unit: str, randoms: Sequence[str], left_out: int) -> dict[str, Any]:
+def verdict(
+    row: dict[str, Any], unit: str, randoms: Sequence[str], left_out: int, rope: float
+) -> dict[str, Any]:
     """A row of verdicts with its sentence, and what would change it.
 
     Parameters
@@ -108,15 +110,19 @@ def verdict(row: dict[str, Any], unit: str, randoms: Sequence[str], left_out: in
         Labels of random search.
     left_out : int
         How many blocks do not count.
+    rope : float
+        Smaller differences of regret are none.
     """
     tied = [label for label in str(row["tied"]).split(", ") if label]
     row["confidence"] = confidence(row["p_best"], row["problems"], row["seeds"], bool(tied))
-    row["sentence"] = " ".join(_sentences(row, unit, tied, randoms))
+    row["sentence"] = " ".join(_sentences(row, unit, tied, randoms, rope))
     row["would_change"] = " ".join(_changes(row, tied, left_out))
     return row
 
 
-def _sentences(row: Mapping[str, Any], unit: str, tied: Sequence[str], randoms: Sequence[str]) -> list[str]:
+def _sentences(
+    row: Mapping[str, Any], unit: str, tied: Sequence[str], randoms: Sequence[str], rope: float
+) -> list[str]:
     chosen, leader = row["recommended"], row["leader"]
     at = f"At {budget_text(row['budget'], unit)}"
     regret = f"regret {row['regret']:.3f}"
@@ -127,9 +133,12 @@ def _sentences(row: Mapping[str, Any], unit: str, tied: Sequence[str], randoms: 
         if math.isnan(row["p_best"]):
             said = [f"{at} use {chosen}: lowest {regret}."]
     elif chosen in randoms:
-        said = [f"{at} no method is shown to beat {chosen}, which is the cheapest: use it ({regret})."]
+        said = [
+            f"{at} no method is shown to beat {chosen} by more than {rope:g} of regret: use {chosen}, the "
+            f"cheapest ({regret})."
+        ]
     elif chosen == leader:
-        said = [f"{at} use {chosen}: lowest {regret}, but {_listed(tied)} may be as good."]
+        said = [f"{at} use {chosen}: lowest {regret}, but {_listed(tied)} may be as good (within {rope:g})."]
     else:
         others = [method for method in tied if method != chosen]
         also = f" So may {_listed(others)}." if others else ""

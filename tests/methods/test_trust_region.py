@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from runner.methods.trust_region import Quadratic, Radius, bfgs
+from runner.methods.secants import bfgs
+from runner.methods.trust_region import Quadratic, Radius, cubic_step
 
 
 def random_quadratic(seed, d, condition=1e3):
@@ -116,3 +117,21 @@ class TestRadius:
         for decrease, share in steps:
             radius.judge(decrease, 1.0, share * radius.value)
             assert 0 <= radius.value <= radius.largest
+
+    def test_where_sizes_mean_nothing_a_decrease_decides(self):
+        radius = Radius(0.1)
+        assert radius.compare(decrease=1e-9, length=0.1)
+        assert radius.value == pytest.approx(0.15)
+        assert not radius.compare(decrease=-1e-9, length=0.1)
+        assert radius.compare(decrease=-1e-9, length=0.1, eps=1e-8)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.floats(-2, 2), st.floats(0.1, 2))
+def test_the_step_to_the_minimum_of_a_cubic_is_exact(cubic, start, step):
+    slope, bend = np.polyder(cubic), np.polyder(cubic, 2)
+    rise = np.polyval(cubic, start + step) - np.polyval(cubic, start)
+    p = cubic_step(step, rise, np.polyval(slope, start), np.polyval(slope, start + step))
+    if p is not None and abs(p) < 100 and np.polyval(bend, start) ** 2 > 1e-2:
+        assert abs(np.polyval(slope, start + p)) <= 1e-5 * (
+            1 + np.abs(cubic).sum() * (1 + abs(start + p)) ** 2
+        )

@@ -10,7 +10,7 @@ from aiohttp import web
 from runner.errors import EngineError
 from runner.remote import Head, check_address
 from runner.remote import head as room
-from runner.remote.head import find_token
+from runner.remote.address import find_token
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +139,7 @@ def test_the_token_is_shown_only_to_who_asks_for_it(monkeypatch):
 
 
 def test_a_head_for_all_the_world_is_refused(monkeypatch):
-    monkeypatch.setattr(room, "_public_address", lambda url: "8.8.8.8")
+    monkeypatch.setattr(room, "public_address", lambda url: "8.8.8.8")
     with pytest.raises(
         EngineError, match=r"wants no token and listens on 8\.8\.8\.8, where anybody can run code"
     ):
@@ -148,7 +148,7 @@ def test_a_head_for_all_the_world_is_refused(monkeypatch):
 
 def test_a_token_over_an_open_network_is_told(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
-    monkeypatch.setattr(room, "_is_here", lambda url: False)
+    monkeypatch.setattr(room, "is_here", lambda url: False)
     (note,) = visit(Pretender("mine"), notes_of)
     assert "the token goes over the network as it is" in note
 

@@ -1,6 +1,7 @@
 """A real head with a token, and real submissions to it over loopback."""
 
 import contextlib
+import http.client
 import os
 import re
 import secrets
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -38,6 +41,8 @@ budget: {trials: 12}
 OBJECTIVE = """
 import os
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from helper import shifted
@@ -106,9 +111,15 @@ def head():
 
 
 def answers(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+    """Whether the dashboard asks for a token: it opens its port well before it can answer."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/api/version", timeout=5).close()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code == 401
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
 
 
 def until(condition, told=lambda: None):
@@ -155,16 +166,18 @@ def following(address, log):
         process.wait()
 
 
-def says(log, text):
-    until(lambda: re.search(text, log.read_text()), log.read_text)
+def says(process, log, text):
+    """Wait until the log says so, or its process has ended."""
+    until(lambda: re.search(text, log.read_text()) or process.poll() is not None, log.read_text)
+    assert re.search(text, log.read_text()), log.read_text()
 
 
 def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, user):
     address, place = head
     first, second = user / "first.log", user / "second.log"
     with following(address, first) as process:
-        says(first, r"submitted \(3 files, \d+ kB\) as fivefold-gated-")
-        says(first, r"1/12 trials")  # the head's own line
+        says(process, first, r"submitted \(3 files, \d+ kB\) as fivefold-gated-")
+        says(process, first, r"1/12 trials")  # the head's own line
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert "goes on; the same command follows it again" in first.read_text()
@@ -175,10 +188,11 @@ def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, us
     code, said = fivefold("submit", "study.yaml", "--address", address, "--trials", 13)
     assert (code, "runs there already, from other files or with other options" in said) == (2, True)
     with following(address, second) as process:
-        says(second, r"gated: runs already as fivefold-gated-")
+        says(process, second, r"gated: runs already as fivefold-gated-")
         code, said = fivefold("submit", "study.yaml", "--address", address, "--stop")
         assert (code, "gated: stopped" in said) == (0, True), said
         assert process.wait(PATIENCE) == 130, second.read_text()
+        assert "Run the same command again to go on" in second.read_text(), "it was stopped, not killed"
     (place / "gate").touch()
     code, said = fivefold("submit", "study.yaml", "--address", address)
     assert code == 0, said

@@ -1,0 +1,96 @@
+"""Where a head is, and the token of this user."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from runner.errors import EngineError
+
+PORT = 8265
+"""Of a head's dashboard."""
+
+HOW_TO_TOKEN = (
+    "Put the head's token into RAY_AUTH_TOKEN, the file of RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token."
+)
+
+
+def check_address(address: str) -> str:
+    """The address of a head as ``http://host:port``.
+
+    Parameters
+    ----------
+    address : str
+        ``http://host:8265``, ``https://...`` or ``host:8265``.
+
+    Raises
+    ------
+    EngineError
+        For Ray Client addresses, ``auto``, and what is no address of a dashboard.
+    """
+    if address.startswith("ray://"):
+        raise EngineError(
+            "a Ray Client address cannot carry a study: Tune would run in a process of the cluster that "
+            "dies with this connection.",
+            where=address,
+            hint=f"Give the dashboard's, http://HEAD:{PORT}.",
+        )
+    if address == "auto":
+        raise EngineError(
+            "'auto' means the Ray of this machine.",
+            where=address,
+            hint=f"On the head: fivefold run STUDY.yaml --address auto. From outside: http://HEAD:{PORT}.",
+        )
+    full = address if "://" in address else f"http://{address}"
+    try:
+        parts = urlsplit(full)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise EngineError(
+            "it is no address of a head.", where=address, hint=f"It looks like http://HEAD:{PORT}."
+        )
+    if parts.username or parts.password:
+        raise EngineError("an address holds no password.", where="address", hint=HOW_TO_TOKEN)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else PORT)}"
+
+
+def find_token() -> str | None:
+    """The token of this user, from where Ray takes it too; None where there is none."""
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return (Path(path) if path else Path.home() / ".ray" / "auth_token").read_text(
+            "utf-8"
+        ).strip() or None
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        if path:
+            raise EngineError(
+                f"it cannot be read: {error}.", where=f"RAY_AUTH_TOKEN_PATH={path}", hint=HOW_TO_TOKEN
+            ) from None
+        return None
+
+
+def _addresses(url: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    host = urlsplit(url).hostname or ""
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return []
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+def is_here(url: str) -> bool:
+    """Whether an address never leaves this machine, or leaves it by a tunnel."""
+    return all(address.is_loopback for address in _addresses(url))
+
+
+def public_address(url: str) -> str:
+    """An address of a head that all the world can reach; empty where it has none."""
+    return next((str(address) for address in _addresses(url) if address.is_global), "")
