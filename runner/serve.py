@@ -267,7 +267,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args(arguments)
-    os.nice(_NICENESS)
     live = LivePage(given.folder)
     try:
         server = listen(live, given.port)
@@ -276,9 +275,14 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     _say({"url": f"http://{HOST}:{server.server_address[1]}/"})
     end = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+    threading.Thread(target=_until_the_input_ends, args=(end,), daemon=True).start()
     serve(live, server, end)
     return 0
+
+
+def _until_the_input_ends(end: threading.Event) -> None:
+    sys.stdin.read()
+    end.set()
 
 
 def _say(answer: dict[str, object]) -> None:
@@ -287,4 +291,5 @@ def _say(answer: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(_NICENESS)
     sys.exit(main())

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from runner.errors import clip
 from runner.estimate import ProblemEstimate
+from runner.gradient_check import Agreement, GradientCheck
 from runner.machine import available_cpus
 from runner.methods import METHODS, Method
 from runner.problems import PROBLEMS
@@ -246,6 +247,13 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
         )
     else:
         _line(console, f"{study.name} is valid: {runs} runs.", "green")
+
+
+def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
+    """One line per problem: whether its gradient is that of its loss."""
+    styles = {Agreement.RIGHT: "green", Agreement.WRONG: "bold red", Agreement.UNDECIDED: "yellow"}
+    for check in checks:
+        _line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
 
 
 def plain_table(title: str, *columns: str) -> Table:

@@ -1,6 +1,7 @@
 """What all tests share: one hypothesis profile, one Ray where a test asks for it, no usage report."""
 
 import os
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,3 +34,24 @@ def ray_lanes():
 
     with _connected(2, None, Needs()) as connection:
         yield connection
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; without one the tests are skipped, but not in CI."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        reason = "no Chromium here; on Debian: apt-get install chromium"
+        if os.environ.get("FIVEFOLD_CI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Its sandbox refuses to run as root, as in most containers; it only sees pages made here.
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()

@@ -169,6 +169,23 @@ def test_a_study_is_checked_and_counted(fivefold):
     assert not Path("results").exists()
 
 
+def test_gradients_are_checked_and_a_wrong_one_is_named(fivefold):
+    code, out, _ = fivefold("check", write(problems=["ridge_features", "branin"]), "--gradients")
+    assert code == 0
+    assert re.search(r"ridge_features: the gradient agrees with differences to \S+ \(2 extra trials\)", out)
+    assert "branin: no gradient of a continuous parameter is reported" in out
+    Path("mine.py").write_text(
+        "from runner import Float, problem\n"
+        "@problem(space={'a': Float(0.0, 1.0), 'b': Float(0.0, 1.0)})\n"
+        "def wrong(config):\n"
+        "    a, b = config['a'], config['b']\n"
+        "    return {'loss': 3 * a + 5 * b, 'gradient': {'a': 3.0, 'b': -5.0}}\n"
+    )
+    code, out, _ = fivefold("check", write(problems=["mine.py:wrong"]), "--gradients")
+    assert code == 2
+    assert "wrong: the gradient is wrong: of 'b' it says -5, differences say 5." in out
+
+
 def test_the_example_study_is_valid(fivefold):
     code, out, _ = fivefold("init")
     assert code == 0

@@ -12,16 +12,21 @@ import pandas as pd
 from runner.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
 from runner.figures.scale import short
 from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
-from runner.stats import AXES, AXIS_TITLES
+from runner.stats import AXES, AXIS_TITLES, Comparison
+from runner.stats.curves import Axis as BudgetAxis
 
 _BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
+_LEAST_PLACES = 3
 
 
-def anytime(sheet: Sheet, axis: str) -> Figure | None:
+def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
     """Regret over the budget on one axis, with random and random with twice the budget."""
     frame = sheet.comparison.anytime(axis)
-    known = frame[frame["regret"].notna()] if "regret" in frame else frame
-    if not len(known):
+    known = frame[frame["regret"].notna()]
+    if axis != "trials":
+        # Beyond it, ever fewer problems would be left, and their mean another quantity at each place.
+        known = known[known["budget"] <= sheet.comparison.common(axis) * (1 + 1e-9)]
+    if known["budget"].nunique() < _LEAST_PLACES:
         return None
     marks: list[Mark] = _shade(sheet, axis, known)
     for name, rows in known[known["kind"] == "reference"].groupby("method", sort=False):
@@ -31,9 +36,9 @@ def anytime(sheet: Sheet, axis: str) -> Figure | None:
     return Figure(
         f"03_anytime_{axis}" if axis == "trials" else f"04_anytime_{axis}",
         _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
-        "Each curve is the interquartile mean of the regret after so much budget; bands are 95 % intervals "
-        "over the seeds. " + _BEYOND,
-        rests_on(known),
+        "Interquartile mean of the regret after so much budget; bands: 95 % intervals over the seeds. "
+        + (_BEYOND if axis == "trials" else "Drawn as far as every run has come."),
+        rests_on(known[known["budget"] == known["budget"].max()]),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
         sheet.everyone,
@@ -43,7 +48,13 @@ def anytime(sheet: Sheet, axis: str) -> Figure | None:
 
 def all_axes(sheet: Sheet) -> list[Figure]:
     """`anytime` on each axis that has something to show."""
-    return [figure for axis in AXES if (figure := anytime(sheet, axis)) is not None]
+    wanted = [axis for axis in AXES if differs(sheet.comparison, axis)]
+    return [figure for axis in wanted if (figure := anytime(sheet, axis)) is not None]
+
+
+def differs(comparison: Comparison, axis: BudgetAxis) -> bool:
+    """Whether an axis says what no other does: without early stopping, full evaluations are the trials."""
+    return axis != "equivalents" or comparison.common(axis) != comparison.common("trials")
 
 
 def ranks(sheet: Sheet) -> Figure | None:
@@ -65,7 +76,7 @@ def ranks(sheet: Sheet) -> Figure | None:
     return Figure(
         "05_rank",
         title,
-        "Methods are ranked within each problem and seed, 1 is best; ranks depend on which methods take part.",
+        "Methods are ranked within each problem and seed, 1 is best; ranks depend on who takes part.",
         rests_on(known),
         (Panel(_budget_axis("trials", known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
         frame,
@@ -123,7 +134,7 @@ def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
         if optimum is not None and math.isfinite(optimum) and len(sheet.styles):
             marks.append(Rule(float(optimum), "y", f"optimum {short(float(optimum))}"))
         at_end = summary.sort_values("budget").groupby("method")["value"].last()
-        winner = at_end.idxmin() if sign > 0 else at_end.idxmax()
+        winner = str(at_end.idxmin() if sign > 0 else at_end.idxmax())
         seeds = int(rows["seed"].nunique())
         yield (
             problem,
@@ -161,7 +172,7 @@ def _quartiles(curves: pd.DataFrame, sign: float) -> pd.DataFrame:
     losses = curves.assign(loss=curves["loss"].fillna(np.inf))
     groups = losses.groupby(["problem", "method", "budget"], sort=False)["loss"]
     # No interpolation: between a finite and an infinite loss it would be NaN.
-    found = groups.quantile([0.25, 0.5, 0.75], interpolation="nearest").unstack()
+    found = groups.quantile(np.array([0.25, 0.5, 0.75]), interpolation="nearest").unstack()
     found = found.where(np.isfinite(found)) * sign + 0.0
     found.columns = pd.Index(["lower", "value", "upper"] if sign > 0 else ["upper", "value", "lower"])
     return found.reset_index().dropna(subset=["value"])
@@ -176,7 +187,7 @@ def _budget_axis(axis: str, frame: pd.DataFrame) -> Axis:
     return Axis(AXIS_TITLES[axis], "log" if log else "linear")
 
 
-def _shade(sheet: Sheet, axis: str, frame: pd.DataFrame) -> list[Mark]:
+def _shade(sheet: Sheet, axis: BudgetAxis, frame: pd.DataFrame) -> list[Mark]:
     """Grey from the common budget to the end of the curves."""
     common, last = sheet.comparison.common(axis), float(floats(frame, "budget").max())
     return [Shade(common, last * 1.1)] if math.isfinite(common) and common < last * (1 - 1e-9) else []
@@ -193,6 +204,6 @@ def _lead(curves: pd.DataFrame, common: float, axis: str) -> str:
     last = leaders.iloc[-1]
     changes = np.flatnonzero((leaders != last).to_numpy())
     if not len(changes):
-        return f"{last} is lowest from the first budget compared to the last, over {unit}"
+        return f"{last} is lowest throughout, over {unit}"
     since = wide.index[changes[-1] + 1]
-    return f"{last} is lowest from {short(float(since))} on, over {unit}"
+    return f"{last} is lowest from {short(float(since))} {unit} on"

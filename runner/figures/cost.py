@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel
@@ -80,14 +78,14 @@ def timeline(sheet: Sheet) -> Figure | None:
     trials = trials[trials["started"].notna() & (trials["seconds"] > 0) & (trials["origin"] == "evaluated")]
     if not len(trials):
         return None
-    run = trials["run"].value_counts().sort_index(kind="stable").idxmax()
+    run = trials.groupby("run", sort=True)["seconds"].sum().idxmax()
     rows = trials[trials["run"] == run].sort_values("started").head(_MOST_BARS)
     lanes = [str(name) for name in dict.fromkeys(rows["worker"].fillna(""))]
     y = np.array([float(lanes.index(str(name))) for name in rows["worker"].fillna("")])
     start, seconds = floats(rows, "started"), floats(rows, "seconds")
     method = str(rows["method"].iloc[0])
     span = float((start + seconds).max() - start.min())
-    busy = float(seconds.sum()) / (span * len(lanes)) if span > 0 else math.nan
+    busy = min(1.0, float(seconds.sum()) / (span * len(lanes))) if span > 0 else 1.0
     texts = tuple(
         f"trial {row['number']}: {short(row['seconds'])} s, {row['status']}" for row in records(rows)
     )

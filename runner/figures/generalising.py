@@ -1,4 +1,4 @@
-"""Does what was found on validation data hold on data that no method has seen?"""
+"""Whether what was found on validation data holds on data that no method has seen."""
 
 from __future__ import annotations
 

@@ -32,12 +32,15 @@ class Axis:
         Default: what the marks need.
     categories : tuple of str
         The names at 0, 1, ...; a vertical axis has the first one on top.
+    ticks : tuple of float
+        Where to put them. Default: at round numbers.
     """
 
     label: str
     kind: Literal["linear", "log", "category"] = "linear"
     limits: tuple[float, float] | None = None
     categories: tuple[str, ...] = ()
+    ticks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

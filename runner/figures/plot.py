@@ -41,7 +41,7 @@ _MARKERS: Final = {
     "cross": "X",
     "bar": "|",
 }
-_SETTINGS: Final[dict[str, Any]] = {
+_SETTINGS: Final[Any] = {  # the type of its keys is a list of three hundred names
     "font.family": "sans-serif",
     "font.size": 9,
     "text.parse_math": False,  # a name with dollars is a name

@@ -41,6 +41,8 @@ class Scale:
         """(value, label) of each tick within the limits."""
         if self.axis.kind == "category":
             return [(float(i), name) for i, name in enumerate(self.axis.categories)]
+        if self.axis.ticks:
+            return [(value, short(value)) for value in self.axis.ticks]
         found = _log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high)
         labels = [short(value) for value in found]
         if len(set(labels)) < len(labels):  # a narrow range far from zero

@@ -50,7 +50,7 @@ def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
     completed = rows[rows["status"] == "COMPLETED"]
     title = f"{problem}: no trial was valid"
     if len(completed):
-        at = completed.loc[completed["loss"].idxmin()]
+        at = completed.iloc[int(completed["loss"].to_numpy().argmin())]
         title = f"{problem}: the best trial is number {int(at['number']) + 1}, {short(float(at['value']), 4)}"
     return Figure(
         name,
@@ -93,7 +93,7 @@ def importance(sheet: Sheet) -> Figure | None:
         f"{parameter} matters most on {problem}, with {share_of_it:.0%} of the importance",
         "How much the distribution of a parameter among the best random trials differs from all of them "
         "(PED-ANOVA); only random trials count, since a method's own trials are drawn to where it searches.",
-        f"n = {plural(int(known['draws'].sum() / max(1, known.groupby('problem')['parameter'].count().mean())), 'random trial')}.",
+        f"n = {plural(int(known.groupby('problem')['draws'].max().sum()), 'random trial')}.",
         tuple(panels),
         frame,
     )
@@ -112,7 +112,7 @@ def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: 
     ]
     if not panels:
         return None
-    best = rows.loc[rows["loss"].idxmin()]
+    best = rows.iloc[int(rows["loss"].to_numpy().argmin())]
     return Figure(
         name,
         f"{problem}: the best value is {short(float(best['value']), 4)}, by {best['method']}",
@@ -147,7 +147,7 @@ def _axis_plot(sheet: Sheet, rows: pd.DataFrame, fact: dict[str, object], aim: A
     for i, method, of_method in sheet.by_method(found.assign(place=place)):
         drawn = of_method.iloc[:: max(1, math.ceil(len(of_method) / _MOST_POINTS))]
         marks.append(Points(floats(drawn, "place"), floats(drawn, "value"), i, method, faint=True))
-    best = found.loc[found["loss"].idxmin()]
+    best = found.iloc[int(found["loss"].to_numpy().argmin())]
     if numeric:
         marks.append(Rule(float(best[column]), "x", f"best {short(float(best[column]))}"))
     return Panel(axis, value_axis(aim.label, floats(found, "value")), tuple(marks), str(fact["parameter"]))
@@ -169,8 +169,12 @@ def _ends(fact: dict[str, object]) -> tuple[float, float] | None:
 def training_curves(sheet: Sheet) -> Iterator[Figure]:
     """The loss after each step of the trials of one run, where a scheduler or steps are used."""
     trials = sheet.comparison.trials
-    stepped = trials[trials["steps"].notna()]
-    for number, (problem, rows) in enumerate(stepped.groupby("problem", sort=False)):
+    # Of cross-validation the steps are its folds, which are no training curve unless one was stopped.
+    stopped_somewhere = trials.loc[trials["status"] == "STOPPED", "problem"].unique()
+    stepped = trials[
+        trials["steps"].notna() & (trials["folds"].isna() | trials["problem"].isin(stopped_somewhere))
+    ]
+    for number, (_, rows) in enumerate(stepped.groupby("problem", sort=False)):
         run = rows["run"].iloc[0]
         of_run = rows[rows["run"] == run].head(_MOST_CURVES)
         marks: list[Mark] = []

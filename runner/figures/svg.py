@@ -178,10 +178,8 @@ def _draw_tiles(parent: Element, frame: Frame, mark: Tiles, styles: Sequence[Sty
             a, b = frame.across(x / 10**wide), frame.across(x * 10**wide)
         else:
             a, b = frame.across(x - wide), frame.across(x + wide)
-        if frame.y.log:
-            top, bottom = frame.down(y * 10**high), frame.down(y / 10**high)
-        else:
-            top, bottom = sorted((float(frame.down(y - high)), float(frame.down(y + high))))
+        ends = (y * 10**high, y / 10**high) if frame.y.log else (y - high, y + high)
+        top, bottom = sorted(float(frame.down(end)) for end in ends)
         series = mark.series[i] if mark.series else None
         box = {"x": _px(a), "y": _px(top), "width": _px(b - a), "height": _px(bottom - top)}
         unsure = bool(mark.unsure and mark.unsure[i])
@@ -291,7 +289,8 @@ def _points(across: Floats, down: Floats, step: bool) -> list[str]:
 def _shape(name: str, x: float, y: float, r: float) -> str:
     """A marker as a closed path around a place."""
     if name == "circle":
-        return f"M{_px(x - r)} {_px(y)}a{_px(r)} {_px(r)} 0 1 0 {_px(2 * r)} 0a{_px(r)} {_px(r)} 0 1 0 {_px(-2 * r)} 0Z"
+        half = f"a{_px(r)} {_px(r)} 0 1 0"
+        return f"M{_px(x - r)} {_px(y)}{half} {_px(2 * r)} 0{half} {_px(-2 * r)} 0Z"
     corners = _SHAPES[name]
     return "M" + "L".join(f"{_px(x + a * r)} {_px(y + b * r)}" for a, b in corners) + "Z"
 

@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from runner.figures.marks import Axis, Bars, Figure, Mark, Panel, Points, Rule, Tiles
+from runner.figures.marks import Axis, Bars, Figure, Floats, Mark, Panel, Points, Rule, Tiles
 from runner.figures.scale import short
 from runner.figures.sheet import LOWER, REGRET, Sheet, floats, listed, plural, records, rests_on
+
+_MOST_TICKS = 8
 
 
 def decision_map(sheet: Sheet) -> Figure | None:
@@ -46,13 +48,25 @@ def decision_map(sheet: Sheet) -> Figure | None:
         "Find how many evaluations you can pay for and how long one takes: the colour is the method to use, "
         "by these runs with their times replaced. Hatched: not sure.",
         rests_on(known),
-        (Panel(Axis("evaluations", "log"), Axis("seconds per evaluation", "log"), (tiles,)),),
+        (
+            Panel(
+                Axis("evaluations", "log", ticks=_middles(x)),
+                Axis("seconds per evaluation", "log", ticks=_middles(y)),
+                (tiles,),
+            ),
+        ),
         frame,
         tuple(i for i, style in enumerate(sheet.styles) if style.name in set(names)),
     )
 
 
-def _decades(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+def _middles(values: Floats) -> tuple[float, ...]:
+    """The middles of the tiles, at most eight of them."""
+    places = np.unique(values)
+    return tuple(places[:: -(-len(places) // _MOST_TICKS)].tolist())
+
+
+def _decades(values: Floats) -> float:
     """The width of a tile on a log axis: the step between neighbours, in decades."""
     places = np.unique(np.log10(values))
     return float(np.median(np.diff(places)))
@@ -74,9 +88,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
                 sheet.series(str(row["method"])),
                 low=np.array([row["lower"] if row["lower"] is not None else math.nan]),
                 high=np.array([row["upper"] if row["upper"] is not None else math.nan]),
-                texts=(
-                    f"{row['method']}: {short(row['regret'])}, interval {_interval(row['lower'], row['upper'])}",
-                ),
+                texts=(f"{row['method']}: {short(row['regret'])}, {_interval(row['lower'], row['upper'])}",),
             )
         )
     best, worst = records(known)[0], records(known)[-1]
@@ -97,7 +109,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "not known" if low is None or high is None else f"{short(low)} to {short(high)}"
+    return "no interval" if low is None or high is None else f"interval {short(low)} to {short(high)}"
 
 
 def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:

@@ -205,3 +205,24 @@ def break_even(sheet: Sheet, frame: pd.DataFrame) -> Table:
     heads = ["method", "against", "trials it needs", "trials the other needs", "its thinking per trial"]
     heads += ["the other's", "it pays"]
     return Table([Head(head, left=head in ("method", "against")) for head in heads], rows, series=series)
+
+
+def generalisation(sheet: Sheet, frame: pd.DataFrame) -> Table:
+    """How much the incumbents lose on held-out data, by problem and method."""
+    rows = records(frame)
+    cells = [
+        [
+            Cell(str(row["problem"])),
+            Cell(str(row["method"])),
+            cell(row["gap"], 2, row["gap_lower"], row["gap_upper"]),
+            cell(row["test_loss"]),
+            Cell(percent(row["overtuned"]), value=_float(row["overtuned"])),
+            Cell(percent(row["worse_than_first"]), value=_float(row["worse_than_first"])),
+        ]
+        for row in rows
+        if row["gap"] is not None
+    ]
+    heads = [Head("problem", left=True), Head("method", left=True), Head("test above validation")]
+    heads += [Head("test loss"), Head("overtuned"), Head("worse than their first")]
+    named = [sheet.series(str(row["method"])) for row in rows if row["gap"] is not None]
+    return Table(heads, cells, series=named)

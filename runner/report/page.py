@@ -22,7 +22,7 @@ from runner.stats import Comparison
 _TITLES: Final = {
     "verdict": "Verdict",
     "leaderboard": "Leaderboard",
-    "anytime": "Over time",
+    "anytime": "Anytime",
     "problems": "Per problem",
     "pairs": "Head to head",
     "history": "History",
@@ -78,6 +78,7 @@ def make_page(results: Results, live: str = "") -> Page:
         .get_template("page.html.j2")
         .render(
             about=summary.about(results, comparison),
+            empty="" if len(comparison.methods) == 1 and "history" in found else comparison.empty,
             sections=found,
             titles=_TITLES,
             comparison=comparison,

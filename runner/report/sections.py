@@ -10,7 +10,7 @@ import yaml
 
 from runner.figures import anytime, cost, generalising, searching, verdict
 from runner.figures.scale import short
-from runner.figures.sheet import Sheet, records
+from runner.figures.sheet import Sheet, listed, records
 from runner.report import boards
 from runner.report.views import Album, number
 from runner.results import Results
@@ -33,26 +33,31 @@ def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> di
         Keeps the frames that are no figure's.
     """
     comparison = sheet.comparison
-    several = len(comparison.methods) > 1
-    found: dict[str, Content | None] = {}
-    if not comparison.empty:
-        if several:
-            found["verdict"] = _verdict(sheet, album, tables)
-            found["leaderboard"] = _leaderboard(sheet, album, tables)
-            found["anytime"] = _anytime(sheet, album)
-            found["problems"] = _problems(sheet, album, tables)
-            found["pairs"] = _pairs(sheet, album, tables)
-        else:
+    compared = not comparison.empty
+    found: dict[str, Content] = {}
+    if compared:
+        found["verdict"] = _verdict(sheet, album, tables)
+        found["leaderboard"] = _leaderboard(sheet, album, tables)
+        found["anytime"] = _anytime(sheet, album)
+        found["problems"] = _problems(sheet, album, tables)
+        found["pairs"] = _pairs(sheet, album, tables)
+    if any_valid(results):
+        if len(comparison.methods) == 1:
             found["history"] = _history(sheet, results, album)
         found["cost"] = _cost(sheet, album, tables)
         found["generalisation"] = _generalisation(sheet, album, tables)
         found["search"] = _search(sheet, results, album, tables)
     found["failures"] = _failures(sheet, tables)
-    if several and not comparison.empty:
+    if compared:
         found["robustness"] = _robustness(sheet, tables)
     found["method"] = _method(sheet, tables)
     found["reproduce"] = _reproduce(results)
-    return {name: content for name, content in found.items() if content is not None}
+    return found
+
+
+def any_valid(results: Results) -> bool:
+    """Whether anything was found at all."""
+    return bool(results.runs["incumbent_loss"].notna().any())
 
 
 def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
@@ -69,8 +74,8 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
     picks, kept = [], []
     for axis in AXES:
-        if axis == "equivalents" and comparison.common(axis) == comparison.common("trials"):
-            continue  # nothing was stopped early, so that they are the trials
+        if not anytime.differs(comparison, axis):
+            continue
         for budget in comparison.budgets(axis):
             board = comparison.leaderboard(budget, axis)
             kept.append(board.assign(axis=axis, budget=budget))
@@ -86,18 +91,20 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
     if kept:
         tables["02_leaderboards"] = pd.concat(kept, ignore_index=True)
     last = [pick["key"] for pick in picks if str(pick["key"]).startswith("trials ")]
+    groups: dict[str, list[Content]] = {}
+    for pick in picks:
+        groups.setdefault(str(pick["axis"]), []).append(pick)
     return {
         "picks": picks,
+        "groups": groups,
         "first": last[-1] if last else "",
         "figure": album.add(verdict.leaderboard(sheet)),
     }
 
 
 def _anytime(sheet: Sheet, album: Album) -> Content:
-    return {
-        "axes": [album.add(figure) for figure in anytime.all_axes(sheet)],
-        "others": [f for f in (album.add(anytime.ranks(sheet)), album.add(anytime.ecdf(sheet))) if f],
-    }
+    drawn = [*anytime.all_axes(sheet), anytime.ranks(sheet), anytime.ecdf(sheet)]
+    return {"views": [album.add(figure) for figure in drawn if figure]}
 
 
 def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
@@ -141,8 +148,14 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
         "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
         "wilcoxon_why": refused(wilcoxon),
         "cd": album.add(verdict.critical_difference(sheet)),
-        "cd_why": refused(friedman) or refused(comparison.friedman_ranks()),
+        "cd_why": _cd_reason(friedman),
     }
+
+
+def _cd_reason(friedman: pd.DataFrame) -> str:
+    """Why there is no critical difference."""
+    said = friedman["cd_reason"].dropna()
+    return refused(friedman) or (str(said.iloc[0]) if len(said) else "")
 
 
 def _history(sheet: Sheet, results: Results, album: Album) -> Content:
@@ -167,21 +180,15 @@ def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 def _generalisation(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
-    frame = comparison.generalisation_summary()
-    tables["10_generalisation_summary"] = frame
-    columns = [
-        ("method", "method", "text"),
-        ("gap", "test above validation", "number"),
-        ("overtuning", "overtuning", "number"),
-        ("overtuned", "runs overtuned", "share"),
-        ("worse_than_first", "runs worse than their first", "share"),
-    ]
-    kendall = frame["kendall"].dropna() if "kendall" in frame else pd.Series(dtype=float)
+    frame, agreement = comparison.generalisation_summary(), comparison.agreement()
+    tables["10_generalisation_summary"], tables["10_agreement"] = frame, agreement
+    columns = [("problem", "problem", "text"), ("kendall", "Kendall's τ", "number")]
+    columns += [("same_winner", "the same winner", "flag")]
     return {
         "figure": album.add(generalising.generalisation(sheet)),
-        "table": None if refused(frame) else boards.plain(frame, columns, sheet),
+        "table": None if refused(frame) else boards.generalisation(sheet, frame),
         "why": refused(frame),
-        "kendall": number(kendall.iloc[0], 2) if len(kendall) else "",
+        "agreement": None if refused(agreement) else boards.plain(agreement, columns),
     }
 
 
@@ -191,6 +198,15 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
     boundaries = comparison.boundaries()
     tables["11_boundaries"], tables["11_effort"] = boundaries, comparison.effort()
     warned = boundaries[boundaries["warning"].fillna(False).astype(bool)]
+    ends = [
+        {
+            "problem": problem,
+            "parameter": parameter,
+            "side": side,
+            "methods": listed([str(m) for m in rows["method"]]),
+        }
+        for (problem, parameter, side), rows in warned.groupby(["problem", "parameter", "side"], sort=False)
+    ]
     facts, taken = comparison.parameters, set[str]()
     plots = [
         album.add(
@@ -202,7 +218,7 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
         "importance": album.add(searching.importance(sheet)),
         "importance_why": refused(importance),
         "plots": [plot for plot in plots if plot],
-        "warnings": records(warned),
+        "warnings": ends,
         "best": _best(results),
         "training": [album.add(figure) for figure in searching.training_curves(sheet)],
     }

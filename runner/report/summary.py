@@ -96,11 +96,12 @@ def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
     lights = [Light(done, "complete" if done == "good" else "incomplete", detail)]
     if len(comparison.methods) > 1:
         checks = comparison.fairness()
+        judged = int(checks["passed"].notna().sum())
         wrong = [str(check) for check in checks.loc[checks["passed"].eq(False).fillna(False), "check"]]
         lights.append(
-            Light("bad", "not fair", "; ".join(wrong))
+            Light("warn", f"{len(wrong)} of {judged} fairness checks fail", "; ".join(wrong))
             if wrong
-            else Light("good", "fair", f"{int(checks['passed'].notna().sum())} checks passed")
+            else Light("good", "fair", f"{judged} checks passed")
         )
         seeds, problems = int(runs.groupby("problem")["seed"].nunique().min()), len(comparison.problems)
         few = []

@@ -159,7 +159,8 @@
     for (const panel of document.querySelectorAll(".panel[data-panel]"))
       if (panels[panel.dataset.panel]) panel.tabIndex = 0;
     for (const select of document.querySelectorAll("select[data-group]")) {
-      if (select.id in chosen) select.value = chosen[select.id];
+      const value = chosen[select.id]; // which a page with later trials may no longer offer
+      if ([...select.options].some((option) => option.value === value)) select.value = value;
       choose(select);
     }
   }

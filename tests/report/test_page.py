@@ -1,0 +1,181 @@
+"""The page as text and files: whole, escaped, and honest where there is little to say."""
+
+import base64
+import csv
+import hashlib
+import html.parser
+import re
+
+import pytest
+
+from runner.errors import ResultsError
+from runner.figures.palette import Style
+from runner.report import make_page, write_report
+from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds, to_csv
+from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
+
+pytestmark = pytest.mark.xdist_group("report")  # one study is enough
+
+
+class Reader(html.parser.HTMLParser):
+    """Elements with their attributes, and the page's text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def read(page):
+    return Reader(page.html)
+
+
+def test_the_page_asks_nobody_for_anything(page, read):
+    for tag, attributes in read.elements:
+        for name in ("src", "href", "action", "srcset", "data"):
+            value = attributes.get(name) or ""
+            assert not re.match(r"(?:\w+:)?//", value), (tag, value)
+            assert ":" not in value.split("/")[0] or value.startswith("data:"), (tag, value)
+    assert "@import" not in page.html
+    assert "url(http" not in page.html
+
+
+def test_names_and_values_and_errors_are_escaped(page, read):
+    assert [tag for tag, _ in read.elements].count("script") == 2  # its own, and the data
+    assert "alert(1)" in page.html
+    assert "<script>alert" not in page.html
+    assert BREAKOUT not in page.html
+    assert EVIL in "".join(read.words)
+
+
+def test_the_policy_allows_the_one_script_that_is_there(page):
+    (script,) = re.findall(r"<script>(.*?)</script>", page.html, re.S)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page.html)
+    assert f"script-src &#39;sha256-{digest}&#39;" in policy
+    assert policy.startswith("default-src &#39;none&#39;")
+
+
+def test_every_section_is_linked_and_every_id_is_there_once(read):
+    ids = [attributes["id"] for _, attributes in read.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    targets = {a["href"][1:] for _, a in read.elements if (a.get("href") or "").startswith("#")}
+    assert targets <= set(ids)
+    assert {"verdict", "leaderboard", "anytime", "problems", "pairs", "cost", "generalisation"} <= targets
+    assert {"search", "failures", "robustness", "method", "reproduce"} <= targets
+
+
+def test_every_figure_has_a_finding_a_way_to_read_it_its_number_and_its_data(page):
+    assert {"02_leaderboard", "03_anytime_trials", "05_rank", "07_heatmap", "08_pairwise"} <= set(
+        page.figures
+    )
+    for name, figure in page.figures.items():
+        assert figure.title, name
+        assert figure.how.endswith("."), name
+        assert figure.n.startswith("n = "), name
+        assert len(figure.table), name
+        for panel in figure.panels:
+            assert panel.x.label or panel.x.kind == "category", name
+            assert panel.y.label or panel.y.kind == "category", name
+
+
+def test_data_of_a_figure_are_in_the_page_or_beside_it(page, read):
+    links = [a["href"] for tag, a in read.elements if tag == "a" and not a["href"].startswith("#")]
+    inside = [base64.b64decode(h.partition("base64,")[2]).decode() for h in links if h.startswith("data:")]
+    assert to_csv(page.figures["05_rank"].table) in inside
+    for href in links:
+        assert href.startswith("data:text/csv") or href[len("tables/") : -len(".csv")] in page.tables
+
+
+def test_files_are_those_of_the_page_and_old_ones_go(results, page, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "curves_gone.png").touch()
+    (tmp_path / "figures" / "mine.png").touch()
+    only = {name: page.figures[name] for name in ("02_leaderboard", "07_heatmap")}
+    some = type(page)(page.html, only, page.tables, page.styles)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.report.files.make_page", lambda _: some)
+        path = write_report(results, tmp_path)
+    assert path.read_text(encoding="utf-8") == page.html
+    assert {file.stem for file in (tmp_path / "tables").iterdir()} == set(page.tables)
+    drawn = {file.name for file in (tmp_path / "figures").iterdir()}
+    assert drawn == {f"{name}.{end}" for name in only for end in ("png", "svg")} | {"mine.png"}
+    with (tmp_path / "tables" / "02_leaderboard.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == list(page.figures["02_leaderboard"].table["method"])
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultsError, match="cannot be written"):
+        write_report(results, tmp_path / "file")
+
+
+NOTHING = {
+    "nothing yet": ({"most": 0}, "No trial has ended yet"),
+    "all failed": ({"problems": [problem(failing)]}, "No trial was valid"),
+    "NaN only": ({"problems": [problem(nan_only)]}, "No trial was valid"),
+    "constant": ({"problems": [problem(constant)]}, "Every trial has the same loss"),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+def test_where_nothing_can_be_compared_the_page_says_so(case, tmp_path):
+    keys, said = NOTHING[case]
+    page = make_page(made(tmp_path / "study", **keys))
+    assert re.search(said, page.html)
+    assert 'id="verdict"' not in page.html
+    assert "02_leaderboard" not in page.figures
+    assert "<script>alert" not in page.html
+
+
+def test_a_study_of_one_method_has_a_page_that_suits_it(tmp_path):
+    page = make_page(made(tmp_path / "study", methods=["random"], seeds=1))
+    ids = {a.get("id") for _, a in Reader(page.html).elements}
+    assert {"history", "search", "cost"} <= ids
+    assert not ids & {"verdict", "leaderboard", "pairs", "robustness", "problems"}
+    assert "notice bad" not in page.html
+    assert "config = {" in page.html
+
+
+def test_one_seed_gives_reasons_instead_of_intervals(tmp_path):
+    page = make_page(made(tmp_path / "study", problems=[problem(bowl), problem(failing)], seeds=1))
+    assert "little data" in page.html
+    assert "08_signed_rank" not in page.figures
+    assert page.tables["02_leaderboards"]["lower"].isna().all()
+
+
+def test_an_interrupted_study_is_told_from_a_whole_one(tmp_path, page):
+    part = make_page(made(tmp_path / "study", most=30))
+    assert "unfinished and nobody is running it" in part.html
+    assert "unfinished" not in page.html
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(None, "–"), (float("nan"), "–"), (0.05, "50 ms"), (3.21, "3.2 s"), (90, "90 s"), (600, "10 min"),
+     (7300, "2 h"), (1e6, "11.6 days"), (float("inf"), "∞")],
+)  # fmt: skip
+def test_a_duration_has_the_unit_that_suits_it(value, text):
+    assert seconds(value) == text
+
+
+def test_cells_sort_by_numbers_and_missing_ones_go_last():
+    assert cell(0.25, 2, 0.1, 0.4) == Cell("0.25", "[0.1, 0.4]", 0.25)
+    assert cell(None).sort == cell(float("inf")).sort == ""
+    assert (number(None), percent(None), interval(1, None)) == ("–", "–", "")
+    assert percent(0.255) == "26%"
+
+
+def test_large_tables_stay_outside_the_page(page):
+    frame = page.tables["03_anytime_trials"]
+    assert csv_link("x", frame).startswith("data:")
+    assert csv_link("x", frame.loc[frame.index.repeat(200)]) == "tables/x.csv"
+
+
+def test_a_figure_that_is_none_is_left_out():
+    assert Album([Style("a", 1, "circle")]).add(None) is None
