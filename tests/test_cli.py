@@ -128,8 +128,37 @@ def test_tables_are_exported(fivefold, form, read):
     fivefold("run", write(), "--workers", 0)
     code, out, _ = fivefold("export", "results/good", "--format", form, "--to", "tables")
     assert code == 0
-    assert out.splitlines() == [f"tables/trials.{form}", f"tables/runs.{form}"]
+    names = ("trials", "runs", "leaderboard")
+    assert out.splitlines() == [f"tables/{name}.{form}" for name in names]
+    assert list(read(f"tables/leaderboard.{form}")["place"]) == [1, 2]
     assert len(read(f"tables/trials.{form}")) == 20
+
+
+def test_the_verdict_is_told_and_the_leaderboard_is_a_table_for_latex(fivefold):
+    fivefold("run", write(seeds=3), "--workers", 0)
+    _, out, _ = fivefold("show", "results/good")
+    assert "At 5 trials " in out
+    assert "Confidence: low (1 problem, 3 seeds)." in out
+    _, early, _ = fivefold("show", "results/good", "--trials", 2)
+    assert "At 2 trials " in early
+    assert "At 5 trials " not in early
+    code, out, _ = fivefold("export", "results/good", "--format", "tex", "--to", "tables")
+    assert (code, out.split()) == (0, ["tables/leaderboard.tex"])
+    assert Path("tables/leaderboard.tex").read_text().startswith(r"\begin{table}")
+
+
+def test_studies_are_compared(fivefold):
+    fivefold("run", write(seeds=3), "--workers", 0, "--out", "one")
+    fivefold("run", write(seeds=3, methods=["tpe"]), "--workers", 0, "--out", "two")
+    code, out, _ = fivefold("compare", "one", "two", "--to", "joint")
+    assert code == 0
+    assert "tpe" in out
+    assert "At 5 trials " in out
+    assert len(pd.read_csv("joint/leaderboard.csv")) == 3
+    fivefold("run", write(seeds=3, seed=9), "--workers", 0, "--out", "other")
+    code, _, err = fivefold("compare", "one", "other")
+    assert code == 2
+    assert "study seeds differ (0 and 9)" in err
 
 
 def test_a_study_is_checked_and_counted(fivefold):
