@@ -69,7 +69,7 @@ def render(figure: Figure, styles: Sequence[Style]) -> tuple[bytes, bytes]:
         canvas = _composed(figure, styles)
         png, svg = io.BytesIO(), io.BytesIO()
         canvas.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
-        canvas.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        canvas.savefig(svg, format="svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
     return png.getvalue(), svg.getvalue()
 
 
@@ -196,7 +196,8 @@ def _draw_points(axes: Axes, mark: Points, styles: Sequence[Style]) -> None:
         axes.hlines(mark.y, mark.low, mark.high, color=colour, lw=1.7)
     shape = "o" if mark.series is None else _MARKERS[styles[mark.series].marker]
     if mark.faint:
-        axes.plot(mark.x, mark.y, ".", color=colour, markersize=2.4, alpha=0.6, mew=0)
+        look: dict[str, Any] = {"color": colour, "markersize": 2.4, "alpha": 0.6, "mew": 0}
+        axes.plot(mark.x, mark.y, ".", rasterized=True, **look)  # thousands of shapes make a slow SVG
     else:
         axes.plot(mark.x, mark.y, shape, color=colour, markersize=5.5)
 
