@@ -6,7 +6,7 @@ import statistics
 
 from benchmarks.measure import Arm, Benchmark, pick
 from benchmarks.peers.search_cvs import PROBLEMS
-from benchmarks.report import Reach, Row, compare, number
+from benchmarks.report import Reach, Row, compare, figure, number
 
 _SLOWER = 1.1
 _THEIRS = {"grid": "GridSearchCV", "random": "RandomizedSearchCV"}
@@ -40,6 +40,27 @@ def tables(quick):
     note = f"""Wall time of `fit`, each in a new process, workers' start included; at most {_SLOWER} times as
     long is a ratio of {1 / _SLOWER:.3g} or more."""
     return Benchmark("tables", arms, rows, note)
+
+
+def small(quick):
+    """A search that is over before workers have started."""
+    del quick
+    arms = [Arm(side, "small", {"side": side}) for side in ("SearchCV", "GridSearchCV")]
+
+    def rows(found):
+        ours, theirs = found["SearchCV"], found["GridSearchCV"]
+        what = 'SearchCV(method="grid"), iris, SVC, 8 candidates, 5 folds, n_jobs=2'
+        return [
+            compare(f"{what}: fit", "GridSearchCV", *(pick(side, "seconds") for side in (ours, theirs)), "s"),
+            Row(
+                f"{what}: CPU time of workers",
+                "GridSearchCV",
+                *(figure(pick(side, "workers"), "s") for side in (ours, theirs)),
+            ),
+        ]
+
+    note = "Wall time of `fit` in a new process, and the CPU time of the workers that it started."
+    return Benchmark("small", arms, rows, note)
 
 
 def learning(quick):
