@@ -18,7 +18,7 @@ def tables(quick):
     """Grids and draws, n_jobs=2: the same candidates, so the same best; and the time that they take."""
     more = {"rows": 200} if quick else {}
     arms = [
-        Arm(f"{kind}, {side}", "table", {"side": side, "kind": kind, **more})
+        Arm(f"{kind} / {side}", "table", {"side": side, "kind": kind, **more})
         for kind in _THEIRS
         for side in ("SearchCV", "scikit-learn")
     ]
@@ -26,7 +26,7 @@ def tables(quick):
     def rows(found):
         made = []
         for kind, peer in _THEIRS.items():
-            ours, theirs = found[f"{kind}, SearchCV"], found[f"{kind}, scikit-learn"]
+            ours, theirs = found[f"{kind} / SearchCV"], found[f"{kind} / scikit-learn"]
             what = f'SearchCV(method="{kind}"), digits, SVC, 60 candidates, 5 folds, n_jobs=2'
             seconds = [pick(side, "seconds") for side in (ours, theirs)]
             made.append(compare(f"{what}: fit", peer, *seconds, "s", reach=Reach(1 / _SLOWER, "ratio")))
@@ -70,7 +70,7 @@ def learning(quick):
     peers = _PEERS[1:] if quick else _PEERS
     arms = [
         Arm(
-            f"{side}, {problem}",
+            _label(side, problem),
             "searches",
             {"side": side, "problem": problem, "seeds": seeds, "trials": trials},
         )
@@ -83,7 +83,7 @@ def learning(quick):
         for ours in ("bayes", "tpe"):
             for peer in peers:
                 pairs = {
-                    problem: [found[f"{side}, {problem}"] for side in (ours, peer)] for problem in problems
+                    problem: [found[_label(side, problem)] for side in (ours, peer)] for problem in problems
                 }
                 made += [_scores(ours, peer, problem, *pair) for problem, pair in pairs.items()]
                 made += [_spent(ours, peer, pairs, *what) for what in (("each", "wall"), ("cpu", "CPU"))]
@@ -93,6 +93,11 @@ def learning(quick):
     Scores are medians over the seeds of the best cross-validated score; times are the sum over the data
     sets of the median time of a `fit`."""
     return Benchmark("learning", arms, rows, note, turns=1)
+
+
+def _label(side, problem):
+    """Without commas, which part the labels after ``--skip``."""
+    return f"{side} / {problem.replace(',', '')}"
 
 
 def _scores(ours, peer, problem, mine, theirs):
