@@ -38,6 +38,7 @@ ARMS = {
     "optuna": "benchmarks.peers.optuna_processes:measure",
     "table": "benchmarks.peers.search_cvs:table",
     "searches": "benchmarks.peers.search_cvs:searches",
+    "small": "benchmarks.peers.search_cvs:small",
     "tune": "benchmarks.peers.ray_tune:measure",
     "tuners": "benchmarks.peers.ray_tune:tuners",
 }

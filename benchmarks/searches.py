@@ -10,7 +10,7 @@ import sys
 from benchmarks.rows import searches
 from benchmarks.suite import Suite
 
-BENCHMARKS = {"tables": searches.tables, "learning": searches.learning}
+BENCHMARKS = {"tables": searches.tables, "small": searches.small, "learning": searches.learning}
 main = Suite(
     "searches",
     "SearchCV",

@@ -6,7 +6,7 @@ import statistics
 
 from benchmarks.measure import Arm, Benchmark, pick
 from benchmarks.peers.search_cvs import PROBLEMS
-from benchmarks.report import Reach, Row, compare, number
+from benchmarks.report import Reach, Row, compare, figure, number
 
 _SLOWER = 1.1
 _THEIRS = {"grid": "GridSearchCV", "random": "RandomizedSearchCV"}
@@ -18,7 +18,7 @@ def tables(quick):
     """Grids and draws, n_jobs=2: the same candidates, so the same best; and the time that they take."""
     more = {"rows": 200} if quick else {}
     arms = [
-        Arm(f"{kind}, {side}", "table", {"side": side, "kind": kind, **more})
+        Arm(f"{kind} / {side}", "table", {"side": side, "kind": kind, **more})
         for kind in _THEIRS
         for side in ("SearchCV", "scikit-learn")
     ]
@@ -26,7 +26,7 @@ def tables(quick):
     def rows(found):
         made = []
         for kind, peer in _THEIRS.items():
-            ours, theirs = found[f"{kind}, SearchCV"], found[f"{kind}, scikit-learn"]
+            ours, theirs = found[f"{kind} / SearchCV"], found[f"{kind} / scikit-learn"]
             what = f'SearchCV(method="{kind}"), digits, SVC, 60 candidates, 5 folds, n_jobs=2'
             seconds = [pick(side, "seconds") for side in (ours, theirs)]
             made.append(compare(f"{what}: fit", peer, *seconds, "s", reach=Reach(1 / _SLOWER, "ratio")))
@@ -42,6 +42,27 @@ def tables(quick):
     return Benchmark("tables", arms, rows, note)
 
 
+def small(quick):
+    """A search that is over before workers have started."""
+    del quick
+    arms = [Arm(side, "small", {"side": side}) for side in ("SearchCV", "GridSearchCV")]
+
+    def rows(found):
+        ours, theirs = found["SearchCV"], found["GridSearchCV"]
+        what = 'SearchCV(method="grid"), iris, SVC, 8 candidates, 5 folds, n_jobs=2'
+        return [
+            compare(f"{what}: fit", "GridSearchCV", *(pick(side, "seconds") for side in (ours, theirs)), "s"),
+            Row(
+                f"{what}: CPU time of workers",
+                "GridSearchCV",
+                *(figure(pick(side, "workers"), "s") for side in (ours, theirs)),
+            ),
+        ]
+
+    note = "Wall time of `fit` in a new process, and the CPU time of the workers that it started."
+    return Benchmark("small", arms, rows, note)
+
+
 def learning(quick):
     """`bayes` and `tpe` with 50 trials beside scikit-optimize and Optuna."""
     seeds, trials = (1, 12) if quick else (10, 50)
@@ -49,7 +70,7 @@ def learning(quick):
     peers = _PEERS[1:] if quick else _PEERS
     arms = [
         Arm(
-            f"{side}, {problem}",
+            _label(side, problem),
             "searches",
             {"side": side, "problem": problem, "seeds": seeds, "trials": trials},
         )
@@ -62,7 +83,7 @@ def learning(quick):
         for ours in ("bayes", "tpe"):
             for peer in peers:
                 pairs = {
-                    problem: [found[f"{side}, {problem}"] for side in (ours, peer)] for problem in problems
+                    problem: [found[_label(side, problem)] for side in (ours, peer)] for problem in problems
                 }
                 made += [_scores(ours, peer, problem, *pair) for problem, pair in pairs.items()]
                 made += [_spent(ours, peer, pairs, *what) for what in (("each", "wall"), ("cpu", "CPU"))]
@@ -72,6 +93,11 @@ def learning(quick):
     Scores are medians over the seeds of the best cross-validated score; times are the sum over the data
     sets of the median time of a `fit`."""
     return Benchmark("learning", arms, rows, note, turns=1)
+
+
+def _label(side, problem):
+    """Without commas, which part the labels after ``--skip``."""
+    return f"{side} / {problem.replace(',', '')}"
 
 
 def _scores(ours, peer, problem, mine, theirs):

@@ -1,6 +1,6 @@
 """Fits and scores of candidates on folds: in this process, in joblib's workers, or on Ray.
 
-Work that will take less than `SMALL_SECONDS` stays in this process: joblib's workers take a second
+Work that will take less than `SMALL_SECONDS` stays in this process: joblib's workers would take longer
 to start and to import scikit-learn. More goes to joblib's workers, as in scikit-learn itself, or
 to Ray where it runs in this process already. The scores are the same wherever they are made.
 """
