@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import pandas as pd
 import ray
 from ray._private.node import Node
 from ray.cluster_utils import Cluster
@@ -44,11 +45,9 @@ def study(name, problems, **keys):
 def told(folder):
     """The rows of a study, and whether they are those of the same study in this process."""
     trials = Results.open(folder).trials
-    return {
-        column: trials[column].tolist()
-        for column in trials
-        if column in ("problem", "status", "attempts", "earlier", "error") or column.startswith("metrics/")
-    }
+    columns = ["problem", "status", "attempts", "earlier", "error"]
+    columns += [column for column in trials if column.startswith("metrics/")]
+    return {column: [None if pd.isna(x) else x for x in trials[column]] for column in columns}
 
 
 def same(made, folder):

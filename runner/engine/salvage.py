@@ -12,7 +12,7 @@ from runner.bundles import Rescued
 from runner.guard import rescue
 
 _PATIENCE_SECONDS = 5.0
-DOUBT_SECONDS = 3.0
+DOUBT_SECONDS = 60.0
 """After a lane was lost; by then Ray knows whether its node is there."""
 
 
@@ -45,9 +45,13 @@ def salvage(folder: Path, bundle: str) -> Rescued | None:
     return None
 
 
-def went_with_its_node(actor: str) -> bool:
-    """Whether the node of an actor is gone, by the actor's number."""
-    place = (
-        state.actors(actor).get("Address", {}).get("NodeID")
-    )  # internal; a test that kills a node holds it
-    return bool(place) and place not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+def went_with_its_node(actor: str) -> bool | None:
+    """Whether an actor was lost with its node, by the actor's number; None while Ray does not know.
+
+    What ends a process is known at once; that a node is gone takes Ray some seconds, or half a
+    minute where it goes without a word. Until then its actors are held to be alive.
+    """
+    told = state.actors(actor)  # internal; a test that kills a node holds it
+    if told.get("State") != "DEAD":
+        return None
+    return told["Address"]["NodeID"] not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}

@@ -30,20 +30,18 @@ Rescue = Callable[[str], Rescued | None]
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """What is known of a lane that was lost: the trial and the actor by Ray's numbers, and when to judge."""
+    """What is known of a lane that was lost: trial and actor by Ray's numbers, and for how long to doubt."""
 
     cause: Cause
     trial: str
     actor: str
-    ripe: float
+    until: float
 
 
 _Back = tuple[Bundle, str | _Lost, float]
 """With a report, or with what befell it; and how long it took."""
 
-
-def _ripe(back: _Back) -> bool:
-    return not isinstance(back[1], _Lost) or back[1].ripe <= time.monotonic()
+_LOOK_SECONDS = 0.5
 
 
 class StudySearch(SearchAlgorithm):
@@ -59,9 +57,9 @@ class StudySearch(SearchAlgorithm):
     rescue : callable, optional
         What a lane that died has left of a bundle, by Tune's trial id.
     went_with_node : callable, optional
-        Whether a lane was lost with its node, by Ray's number of the actor.
+        Whether a lane was lost with its node, by Ray's number of the actor; None for not yet known.
     doubt : float
-        Seconds after which that is clear.
+        For how many seconds that may be unknown; 0 where no node can be lost.
 
     Attributes
     ----------
@@ -84,7 +82,7 @@ class StudySearch(SearchAlgorithm):
         resources: Any,
         lanes: int,
         rescue: Rescue = lambda _: None,
-        went_with_node: Callable[[str], bool] = lambda _: False,
+        went_with_node: Callable[[str], bool | None] = lambda _: False,
         doubt: float = 0.0,
     ) -> None:
         self.lanes = lanes
@@ -98,6 +96,7 @@ class StudySearch(SearchAlgorithm):
         self._trials: dict[str, BundleTrial] = {}  # those that are with Tune
         self._ready: deque[Bundle] = deque()
         self._back: list[_Back] = []
+        self._judged: dict[str, float] = {}  # when it was last asked of an actor
 
     def add_configurations(self, experiments: Any) -> None:
         """Tune tells of its one experiment, for its name and its storage."""
@@ -155,14 +154,14 @@ class StudySearch(SearchAlgorithm):
             self._back.append((bundle, result["report"], seconds))
         else:
             cause: Cause = "timeout" if killed else "crash"
-            ripe = now if killed else now + self._doubt
-            actor = trial.lost_actor if trial is not None else ""
-            self._back.append((bundle, _Lost(cause, trial_id, actor, ripe), seconds))
+            actor = trial.lost_actor if trial is not None and self._doubt and not killed else ""
+            lost = _Lost(cause, trial_id, actor, until=now + self._doubt)
+            self._back.append((bundle, lost, seconds))
 
     @property
     def unsettled(self) -> bool:
-        """Whether something has come back that can be entered."""
-        return any(map(_ripe, self._back))
+        """Whether something has come back that is not entered."""
+        return bool(self._back)
 
     def settle(self, all: bool = False) -> None:
         """Enter what has come back: reports, and lanes that were lost, once it is clear by what.
@@ -172,9 +171,11 @@ class StudySearch(SearchAlgorithm):
         all : bool
             Whether also those of which it is not clear.
         """
-        back = [one for one in self._back if all or _ripe(one)]
-        self._back = [one for one in self._back if not (all or _ripe(one))]
+        back, self._back = self._back, []
         for bundle, report, seconds in back:
+            if isinstance(report, _Lost) and not all and self._in_doubt(report):
+                self._back.append((bundle, report, seconds))
+                continue
             if self.error is not None:
                 return
             try:
@@ -184,6 +185,16 @@ class StudySearch(SearchAlgorithm):
                     self._lose(bundle, report, seconds)
             except Exception as failure:  # kept for the engine, which raises it
                 self.error = failure
+
+    def _in_doubt(self, lost: _Lost) -> bool:
+        """Whether it is not known yet if a lane went with its node."""
+        if not lost.actor or time.monotonic() > lost.until:
+            return False
+        now = time.monotonic()
+        if now - self._judged.get(lost.actor, -_LOOK_SECONDS) < _LOOK_SECONDS:
+            return True
+        self._judged[lost.actor] = now
+        return self._went_with_node(lost.actor) is None
 
     def _lose(self, bundle: Bundle, lost: _Lost, seconds: float) -> None:
         if lost.cause == "crash" and lost.actor and self._went_with_node(lost.actor):
