@@ -88,6 +88,7 @@ def head():
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": "300",  # the machine may be busy
     }
     (place / "home").mkdir()
     command = [binaries / "ray", "start", "--head", "--block", f"--port={gcs}", "--num-cpus=2"]
@@ -97,8 +98,10 @@ def head():
     with (place / "head.log").open("wb") as log:
         started = subprocess.Popen(command, env=kept | environment, stdout=log, stderr=log)
         try:
-            until(lambda: answers(dashboard) or started.poll() is not None)
-            assert started.poll() is None, (place / "head.log").read_text()
+            up = "Ray runtime started"
+            said = (place / "head.log").read_text
+            until(lambda: (up in said() and answers(dashboard)) or started.poll() is not None, said)
+            assert started.poll() is None, said()
             yield f"http://127.0.0.1:{dashboard}", place
         finally:
             family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
