@@ -40,11 +40,12 @@ def hypergradients(quick):
     """Evaluations to 1 % and 0.1 % of the best known, in sequence."""
     problems, seeds, budget = _size(quick, tuple(BOUNDS), 300)
     rivals = RIVALS[:1] if quick else RIVALS
-    arms = [_arm("gradient", problems, seeds, budget), _arm(_DESCENTS, problems, seeds, budget)]
-    arms += [_arm(rival, problems, seeds, 100 if rival == "bayes" else budget) for rival in rivals]
-    arms += [_arm("default", problems, seeds, 1)]
+    arms = _arms("gradient", problems, seeds, budget) + _arms(_DESCENTS, problems, seeds, budget)
+    arms += _arms("default", problems, seeds, 1)
+    for rival in rivals:
+        arms += _arms(rival, problems, seeds, 100 if rival == "bayes" else budget)
     # What nobody may know: only the best known loss is taken from it.
-    arms.append(_arm(_DESCENTS, problems, seeds, 5 * budget, label="best known"))
+    arms += _arms(_DESCENTS, problems, seeds, 5 * budget, label="best known")
 
     def rows(found):
         made = []
@@ -73,12 +74,10 @@ def workers(quick):
     """Wall rounds with several workers, with and without gradients."""
     problems, seeds, rounds = _size(quick, BLIND, 60)
     counts = (1, 8) if quick else (1, 2, 4, 8)
-    arms = [_arm("gradient", problems, seeds, rounds * k, parallel=k) for k in counts]
-    arms += [
-        _arm("gradient", problems, seeds, rounds * 8, parallel=8, blind=True),
-        _arm("random", problems, seeds, rounds * 24, parallel=24),
-        _arm(_DESCENTS, problems, seeds, rounds * 25, label="best known"),
-    ]
+    arms = [arm for k in counts for arm in _arms("gradient", problems, seeds, rounds * k, parallel=k)]
+    arms += _arms("gradient", problems, seeds, rounds * 8, parallel=8, blind=True)
+    arms += _arms("random", problems, seeds, rounds * 24, parallel=24)
+    arms += _arms(_DESCENTS, problems, seeds, rounds * 25, label="best known")
 
     def rows(found):
         made = []
@@ -103,11 +102,9 @@ def workers(quick):
 def noisy(quick):
     """What is lost to noise."""
     problems, seeds, budget = _size(quick, NOISY, 300)
-    arms = [
-        _arm("gradient", problems, seeds, budget, noise=0.01),
-        _arm("tpe", problems, seeds, budget, noise=0.01),
-        _arm(_DESCENTS, problems, seeds, budget, label="best known"),
-    ]
+    arms = _arms("gradient", problems, seeds, budget, noise=0.01)
+    arms += _arms("tpe", problems, seeds, budget, noise=0.01)
+    arms += _arms(_DESCENTS, problems, seeds, budget, label="best known")
 
     def rows(found):
         made = []
@@ -130,7 +127,7 @@ def mixed(quick):
     """A space with categories."""
     problems, seeds, budget = _size(quick, ("penalty_digits",), 100)
     seeds = seeds if quick else 10
-    arms = [_arm(side, problems, seeds, budget) for side in ("gradient", "tpe", "random")]
+    arms = [arm for side in ("gradient", "tpe", "random") for arm in _arms(side, problems, seeds, budget)]
 
     def rows(found):
         made = []
@@ -162,15 +159,16 @@ def _size(quick, problems, budget):
     return (problems[:1], 2, 12) if quick else (problems, _SEEDS, budget)
 
 
-def _arm(sampler, problems, seeds, budget, label=None, **more):
-    params = {"sampler": sampler, "problems": list(problems), "seeds": seeds, "budget": budget, **more}
-    said = " ".join([sampler, *(f"{key}={value}" for key, value in more.items())])
-    return Arm(label or said, "races", params)
+def _arms(sampler, problems, seeds, budget, label=None, **more):
+    """A side, measured problem by problem."""
+    side = label or " ".join([sampler, *(f"{key}={value}" for key, value in more.items())])
+    shared = {"sampler": sampler, "seeds": seeds, "budget": budget, **more}
+    return [Arm(f"{side}, {name}", "races", shared | {"problems": [name]}) for name in problems]
 
 
 def _runs(found, side, problem):
-    some = found.get(side) or []
-    return some[0]["runs"].get(problem, []) if some else []
+    some = found.get(f"{side}, {problem}") or []
+    return some[0]["runs"][problem] if some else []
 
 
 def _finite(losses):
@@ -180,7 +178,7 @@ def _finite(losses):
 def _best_known(found, problem, noisy=False):
     """Per seed."""
     optimum = load_problem(problem).optimum
-    sides = ["best known"] if noisy else list(found)
+    sides = ["best known"] if noisy else sorted({label.rpartition(", ")[0] for label in found})
     runs = [_runs(found, side, problem) for side in sides]
     seeds = max((len(some) for some in runs), default=0)
     if optimum is not None:
@@ -190,7 +188,7 @@ def _best_known(found, problem, noisy=False):
         for seed in range(seeds)
     ]
     if noisy:  # what a noisy run has met may be better still
-        for side in found:
+        for side in {label.rpartition(", ")[0] for label in found}:
             for seed, run in enumerate(_runs(found, side, problem)):
                 best[seed] = min(best[seed], run["true"])
     return best
@@ -258,7 +256,8 @@ def _fewer(mine, theirs, most):
 
 def _beside(found, best, problem, rivals):
     """The row against the best of those that use no gradient."""
-    counts = {rival: _reached(found, best, problem, rival, 0.01) for rival in rivals if found.get(rival)}
+    counts = {rival: _reached(found, best, problem, rival, 0.01) for rival in rivals}
+    counts = {rival: reached for rival, reached in counts.items() if reached}
     mine = _reached(found, best, problem, "gradient", 0.01)
     what = f"{problem}: evaluations to 1 %"
     if not counts or not mine:

@@ -26,6 +26,7 @@ _RADII = (1.0, 0.35, 2.5, 0.12, 6.0)  # times the radius, for points that are tr
 _LEAST_RADIUS = 1e-5
 _LEAST_ROUGH_RADIUS = 1e-3
 _LEAST_PREDICTED = 1e-9  # of |f|
+_ROUNDING = 1e-12
 _STALL = 1e-7  # of |f|
 _MOST_STALLS = 4
 _MOST_FAILS = 14
@@ -71,6 +72,8 @@ class Descent:
     checking: bool = False
     differences: Differences = field(init=False)
     _residuals: list[tuple[float, float]] = field(default_factory=list)
+    _first: float = math.inf  # loss, and largest derivative, at the start
+    _steepest: float = 0.0
     _rise: float | None = None  # of the loss in the last step, by gradients
     _exact: bool = False  # whether the present point's gradient was reported whole
 
@@ -79,7 +82,8 @@ class Descent:
 
     def run(self, point: Point) -> Steps:
         """The descent from a point that is known."""
-        self.loss = self.promise = point.loss
+        self.loss = self.promise = self._first = point.loss
+        self._steepest = float(np.abs(np.nan_to_num(point.gradient)).max(initial=0.0))
         if not math.isfinite(point.loss) or not self.arm.d:
             return
         radius = Radius(self.rules.radius)
@@ -117,7 +121,8 @@ class Descent:
             model = self._model(point, beside, secants, radius)
             self._promise(point, model)
             steps = self._steps(point.z, model, radius.value, 1 if exact else self.rules.together)
-            if not steps or -model.value(steps[0]) <= _LEAST_PREDICTED * abs(point.loss):
+            least = max(_LEAST_PREDICTED * abs(point.loss), self._rounding(point))
+            if not steps or -model.value(steps[0]) <= least:
                 break
             tried = yield [point.z + p for p in steps]
             new = min(tried, key=lambda p: p.loss)
@@ -196,7 +201,12 @@ class Descent:
             short = sorted(r for _, r in recent[: len(recent) // 2])
             if len(recent) >= _SENSED // 2:
                 self.noise = short[len(short) // 2] / math.sqrt(2)
-        return residual > _SUSPICIOUS * max(abs(slope) for slope in slopes) and not point.rough
+        explained = max(_SUSPICIOUS * max(abs(slope) for slope in slopes), self._rounding(point))
+        return residual > explained and not point.rough
+
+    def _rounding(self, point: Point) -> float:
+        """What differences of losses do not show: of the loss, and of what the descent has gained."""
+        return _ROUNDING * max(abs(point.loss), self._first - point.loss)
 
     def _promise(self, point: Point, model: Quadratic) -> None:
         if self.rules.promising:
@@ -224,10 +234,17 @@ class Descent:
 
     def _checked(self, point: Point) -> Generator[Ask, list[Point], bool]:
         """Compare the gradient with differences, once in a descent; whether it was found wrong."""
-        if self.differences.checked or not self._exact or point.rough:
+        largest = float(np.abs(point.gradient).max())
+        if (
+            self.differences.checked
+            or not self._exact
+            or point.rough
+            or largest <= _ROUNDING * self._steepest
+        ):
             return False
         self.checking = True
-        wrong = yield from self.differences.check(point, self.noise)
+        sensed = self.noise if self.noise > self._rounding(point) else 0.0
+        wrong = yield from self.differences.check(point, sensed)
         self.checking = False
         return wrong
 

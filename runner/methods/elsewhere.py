@@ -12,7 +12,7 @@ from runner.methods.arms import Arm, arm_count
 from runner.methods.base import make_method
 from runner.methods.exhaustive import walk
 from runner.methods.front import Front
-from runner.methods.replay import History, Pool
+from runner.methods.replay import History, Pool, place
 from runner.seeds import run_entropy
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
@@ -71,7 +71,7 @@ class Elsewhere:
     def middle(self, arm: Arm) -> Config | None:
         """The middle of an arm."""
         config = arm.config(np.full(arm.d, 0.5))
-        if self.space.allows(config) and not self.history.takes(self.space.key(config)):
+        if self.space.allows(config) and not self.history.takes(place(config)):
             return config
         return self._evenly(arm)
 
@@ -81,7 +81,7 @@ class Elsewhere:
             return self.space.sample(self.rng)
         for index in range(len(self.history) + 1):
             answer = walk(self.space, index, self.rng)
-            if isinstance(answer, Answer) or not self.history.takes(self.space.key(answer)):
+            if isinstance(answer, Answer) or not self.history.takes(place(answer)):
                 return answer
         return DONE
 
@@ -108,7 +108,7 @@ class Elsewhere:
             drawn[self.rng.integers(len(row))] = True
             row[drawn] = self.rng.random(int(drawn.sum()))
         config = front.arm.config(row)
-        new = self.space.allows(config) and not self.history.takes(self.space.key(config))
+        new = self.space.allows(config) and not self.history.takes(place(config))
         return config if new else None
 
     def _by_density(self) -> Config | None:
@@ -122,6 +122,6 @@ class Elsewhere:
                 rows.append(row)
                 kept.append(trial)
         answer = method.propose(self.space, kept, self.pending, self.number, self.rng)
-        if isinstance(answer, Answer) or self.history.takes(self.space.key(answer)):
+        if isinstance(answer, Answer) or self.history.takes(place(answer)):
             return None
         return answer

@@ -2,14 +2,15 @@
 
 The method remembers nothing. Each *descent* is a deterministic coroutine that asks for the loss
 at certain configs (`runner.methods.descent`); at every proposal the descents are replayed by
-looking those configs up in the history. A config that has ended is the answer, one that is
-pending is waited for, and the first that is neither is the proposal. So any order of arrival
-gives the same descents, and trials which the method did not propose are used where they fit.
+looking those configs up in the history (`runner.methods.replay`). A config that has ended is the
+answer, one that is pending is waited for, and the first that is neither is the proposal. So any order
+of arrival gives the same descents, and trials which the method did not propose are used where they fit.
 
-Which descent comes first is decided anew at every proposal. Each arm (one assignment of the
-categories, `runner.methods.arms`) has descents 0, 1, 2, ...; a later one gets trials while all
-before it wait or have ended. A fixed share of the proposals goes to a Sobol pool, which bounds the
-loss against random search and is where restarts choose their start.
+A descent can start from any trial, and has begun where its first question was asked. Which one comes
+first is decided anew at every proposal: in the arm (one assignment of the categories,
+`runner.methods.arms`) that is furthest behind its claim (`runner.methods.front`), the descent that
+stands best; one that has become slow lets others have their turn. A share of the proposals is made
+apart from the descents (`runner.methods.elsewhere`).
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Gradient(Method):
 
     Uses the gradient that a trial reports (``gradient: {name: d loss / d value}``); partial
     derivatives that are missing are taken by finite differences, whose probes are ordinary trials.
-    Each assignment of the categorical parameters has descents of its own, and an arm gets trials
-    by the rank of its best loss. Integers are relaxed, rounded, and polished by single levels.
+    Each assignment of the categorical parameters has descents of its own, and gets trials by the
+    rank of what their models promise. Integers are relaxed, rounded, and polished by single levels.
 
     Parameters
     ----------
@@ -54,10 +55,11 @@ class Gradient(Method):
     difference : float, default 1e-3
         Step of finite differences in the encoded unit cube; one level at least for integers.
     guard : float, default 0.1
-        Share of the proposals that goes to a Sobol sequence instead of a descent, in [0, 1).
+        Share of the proposals that no descent makes, in [0, 1): Sobol points, or those of ``tpe``
+        where there are several assignments or no gradients.
     noise : float, default 0.0
-        Standard deviation of the loss at one config. A trial that reports a metric ``loss_std``
-        overrides it. Worse points within twice of it are accepted.
+        Standard deviation of the loss at one config, where it is known. A trial that reports a
+        metric ``loss_std`` overrides it; where neither does, it is sensed.
 
     Raises
     ------

@@ -12,7 +12,7 @@ remembered.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from runner.methods.random_search import sobol_row
 from runner.methods.trust_region import Vector
 from runner.seeds import seed_for
 from runner.space import Space
-from runner.trial import Config, Pending, Trial
+from runner.trial import Config, Pending, Scalar, Trial
 
 _MOST_RUNS = 16
 _WINDOW = 10
@@ -47,8 +47,8 @@ class History:
     def __init__(self, space: Space, completed: Sequence[Trial], pending: Sequence[Pending]) -> None:
         self.known: dict[Hashable, Trial] = {}
         for trial in completed:
-            self.known.setdefault(space.key(trial.config), trial)
-        self.pending = {space.key(trial.config): trial for trial in pending}
+            self.known.setdefault(place(trial.config), trial)
+        self.pending = {place(trial.config): trial for trial in pending}
         self._space = space
         self._by_arm: dict[Hashable, tuple[list[tuple[Hashable, Trial]], int]] | None = None
 
@@ -77,6 +77,14 @@ class History:
         return self._by_arm.get(arm.key, ([], 0))
 
 
+def place(config: Mapping[str, Scalar]) -> Hashable:
+    """What two configs have in common that differ by rounding only, by 12 digits."""
+    return tuple(
+        (name, type(value).__name__, float(f"{value:.11e}") if isinstance(value, float) else value)
+        for name, value in sorted(config.items())
+    )
+
+
 class Pool:
     """An arm's Sobol points.
 
@@ -99,7 +107,7 @@ class Pool:
         for index in range(2 * len(history) + 1):
             if index == len(self._configs):
                 config = self.arm.config(sobol_row(self.arm.d, index, self._seed))
-                self._configs.append((config, space.key(config)))
+                self._configs.append((config, place(config)))
             config, key = self._configs[index]
             if not history.takes(key) and space.allows(config):
                 return config
@@ -132,7 +140,7 @@ class Replay:
     def __init__(self, arm: Arm, start: Trial, rules: Rules, noise: float) -> None:
         self.arm, self._noise = arm, noise
         self.descent = Descent(arm, rules)
-        key = arm.space.key(start.config)
+        key = place(start.config)
         self._used: dict[Hashable, Trial] = {key: start}
         self.path = {key}
         point = self._point(arm.row(start.config), start)
@@ -208,7 +216,7 @@ class Replay:
 
     def _read(self, rows: Ask) -> list[tuple[Vector, Config, Hashable]]:
         configs = [self.arm.config(row) for row in rows]
-        asked = [(row, c, self.arm.space.key(c)) for row, c in zip(rows, configs, strict=True)]
+        asked = [(row, c, place(c)) for row, c in zip(rows, configs, strict=True)]
         self.path.update(key for *_, key in asked)
         return asked
 

@@ -14,10 +14,13 @@ from runner.errors import MethodError, SpaceError
 from runner.methods import make_method
 from runner.methods.gradient import Gradient
 from runner.methods.random_search import Random
+from runner.problems.base import FunctionProblem
+from runner.record import read_journal
 from runner.seeds import proposal_rng
 from runner.space import Choice, Float, Int, Space
 from runner.testing import BRANIN_SPACE, SPACES, bowl, branin, simulate
 from runner.trial import DONE, Answer, Outcome, Pending, Status, Trial
+from tests.studies import play, study
 
 KINDS = sorted(SPACES)
 
@@ -378,6 +381,25 @@ class TestFailures:
         assert "noise is larger" in method.conclude(space, trials)
         late = [space.encode(trial.config) for trial in trials[-15:]]
         assert np.ptp(late, axis=0).min() > 0.3  # no stencil about one point
+
+
+def test_a_wrong_gradient_stands_in_the_row_of_its_run(tmp_path):
+    def lying(config):
+        return {"loss": 1 + (config["x"] - 0.4) ** 2 + config["y"] ** 2, "gradient": wrong_slopes(config)}
+
+    def wrong_slopes(config):
+        return {"x": 2 * (config["x"] - 0.4), "y": -2 * config["y"]}
+
+    space = Space({"x": Float(-2.0, 2.0), "y": Float(-1.0, 3.0)})
+    small = study(
+        problems=[FunctionProblem(lying, space, "lying")],
+        methods=["gradient"],
+        seeds=1,
+        budget={"trials": 50},
+    )
+    play(tmp_path / "results", small)
+    (row,) = read_journal(tmp_path / "results").runs
+    assert "Warning: the reported gradient of 'y' is not that of the loss" in row.conclusion
 
 
 class TestArms:
