@@ -12,8 +12,10 @@ from runner.bundles import Rescued
 from runner.guard import rescue
 
 _PATIENCE_SECONDS = 5.0
-DOUBT_SECONDS = 60.0
-"""After a lane was lost; by then Ray knows whether its node is there."""
+_LET_GO = "all references to the actor were removed"
+
+DOUBT_SECONDS = 15.0
+"""After a lane was lost; by then Ray knows in most cases whether its node is there."""
 
 
 def salvage(folder: Path, bundle: str) -> Rescued | None:
@@ -48,10 +50,11 @@ def salvage(folder: Path, bundle: str) -> Rescued | None:
 def went_with_its_node(actor: str) -> bool | None:
     """Whether an actor was lost with its node, by the actor's number; None while Ray does not know.
 
-    What ends a process is known at once; that a node is gone takes Ray some seconds, or half a
-    minute where it goes without a word. Until then its actors are held to be alive.
+    That a process has ended is known at once; that a node is gone takes Ray some seconds. Until then
+    its actors are held to be alive, or to have ended because Tune let go of them.
     """
-    told = state.actors(actor)  # internal; a test that kills a node holds it
-    if told.get("State") != "DEAD":
-        return None
-    return told["Address"]["NodeID"] not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    told = state.actors(actor)  # internal
+    if told["Address"]["NodeID"] not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
+        return True
+    unclear = told["State"] != "DEAD" or _LET_GO in str(told.get("DeathCause"))
+    return None if unclear else False

@@ -33,15 +33,15 @@ class BundleTrial(Trial):
 
     Attributes
     ----------
-    lost_actor : str
-        The lane that was lost with it, by Ray's number.
+    actor : str
+        The lane that has it, or had it, by Ray's number.
     """
 
     def __init__(
         self, name: str, lane: type, text: str, storage: Any, resources: Any, thoughts: bool
     ) -> None:
         self._lane = lane
-        self.lost_actor = ""
+        self.actor = ""
         super().__init__(
             name,
             config={"thoughts" if thoughts else "tasks": text},
@@ -65,18 +65,18 @@ class BundleTrial(Trial):
             self.relative_logdir = self.storage.trial_dir_name = _FOLDER
 
     def set_ray_actor(self, ray_actor: Any) -> None:
-        """Without asking the actor where it is."""
+        """Without asking the actor where it is; its number stays when Tune takes it away."""
         self.temporary_state.ray_actor = ray_actor
+        if ray_actor is not None:
+            self.actor = ray_actor._actor_id.hex()
 
     def get_json_state(self) -> str:
         """Nothing: the journal is the truth, and Tune's snapshots are never read."""
         return "{}"
 
     def handle_error(self, exc: Exception | None = None) -> None:
-        """Only that it failed, and which actor; Tune would write the traceback to files."""
+        """Only that it failed; Tune would write the traceback to files."""
         del exc
-        actor = self.temporary_state.ray_actor
-        self.lost_actor = "" if actor is None else actor._actor_id.hex()
         self.run_metadata.num_failures += 1
 
     def forget(self) -> None:

@@ -154,7 +154,7 @@ class StudySearch(SearchAlgorithm):
             self._back.append((bundle, result["report"], seconds))
         else:
             cause: Cause = "timeout" if killed else "crash"
-            actor = trial.lost_actor if trial is not None and self._doubt and not killed else ""
+            actor = trial.actor if trial is not None and self._doubt and not killed else ""
             lost = _Lost(cause, trial_id, actor, until=now + self._doubt)
             self._back.append((bundle, lost, seconds))
 
