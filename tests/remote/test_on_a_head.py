@@ -88,23 +88,27 @@ def head():
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_raylet_start_wait_time_s": "300",  # the machine may be busy
     }
     (place / "home").mkdir()
     command = [binaries / "ray", "start", "--head", "--block", f"--port={gcs}", "--num-cpus=2"]
     command += [f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
     command += [f"--temp-dir={place / 'ray'}", "--object-store-memory=80000000", "--disable-usage-stats"]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "FIVEFOLD_"))}
+    up, said = "Ray runtime started", (place / "head.log").read_text
     with (place / "head.log").open("wb") as log:
-        started = subprocess.Popen(command, env=kept | environment, stdout=log, stderr=log)
+        for _ in range(3):  # Ray gives a node 30 seconds to start, which a busy machine may need more of
+            started = subprocess.Popen(command, env=kept | environment, stdout=log, stderr=log)
+            until(lambda: (up in said() and answers(dashboard)) or started.poll() is not None, said)  # noqa: B023
+            if started.poll() is None:
+                break
         try:
-            up = "Ray runtime started"
-            said = (place / "head.log").read_text
-            until(lambda: (up in said() and answers(dashboard)) or started.poll() is not None, said)
             assert started.poll() is None, said()
             yield f"http://127.0.0.1:{dashboard}", place
         finally:
-            family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
+            family = []
+            with contextlib.suppress(psutil.NoSuchProcess):
+                first = psutil.Process(started.pid)
+                family = [first, *first.children(recursive=True)]
             for process in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
