@@ -32,7 +32,8 @@ def scores(problems=12, methods=4, seed=0, gap=0.05):
 
 
 def test_wilcoxon_is_scipys_and_scikit_posthocs():
-    posthocs = pytest.importorskip("scikit_posthocs")
+    import scikit_posthocs as posthocs
+
     some, wide = scores()
     found = wilcoxon_holm(some, [(a, b) for a, b in all_pairs(some.methods) if a < b])
     for row in found.to_dict("records"):
@@ -60,7 +61,8 @@ def test_equal_methods_do_not_differ():
 
 
 def test_friedman_and_the_critical_difference_are_autoranks():
-    ranking = pytest.importorskip("autorank._util")
+    from autorank import _util as ranking
+
     some, wide = scores(problems=15, methods=5, gap=0.08)
     found = friedman(some).iloc[0]
     chi2, p = stats.friedmanchisquare(*wide.to_numpy().T)
@@ -89,7 +91,8 @@ def test_the_critical_difference_is_demsars():
 
 def test_nemenyi_by_scikit_posthocs():
     """Two mean ranks are as far apart as the critical difference where Nemenyi's p is 0.05."""
-    posthocs = pytest.importorskip("scikit_posthocs")
+    import scikit_posthocs as posthocs
+
     some, wide = scores(problems=14, methods=4, gap=0.06)
     cd = friedman(some)["cd_needed"][0]
     ranks = wide.rank(axis=1).mean().to_numpy()
@@ -110,7 +113,8 @@ def test_groups_hold_who_is_not_apart():
 
 
 def test_the_bayesian_test_is_baycomps():
-    baycomp = pytest.importorskip("baycomp")
+    import baycomp
+
     _, wide = scores(problems=9, methods=2, gap=0.02, seed=3)
     ours = signed_rank_shares((wide["b"] - wide["a"]).to_numpy(), 0.01)
     np.random.seed(0)  # noqa: NPY002  (its own generator)
