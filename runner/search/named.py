@@ -153,8 +153,9 @@ class GradientSearch(_NamedSearch):
     """Descent from several starts, with reported gradients or finite differences.
 
     The other parameters are those of `MethodSearch`. A trial reports d metric / d parameter as
-    ``{"loss": ..., "gradient": {"x": ...}}``; parameters that are left out get finite differences,
-    whose probes are trials that run in parallel: say ``max_concurrent`` how many.
+    ``{"loss": ..., "gradient": {"x": ...}}``, or by logarithms as ``gradient_log``; parameters that
+    are left out get finite differences, whose probes are trials that run in parallel: say
+    ``max_concurrent`` how many. ``gradient_exact: False`` marks a truncated gradient.
 
     Parameters
     ----------
