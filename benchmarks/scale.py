@@ -14,8 +14,8 @@ of the time, where n trials travel together: the first while the driver is idle 
 waits for its own service), the second where it is not idle any more (L lanes share one server). The
 largest cluster for a share of 0.9 is the largest L for which (2) allows it.
 
-Options: --lanes 2,8,24,64 --trials 1.0,0.1 --each 40 (seconds of work per lane), --figures FOLDER keeps
-what was measured, --out FILE writes the table (default: the section in benchmarks/SCALE.md).
+Options: --lanes 64 --trials 1.0,0.1 --each 150 (seconds of work per lane), --figures FOLDER keeps what was
+measured, --out FILE writes the table (default: benchmarks/SCALE.md).
 """
 
 from __future__ import annotations
@@ -40,30 +40,42 @@ CLUSTERS = (8, 64, 256, 1000)
 _MOST_LANES = 100_000
 
 
+def gather(found):
+    """One point for each trial's length and number of lanes, of the windows that had it.
+
+    Returns
+    -------
+    list of dict
+        trial, lanes, and means of what the windows tell.
+    """
+    groups = {}
+    for one in found:
+        for window in one["windows"]:
+            # Numbers that differ by a tenth are one group: lanes come up within windows.
+            group = round(10 * np.log(max(1.0, window["lanes"])))
+            groups.setdefault((one["trial"], group), []).append(window)
+    return [
+        {"trial": trial, "windows": len(some)}
+        | {key: float(np.mean([window[key] for window in some])) for key in some[0]}
+        for (trial, _), some in sorted(groups.items())
+    ]
+
+
 def fit(points):
     """The costs (a, b, c) of (1) in seconds, by least squares without negative ones.
 
     Parameters
     ----------
     points : sequence of dict
-        With lanes, and rates: seconds of the main thread, bundles and trials per second.
+        With lanes; main, seconds of the main thread; bundles and trials, per second.
     """
     from scipy.optimize import nnls
 
-    rows, used = [], []
-    for point in points:
-        rates = point["rates"]
-        if rates.get("bundles"):
-            weight = 1 / rates["main"]  # errors in proportion
-            rows.append(
-                [
-                    weight * rates["bundles"],
-                    weight * rates["bundles"] * point["lanes"],
-                    weight * rates["trials"],
-                ]
-            )
-            used.append(weight * rates["main"])
-    costs, _ = nnls(np.array(rows), np.array(used))
+    told = [point for point in points if point["main"] > 0 and point["bundles"] > 0]
+    rows = np.array([[p["bundles"], p["bundles"] * p["lanes"], p["trials"]] for p in told])
+    used = np.array([p["main"] for p in told])
+    weights = np.sqrt([p.get("windows", 1) for p in told]) / used  # errors in proportion
+    costs, _ = nnls(rows * weights[:, None], used * weights)
     return tuple(float(cost) for cost in costs)
 
 
@@ -96,38 +108,26 @@ def shortest(costs, lanes, share=SHARE):
     return min(fits) if fits else float("nan")
 
 
-def foretold(costs, points):
-    """Of each point the share that was measured, and that (2) allows."""
-    return [
-        (
-            point["lanes"],
-            point["trial"],
-            point.get("utilisation_up"),
-            busy(costs, point["lanes"], point["trial"]),
-        )
-        for point in points
-    ]
-
-
-def table(costs, points, command):
+def table(costs, points, loads, command):
     """What is written down."""
     a, b, c = (1000 * cost for cost in costs)
     lines = [
         "# How far one driver reaches",
         "",
         f"{report.machine()}. {datetime.date.today().isoformat()}, `{command}`. Trials sleep. Load of the "
-        f"machine during the measurements: {', '.join(format(point['load'], '.1f') for point in points)}.",
+        f"machine at the end of each study: {', '.join(format(load, '.1f') for load in loads)}.",
         "",
-        "| lanes | trial | bundles /s | trials /s | main thread, of a core | its process | GCS and raylet "
-        "| busy, measured | busy, by the model | until all lanes were there |",
+        "| trial | lanes | seconds watched | bundles /s | trials /s | main thread, of a core | its process "
+        "| GCS and raylet | busy, measured | busy, by the model |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for point, (lanes, seconds, seen, told) in zip(points, foretold(costs, points), strict=True):
-        rates, up = point["rates"], point.get("up")
-        figures = [rates.get(key) for key in ("bundles", "trials", "main", "process", "servers")]
-        came = "not all" if up is None else f"{up - point['first']:.0f} s"
-        cells = [lanes, f"{seconds:g} s", *map(_number, figures), _number(seen), f"{told:.3f}", came]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+    for point in points:
+        keys = ("bundles", "trials", "main", "process", "servers", "busy")
+        seconds = point.get("windows", 1) * point["watched"]
+        figures = [point["lanes"], seconds, *(point[key] for key in keys)]
+        told = busy(costs, point["lanes"], point["trial"])
+        cells = [f"{point['trial']:g} s", *(f"{figure:.3g}" for figure in figures), f"{told:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
         f"Fitted: a = {a:.3g} ms per bundle, b = {b:.3g} ms per bundle and lane, c = {c:.3g} ms per trial.",
@@ -144,10 +144,6 @@ def table(costs, points, command):
     return "\n".join(lines)
 
 
-def _number(x):
-    return "not measured" if x is None else f"{x:.3g}"
-
-
 def main(given=None):
     """Run the command; its exit code."""
     options = _options(given)
@@ -160,12 +156,14 @@ def main(given=None):
     found, failed = in_turn(
         benchmark, 1, lambda text: print(text, file=sys.stderr, flush=True), options.figures
     )
-    points = [one for some in found.values() for one in some]
-    if not any(point["rates"] for point in points):
-        print("nothing was measured: no lanes were up for long enough", file=sys.stderr)
+    measured = [one for some in found.values() for one in some]
+    points = gather(measured)
+    if len(points) < 3:
+        print("too little was measured: lanes were there for too short a time", file=sys.stderr)
         return 1
     costs = fit(points)
-    text = table(costs, points, " ".join(["python -m benchmarks.scale", *_telling(given)]))
+    command = " ".join(["python -m benchmarks.scale", *_telling(given)])
+    text = table(costs, points, [one["load"] for one in measured], command)
     print(text)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
@@ -179,13 +177,11 @@ def _telling(given):
 
 def _options(given):
     parser = argparse.ArgumentParser("benchmarks.scale")
-    parser.add_argument(
-        "--lanes", type=lambda text: [int(part) for part in text.split(",")], default=[2, 8, 24, 64]
-    )
+    parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")], default=[64])
     parser.add_argument(
         "--trials", type=lambda text: [float(part) for part in text.split(",")], default=[1.0, 0.1]
     )
-    parser.add_argument("--each", type=float, default=40.0, help="seconds of work per lane")
+    parser.add_argument("--each", type=float, default=150.0, help="seconds of work per lane")
     parser.add_argument("--figures", type=Path, help="a folder that keeps figures")
     parser.add_argument("--out", type=Path, default=OUT)
     return parser.parse_args(given)

@@ -1,8 +1,9 @@
 """What one driver costs per trial, per bundle and per live lane, measured on lanes that sleep.
 
 A lane that sleeps needs no core, so two cores can be the driver of many lanes. The driver's main thread
-does all that is done one after the other; its CPU time is counted between the moment when all lanes
-have begun and the last report. CPU time, because it is the same on a busy machine.
+does all that is done one after the other; its CPU time is counted in windows of some seconds, with the
+number of lanes that were there. They come up one after the other, so that one study tells of all numbers
+up to the largest. CPU time, because it is the same on a busy machine.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from benchmarks import ours
@@ -19,6 +21,8 @@ from benchmarks import ours
 _LOOK_SECONDS = 0.25
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SERVERS = ("gcs_server", "raylet")
+_KEYS = ("main", "process", "servers", "bundles", "trials")
+WINDOW_SECONDS = 4.0
 
 
 class Sampler(threading.Thread):
@@ -56,16 +60,41 @@ class Sampler(threading.Thread):
                     self._servers[name] = child
         return sum(sum(process.cpu_times()[:2]) for process in self._servers.values() if process.is_running())
 
-    def between(self, start, end):
-        """What was used from the first look after start to the last before end, per second."""
-        inside = [row for row in self.seen if start <= row[0] <= end]
-        if len(inside) < 2:
-            return {}
-        first, last = inside[0], inside[-1]
-        seconds = last[0] - first[0]
-        keys = ("main", "process", "servers", "bundles", "trials")
-        rates = {key: (b - a) / seconds for key, a, b in zip(keys, first[1:], last[1:], strict=True)}
-        return rates | {"watched": seconds}
+
+def windows(seen, spans, until, width=WINDOW_SECONDS):
+    """What was used while a number of lanes were there, per second.
+
+    Parameters
+    ----------
+    seen : list
+        See `Sampler.seen`.
+    spans : array of shape (n, 3)
+        (began, ended, process) of each evaluation.
+    until : float
+        When lanes began to run out of work, which is none of the driver's doing.
+
+    Returns
+    -------
+    list of dict
+        lanes; CPU seconds of main, process and servers, bundles and trials, per second; and busy, the
+        share of the lanes' time within evaluations.
+    """
+    began, ended, process = spans.T
+    arrivals = np.sort([began[process == one].min() for one in np.unique(process)])
+    made, first = [], None
+    for row in seen:
+        if row[0] < arrivals[0] or row[0] > until:
+            continue
+        first = first or row
+        span = row[0] - first[0]
+        if span < width:
+            continue
+        lanes = float(np.clip(row[0] - np.maximum(arrivals, first[0]), 0, None).sum() / span)
+        rates = {key: (b - a) / span for key, a, b in zip(_KEYS, first[1:], row[1:], strict=True)}
+        inside = np.clip(np.minimum(ended, row[0]) - np.maximum(began, first[0]), 0, None).sum()
+        made.append(rates | {"lanes": lanes, "busy": float(inside / span / lanes), "watched": span})
+        first = row
+    return made
 
 
 def measure(scratch, *, lanes, seconds, each):
@@ -77,8 +106,9 @@ def measure(scratch, *, lanes, seconds, each):
     seconds : float
         Of one trial.
     each : float
-        For how long every lane has work, in seconds.
+        Seconds of work for each lane: enough for the last one to come up before the work ends.
     """
+    import runner
     from runner.dispatch import Dispatcher
 
     sampler = Sampler()
@@ -94,7 +124,7 @@ def measure(scratch, *, lanes, seconds, each):
     keys = {"methods": ["random"], "budget": {"trials": round(lanes * each / seconds)}, "cache": False}
     found = ours.study(scratch, keys=keys, objective={"work": "sleep", "seconds": seconds}, workers=lanes)
     sampler.done.set()
-    # At the end lanes run out of work, which is none of the driver's doing.
-    since = found.get("up")
-    rates = sampler.between(since, found["last"] - 2 * max(seconds, 1.0)) if since else {}
-    return found | {"lanes": lanes, "trial": seconds, "rates": rates, "load": os.getloadavg()[0]}
+    columns = ["metrics/began", "metrics/ended", "metrics/pid"]
+    spans = runner.Results.open(Path(scratch, "out")).trials[columns].to_numpy(dtype=float)
+    made = windows(sampler.seen, spans, found["last"] - 3 * max(seconds, 1.0))
+    return found | {"trial": seconds, "windows": made, "load": os.getloadavg()[0]}

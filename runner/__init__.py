@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from runner.domains import Choice, Float, Int
     from runner.estimator import SearchCV
     from runner.files import data_file
+    from runner.gradient_check import check_gradient
     from runner.launch import Result, optimize, run
     from runner.problems import Problem, problem
+    from runner.problems.hypergradients.implicit import implicit_hypergradient
     from runner.results import Results
     from runner.search import (
         BayesSearch,
@@ -42,6 +44,8 @@ _HOME = {
     "run": "launch",
     "SearchCV": "estimator",
     "data_file": "files",
+    "check_gradient": "gradient_check",
+    "implicit_hypergradient": "problems.hypergradients.implicit",
     "MethodSearch": "search",
     "BayesSearch": "search",
     "ExhaustiveSearch": "search",
@@ -68,7 +72,9 @@ __all__ = [
     "Space",
     "Study",
     "TPESearch",
+    "check_gradient",
     "data_file",
+    "implicit_hypergradient",
     "optimize",
     "problem",
     "run",

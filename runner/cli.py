@@ -179,6 +179,9 @@ def check(
         Path | None,
         typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
     ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare reported gradients with differences.")
+    ] = False,
 ) -> None:
     """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
     if study is None and cluster is None:
@@ -186,8 +189,7 @@ def check(
             "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
         )
     wanted = None if study is None else _load(study, methods, seeds, trials)
-    trial = None if wanted is None else wanted.trial
-    if cluster is not None and not check_file(cluster, trial, _console(), err_console):
+    if cluster is not None and not check_file(cluster, wanted, _console(), err_console):
         raise typer.Exit(StudyError.exit_code)
     if wanted is not None:
         from runner.estimate import estimate
@@ -195,6 +197,14 @@ def check(
 
         wanted.check()
         print_estimate(_console(), wanted, estimate(wanted))
+    if wanted is not None and gradients:
+        from runner.gradient_check import Agreement, check_gradients
+        from runner.tables import print_gradients
+
+        found = check_gradients(wanted)
+        print_gradients(_console(), found)
+        if any(one.agreement is Agreement.WRONG for one in found):
+            raise typer.Exit(StudyError.exit_code)
 
 
 @app.command()

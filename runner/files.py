@@ -18,6 +18,7 @@ from pathlib import Path
 from runner.errors import ProblemError, StudyError, nearest, nearest_file
 
 _PLACES: dict[str, Path] = {}  # where this process finds the files of the study that it works for
+_away = False  # whether it is on another machine than the driver
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,26 @@ def find_files(given: Sequence[str], folder: Path) -> tuple[DataFile, ...]:
     return tuple(found)
 
 
-def place(places: Mapping[str, Path]) -> None:
-    """Say where the files of a study are in this process, from here on."""
+def place(places: Mapping[str, Path], away: bool = False) -> None:
+    """Say where the files of a study are in this process, from here on.
+
+    Parameters
+    ----------
+    places : mapping of str to Path
+    away : bool
+        Whether this may be another machine than the driver's.
+    """
+    global _away
     _PLACES.clear()
     _PLACES.update(places)
+    _away = away
+
+
+def missing(error: BaseException) -> str:
+    """What to do about a file that an objective has not found; empty where that is its own affair."""
+    if _away and isinstance(error, FileNotFoundError):
+        return "On other machines there are the files that the study lists under 'files'; see data_file."
+    return ""
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.convert import is_tune_space, to_view
+from runner.convert import foreign_form, to_view
 from runner.errors import ProblemError, StudyError
 from runner.problems import FunctionProblem, Problem
 from runner.problems.base import Direction
@@ -48,7 +48,7 @@ def as_problem(
         raise StudyError("a function needs one.", where="space", hint='For example {"x": Float(0, 1)}.')
     view, metric = to_view(space), metric or "loss"
     name = getattr(objective, "__name__", "objective").strip("<>")
-    if is_tune_space(space) or _is_trainable_class(objective):
+    if foreign_form(space) == "ray.tune" or _is_trainable_class(objective):
         from runner.engine.trainables import TrainableObjective  # whoever has one has loaded Ray
 
         objective = TrainableObjective(objective, metric, dict(stop or {}))

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +18,10 @@ from rich.text import Text
 from runner.errors import StudyError, StudyInterrupted
 
 if TYPE_CHECKING:
-    from runner.clusterfile import Checked
+    from runner.clusterfile import Group
+    from runner.needs import Needs
     from runner.remote import Head
     from runner.study import Study
-    from runner.studyfile import TrialFile
 
 LoadStudy = Callable[[Path, str | None, int | None, int | None], "Study"]
 
@@ -124,47 +125,49 @@ def register(app: typer.Typer, load: LoadStudy, console: Callable[[], Console], 
         send_folder(folder, known, sys.stdout)
 
 
-def check_file(path: Path, trial: TrialFile | None, console: Console, errors: Console) -> bool:
+def check_file(path: Path, study: Study | None, console: Console, errors: Console) -> bool:
     """Print what is wrong with a file that describes a cluster, and its lanes; whether it is fit.
 
     Parameters
     ----------
     path : Path
-    trial : TrialFile, optional
-        What a trial of the study needs. Default: one CPU.
+    study : Study, optional
+        The lanes are counted for its trials. Default: for trials of one CPU.
     console, errors : rich.console.Console
     """
     from runner.clusterfile import check_cluster
-    from runner.studyfile import TrialFile
+    from runner.needs import Needs
 
-    trial = trial or TrialFile()
-    found = check_cluster(path, trial)
+    needs = [Needs()] if study is None else list(dict.fromkeys(study.needs))
+    found = check_cluster(path, needs)
     for mistake in found.mistakes:
         kind = Text("error: ", "bold red") if mistake.fatal else Text("note: ", "bold yellow")
         errors.print(kind + Text(f"{path}: {mistake}"), soft_wrap=True)
     if found.fit:
-        _print_lanes(console, path, found, trial)
+        console.print(f"{path}: a cluster for {found.kind}, nothing is wrong with it.", highlight=False)
+        _print_lanes(console, found.groups, needs)
     return found.fit
 
 
-def _print_lanes(console: Console, path: Path, found: Checked, trial: TrialFile) -> None:
+def _print_lanes(console: Console, groups: Sequence[Group], needs: Sequence[Needs]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("nodes", "CPUs", "GPUs", "least", "most", "lanes each"):
+    for name in ("nodes", "CPUs", "GPUs", "least", "most"):
         table.add_column(name, justify="left" if name == "nodes" else "right")
-    least = most = 0
-    known = True
-    for group in found.groups:
-        each = group.lanes(trial)
-        known = known and each is not None
-        least, most = least + (each or 0) * group.least, most + (each or 0) * group.most
-        cpus = "?" if group.cpus is None else f"{group.cpus:g}"
-        row = (cpus, f"{group.gpus:g}", str(group.least), str(group.most), "?" if each is None else str(each))
-        table.add_row(Text(group.name), *row)
-    console.print(f"{path}: a cluster for {found.kind}, nothing is wrong with it.", highlight=False)
+    for group in groups:
+        has = ["?" if amount is None else f"{amount:g}" for amount in (group.has("CPU"), group.has("GPU"))]
+        table.add_row(Text(group.name), *has, str(group.least), str(group.most))
     console.print(table)
-    needs = f"{trial.cpus:g} CPUs" + (f" and {trial.gpus:g} GPUs" if trial.gpus else "")
-    lanes = f"{least} to {most} lanes" if known else "as many lanes as its machines have room for"
-    console.print(f"For trials of {needs}: {lanes}.", highlight=False)
+    for one in needs:
+        each = [(group.lanes(one), group) for group in groups]
+        lanes = "as many lanes as its machines have room for"
+        if all(count is not None for count, _ in each):
+            least = sum((count or 0) * group.least for count, group in each)
+            most = sum((count or 0) * group.most for count, group in each)
+            lanes = f"{least} to {most} lanes"
+        asked = ", ".join(
+            f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).bundle.items()
+        )
+        console.print(f"For trials of {asked}: {lanes}.", highlight=False, markup=False)
 
 
 def _given(*values: object) -> list[tuple[str, object]]:

@@ -16,10 +16,11 @@ from runner.stats import Comparison
 from runner.stats.comparison import UNITS
 from runner.stats.latex import leaderboard_latex
 from runner.stats.verdict import budget_text
-from runner.tables import plain_table
+from runner.tables import fitting
 from runner.terminal import duration, number
 
 NAME = "leaderboard"
+_OPTIONAL = ("speed-up", "test gap", "think/trial")
 
 
 def print_verdict(console: Console, comparison: Comparison, trials: int | None = None) -> None:
@@ -45,38 +46,25 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
         return
     console.print()
     title = f"{comparison.name}: {_rests(board)}, after {_budget(comparison, trials)}"
-    table = plain_table(title, "", "method")
-    columns = (
-        "regret",
-        "rank",
-        "best",
-        f"beats {comparison.plan.reference}",
-        "speed-up",
-        "think/trial",
-        "test gap",
-    )
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in board.to_dict("records"):
-        table.add_row(str(row["place"]), Text(str(row["method"])), *_cells(row))
-    console.print(table)
+    beats = f"beats {comparison.plan.reference}"
+    lines = [(str(row["place"]), str(row["method"]), _cells(row, beats)) for row in board.to_dict("records")]
+    console.print(fitting(console, title, "regret", ("rank", "best", beats, *_OPTIONAL), lines))
     if comparison.unfinished:
         console.print(Text("The study has not ended; this is what is known so far.", style="yellow"))
 
 
-def _cells(row: Mapping[Hashable, Any]) -> list[str]:
-    regret = number(row["regret"], 3) + _ends(row["lower"], row["upper"])
+def _cells(row: Mapping[Hashable, Any], beats: str) -> dict[str, str]:
     speed = "-" if math.isnan(row["speedup_trials"]) else f"{row['speedup_trials']:.2g}x"
     bound = str(row["speedup_trials_bound"]) if isinstance(row["speedup_trials_bound"], str) else ""
-    return [
-        regret,
-        number(row["rank"], 3),
-        "-" if math.isnan(row["p_best"]) else f"{100 * row['p_best']:.0f} %",
-        number(row["p_beats"], 2) + _ends(row["p_beats_lower"], row["p_beats_upper"], 2),
-        f"{bound} {speed}".strip() if bound != "=" else speed,
-        duration(row["overhead_seconds"]) if not math.isnan(row["overhead_seconds"]) else "-",
-        number(row["gap"], 3),
-    ]
+    return {
+        "regret": number(row["regret"], 3) + _ends(row["lower"], row["upper"]),
+        "rank": number(row["rank"], 3),
+        "best": "-" if math.isnan(row["p_best"]) else f"{100 * row['p_best']:.0f} %",
+        beats: number(row["p_beats"], 2) + _ends(row["p_beats_lower"], row["p_beats_upper"], 2),
+        "speed-up": f"{bound} {speed}".strip() if bound != "=" else speed,
+        "test gap": number(row["gap"], 3),
+        "think/trial": "-" if math.isnan(row["overhead_seconds"]) else duration(row["overhead_seconds"]),
+    }
 
 
 def _ends(low: float, high: float, digits: int = 3) -> str:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from runner.errors import clip
 from runner.estimate import ProblemEstimate
+from runner.gradient_check import Agreement, GradientCheck
 from runner.machine import available_cpus
 from runner.methods import METHODS, Method
 from runner.problems import PROBLEMS
@@ -45,7 +46,8 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
         if first["optimum"] == first["optimum"]:
             aim += f", optimum {number(first['optimum'])}"
         after = f", after {trials} trials" if trials is not None else ""
-        table = _fitting(console, f"{problem} ({aim}{after})", rows.to_dict("records"))
+        cells = [(str(row["rank"]), str(row["method"]), _cells(row)) for row in rows.to_dict("records")]
+        table = fitting(console, f"{problem} ({aim}{after})", "median", _OPTIONAL, cells)
         console.print()
         console.print(table)
     console.print()
@@ -53,18 +55,33 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
     _print_reasons(console, results)
 
 
-def _fitting(console: Console, title: str, rows: Sequence[Mapping[Hashable, Any]]) -> Table:
-    """The table with as many columns as the console has room for; the first are always there."""
-    for left_out in range(len(_OPTIONAL) + 1):
-        optional = _OPTIONAL[: len(_OPTIONAL) - left_out]
+def fitting(
+    console: Console,
+    title: str,
+    first: str,
+    optional: Sequence[str],
+    rows: Sequence[tuple[str, str, Mapping[str, str]]],
+) -> Table:
+    """A table of methods with as many columns as the console has room for.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    title : str
+    first : str
+        The column that is always there.
+    optional : sequence of str
+        Further ones; the last is left out first.
+    rows : sequence of (str, str, mapping)
+        Place, method, and the cells by column.
+    """
+    for left_out in range(len(optional) + 1):
+        names = (first, *optional[: len(optional) - left_out])
         table = plain_table(title, "", "method")
-        for name in ("median", *optional):
+        for name in names:
             table.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            cells = _cells(row)
-            table.add_row(
-                str(row["rank"]), Text(row["method"]), *(cells[name] for name in ("median", *optional))
-            )
+        for place, method, cells in rows:
+            table.add_row(place, Text(method), *(cells[name] for name in names))
         wide = console.options.update(max_width=_WIDE)
         if Measurement.get(console, wide, table).maximum <= console.width:
             break
@@ -230,6 +247,13 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
         )
     else:
         _line(console, f"{study.name} is valid: {runs} runs.", "green")
+
+
+def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
+    """One line per problem: whether its gradient is that of its loss."""
+    styles = {Agreement.RIGHT: "green", Agreement.WRONG: "bold red", Agreement.UNDECIDED: "yellow"}
+    for check in checks:
+        _line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
 
 
 def plain_table(title: str, *columns: str) -> Table:

@@ -202,12 +202,15 @@ def _copy_without_tests(source, target):
 
 @pytest.mark.ray
 def test_on_lanes_it_is_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "SHORT_SECONDS", 0.0)
-    columns = ["run", "number", "config", "loss", "status", "test"]
-    lanes = runner.run(study_of(Held()), tmp_path / "lanes", workers=1)
     here = runner.run(study_of(Held()), tmp_path / "here", workers=0)
+    with monkeypatch.context() as patch:  # the runs alone, so that Ray is started once
+        patch.setattr(launch, "_evaluate_afterwards", lambda *some: None)
+        bare = runner.run(study_of(Held()), tmp_path / "lanes", workers=0)
+    assert bare.trials["test"].isna().all()
+    monkeypatch.setattr(launch, "SHORT_SECONDS", 0.0)
+    lanes = runner.run(study_of(Held()), tmp_path / "lanes", workers=1)
+    columns = ["run", "number", "config", "loss", "status", "test"]
     assert lanes.trials[columns].equals(here.trials[columns])
-    for folder in ("lanes", "here"):
-        assert {p["loss"] for p in read_journal(tmp_path / folder).probes.values()} <= set(
-            here.trials["loss"]
-        )
+    probes = read_journal(tmp_path / "lanes").probes.values()
+    assert {probe["loss"] for probe in probes} <= set(here.trials["loss"])
+    assert len(probes) == 2

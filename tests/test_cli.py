@@ -128,8 +128,37 @@ def test_tables_are_exported(fivefold, form, read):
     fivefold("run", write(), "--workers", 0)
     code, out, _ = fivefold("export", "results/good", "--format", form, "--to", "tables")
     assert code == 0
-    assert out.splitlines() == [f"tables/trials.{form}", f"tables/runs.{form}"]
+    names = ("trials", "runs", "leaderboard")
+    assert out.splitlines() == [f"tables/{name}.{form}" for name in names]
+    assert list(read(f"tables/leaderboard.{form}")["place"]) == [1, 2]
     assert len(read(f"tables/trials.{form}")) == 20
+
+
+def test_the_verdict_is_told_and_the_leaderboard_is_a_table_for_latex(fivefold):
+    fivefold("run", write(seeds=3), "--workers", 0)
+    _, out, _ = fivefold("show", "results/good")
+    assert "At 5 trials " in out
+    assert "Confidence: low (1 problem, 3 seeds)." in out
+    _, early, _ = fivefold("show", "results/good", "--trials", 2)
+    assert "At 2 trials " in early
+    assert "At 5 trials " not in early
+    code, out, _ = fivefold("export", "results/good", "--format", "tex", "--to", "tables")
+    assert (code, out.split()) == (0, ["tables/leaderboard.tex"])
+    assert Path("tables/leaderboard.tex").read_text().startswith(r"\begin{table}")
+
+
+def test_studies_are_compared(fivefold):
+    fivefold("run", write(seeds=3), "--workers", 0, "--out", "one")
+    fivefold("run", write(seeds=3, methods=["tpe"]), "--workers", 0, "--out", "two")
+    code, out, _ = fivefold("compare", "one", "two", "--to", "joint")
+    assert code == 0
+    assert "tpe" in out
+    assert "At 5 trials " in out
+    assert len(pd.read_csv("joint/leaderboard.csv")) == 3
+    fivefold("run", write(seeds=3, seed=9), "--workers", 0, "--out", "other")
+    code, _, err = fivefold("compare", "one", "other")
+    assert code == 2
+    assert "study seeds differ (0 and 9)" in err
 
 
 def test_a_study_is_checked_and_counted(fivefold):
@@ -138,6 +167,23 @@ def test_a_study_is_checked_and_counted(fivefold):
     assert "branin, exhaustive: 4 configs" in out
     assert "good is valid: at most 20 trials in 4 runs" in out
     assert not Path("results").exists()
+
+
+def test_gradients_are_checked_and_a_wrong_one_is_named(fivefold):
+    code, out, _ = fivefold("check", write(problems=["ridge_features", "branin"]), "--gradients")
+    assert code == 0
+    assert re.search(r"ridge_features: the gradient agrees with differences to \S+ \(2 extra trials\)", out)
+    assert "branin: no gradient of a continuous parameter is reported" in out
+    Path("mine.py").write_text(
+        "from runner import Float, problem\n"
+        "@problem(space={'a': Float(0.0, 1.0), 'b': Float(0.0, 1.0)})\n"
+        "def wrong(config):\n"
+        "    a, b = config['a'], config['b']\n"
+        "    return {'loss': 3 * a + 5 * b, 'gradient': {'a': 3.0, 'b': -5.0}}\n"
+    )
+    code, out, _ = fivefold("check", write(problems=["mine.py:wrong"]), "--gradients")
+    assert code == 2
+    assert "wrong: the gradient is wrong: of 'b' it says -5, differences say 5." in out
 
 
 def test_the_example_study_is_valid(fivefold):

@@ -16,7 +16,7 @@ from runner.clusterfile.groups import check_room, cpus_of
 from runner.clusterfile.kuberay import check_kuberay, kuberay_groups
 from runner.clusterfile.launcher import check_launcher, launcher_groups
 from runner.errors import StudyError
-from runner.studyfile import TrialFile
+from runner.needs import Needs
 
 ROOT = Path(__file__).parents[1]
 LAUNCHER = ["cluster.yaml", "deploy/gcp.yaml", "deploy/own-machines.yaml"]
@@ -390,8 +390,8 @@ def test_the_files_install_what_is_there():
 
 
 def lanes(name, **trial):
-    groups = check_cluster(ROOT / name, TrialFile(**trial)).groups
-    each = [group.lanes(TrialFile(**trial)) for group in groups]
+    groups = check_cluster(ROOT / name, [Needs(**trial)]).groups
+    each = [group.lanes(Needs(**trial)) for group in groups]
     return (
         [sum(count * group.most for count, group in zip(each, groups, strict=True))]
         if None not in each
@@ -405,11 +405,18 @@ def test_lanes_are_counted_node_by_node(tmp_path):
     assert lanes("cluster.yaml", cpus=0.5) == [128]
     assert lanes(KUBERAY, cpus=8) == [8]
     assert lanes("deploy/own-machines.yaml") == [], "nothing says how many CPUs they have"
-    gpu = Group("gpu", 0, 2, 8.0, 1.0)
-    assert gpu.lanes(TrialFile(gpus=0.25)) == 4
-    assert gpu.lanes(TrialFile(cpus=4, gpus=0.25)) == 2
-    found = check_cluster(ROOT / "cluster.yaml", TrialFile(cpus=9))
-    assert "a trial needs 9 CPUs, and no node of this cluster has them" in str(found.mistakes[0])
+    gpu = Group("gpu", 0, 2, {"CPU": 8.0, "GPU": 1.0})
+    assert gpu.lanes(Needs(gpus=0.25)) == 4
+    assert gpu.lanes(Needs(cpus=4, gpus=0.25)) == 2
+    assert gpu.lanes(Needs(memory_gb=500)) == 8, "what Ray finds out on the node is not judged"
+
+
+def test_a_trial_that_fits_no_node_is_told():
+    found = check_cluster(ROOT / "cluster.yaml", [Needs(), Needs(cpus=9)])
+    (mistake,) = found.mistakes
+    assert mistake.message == "a trial needs 9 CPUs; this cluster has 8 CPUs."
+    (mistake,) = check_cluster(ROOT / "cluster.yaml", [Needs(resources={"large": 1})]).mistakes
+    assert "has no resource 'large'" in mistake.message
 
 
 @pytest.mark.parametrize(
@@ -449,7 +456,7 @@ def test_whatever_stands_in_a_file_no_traceback(name):
                 mistakes, groups = list(check_kuberay(found)), kuberay_groups(found)
             else:
                 mistakes, groups = list(check_launcher(found[0])), launcher_groups(found[0])
-            mistakes += check_room(groups, TrialFile(gpus=1))
+            mistakes += check_room(groups, Needs(gpus=1))
             assert all(str(mistake) for mistake in mistakes), (path, value)
 
 
@@ -470,7 +477,7 @@ def test_the_command_tells_and_counts(tmp_path, monkeypatch, capsys):
                      " trial: {cpus: 2}}")  # fmt: skip
     done = CliRunner().invoke(app, ["check", str(study), "--cluster", "cluster.yaml"])
     assert done.exit_code == 0, done.output
-    assert "For trials of 2 CPUs: 0 to 32 lanes." in done.output
+    assert "For trials of 2 CPU: 0 to 32 lanes." in done.output
     assert "branin" in done.output
     bad = broken(tmp_path, AWS, {"provider.regoin": "x", "max_worker": 1})
     done = CliRunner().invoke(app, ["check", "--cluster", str(bad)])

@@ -12,7 +12,7 @@ import pytest
 
 from tests import on_a_cluster
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 OBJECTIVE = '''
 import json
@@ -100,7 +100,7 @@ def found(tmp_path_factory):
             text=True,
             cwd=place,
             env=os.environ | {"RAY_TMPDIR": place},
-            timeout=280,
+            timeout=570,
         )
     assert done.returncode == 0, done.stderr[-5000:]
     print(done.stdout)

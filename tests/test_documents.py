@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import typer
 import yaml
 
 from runner.cli import app
+from runner.files import placed
 from runner.methods import METHODS, make_method
+from runner.problems import PROBLEMS, evaluate
 from runner.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +72,18 @@ def test_the_study_of_the_readme_runs(tmp_path):
     assert len(study.runs) == 12
 
 
+def test_the_python_of_the_gradients_runs(capsys):
+    (code,) = blocks(ROOT / "docs/gradient.md", "python")
+    exec(compile(code, "docs/gradient.md", "exec"), {})
+    assert "agrees with differences" in capsys.readouterr().out
+
+
+def test_the_gradients_lists_the_problems_that_have_one():
+    listed = (ROOT / "docs/gradient.md").read_text(encoding="utf-8").split("## Built-in problems")[1]
+    made = {name for name, make in PROBLEMS.items() if "hypergradients" in type(make()).__module__}
+    assert made == {name for name in re.findall(r"`(\w+)`", listed) if name in PROBLEMS}
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_python_of_the_methods_runs(number):
     code = blocks(ROOT / "docs/methods.md", "python")[number]
@@ -113,7 +128,30 @@ def test_the_python_of_contributing_runs(tmp_path):
     assert "TestForest" in done.stdout
 
 
-COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+COMMANDS = {
+    command.name or command.callback.__name__ for command in app.registered_commands if not command.hidden
+}
+
+
+def test_the_objectives_and_studies_of_scale_run(tmp_path):
+    opens, trains = blocks(ROOT / "docs/scale.md", "python")
+    files, needs = blocks(ROOT / "docs/scale.md", "yaml")
+    folder = tmp_path
+    (folder / "objective.py").write_text(opens)
+    given = yaml.safe_load(files)
+    for name in given["files"]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("a,b\n1,2\n")
+    keys = {"name": "tree", "estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": [1, 2]}}
+    study = Study.build(
+        folder=folder, **given | {"problems": [*given["problems"], keys]}, **yaml.safe_load(needs)
+    )
+    assert [one.gpus for one in study.needs] == [0.5, 0]
+    with placed(study.files):
+        assert study.problems[0].evaluate({"depth": 2}, 0) == 1.0
+    names = {}
+    exec(compile(trains, "docs/scale.md", "exec"), names)
+    assert len(evaluate(names["training"], {"rate": 0.1}, 0).steps) == 20
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -153,3 +191,20 @@ def test_study_files_in_documents_are_yaml():
     for path in DOCUMENTS:
         for text in blocks(path, "yaml"):
             yaml.safe_load(text)
+
+
+def test_the_ways_to_a_cluster_are_short_and_their_commands_are_ours():
+    """Ten lines each; options that they use are there, and so are the files that they name."""
+    text = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    ways = dict(part.split("\n", 1) for part in re.split(r"^## ", text, flags=re.M)[1:])
+    commands = {command.name: command for command in typer.main.get_command(app).commands.values()}
+    for way in ("AWS", "Own machines", "Kubernetes"):
+        lines = re.search(r"^```\n(.*?)^```", ways[way], re.M | re.S)[1].splitlines()
+        assert len(lines) <= 10, way
+        ours = [shlex.split(line, comments=True) for line in lines if line.startswith("fivefold ")]
+        assert {words[1] for words in ours} >= {"check", "submit"}, way
+        for _, name, *words in ours:
+            known = {option for parameter in commands[name].params for option in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= known, (way, words)
+        for file in re.findall(r"\b(?:deploy/)?[\w-]+\.yaml|deploy/Dockerfile", "\n".join(lines)):
+            assert file == "study.yaml" or (ROOT / file).exists(), (way, file)

@@ -42,7 +42,7 @@ FLOORS = [
     {"report"},
     {"objectives"},
     {"launch"},
-    {"estimator", "testing", "estimate", "terminal", "remote", "serve"},
+    {"estimator", "testing", "estimate", "gradient_check", "terminal", "remote", "serve"},
     {"tables", "remote_commands", "parts_command"},
     {"standing"},
     {"compare_command"},

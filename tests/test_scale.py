@@ -1,11 +1,13 @@
 """The model of one driver: fitted to made-up figures it gives their costs back; no timing is judged."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import scale
 from benchmarks.measure import ARMS
+from benchmarks.scaling import windows
 
 COSTS = st.tuples(st.floats(1e-3, 2e-2), st.floats(1e-6, 1e-4), st.floats(1e-5, 1e-3))
 
@@ -17,7 +19,7 @@ def point(costs, lanes, seconds):
     bundles = lanes / (n * seconds)
     main = bundles * (a + b * lanes + c * n)
     rates = {"bundles": bundles, "trials": bundles * n, "main": main, "process": main, "servers": 0.0}
-    return {"lanes": lanes, "trial": seconds, "rates": rates, "load": 1.0, "first": 0.0, "up": 2.0}
+    return rates | {"lanes": lanes, "trial": seconds, "busy": 0.95, "watched": 4.0}
 
 
 @given(COSTS)
@@ -46,16 +48,22 @@ def test_short_trials_travel_together_and_long_ones_alone():
     assert [scale.together(seconds) for seconds in (1e-6, 0.1, 0.4, 0.6, 60.0)] == [1000, 8, 2, 1, 1]
 
 
-def test_the_table_says_what_was_not_measured():
+def test_windows_tell_what_lanes_were_there_and_what_they_did():
+    # Two lanes: one from 0 on, one from 4 on; each evaluates for 3 of every 4 seconds.
+    spans = np.array([(t, t + 3, lane) for lane in (1, 2) for t in range(4 * (lane - 1), 16, 4)], dtype=float)
+    seen = [(t, 0.5 * t, 0.7 * t, 0.1 * t, 2 * t, 6 * t) for t in range(20)]
+    found = windows(seen, spans, until=16.0, width=4.0)
+    assert [window["lanes"] for window in found] == [1.0, 2.0, 2.0, 2.0]
+    assert {window["busy"] for window in found} == {0.75}
+    assert {(window["main"], window["bundles"], window["trials"]) for window in found} == {(0.5, 2.0, 6.0)}
+    (alone, both) = scale.gather([{"trial": 3.0, "windows": found}])
+    assert (alone["lanes"], alone["windows"], both["lanes"], both["windows"]) == (1.0, 1, 2.0, 3)
+
+
+def test_the_table_has_a_row_for_each_point():
     costs = (0.005, 0.0001, 0.0002)
-    points = [
-        point(costs, 8, 1.0) | {"utilisation_up": 0.97},
-        point(costs, 64, 1.0) | {"up": None, "rates": {}},
-    ]
-    text = scale.table(costs, points, "python -m benchmarks.scale")
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| 8 |", "| 64 |"))]
-    assert rows[0][:2] == ["| 8", "1 s"]
-    assert "0.97" in rows[0]
-    assert rows[1].count("not measured") == 6
-    assert rows[1][-1] == "not all |"
+    points = [point(costs, lanes, 1.0) for lanes in (8, 64)]
+    text = scale.table(costs, points, [3.2], "python -m benchmarks.scale")
+    assert text.count("\n| 1 s |") == 3  # and the largest cluster for it
+    assert "a = 5 ms per bundle, b = 0.1 ms per bundle and lane, c = 0.2 ms per trial" in text
     assert "scale" in ARMS

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from runner import Choice, Float, Int, SearchCV
 
@@ -77,18 +78,21 @@ def table(_scratch, side, kind, jobs=2, rows=None, candidates=60):
     return {"seconds": seconds, "score": search.best_score_, "candidates": found, "finished": time.time()}
 
 
-def searches(_scratch, side, problem, seeds, trials, jobs=2):
-    """Searches that learn: the best cross-validated score and the seconds of each seed."""
+def searches(_scratch, side, problem, seeds, trials):
+    """Searches that learn: the best cross-validated score and the seconds of each seed; one job."""
     name, estimator, space = PROBLEMS[problem]
     X, y = (part[: _ROWS.get(name)] for part in getattr(datasets, f"load_{name}")(return_X_y=True))
     kind = KFold if name == "diabetes" else StratifiedKFold
-    scores, seconds = [], []
+    scores, seconds, cpu = [], [], []
     for seed in range(seeds):
         cv = kind(_FOLDS, shuffle=True, random_state=seed)
-        search = SIDES[side](estimator, space, trials, {"cv": cv, "n_jobs": jobs, "random_state": seed})
-        seconds.append(_seconds(search, X, y))
+        search = SIDES[side](estimator, space, trials, {"cv": cv, "random_state": seed})
+        before = time.process_time()
+        with threadpool_limits(1):
+            seconds.append(_seconds(search, X, y))
+        cpu.append(time.process_time() - before)
         scores.append(float(search.best_score_))
-    return {"scores": scores, "each": seconds, "seconds": sum(seconds), "finished": time.time()}
+    return {"scores": scores, "each": seconds, "cpu": cpu, "seconds": sum(seconds), "finished": time.time()}
 
 
 def _seconds(search, X, y):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from runner.clusterfile.kuberay import check_kuberay, kuberay_groups
 from runner.clusterfile.launcher import check_launcher, launcher_groups
 from runner.clusterfile.mistakes import Mistake, mapping
 from runner.errors import StudyError
-from runner.studyfile import TrialFile, read_yaml
+from runner.needs import Needs
+from runner.studyfile import read_yaml
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Checked:
         return not any(mistake.fatal for mistake in self.mistakes)
 
 
-def check_cluster(path: str | Path, trial: TrialFile | None = None) -> Checked:
+def check_cluster(path: str | Path, needs: Sequence[Needs] = (Needs(),)) -> Checked:
     """Check a file for ``ray up``, or the manifests of a RayJob or RayCluster of KubeRay.
 
     Nothing is asked over a network, and no cloud's package is needed.
@@ -48,15 +49,15 @@ def check_cluster(path: str | Path, trial: TrialFile | None = None) -> Checked:
     Parameters
     ----------
     path : str or Path
-    trial : TrialFile, optional
-        What a trial of the study needs. Default: one CPU.
+    needs : sequence of Needs
+        What trials of the study need. Default: one CPU.
 
     Raises
     ------
     StudyError
         Where the file is missing, no YAML, or describes no cluster.
     """
-    path, trial = Path(path), trial or TrialFile()
+    path = Path(path)
     documents = [document for document in read_yaml(path, _documents) if document is not None]
     first = documents[0] if documents else None
     if any("apiVersion" in mapping(document) for document in documents):
@@ -71,7 +72,8 @@ def check_cluster(path: str | Path, trial: TrialFile | None = None) -> Checked:
             where=str(path),
             hint="A file for 'ray up', or a RayJob of KubeRay, was expected.",
         )
-    mistakes.extend(check_room(groups, trial))
+    for one in needs:
+        mistakes.extend(check_room(groups, one))
     mistakes.sort(key=lambda mistake: not mistake.fatal)
     return Checked(kind, tuple(mistakes), tuple(groups))
 

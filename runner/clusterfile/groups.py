@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.clusterfile.mistakes import Mistake
-from runner.studyfile import TrialFile
+from runner.needs import Needs, Node
 
 _AWS = re.compile(
     r"^(?P<family>[a-z]+\d[\w-]*)\.(?:(?P<times>\d*)xlarge|(?P<small>nano|micro|small|medium|large))$"
@@ -30,35 +29,32 @@ class Group:
     name : str
     least, most : int
         How many nodes there are, without load and with it.
-    cpus : float or None
-        Logical CPUs of each; None where the file does not say.
-    gpus : float
+    resources : mapping of str to float, or None
+        What each has, by Ray's names; None where the file does not say how many CPUs. The memory is
+        found out by Ray on the node, and not looked at here.
     """
 
     name: str
     least: int
     most: int
-    cpus: float | None
-    gpus: float = 0.0
+    resources: Node | None
 
-    def lanes(self, trial: TrialFile) -> int | None:
+    def lanes(self, needs: Needs) -> int | None:
         """How many trials a node evaluates at once; None where that cannot be known."""
-        if self.cpus is None:
-            return None
-        room = math.floor(self.cpus / trial.cpus)
-        return min(room, math.floor(self.gpus / trial.gpus)) if trial.gpus else room
+        return None if self.resources is None else replace(needs, memory_gb=None).on(self.resources)
+
+    def has(self, name: str) -> float | None:
+        """How much of a resource a node has; None where that cannot be known."""
+        return None if self.resources is None else self.resources.get(name, 0.0)
 
 
-def check_room(groups: Sequence[Group], trial: TrialFile) -> Iterator[Mistake]:
+def check_room(groups: Sequence[Group], needs: Needs) -> Iterator[Mistake]:
     """Whether any node can hold one trial."""
-    lanes = [group.lanes(trial) for group in groups if group.most]
-    if lanes and all(count == 0 for count in lanes):
-        needs = f"{trial.cpus:g} CPUs" + (f" and {trial.gpus:g} GPUs" if trial.gpus else "")
-        yield Mistake(
-            "trial",
-            f"a trial needs {needs}, and no node of this cluster has them.",
-            "Lower 'cpus' or 'gpus' in the study's 'trial', or take larger nodes.",
-        )
+    used = [group for group in groups if group.most]
+    if used and all(group.lanes(needs) == 0 for group in used):
+        needs = replace(needs, memory_gb=None)
+        said = needs.shortfall([group.resources or {} for group in used], "this cluster")
+        yield Mistake("trial", said, "Lower what the study's 'trial' asks for, or take larger nodes.")
 
 
 def cpus_of(machine: str) -> int | None:

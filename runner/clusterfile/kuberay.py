@@ -7,6 +7,7 @@ token, a retry that begins from nothing, a volume that is not there.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from typing import Any
 
 from runner.clusterfile.groups import Group
 from runner.clusterfile.mistakes import Mistake, listed, mapping, text, unknown_keys, whole
+from runner.needs import CPU, GPU, Node
 
 _MODES = ("K8sJobMode", "HTTPMode", "SidecarMode", "InteractiveMode")
 _JOB = {
@@ -37,7 +39,7 @@ _WORKERS = {
 _OUT = re.compile(r"--out[= ]\s*['\"]?(/[^\s'\"]+)")
 _TAG = re.compile(r"(?:^|/)(?:rayproject/)?ray(?:-\w+)?:(\d+\.\d+)")
 _ONE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}
-_GPU = "nvidia.com/gpu"
+_GPU_LIMIT = "nvidia.com/gpu"
 
 
 def check_kuberay(documents: Sequence[object]) -> Iterator[Mistake]:
@@ -68,13 +70,13 @@ def kuberay_groups(documents: Sequence[object]) -> list[Group]:
     """The pods that KubeRay and its autoscaler may start."""
     _, _, cluster = _cluster(_ours(documents) or {})
     head = mapping(cluster.get("headGroupSpec"))
-    groups = [Group("head", 1, 1, *_size(head))] if head else []
+    groups = [Group("head", 1, 1, _size(head))] if head else []
     grows = cluster.get("enableInTreeAutoscaling") is True
     for worker in map(mapping, listed(cluster.get("workerGroupSpecs"))):
         least = whole(worker.get("minReplicas"))
         now = whole(worker.get("replicas"), least)
         most = whole(worker.get("maxReplicas"), now) if grows else now
-        groups.append(Group(text(worker.get("groupName")), least if grows else now, most, *_size(worker)))
+        groups.append(Group(text(worker.get("groupName")), least if grows else now, most, _size(worker)))
     return groups
 
 
@@ -266,13 +268,23 @@ def _env(pod: Mapping[str, Any]) -> list[Any]:
     return listed(mapping(next(iter(listed(pod.get("containers"))), None)).get("env"))
 
 
-def _size(group: Mapping[str, Any]) -> tuple[float | None, float]:
-    """Logical CPUs and GPUs of a pod."""
+def _size(group: Mapping[str, Any]) -> Node | None:
+    """The resources of a pod, by Ray's names."""
     started = mapping(group.get("rayStartParams"))
     first = mapping(next(iter(listed(_pod(group).get("containers"))), None))
     limits = mapping(mapping(first.get("resources")).get("limits"))
     cpus = _number(started.get("num-cpus", limits.get("cpu")))
-    return cpus, _number(started.get("num-gpus", limits.get(_GPU))) or 0.0
+    gpus = _number(started.get("num-gpus", limits.get(_GPU_LIMIT))) or 0.0
+    return None if cpus is None else {CPU: cpus, GPU: gpus, **_custom(text(started.get("resources")))}
+
+
+def _custom(given: str) -> Node:
+    """Custom resources, which KubeRay takes as JSON in quotes in quotes."""
+    try:
+        found = json.loads(given.strip("'\"").replace("\\", ""))
+        return {str(name): float(amount) for name, amount in found.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _number(given: object) -> float | None:

@@ -17,10 +17,10 @@ from runner.clusterfile.groups import Group, cpus_of
 from runner.clusterfile.mistakes import Mistake, listed, mapping, text, whole
 from runner.clusterfile.providers import check_node_config, check_provider
 from runner.errors import EngineError, clip, nearest
+from runner.needs import CPU, RESERVED, Node
 
 _LOCAL = "local"
 _MOST_CHARACTERS = 60
-_RESOURCES = ("CPU", "GPU", "memory", "object_store_memory")
 _LONG_IDLE = 60.0
 
 
@@ -52,18 +52,19 @@ def launcher_groups(given: Mapping[str, Any]) -> list[Group]:
     groups = []
     for name, node in mapping(given.get("available_node_types")).items():
         node, head = mapping(node), name == given.get("head_node_type")
-        cpus, gpus = _cpus(node), whole(mapping(node.get("resources")).get("GPU"))
+        resources = _resources(node)
         if head:
-            groups.append(Group(f"{name} (head)", 1, 1, cpus, gpus))
+            groups.append(Group(f"{name} (head)", 1, 1, resources))
         most = min(limit, whole(node.get("max_workers"), 0 if head else limit))
         if most or not head:
-            groups.append(Group(str(name), min(whole(node.get("min_workers")), most), most, cpus, gpus))
+            groups.append(Group(str(name), min(whole(node.get("min_workers")), most), most, resources))
     return groups
 
 
-def _cpus(node: Mapping[str, Any]) -> float | None:
-    there = mapping(node.get("resources"))
-    return whole(there["CPU"]) if "CPU" in there else _machine_cpus(node)
+def _resources(node: Mapping[str, Any]) -> Node | None:
+    there = {str(name): float(whole(amount)) for name, amount in mapping(node.get("resources")).items()}
+    cpus = there.get(CPU, _machine_cpus(node))
+    return None if cpus is None else {**there, CPU: cpus}
 
 
 def _machine_cpus(node: Mapping[str, Any]) -> int | None:
@@ -147,8 +148,8 @@ def _check_node_types(given: Mapping[str, Any]) -> Iterator[Mistake]:
 def _check_resources(node: Mapping[str, Any], where: str) -> Iterator[Mistake]:
     there, machine = mapping(node.get("resources")), _machine_cpus(node)
     for key in there:
-        if key not in _RESOURCES and key.lower() in [name.lower() for name in _RESOURCES]:
-            known = next(name for name in _RESOURCES if name.lower() == key.lower())
+        if key not in RESERVED and key.lower() in [name.lower() for name in RESERVED]:
+            known = next(name for name in RESERVED if name.lower() == key.lower())
             yield Mistake(f"{where}.{key}", "to Ray this is a resource of its own.", f"Write {known}.")
     if machine is not None and whole(there.get("CPU")) > machine:
         what = f"got {there['CPU']}, but the machine has {machine}: trials would share CPUs."

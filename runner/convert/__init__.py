@@ -90,30 +90,33 @@ def to_view(given: Any) -> View:
     SpaceError
         Names the parameter that cannot be searched.
     """
-    if not isinstance(given, Space):
-        parts = [part for part in _parts(given) if not isinstance(part, np.ndarray)]  # a constant there
-        forms = [name for name, is_form, _ in _READERS if any(map(is_form, parts))]
-        if forms == ["hyperopt"]:
-            return hyperopt_view(given)
-        if forms == ["ray.tune"]:
-            return raytune_view(given)
-    return View(to_space(given), dict)
+    form = foreign_form(given)
+    if form == "hyperopt":
+        return hyperopt_view(given)
+    return raytune_view(given) if form == "ray.tune" else View(to_space(given), dict)
 
 
-def is_tune_space(given: object) -> bool:
-    """Whether there is a ``ray.tune`` domain in it."""
-    return not isinstance(given, Space) and any(map(is_ray_tune, _parts(given)))
+def foreign_form(given: object) -> str:
+    """Which other program's parameters there are in it: "hyperopt", "ray.tune", or "" for neither.
+
+    It is "" too where forms are mixed; `to_space` says so.
+    """
+    if isinstance(given, Space):
+        return ""
+    parts = [part for part in _parts(given) if not isinstance(part, np.ndarray)]  # a constant there
+    forms = [name for name, is_form, _ in _READERS if any(map(is_form, parts))]
+    return forms[0] if forms in (["hyperopt"], ["ray.tune"]) else ""
 
 
 __all__ = [
     "View",
     "encoded_hyperopt",
+    "foreign_form",
     "from_hyperopt",
     "from_ray_tune",
     "from_sklearn",
     "hyperopt_config",
     "hyperopt_values",
-    "is_tune_space",
     "parse_domain",
     "parse_space",
     "to_hyperopt",

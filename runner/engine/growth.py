@@ -50,6 +50,10 @@ class Wishes:
 
     def keep(self, count: int, needs: Needs) -> None:
         """Have so many open; those that were granted are given back for the lanes."""
+        with suppress(ray.exceptions.RayError):  # a wish that fails is no reason to end a study
+            self._keep(count, needs)
+
+    def _keep(self, count: int, needs: Needs) -> None:
         if self.open:
             states = {key: row["state"] for key, row in placement_group_table().items()}
             for wish in list(self.open):

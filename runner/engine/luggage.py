@@ -80,10 +80,13 @@ class Unpacked:
         The study's files.
     folders : list of str
         To import from, before others.
+    away : bool
+        Whether it is another node than the driver's.
     """
 
     places: Mapping[str, Path]
     folders: list[str] = field(default_factory=list)
+    away: bool = False
 
 
 def pack_luggage(files: Sequence[DataFile], sources: Sources, alone: bool) -> Luggage:
@@ -140,7 +143,7 @@ def unpack_luggage(luggage: Luggage) -> Unpacked:
                 if new is not None:
                     _lay_out(ray.get(luggage.sources[0]), new)
             folders = sorted(str(root) for root in place.iterdir())
-        return Unpacked(places, folders)
+        return Unpacked(places, folders, away=True)
     except OSError as error:
         raise EngineError(
             f"the study's files cannot be written: {error.strerror or error}.", where=str(folder)

@@ -11,6 +11,8 @@ from typing import Any
 
 import ray
 
+from runner.errors import describe
+
 
 def on_ray() -> bool:
     """Whether Ray runs in this process, and the process is no worker of it.
@@ -74,7 +76,8 @@ class Tasks:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            results[position] = self._lost(item, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            text = describe(error).splitlines()[0]
+            results[position] = self._lost(item, text)
 
 
 def cluster_cpus() -> int:

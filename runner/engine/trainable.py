@@ -74,7 +74,7 @@ class Lane(tune.Trainable):
         try:
             if luggage is not None:
                 unpacked = unpack_luggage(luggage)
-                place(unpacked.places)
+                place(unpacked.places, unpacked.away)
                 path = [*unpacked.folders, *path]
             sys.path.extend(folder for folder in path if folder not in sys.path)
             self._problems = [_opened(*problem) for problem in problems]

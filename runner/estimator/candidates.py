@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from runner.asktell import Budget, Order, Run
-from runner.convert import to_space
+from runner.convert import foreign_form, to_space
 from runner.convert.sklearn_view import sklearn_view
 from runner.convert.view import View
 from runner.errors import MethodError
@@ -50,7 +50,7 @@ def view_of(given: Any) -> View:
     """A view of whatever a user gives as the space of an estimator."""
     grids = [given] if isinstance(given, Mapping) else given
     plain = isinstance(grids, list | tuple) and grids and all(isinstance(grid, Mapping) for grid in grids)
-    if plain:
+    if plain and not foreign_form(given):
         return sklearn_view(given)
     return View(to_space(given), dict)
 

@@ -35,7 +35,7 @@ _PLACES = re.compile(r" at 0x[0-9a-fA-F]+")
 # Said by other keys, or of no influence on what an evaluation gives.
 _NOT_OBJECTIVE = {
     "name", "space", "direction", "metric", "noisy", "has_gradient", "optimum", "minimisers", "default",
-    "forbid", "folder", "checkpoints",
+    "forbid", "folder", "checkpoints", "has_test",
 }  # fmt: skip
 _MOST_CHARACTERS = 100
 

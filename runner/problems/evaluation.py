@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from runner.errors import describe
+from runner.files import missing
 from runner.problems.answers import judge, sentence, sign_of
 from runner.problems.base import MOST_STEPS, Problem
 from runner.problems.checkpoints import Checkpoint, Progress
@@ -228,4 +229,6 @@ def _told(error: BaseException) -> str:
     text = describe(error)
     if isinstance(error, ValueError) and "read-only" in text:  # as NumPy says it
         text = f"{text.rstrip('.')}. {_READ_ONLY}"
+    if hint := missing(error):
+        text = f"{text.rstrip('.')}. {hint}"
     return sentence(text)

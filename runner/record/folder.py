@@ -74,7 +74,7 @@ def check_names(folder: Path) -> list[Finding]:
     found = [
         Finding(Fault.NOTE, to_text(name), "it is no file of a study, and is left alone")
         for name in sorted(names - own)
-        if not name.startswith(("trials.", "runs."))
+        if not name.startswith(("trials.", "runs.", "leaderboard."))
     ]
     if LOCK not in names:
         found.append(Finding(Fault.NOTE, LOCK, "it is missing; the next run makes it again"))

@@ -115,7 +115,7 @@ def read_block(line: str) -> tuple[str, bytes] | None:
         block = unpacking.decompress(base64.b64decode(text, validate=True), BLOCK_BYTES + 1)
     except (binascii.Error, zlib.error, ValueError):
         return None
-    return (digest, block) if digest_of(block) == digest else None
+    return (digest, block) if unpacking.eof and digest_of(block) == digest else None
 
 
 def _nonsense(what: str) -> EngineError:

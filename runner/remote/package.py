@@ -1,8 +1,8 @@
 """What of a study travels to a cluster: the study file and the files that it names.
 
 Those are its objective files, what these import that is installed nowhere, the files that it lists, its
-data and the finished studies that it recalls. Nothing else is taken along, whatever lies beside them. Files named by an
-absolute path are not taken either: they are expected on the head, under the same path.
+data, and the finished studies that it recalls. Nothing else is taken along, whatever lies beside them.
+Files named by an absolute path are not taken either: they are expected on the head, under the same path.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 import shlex
 import time
@@ -23,7 +24,7 @@ HOME = "${FIVEFOLD_HOME:-$HOME/fivefold}"
 
 _STOP_SECONDS = 30  # a driver that is told to stop has ten; Ray's own limit of three is too short
 _PAUSE = 0.5
-_RAYS_OWN = "Running entrypoint for job "
+_RAYS_OWN = re.compile(r"Running entrypoint for job |\d{4}-\d\d-\d\d [\d:,]+\s+INFO job_manager\.py")
 _LAST_LINES = 3
 
 
@@ -108,7 +109,7 @@ async def follow(head: Head, job: str) -> AsyncIterator[str]:
     async for text in head.log(job):
         *lines, left = (left + text).split("\n")
         for line in lines:
-            if not line.startswith(_RAYS_OWN):
+            if not _RAYS_OWN.match(line):
                 yield line
     if left:
         yield left
@@ -142,8 +143,7 @@ async def status(head: Head, study: Study) -> list[str]:
     if began:
         lines.append(f"began {_when(began)}" + (f", ended {_when(ended)}" if ended else ""))
     said = (await head.log_so_far(str(job["submission_id"]))).splitlines()
-    lines += [line for line in said[-_LAST_LINES:] if line.strip() and not line.startswith(_RAYS_OWN)]
-    return lines
+    return lines + [line for line in said if line.strip() and not _RAYS_OWN.match(line)][-_LAST_LINES:]
 
 
 async def stop(head: Head, study: Study) -> str:

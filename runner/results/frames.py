@@ -51,7 +51,7 @@ def judged_losses(trials: pd.DataFrame) -> Floats:
 def trials_frame(record: Record) -> pd.DataFrame:
     """One row per trial; see `runner.results.Results.trials`."""
     run, columns = positions(record), record.trials
-    configs, metrics = record.decoded("config"), record.decoded("metrics")
+    configs, metrics = _columns(record.decoded("config")), _columns(record.decoded("metrics"))
     return pd.DataFrame(
         {
             "study": _text([record.name]).take(np.zeros(len(run), dtype=np.intp)),
@@ -66,8 +66,8 @@ def trials_frame(record: Record) -> pd.DataFrame:
             "test": _floats(columns["test"]),
             "origin": _text(columns["origin"]),
             "config": _text(columns["config"]),
-            **{f"config/{to_text(name)}": typed(_each(configs, name, _ABSENT)) for name in _names(configs)},
-            **{f"metrics/{to_text(name)}": _floats(_each(metrics, name, None)) for name in _names(metrics)},
+            **{f"config/{to_text(name)}": _typed_at(*some, len(run)) for name, some in configs.items()},
+            **{f"metrics/{to_text(name)}": _metric(*some, len(run)) for name, some in metrics.items()},
             "folds": _text(None if text == "[]" else text for text in columns["folds"]),
             "steps": _text(None if text == "[]" else text for text in columns["steps"]),
             "share": _floats(columns["share"]),
@@ -159,14 +159,51 @@ def typed(values: Sequence[object]) -> Column:
     ``float64``, and anything else, mixtures too, ``string``. A parameter that is not active is
     missing. A value None is missing among numbers or booleans, and "None" as text.
     """
-    given = [None if value is _ABSENT else value for value in values]
-    kinds = set(map(type, given)) - {type(None)}
-    if kinds and kinds <= {int, float} and not any(_huge(value) for value in given):
-        return integers(values) if kinds == {int} else _floats(given)
-    if kinds == {bool}:
-        mask = np.array([value is None for value in given], dtype=bool)
-        return pd.arrays.BooleanArray(np.array([value is True for value in given], dtype=bool), mask)
-    return _text(None if value is _ABSENT else str(value) for value in values)
+    rows = [i for i, value in enumerate(values) if value is not _ABSENT]
+    return _typed_at(rows, [values[i] for i in rows], len(values))
+
+
+def _typed_at(rows: Sequence[int], values: Sequence[Any], size: int) -> Column:
+    """`typed`, of the values that are there, at their rows; most parameters are absent in most rows."""
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds or not (kinds <= {int, float} or kinds == {bool}) or _huge(kinds, values):
+        texts: list[str | None] = [None] * size
+        for row, value in zip(rows, values, strict=True):
+            texts[row] = str(value)
+        return _text(texts)
+    where = np.array(
+        [row for row, value in zip(rows, values, strict=True) if value is not None], dtype=np.intp
+    )
+    given = [value for value in values if value is not None]
+    if float in kinds:
+        found = np.full(size, np.nan)
+        found[where] = np.array(given, dtype=np.float64)
+        return found
+    mask = np.ones(size, dtype=bool)
+    mask[where] = False
+    whole = np.zeros(size, dtype=bool if kinds == {bool} else np.int64)
+    whole[where] = given
+    made = pd.arrays.BooleanArray if kinds == {bool} else pd.arrays.IntegerArray
+    return made(whole, mask)
+
+
+def _columns(mappings: Sequence[dict[str, Any]]) -> dict[str, tuple[list[int], list[Any]]]:
+    """By key, in the order in which they come first, the rows that have it and its values there."""
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, mapping in enumerate(mappings):
+        for name, value in mapping.items():
+            if name not in found:
+                found[name] = [], []
+            rows, values = found[name]
+            rows.append(row)
+            values.append(value)
+    return found
+
+
+def _metric(rows: Sequence[int], values: Sequence[float | None], size: int) -> Floats:
+    column = np.full(size, np.nan)
+    column[np.array(rows, dtype=np.intp)] = _floats(values)
+    return column
 
 
 def integers(values: Iterable[object]) -> pd.arrays.IntegerArray:
@@ -177,21 +214,13 @@ def integers(values: Iterable[object]) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(filled, mask)
 
 
-def _huge(value: object) -> bool:
-    return type(value) is int and not -_LARGEST <= value < _LARGEST
+def _huge(kinds: set[type], values: Sequence[Any]) -> bool:
+    """Whether an integer is too large for its column."""
+    return int in kinds and any(type(x) is int and not -_LARGEST <= x < _LARGEST for x in values)
 
 
 def _or_absent(value: float | None) -> object:
     return _ABSENT if value is None else int(value)
-
-
-def _names(mappings: Iterable[dict[str, Any]]) -> list[str]:
-    """All keys, in the order in which they come first."""
-    return list(dict.fromkeys(name for keys in dict.fromkeys(map(tuple, mappings)) for name in keys))
-
-
-def _each(mappings: Sequence[dict[str, Any]], name: str, absent: object) -> list[Any]:
-    return [mapping.get(name, absent) for mapping in mappings]
 
 
 def _floats(values: Iterable[Any]) -> Floats:
@@ -199,5 +228,5 @@ def _floats(values: Iterable[Any]) -> Floats:
 
 
 def _text(values: Iterable[str | None]) -> ExtensionArray:
-    cleaned = [None if value is None else to_text(value) for value in values]
+    cleaned = [value if value is None or value.isascii() else to_text(value) for value in values]
     return pd.array(cleaned, dtype="string")

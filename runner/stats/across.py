@@ -115,9 +115,11 @@ class Across(Cells):
         valid = ~np.isnan(found.loss[:, -1])
         heights = averages.area(grid, regret, log)
         areas = averages.mean_table(self.layout.blocks(heights, found.reached[:, -1], valid), "auc", scope)
-        for row, method in enumerate(self.methods):  # copies have no spread to judge by
-            if not areas.at[row, "reason"] and max(self.blocks(most, axis).independent([method])) == 1:
-                areas.loc[row, ["lower", "upper", "reason"]] = [np.nan, np.nan, averages.COPIES]
+        blocks = self.blocks(most, axis)
+        copies = np.array([max(blocks.independent([m]), default=0) == 1 for m in self.methods])
+        copies &= areas["reason"].eq("").to_numpy(dtype=bool)  # they have no spread to judge by
+        areas["reason"] = areas["reason"].mask(copies, averages.COPIES)
+        areas["lower"], areas["upper"] = areas["lower"].mask(copies), areas["upper"].mask(copies)
         areas["lower"], areas["upper"] = areas["lower"].clip(lower=0), areas["upper"].clip(upper=1)
         return areas
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import ClassVar
 
@@ -28,7 +28,8 @@ class ProblemContract:
     samples : int
         How many random configs are evaluated; each law that evaluates uses at most so many.
     tolerance : float
-        Of a gradient and of the loss at a minimiser, relative to the larger of the number and 1.
+        Of the loss at a minimiser, relative to the larger of the number and 1; of the gradient ten
+        times as much, in units of the encoded cube.
     step : float
         Of the central differences, in the encoded coordinate.
     """
@@ -65,7 +66,7 @@ class ProblemContract:
         """Two evaluations of a config are equal, unless the problem declares noise."""
         if self.problem.noisy:
             pytest.skip("it declares noise")
-        for config in self._configs(3):
+        for config in self._configs(min(self.samples, 3)):
             first, second = self._evaluate(config), self._evaluate(config)
             assert (first.loss, first.test, first.gradient, first.folds, first.steps) == (
                 second.loss,
@@ -127,19 +128,25 @@ class ProblemContract:
             assert loss >= least - self.tolerance * max(1.0, abs(least))
 
     def test_the_gradient_is_that_of_the_loss(self) -> None:
-        """It equals central differences, in the parameters' own units."""
+        """It equals central differences: along random directions, and once in each parameter."""
         if not self.problem.has_gradient or self.problem.noisy:
             pytest.skip("it declares no gradient, or noise, which differences would magnify")
+        rng = rng_for("problem contract", "directions", self.problem.name)
         compared = 0
         for config in self._configs(min(self.samples, 5)):
             gradient = self._evaluate(config).gradient or {}
-            for name, low, high in self._neighbours(config):
-                if name not in gradient:
-                    continue
+            columns = self._columns(config, gradient)
+            ways = [{column: float(rng.standard_normal()) for column in columns}]
+            ways += [{column: 1.0} for column in columns] if not compared else []
+            for way in ways if columns else []:
+                low, high = self._ends(config, way)
                 rise = (self._evaluate(high).loss or 0.0) - (self._evaluate(low).loss or 0.0)
-                slope = rise / (float(high[name]) - float(low[name]))  # type: ignore[arg-type]
-                scale = max(1.0, abs(slope))
-                assert gradient[name] == pytest.approx(slope, abs=10 * self.tolerance * scale), name
+                names = [self.problem.space.dimensions[column][0] for column in way]
+                told = 0.0
+                for name in names:
+                    told += gradient[name] * (float(high[name]) - float(low[name]))  # type: ignore[arg-type]
+                scale = max(2 * self.step, abs(rise))  # a slope of 1 per range, or what it is
+                assert told == pytest.approx(rise, abs=10 * self.tolerance * scale), names
                 compared += 1
         assert compared, "no gradient of a continuous parameter was reported"
 
@@ -147,15 +154,25 @@ class ProblemContract:
         rng = rng_for("problem contract", self.problem.name)
         return (self.problem.space.sample(rng) for _ in range(count or self.samples))
 
-    def _neighbours(self, config: Config) -> Iterator[tuple[str, Config, Config]]:
-        """Per continuous parameter the configs a step below and above."""
-        space = self.problem.space
-        row, active = space.encode(config), space.active(config)
-        for column, (name, domain) in enumerate(space.dimensions):
-            if active[column] and isinstance(domain, Float) and domain.step is None:
-                ends = (max(0.0, row[column] - self.step), min(1.0, row[column] + self.step))
-                low, high = ({**config, name: domain.decode(end)} for end in ends)
-                yield name, low, high
+    def _columns(self, config: Config, gradient: Mapping[str, float]) -> list[int]:
+        """Of the continuous parameters with a gradient."""
+        active = self.problem.space.active(config)
+        return [
+            column
+            for column, (name, domain) in enumerate(self.problem.space.dimensions)
+            if active[column] and name in gradient and isinstance(domain, Float) and domain.step is None
+        ]
+
+    def _ends(self, config: Config, way: Mapping[int, float]) -> tuple[Config, Config]:
+        """The configs a step below and above, in each of some columns."""
+        row, ends = self.problem.space.encode(config), []
+        for step in (-self.step, self.step):
+            moved = dict(config)
+            for column, size in way.items():
+                name, domain = self.problem.space.dimensions[column]
+                moved[name] = domain.decode(min(max(row[column] + step * size, 0.0), 1.0))
+            ends.append(moved)
+        return ends[0], ends[1]
 
     def _until(self, last: int | None, config: Config) -> Outcome:
         """The outcome under a scheduler that stops it after a step, or not at all."""

@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from hyperopt import hp
 from joblib import parallel_config
+from ray import tune
 from scipy import sparse, stats
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
@@ -225,7 +227,14 @@ def test_any_distribution_of_scipy_is_searched_by_its_quantiles():
 
 @pytest.mark.parametrize(
     "space",
-    [Space(ALPHA), ALPHA, {"alpha": {"float": [0.1, 1.0]}}, {"alpha": stats.loguniform(0.1, 1)}],
+    [
+        Space(ALPHA),
+        ALPHA,
+        {"alpha": {"float": [0.1, 1.0]}},
+        {"alpha": stats.loguniform(0.1, 1)},
+        {"alpha": hp.loguniform("a", -2, 2)},
+        {"alpha": tune.uniform(0.1, 1)},
+    ],
 )
 def test_spaces_in_other_forms(space):
     assert 0.01 <= ridge(space, method="bayes").fit(X, Y).best_params_["alpha"] <= 100

@@ -22,11 +22,11 @@ from runner.cli import app
 from runner.errors import FivefoldError
 from runner.record import verify
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 TOKEN = secrets.token_hex(32)
-PATIENCE = 120.0
+PATIENCE = 300.0  # no measure of anything: the machine may be busy
 
 STUDY = """
 name: gated
@@ -179,14 +179,11 @@ def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, us
         code, said = fivefold("submit", "study.yaml", "--address", address, "--stop")
         assert (code, "gated: stopped" in said) == (0, True), said
         assert process.wait(PATIENCE) == 130, second.read_text()
-    code, said = fivefold("submit", "study.yaml", "--address", address, "--fetch", "--to", "there")
-    assert code == 0, said
-    part = Results.open(user / "there").trials
-    assert 0 < len(part) < 12
+        assert "Run the same command again to go on" in second.read_text(), "it was stopped, not killed"
     (place / "gate").touch()
     code, said = fivefold("submit", "study.yaml", "--address", address)
     assert code == 0, said
-    assert "going on" in said
+    assert re.search(r"\d trials? of it done before; going on", said), said
     code, said = fivefold("submit", "study.yaml", "--address", address, "--fetch", "--to", "there")
     assert code == 0, said
     assert verify(user / "there").whole
@@ -218,7 +215,3 @@ def test_what_a_head_cannot_do_is_told(head, user):
     for more in ("--status", "--stop"):
         code, said = fivefold("submit", "other.yaml", "--address", address, more)
         assert (code, "no job of the study 'other' is known there" in said) == (2, True)
-    code, said = fivefold("submit", "other.yaml", "--address", address, "--fetch")
-    assert code == 2
-    assert "nothing was sent" in said
-    assert "there is no study" in said, said

@@ -325,3 +325,43 @@ def test_reasons_are_sentences(big):
         for frame in every(c).values():
             texts |= set(frame["reason"])
     assert all(text == "" or (text.endswith(".") and "nan" not in text) for text in texts)
+
+
+# -- an independent calculation ---------------------------------------------------------------------
+
+
+def test_numbers_of_an_independent_calculation(big):
+    """Written down from another program's answers for the same losses; equal to 1e-9."""
+    order = ["random", "tpe", "bayes"]
+
+    def of(frame, column):
+        return frame.set_index("method")[column][order].tolist()
+
+    def near(*values):
+        return pytest.approx(list(values), rel=1e-9)
+
+    assert of(big.regret(5), "regret") == near(
+        0.24132305640213572, 0.003815495504585748, 0.0038562341130908093
+    )
+    assert of(big.regret(30), "regret") == near(
+        0.010139726953428616, 2.0140881413097152e-05, 2.171518878566101e-06
+    )
+    assert of(big.areas(), "auc") == near(0.15007260014812426, 0.03403870446403211, 0.026358645389497098)
+    assert of(big.ranks(grid=[5]), "rank") == near(2.742857142857143, 1.6571428571428573, 1.6)
+    assert of(big.ranks(grid=[30]), "rank") == near(2.9714285714285715, 1.6285714285714286, 1.4)
+    tested = big.friedman(5).iloc[0]
+    assert [tested["p"], tested["p_f"]] == near(0.005063414171757498, 0.00021573022484384832)
+    assert tested["cd_needed"] == pytest.approx(1.2527606587727418, abs=1e-6)
+    found = big.speedups("trials").set_index(["target", "method"])["speedup"]
+    for target, tpe, bayes in (
+        (5, 2.06624192632026, 2.4202276806700076),
+        (10, 3.0489450265835716, 3.283183347368451),
+        (15, 3.6011010442740767, 3.6783406623496964),
+    ):
+        assert [found[target, "tpe"], found[target, "bayes"]] == near(tpe, bayes)
+    share = big.beats(5, against="random").set_index("method")["share"]
+    assert share["tpe"] == pytest.approx(0.8857142857142858)
+    # By problem its interval is of 4,000 draws: within five standard errors.
+    first = big.beats_by_problem(5, against="random").query("method == 'tpe'")
+    assert first["lower"].tolist()[:2] == pytest.approx([0.20698, 0.36548], abs=0.02)
+    assert first["upper"].tolist()[:2] == pytest.approx([0.89911, 0.97728], abs=0.02)

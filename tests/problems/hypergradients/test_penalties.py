@@ -7,8 +7,10 @@ from sklearn.preprocessing import StandardScaler
 
 from runner.errors import ProblemError
 from runner.problems import PROBLEMS, evaluate
-from runner.problems.hypergradients import LogisticPenalty, Quadratic
-from runner.problems.logistic import fit_logistic
+from runner.problems.hypergradients.losses import LOGISTIC as LOG_LOSS
+from runner.problems.hypergradients.newton import fit_linear
+from runner.problems.hypergradients.penalties import L2Penalty
+from runner.problems.hypergradients.quadratic import Quadratic
 from runner.seeds import rng_for, seed_for
 
 LOGISTIC = ["logistic_l2", "logistic_l2_groups", "logistic_l2_features"]
@@ -78,10 +80,10 @@ def test_extreme_penalties_have_a_value():
 
 
 def test_a_fit_that_is_not_accurate_enough_is_refused(monkeypatch):
-    monkeypatch.setattr("runner.problems.logistic._MOST_NEWTON_STEPS", 2)
+    monkeypatch.setattr("runner.problems.hypergradients.newton._MOST_NEWTON_STEPS", 2)
     X = rng_for("short").standard_normal((1, 20, 3))
     with pytest.raises(ProblemError, match=r"Newton's method left a slope of .*; at most"):
-        fit_logistic(X, (X[..., 0] > 0).astype(float), np.ones((1, 20)), np.full(3, 1e-3))
+        fit_linear(X, (X[..., 0] > 0).astype(float), np.ones((1, 20)), np.full(3, 1e-3), LOG_LOSS)
 
 
 def test_the_fit_is_a_stationary_point_whatever_the_scale():
@@ -91,7 +93,7 @@ def test_the_fit_is_a_stationary_point_whatever_the_scale():
     P = np.ones((3, 40))
     P[:, 35:] = 0.0
     penalty = np.array([1e-6, 1.0, 1e3, 0.1])
-    w, H = fit_logistic(X, t, P, penalty)
+    w, H, _ = fit_linear(X, t, P, penalty, LOG_LOSS)
     p = 1 / (1 + np.exp(-(X @ w[..., None])[..., 0]))
     slope = np.einsum("fnp,fn->fp", X, P * (p - t)) + penalty * w
     start = np.einsum("fnp,fn->fp", X, P * (0.5 - t))
@@ -123,7 +125,7 @@ def test_the_quadratic_is_the_formula_of_its_docstring():
     [
         (lambda: Quadratic(0), "d is 0"),
         (lambda: Quadratic(2, condition=0.5), "condition is 0.5"),
-        (lambda: LogisticPenalty("x", "rows"), "grouping: got 'rows'"),
+        (lambda: L2Penalty("x", grouping="rows"), "grouping: got 'rows'"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, says):

@@ -1,0 +1,132 @@
+"""Training and validation rows of each fold, and all rows against the held-out test, as numbers.
+
+20 % of the rows are held out as test; the rest is cut into folds, stratified where the target is
+a label. What is learnt for scaling is learnt from the training rows of each part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.problems.data import Data, load_data
+from runner.problems.folds import split
+from runner.seeds import seed_for
+
+Array = NDArray[np.float64]
+
+TEST_SHARE = 0.2
+SYNTHETIC = "synthetic"
+"""The data set that is drawn: 400 rows, 50 features, of which 15 tell of the label."""
+COARSE_DIGITS = "coarse_digits"
+"""Scikit-learn's handwritten digits at 4 x 4 pixels, each the mean of four."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What is fitted, and what judges the fit.
+
+    Attributes
+    ----------
+    X, X_val : numpy.ndarray, shape (n, p)
+        Features, centred and scaled by the training rows.
+    y, y_val : numpy.ndarray, shape (n,)
+        Labels 0, 1, ...; or quantities, centred and scaled by the training rows.
+    """
+
+    X: Array
+    y: Array
+    X_val: Array
+    y_val: Array
+
+
+@lru_cache(maxsize=64)
+def parts(name: str, folds: int, seed: int, each: bool = True) -> tuple[Part, ...]:
+    """The folds, and last the part that is trained on all of them and judged by the test rows.
+
+    Parameters
+    ----------
+    name : str
+        A built-in data set of scikit-learn, `SYNTHETIC` or `COARSE_DIGITS`.
+    folds : int
+        At least 2.
+    seed : int
+        The block's seed.
+    each : bool, default True
+        Whether every feature is scaled to variance 1; else all by one number, as pixels should be.
+    """
+    data = read(name)
+    cut, whole = split(data, data.task == "classification", folds, TEST_SHARE, seed)
+    return tuple(_part(data, train, held, each) for train, held in (*cut, whole))
+
+
+def _part(data: Data, train: NDArray[np.intp], held: NDArray[np.intp], each: bool) -> Part:
+    mean, std = data.X[train].mean(axis=0), data.X[train].std(axis=0)
+    scale = np.where(std > 0.0, std, 1.0) if each else np.sqrt((std**2).mean())
+    y = data.y.astype(np.float64)
+    if data.task == "regression":
+        y = (y - y[train].mean()) / y[train].std()
+    X, X_val = ((data.X[rows] - mean) / scale for rows in (train, held))
+    return Part(X, y[train], X_val, y[held])
+
+
+@lru_cache(maxsize=8)
+def read(name: str) -> Data:
+    """A data set by name; see `parts`."""
+    if name == COARSE_DIGITS:
+        fine = load_data("digits")
+        X = fine.X.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
+        return Data(name, X, fine.y.copy(), tuple(f"pixel{i}" for i in range(16)), "classification")
+    if name != SYNTHETIC:
+        return load_data(name)
+    from sklearn.datasets import make_classification  # slow to import
+
+    X, y = make_classification(
+        400, 50, n_informative=10, n_redundant=5, flip_y=0.1, random_state=seed_for("hypergradients", name)
+    )
+    return Data(name, np.asarray(X, dtype=np.float64), y, tuple(f"x{i}" for i in range(50)), "classification")
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Several parts as one array each, so that all are fitted together.
+
+    Attributes
+    ----------
+    X, X_val : numpy.ndarray, shape (parts, n, p + 1)
+        A last column of ones; short parts are padded with rows of zeros.
+    t, t_val : numpy.ndarray, shape (parts, n)
+        Targets.
+    P, P_val : numpy.ndarray, shape (parts, n)
+        1 where a row counts, 0 where it pads.
+    """
+
+    X: Array
+    t: Array
+    P: Array
+    X_val: Array
+    t_val: Array
+    P_val: Array
+
+
+@lru_cache(maxsize=32)
+def stacked(name: str, folds: int, seed: int) -> Stack:
+    """The parts of `parts`, padded to one length."""
+    found = parts(name, folds, seed)
+    sides: list[Any] = []
+    for X, y in (("X", "y"), ("X_val", "y_val")):
+        pairs = [(getattr(part, X), getattr(part, y)) for part in found]
+        longest = max(len(rows) for rows, _ in pairs)
+        columns: list[list[Array]] = [[], [], []]
+        for rows, t in pairs:
+            pad = longest - len(t)
+            ones = np.ones(len(t))
+            columns[0].append(np.pad(np.column_stack([rows, ones]), ((0, pad), (0, 0))))
+            columns[1].append(np.pad(t, (0, pad)))
+            columns[2].append(np.pad(ones, (0, pad)))
+        sides += [np.stack(column) for column in columns]
+    return Stack(*sides)

@@ -1,0 +1,231 @@
+"""A study directory comes whole or not at all, and what has come is not sent again. No Ray is started."""
+
+import asyncio
+import io
+import json
+import shlex
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner import Results, run
+from runner.errors import EngineError, FivefoldError, JournalError
+from runner.journal import Journal
+from runner.record import verify
+from runner.record.wal import holds_frames
+from runner.remote import fetch, send
+from runner.remote.blocks import BLOCK_BYTES, block_line, digest_of, read_block, read_list
+from runner.study import Study
+
+
+def study(trials, seeds=2, **more):
+    keys = {"problems": ["branin"], "methods": ["random"], "seeds": seeds, "budget": {"trials": trials}}
+    return Study.build(name="sent", **(keys | more))
+
+
+class HeadOfAFolder:
+    """Sends as a head would; it may break off after so many characters, or garble some lines."""
+
+    address = "http://head:8265"
+
+    def __init__(self, cut=None, garble=()):
+        self.cut, self.garble = cut, set(garble)
+        self.packages, self.logs, self.codes = {}, {}, {}
+
+    async def upload(self, name, content):
+        self.packages[name] = content
+        return f"gcs://{name}"
+
+    async def submit(self, name, entrypoint, metadata, runtime_env):
+        word, command, verb, folder, option, have = shlex.split(entrypoint)
+        assert (word, command, verb, option) == ("exec", "fivefold", "send", "--have")
+        package = self.packages[runtime_env["working_dir"].removeprefix("gcs://")]
+        known = json.loads(zipfile.ZipFile(io.BytesIO(package)).read(have))
+        out = io.StringIO()
+        out.write("Running entrypoint for job x: y\n")
+        try:
+            send(Path(folder), known, out)
+            self.codes[name] = 0
+        except FivefoldError as error:
+            out.write(f"error: {error}\n")
+            self.codes[name] = error.exit_code
+        self.logs[name] = out.getvalue()
+
+    async def log(self, name):
+        lines = self.logs[name].splitlines(keepends=True)
+        for number in self.garble & set(range(len(lines))):
+            lines[number] = lines[number].replace("a", "b", 5)
+        self.garble = set()
+        text = "".join(lines)
+        for start in range(0, len(text), 20_000):
+            if self.cut is not None and start >= self.cut:
+                raise KeyboardInterrupt
+            yield text[start : start + 20_000]
+
+    async def job(self, name):
+        code = self.codes[name]
+        return {"status": "FAILED" if code else "SUCCEEDED", "driver_exit_code": code}
+
+
+def bring(source, target, head=None):
+    return asyncio.run(fetch(head or HeadOfAFolder(), str(source), target))
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    """A study directory of several blocks on the head."""
+    folder = tmp_path_factory.mktemp("there") / "sent"
+    run(study(1500), folder, workers=0).export()
+    assert (folder / "study.db").stat().st_size > 2 * BLOCK_BYTES
+    return folder
+
+
+def same(here, there):
+    left, right = Results.open(here), Results.open(there)
+    assert left.trials.equals(right.trials)
+    assert left.runs.equals(right.runs)
+    assert verify(here).whole
+    assert not here.with_name(here.name + ".fetching").exists()
+
+
+def test_all_of_it_comes_and_once(there, tmp_path):
+    found = bring(there, tmp_path / "here")
+    same(tmp_path / "here", there)
+    assert found.sent == found.blocks > 4
+    assert (tmp_path / "here" / "trials.parquet").read_bytes() == (there / "trials.parquet").read_bytes()
+    assert bring(there, tmp_path / "here").sent == 0
+    same(tmp_path / "here", there)
+
+
+@settings(max_examples=5)
+@given(cuts=st.lists(st.integers(1, 60).map(lambda n: 20_000 * n), min_size=1, max_size=3))
+def test_what_was_broken_off_is_gone_on_with(there, tmp_path_factory, cuts):
+    here = tmp_path_factory.mktemp("here") / "sent"
+    kept = 0
+    for cut in cuts:
+        try:
+            bring(there, here, HeadOfAFolder(cut))
+        except KeyboardInterrupt:
+            assert not here.exists(), "not a part of it"
+            now = len(list((here.with_name("sent.fetching") / "blocks").iterdir()))
+            assert now >= kept
+            kept = now
+        else:
+            kept = None
+            break
+    found = bring(there, here)
+    same(here, there)
+    assert found.sent == (0 if kept is None else found.blocks - kept)
+
+
+def test_what_is_damaged_on_its_way_is_asked_for_again(there, tmp_path):
+    found = bring(there, tmp_path / "here", HeadOfAFolder(garble=range(2, 5)))
+    assert found.sent == found.blocks
+    same(tmp_path / "here", there)
+    stage = tmp_path / "other.fetching" / "blocks"
+    stage.mkdir(parents=True)
+    (stage / ("0" * 40)).write_text("not what its name says")
+    bring(there, tmp_path / "other")
+    same(tmp_path / "other", there)
+
+
+def test_a_study_that_runs_is_brought_as_it_stood_and_then_what_is_new(tmp_path):
+    there, here = tmp_path / "there", tmp_path / "here"
+    run(study(800), there, workers=0)
+    with Journal.open(there, study(802)) as journal:
+        history = journal.history("branin/random/0")
+        assert (there / "study.db-wal").stat().st_size > 0
+        first = bring(there, here)
+        assert verify(here).whole, verify(here).findings
+        assert len(Results.open(here).trials) == 1600
+        assert not (here / "study.db-wal").exists()
+        journal.record([("branin/random/0", replace(history[-1], number=800))])
+        second = bring(there, here)
+        assert len(Results.open(here).trials) == 1601
+        assert second.sent < first.sent, "only blocks that have changed"
+    results = run(study(802), here, workers=0)
+    assert len(results.trials) == 1604, "what was brought can be gone on with"
+
+
+def test_a_study_whose_driver_was_killed_is_brought_with_its_log(tmp_path):
+    there, here = tmp_path / "there", tmp_path / "here"
+    run(study(5), there, workers=0)
+    journal = Journal.open(there, study(6))
+    shutil.copytree(there, tmp_path / "killed")  # as a process leaves it that is killed
+    journal.close()
+    (tmp_path / "killed" / "study.lock").unlink()
+    assert holds_frames((tmp_path / "killed" / "study.db-wal").read_bytes())
+    assert bring(tmp_path / "killed", here).notes == ()
+    assert len(Results.open(here).trials) == 10
+    bring(there, here)
+    assert not (here / "study.db-wal").exists(), "the log of the earlier copy is no part of the later one"
+    same(here, there)
+
+
+def test_nothing_is_taken_away_from_what_is_there(there, tmp_path):
+    part = tmp_path / "part"
+    run(study(4), part, workers=0)
+    here = tmp_path / "here"
+    bring(part, here)
+    run(study(6), here, workers=0)
+    with pytest.raises(JournalError, match=r"it holds 4 trials that the head has not\. Use another --to"):
+        bring(part, here)
+    assert len(Results.open(here).trials) == 12
+    other = tmp_path / "other"
+    run(study(3, seed=9), other, workers=0)
+    with pytest.raises(JournalError, match="it holds a study of its own"):
+        bring(part, other)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    with pytest.raises(JournalError, match="is not empty and holds no study"):
+        bring(part, tmp_path / "full")
+    with Journal.open(here, study(6)), pytest.raises(JournalError):
+        bring(part, here)
+
+
+def test_what_the_head_says_is_told(tmp_path):
+    with pytest.raises(EngineError, match=r"nothing was sent: .*there is no such directory"):
+        bring(tmp_path / "nowhere", tmp_path / "here")
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize(
+    "files, sentence",
+    [
+        ("[{}]", "a list that cannot be read"),
+        ("7", "a list that cannot be read"),
+        ('[{"name": "../study.db", "size": 0, "blocks": []}]', "a file of the name"),
+        ('[{"name": "/etc/passwd", "size": 0, "blocks": []}]', "a file of the name"),
+        ('[{"name": "a/../../b", "size": 0, "blocks": []}]', "a file of the name"),
+        ('[{"name": "", "size": 0, "blocks": []}]', "a file of the name"),
+        ('[{"name": "a", "size": 9, "blocks": []}]', "0 blocks of a file of 9 bytes"),
+        ('[{"name": "a", "size": 0, "blocks": []}, {"name": "a", "size": 0, "blocks": []}]', "a name twice"),
+    ],
+)
+def test_a_head_cannot_write_where_it_likes(files, sentence):
+    with pytest.raises(EngineError, match=sentence):
+        read_list(f"fivefold-list {files}")
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=2000), st.text(max_size=50))
+def test_blocks_come_as_they_went_and_nothing_else_is_taken_for_one(block, noise):
+    line = block_line(digest_of(block), block)
+    assert read_block(line) == (digest_of(block), block)
+    assert read_block(noise) is None
+    assert read_block(f"fivefold-block {digest_of(block)} {noise}") is None
+    assert read_block(line[:-3]) is None
+    assert read_list(noise) is None
+
+
+def test_a_block_that_would_unpack_to_much_more_is_refused():
+    import base64
+    import zlib
+
+    bomb = base64.b64encode(zlib.compress(bytes(50 * BLOCK_BYTES))).decode()
+    assert read_block(f"fivefold-block {digest_of(bytes(50 * BLOCK_BYTES))} {bomb}") is None
