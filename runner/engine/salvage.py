@@ -14,7 +14,7 @@ from runner.guard import rescue
 _PATIENCE_SECONDS = 5.0
 _LET_GO = "all references to the actor were removed"
 
-DOUBT_SECONDS = 15.0
+DOUBT_SECONDS = 30.0
 """After a lane was lost; by then Ray knows in most cases whether its node is there."""
 
 
