@@ -132,7 +132,7 @@ def test_a_thousand_results_are_saved_and_read_in_no_time(name, tmp_path):
     again = SEARCHES[name](MIXED, "loss", "min")
     again.restore(str(tmp_path / "state"))
     assert time.perf_counter() - begin < 3.0
-    assert len(again._front.ended) == 1000
+    assert len(again._front.known) == 1000
 
 
 def test_entering_results_does_not_grow_with_their_number():
@@ -201,7 +201,7 @@ def test_points_to_try_first_may_lie_in_nested_choices(name):
     first = search.suggest("t0")
     assert first == {"o": {"m": {"kind": "a", "p": 0.25}}}
     search.on_trial_complete("t0", {"eval": {"loss": 2.0}})
-    assert [trial.loss for trial in search._front.ended] == [-2.0]
+    assert [trial.loss for trial in search._run.ended.values()] == [-2.0]
     assert set(search.suggest("t1")["o"]["m"]) <= {"kind", "p"}
 
 

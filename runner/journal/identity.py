@@ -113,7 +113,7 @@ def _objective(problem: Problem) -> dict[str, Json]:
     if not type(problem).__module__.startswith("runner."):
         told["text"] = _text_digest(type(problem))
     for key, value in vars(problem).items():
-        if not key.startswith("_") and key not in _NOT_OBJECTIVE and (value or key not in _IF_GIVEN):
+        if not key.startswith("_") and key not in _NOT_OBJECTIVE and (key not in _IF_GIVEN or value):
             told[key] = _stable(value)
     if isinstance(problem, EstimatorProblem) and isinstance(problem.data, str):
         told["data"] = _data_source(problem.data, problem.folder)
