@@ -22,18 +22,15 @@ import typer
 from rich.markup import escape
 
 from runner.commands import register
-from runner.compare_command import register as register_compare
-from runner.console import err_console
+from runner.commands.arguments import Folder, Methods, Seeds, StudyFile, Trials, load
+from runner.commands.check_cluster import check_file
+from runner.console import err_console, note
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
-from runner.parts_command import register as register_merge
-from runner.remote_commands import check_file
-from runner.remote_commands import register as register_remote
 
 if TYPE_CHECKING:
     from runner.results import Results
     from runner.serve import Server
-    from runner.study import Study
 
 app = typer.Typer(
     name="fivefold",
@@ -43,17 +40,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-register(app)
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
-Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
-Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")]
 Track = Annotated[
     list[str] | None,
     typer.Option(metavar="KIND:WHERE", help="mlflow:URI or tensorboard:DIR hears of each trial; repeatable."),
 ]
-Trials = Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")]
 
 
 class Format(StrEnum):
@@ -125,7 +116,7 @@ def run(
     from runner.parts import part_of
     from runner.terminal import progress
 
-    wanted = part_of(_load(study, methods, seeds, trials), only or ())
+    wanted = part_of(load(study, methods, seeds, trials), only or ())
     folder = out if out is not None else default_folder(wanted)
     display = progress(_console(), workers)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
@@ -186,8 +177,8 @@ def check(
         raise StudyError(
             "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
         )
-    wanted = None if study is None else _load(study, methods, seeds, trials)
-    if cluster is not None and not check_file(cluster, wanted, _console(), err_console):
+    wanted = None if study is None else load(study, methods, seeds, trials)
+    if cluster is not None and not check_file(cluster, wanted, _console()):
         raise typer.Exit(StudyError.exit_code)
     if wanted is not None:
         from runner.estimate import estimate
@@ -300,8 +291,8 @@ def _results(folder: Path) -> Results:
     from runner.results import Results
 
     results = Results.open(folder)
-    for note in results.notes:
-        err_console.print(f"[bold yellow]note[/]: {escape(note)}", highlight=False, soft_wrap=True)
+    for text in results.notes:
+        note(text)
     return results
 
 
@@ -316,19 +307,7 @@ def _print_results(results: Results, trials: int | None = None) -> None:
         print_verdict(_console(), Comparison.of(results), trials)
 
 
-def _load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
-    from runner.study import Study
-
-    study = Study.load(path)
-    changes: dict[str, Any] = {"seeds": seeds, "trials": trials}
-    if methods is not None:
-        changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
-    return study.changed(**changes)
-
-
-register_remote(app, _load, _console, err_console)
-register_compare(app, _console, err_console)
-register_merge(app, _console, err_console)
+register(app)
 
 
 if __name__ == "__main__":

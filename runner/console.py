@@ -6,6 +6,7 @@ import os
 import sys
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 err_console = Console(stderr=True)
@@ -29,3 +30,8 @@ def output() -> Console:
 def print_line(console: Console, text: str, style: str = "") -> None:
     """A line as it is: no markup, no wrapping."""
     console.print(Text(text, style=style), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """A sentence on standard error about what is no mistake, but must be told."""
+    err_console.print(f"[bold yellow]note[/]: {escape(text)}", highlight=False, soft_wrap=True)

@@ -43,9 +43,9 @@ FLOORS = [
     {"objectives"},
     {"launch"},
     {"estimator", "testing", "estimate", "gradient_check", "terminal", "remote", "serve", "handover"},
-    {"tables", "remote_commands", "parts_command"},
+    {"tables"},
     {"standing"},
-    {"compare_command", "commands"},
+    {"commands"},
     {"cli"},
     {"__init__"},
 ]
@@ -56,12 +56,9 @@ LAZY = {
     "launch",
     "cli",
     "commands",
-    "remote_commands",
     "estimator",
     "objectives",
     "__init__",
-    "parts_command",
-    "compare_command",
 }
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
