@@ -28,7 +28,7 @@ from runner.errors import EngineError, StudyInterrupted
 from runner.monitor import Monitor
 
 STORE = 80_000_000
-FOLDER = Path(sys.argv[1])
+FOLDER = Path(sys.argv[1] if __name__ == "__main__" else ".")
 COLUMNS = ["run", "number", "config", "status", "loss", "steps", "known"]
 
 
@@ -53,7 +53,9 @@ def told(folder):
 def same(made, folder):
     """Whether it is the table of this process."""
     here = FOLDER / "here" / folder.name
+    os.environ["STEP_SECONDS"] = "0"
     run(made, here, workers=0)
+    del os.environ["STEP_SECONDS"]
     tables = [Results.open(one).trials[COLUMNS].to_json() for one in (here, folder)]
     return tables[0] == tables[1]
 
@@ -87,24 +89,36 @@ def too_much(cluster):
 
 
 class Weather(Monitor):
-    """A node joins, and then the first one is lost."""
+    """A node joins, and when it has ended a trial the first one is lost, in the midst of another."""
 
     def __init__(self, cluster, victim):
-        self.cluster, self.victim, self.ended_trials = cluster, victim, 0
+        self.cluster, self.victim, self.new, self.thread = cluster, victim, None, None
 
     def ended(self, index, trial):
-        self.ended_trials += 1
-        if self.ended_trials == 4:
+        if self.new is None:
             self.new = node(self.cluster, num_cpus=2)
-        if self.ended_trials == 12:
-            self.cluster.remove_node(self.victim, allow_graceful=False)
+        elif self.thread is None and trial.outcome.metrics["node"] == number(self.new):
+            self.thread = threading.Thread(target=self.lose)
+            self.thread.start()
+
+    def lose(self):
+        step = FOLDER / "steps" / str(number(self.victim))
+        while step.read_text() not in {"4", "5", "6"}:
+            time.sleep(0.02)
+        self.cluster.remove_node(self.victim, allow_graceful=False)
+
+
+def number(of):
+    """A node as its trials tell it."""
+    return int(of.node_id[:12], 16)
 
 
 def growth_and_loss(cluster, victim):
     """Long trials, with checkpoints that every node reaches."""
-    made = study("weather", ["long"], seeds=8, budget={"trials": 5})
+    made = study("weather", ["long"], seeds=8, budget={"trials": 12})
     weather = Weather(cluster, victim)
     run(made, FOLDER / "weather", monitor=weather, storage=str(FOLDER / "kept"))
+    weather.thread.join()
     found = told(FOLDER / "weather") | {"same": same(made, FOLDER / "weather")}
     found["left"] = sum(path.is_file() for path in (FOLDER / "kept").rglob("*"))
     cluster.remove_node(weather.new)

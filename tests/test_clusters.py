@@ -12,7 +12,7 @@ import pytest
 
 from tests import on_a_cluster
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.clusters, pytest.mark.timeout(600)]
 
 OBJECTIVE = '''
 import json
@@ -26,6 +26,7 @@ import ray
 from runner import data_file, problem
 
 LARGE = np.arange(400_000.0)
+STEPS = "THE FOLDER OF STEPS"  # where long trials say how far they are, by node
 
 
 def node():
@@ -73,9 +74,12 @@ def long(config, checkpoint_dir):
     path = checkpoint_dir / "state"
     begun = step = int(path.read_text()) if path.exists() else 0
     while step < 10:
-        time.sleep(0.12)
+        time.sleep(float(os.environ.get("STEP_SECONDS", 0.12)))
         step += 1
         path.write_text(str(step))
+        if os.path.isdir(STEPS):
+            with open(f"{STEPS}/{node()}", "w") as file:
+                file.write(str(step))
         yield {"loss": config["x"] / step, "node": node(), "begun": begun}
 '''
 
@@ -86,7 +90,8 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
     files = folder / "files"
     files.mkdir()
-    (files / "objective.py").write_text(OBJECTIVE)
+    (folder / "steps").mkdir()
+    (files / "objective.py").write_text(OBJECTIVE.replace("THE FOLDER OF STEPS", str(folder / "steps")))
     (files / "beside.py").write_text("from other import ONE\n")
     (files / "other.py").write_text("ONE = 1.0\n")
     (files / "numbers.txt").write_text("1 2 3\n")

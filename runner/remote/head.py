@@ -26,6 +26,8 @@ _HEARTBEAT_SECONDS = 20.0
 _MOST_CHARACTERS = 300
 _PATIENCE = 120.0  # seconds without a word from the head, while a log is followed
 _PAUSE = 2.0
+_NOT_READY = "No available agent"  # as Ray's dashboard says it before its first node has reported
+_READY_SECONDS = 60.0
 _UP = f"Is the cluster up, the port its dashboard's ({PORT}), and a tunnel to it open?"
 
 Job = Mapping[str, Any]
@@ -125,17 +127,22 @@ class Head:
     async def submit(
         self, name: str, entrypoint: str, metadata: Mapping[str, str], runtime_env: Mapping[str, Any]
     ) -> None:
-        """Start a job."""
-        await self._ask(
-            "POST",
-            "/api/jobs/",
-            json={
-                "submission_id": name,
-                "entrypoint": entrypoint,
-                "metadata": dict(metadata),
-                "runtime_env": dict(runtime_env),
-            },
-        )
+        """Start a job; a head that has just come up is given a minute to be ready for one."""
+        wanted = {
+            "submission_id": name,
+            "entrypoint": entrypoint,
+            "metadata": dict(metadata),
+            "runtime_env": dict(runtime_env),
+        }
+        give_up = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                await self._ask("POST", "/api/jobs/", json=wanted)
+                return
+            except EngineError as error:
+                if _NOT_READY not in str(error) or time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
     async def stop(self, name: str) -> None:
         """Ask a job to end; it may take as long as it was told when it was started."""
