@@ -189,15 +189,18 @@ def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterat
         if plan.planned
         else "the study file has no 'report', so budgets and reference are defaults: exploratory.",
     )
-    tested = int(runs["incumbent_test"].notna().sum())
-    found = int(runs["incumbent_loss"].notna().sum())
-    none = not tested and not settings.get("held_out")
+    found = runs[runs["incumbent_loss"].notna()]
+    value = found["incumbent_test"].notna()
+    keeps = value.groupby(found["problem"]).transform("any")
+    without = found.loc[~keeps, "problem"].drop_duplicates().tolist()
+    none = not value.any() and not settings.get("held_out")
+    detail = f"{int(value.sum())} of {int(keeps.sum())} incumbents have a value on data that no method saw"
+    if without:
+        detail += f"; {_some(without)} {'keeps' if len(without) == 1 else 'keep'} none"
     yield (
         "held-out test",
-        None if none else tested == found,
-        "no problem keeps data that no method sees."
-        if none
-        else f"{tested} of {found} incumbents have a value on data that no method saw.",
+        None if none else bool(value.any() and value[keeps].all()),
+        "no problem keeps data that no method sees." if none else f"{detail}.",
     )
     given = runs.drop_duplicates("method")
     changed = [
