@@ -16,9 +16,10 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from runner.asktell import Run
+from runner.blame import Cause, again, blame, times
 from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
 from runner.lane import StopperFor
@@ -44,12 +45,6 @@ SHORT_SECONDS = 0.05
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
 
 _KEY_LETTERS = 24
-
-_DIED = "the worker process died."
-_NODE_LOST = "its node was lost."
-_MOST_NODES = 10  # after so many the trial itself may be what ends them
-
-Cause = Literal["crash", "timeout", "node"]
 
 
 class Keeps(Protocol):
@@ -237,41 +232,20 @@ class Dispatcher:
         self._enter_evaluated([*ended, *self._ended(begun, report, report.seconds)])
 
     def lose(self, bundle: Bundle, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
-        """A lane died with a bundle, or was killed for what it did.
-
-        What had ended keeps its outcome. The rest goes again, each alone, so that only who did it is
-        blamed; but what has outlasted its time limit is known. A job that was alone has timed out,
-        or crashed once more. Nobody is blamed for the loss of a whole node.
-        """
+        """A lane died with a bundle, or was killed for what it did; see `runner.blame`."""
         self._flying -= len(bundle)
-        if cause == "node" and not self._too_many_nodes(bundle):
-            self._outbox.thoughts.extendleft(bundle.thoughts)
-            self._outbox.put_first([_again(job, _NODE_LOST) for job in bundle.jobs])
-            return
         if bundle.thoughts:
             self._lose_thoughts(bundle.thoughts, cause)
             return
-        jobs = list(bundle.jobs)
-        if rescued is not None:
-            jobs = jobs[len(rescued.outcomes) :]
+        found = blame(bundle.jobs, cause, seconds, rescued, self.study.trial)
+        if rescued is not None and found.keeps:
             self._enter_evaluated(self._ended(bundle.jobs[: len(rescued.outcomes)], rescued, seconds))
-            cause = "timeout" if rescued.cause == "timeout" else cause
-        if not jobs:  # it died after the last had ended
-            pass
-        elif cause == "timeout" and (rescued is not None or len(bundle) == 1):
-            spent = rescued.seconds if rescued is not None else None
-            self._outbox.put_first(jobs[1:])
-            self._lose_job(jobs[0], cause, seconds if spent is None else spent)
-        elif len(bundle) == 1:
-            self._lose_job(jobs[0], cause, seconds, rescued)
-        else:
-            begun = 1 if rescued is not None else len(jobs)  # of these nobody knows which did it
-            self._outbox.alone.extend(_again(job, _DIED) for job in jobs[:begun])
-            self._outbox.alone.extend(jobs[begun:])
+        self._outbox.put_first(found.first)
+        self._outbox.alone.extend(found.alone)
+        if found.ended is not None:
+            job, outcome = found.ended
+            self._enter([(job, self._trial(job, outcome, time.monotonic() - outcome.seconds, ""))])
         self._close_finished()
-
-    def _too_many_nodes(self, bundle: Bundle) -> bool:
-        return any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in bundle.jobs)
 
     # -- what engines need beside them ----------------------------------------------------------
 
@@ -388,7 +362,7 @@ class Dispatcher:
             return False
         if len(job.earlier) >= settings.retries:
             return False
-        self._outbox.put_first([_again(job, outcome.error)])
+        self._outbox.put_first([again(job, outcome.error)])
         return True
 
     def _ended(self, jobs: Sequence[Job], told: Report | Rescued, seconds: float) -> list[tuple[Job, Trial]]:
@@ -404,6 +378,9 @@ class Dispatcher:
 
     def _lose_thoughts(self, thoughts: Sequence[Thought], cause: Cause) -> None:
         """Ask again, each alone and without evaluating; or give up."""
+        if cause == "node":
+            self._outbox.thoughts.extendleft(thoughts)
+            return
         if len(thoughts) > 1 or thoughts[0].goes_on:
             self._outbox.alone.extend(dataclasses.replace(thought, goes_on=False) for thought in thoughts)
             return
@@ -417,26 +394,8 @@ class Dispatcher:
         elif crashes <= self.study.trial.retries:
             self._outbox.alone.append(dataclasses.replace(thought, crashes=crashes))
         else:
-            reason = f"the worker process died {_times(crashes)} while the method was thinking"
+            reason = f"the worker process died {times(crashes)} while the method was thinking"
             self._set.give_up(thought.run, reason)
-
-    def _lose_job(self, job: Job, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
-        crashes = job.crashes + 1
-        memory = rescued is not None and rescued.cause == "memory"
-        # More memory is not to be had the second time; but the lane may have been full before.
-        retries = min(self.study.trial.retries, 1) if memory else self.study.trial.retries
-        if cause != "timeout" and crashes <= retries:
-            told = rescued.detail if rescued is not None and rescued.detail else _DIED
-            self._outbox.alone.append(dataclasses.replace(_again(job, told), crashes=crashes))
-            return
-        if cause == "timeout":
-            limit = f"{self.study.trial.timeout:g} s" if self.study.trial.timeout else "the time limit"
-            outcome = Outcome(Status.TIMEOUT, error=f"killed after {limit}.", seconds=seconds)
-        else:
-            text = f"the worker process died {_times(crashes)} during this trial."
-            text = rescued.detail if rescued is not None and rescued.detail else text
-            outcome = Outcome(Status.CRASHED, error=text, seconds=seconds)
-        self._enter([(job, self._trial(job, outcome, time.monotonic() - seconds, ""))])
 
     def _trial(
         self, job: Job, outcome: Outcome, started: float, worker: str, origin: Origin = Origin.EVALUATED
@@ -524,12 +483,3 @@ def _elapsed(run: Run) -> float:
 def _key(spec: RunSpec, number: int) -> str:
     """What a trial's checkpoints are found by, in the study's part of a store."""
     return hashlib.sha256(f"{spec.id}/{number}".encode()).hexdigest()[:_KEY_LETTERS]
-
-
-def _again(job: Job, what: str) -> Job:
-    """The job on its next attempt, after what became of this one."""
-    return dataclasses.replace(job, earlier=(*job.earlier, what))
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

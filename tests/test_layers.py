@@ -27,7 +27,7 @@ FLOORS = [
     {"methods", "problems", "bundles"},
     {"studyfile", "shipping", "wire", "lane", "sharing", "outbox"},
     {"clusterfile"},
-    {"minds", "guard", "warmstart", "catalogue", "advice"},
+    {"minds", "guard", "warmstart", "catalogue", "advice", "blame"},
     {"asktell"},
     {"runset", "study"},
     {"journal", "monitor", "parts"},

@@ -19,8 +19,9 @@ from typing import Any
 
 from ray.tune.search.search_algorithm import SearchAlgorithm
 
+from runner.blame import Cause
 from runner.bundles import Bundle, Rescued
-from runner.dispatch import Cause, Dispatcher
+from runner.dispatch import Dispatcher
 from runner.search.bundle_trial import BundleTrial
 from runner.trial import DONE
 from runner.wire import unpack_report
