@@ -9,13 +9,13 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test test-clusters lint format bench bench-engine bench-methods bench-searches bench-intervals soak clean
+.PHONY: help setup dev demo test test-slow lint format bench bench-engine bench-methods bench-searches bench-intervals soak clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
 	@echo "make demo    run the quickstart study and show its leaderboard"
-	@echo "make test    format, lint, types and all tests that one machine needs no second node for"
-	@echo "make test-clusters   the tests that need several nodes, or a head of their own"
+	@echo "make test    format, lint, types and the tests but the slow ones"
+	@echo "make test-slow   the tests that take long: clusters of several nodes, deaths of Ray, kills"
 	@echo "make format  put the code into its format"
 	@echo "make soak    try every fault at length, and memory for half an hour; takes an hour or two"
 	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes hours"
@@ -47,10 +47,10 @@ lint: dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not clusters" $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST)
 
-test-clusters: dev
-	$(BIN)/python -m pytest -m clusters $(PYTEST)
+test-slow: dev
+	$(BIN)/python -m pytest -m slow $(PYTEST)
 
 format: dev
 	$(BIN)/ruff format .

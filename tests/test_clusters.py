@@ -12,7 +12,7 @@ import pytest
 
 from tests import on_a_cluster
 
-pytestmark = [pytest.mark.ray, pytest.mark.clusters, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 OBJECTIVE = '''
 import json

@@ -283,7 +283,7 @@ cluster.shutdown()
 
 
 @pytest.mark.ray
-@pytest.mark.clusters
+@pytest.mark.slow
 def test_lanes_come_and_go_with_the_nodes_of_a_cluster(tmp_path):
     script = tmp_path / "grow.py"
     script.write_text(GROWS, encoding="utf-8")

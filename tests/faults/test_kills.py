@@ -87,12 +87,11 @@ def kill(process):
     process.communicate()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, workers, kills",
     [
         ("six methods", 0, amount(2, 30)),
-        pytest.param("staged", 2, amount(1, 12), marks=pytest.mark.ray),
+        pytest.param("staged", 2, amount(1, 12), marks=[pytest.mark.ray, pytest.mark.slow]),
         *amount([], [("shared", 0, 30), ("staged", 0, 30)]),
         *amount([], [pytest.param("six methods", 2, 12, marks=pytest.mark.ray)]),
     ],

@@ -83,7 +83,6 @@ def test_a_signal_ends_it_within_seconds_whatever_the_trials_do(tmp_path):
     assert 0 < recorded(tmp_path / "study") < 400
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(tmp_path, blow):
     keys = {"problems": [f"{Path(objectives.__file__)}:stubborn"], "methods": ["random"], "seeds": 1}

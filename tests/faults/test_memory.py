@@ -47,7 +47,6 @@ def growth(weights):
     return statistics.mean(weights[-quarter:]) / statistics.mean(weights[-2 * quarter : -quarter])
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 600)
 def test_memory_stays_flat_over_many_studies(tmp_path):
     mixed = [BRANIN, STUDIES["staged"], STUDIES["shared"], STUDIES["six methods"]]

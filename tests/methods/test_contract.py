@@ -75,6 +75,7 @@ class TestThompson(MethodContract):
 class TestBayesPerSecond(MethodContract):
     method = make_method("bayes", {"per_second": True})
     phases = (0, 12)
+    rival = False  # it is where all trials cost the same, as `bayes` is; see test_bayes.py for where not
 
 
 def test_every_method_is_under_contract():

@@ -25,7 +25,7 @@ from runner.cli import app
 from runner.errors import FivefoldError
 from runner.record import verify
 
-pytestmark = [pytest.mark.ray, pytest.mark.clusters, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 TOKEN = secrets.token_hex(32)
