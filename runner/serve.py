@@ -50,7 +50,7 @@ class LivePage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.asked = 0.0  # when somebody last wanted the state
+        self.asked = 0.0  # when somebody last wanted the page or its state
         self.seen = ""  # the last version that somebody fetched
         self.over = False
         self._lock = threading.Lock()
@@ -73,6 +73,7 @@ class LivePage:
 
     def html(self) -> bytes:
         """The page."""
+        self.asked = time.monotonic()  # who has just opened it will ask for its state
         with self._lock:
             self.seen = self._version
             return self._html.encode()
