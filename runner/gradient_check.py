@@ -29,6 +29,7 @@ from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for
 from runner.study import Study
 from runner.trial import Config, Outcome
+from runner.wording import first_of
 
 _STEP = 1e-3
 _SMALLER = 0.1  # of the step, where the first one disagrees: curvature or a kink may be why
@@ -257,7 +258,7 @@ def _right(
         else f"the gradient agrees with differences to {error:.0e} ({extra} extra trials)."
     )
     if missing:
-        text += f" Without a derivative: {_listed(missing)}."
+        text += f" Without a derivative: {first_of(missing, _MOST_NAMED)}."
     return GradientCheck(problem.name, Agreement.RIGHT, config, error, (), missing, text, trials)
 
 
@@ -265,8 +266,3 @@ def _told(wrong: Sequence[Slope]) -> str:
     told = [f"of '{s.name}' it says {s.reported:.4g}, differences say {s.measured:.4g}" for s in wrong]
     more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     return f"the gradient is wrong: {'; '.join(told[:_MOST_NAMED])}{more}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED])
-    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"

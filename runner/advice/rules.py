@@ -11,6 +11,7 @@ from typing import Any
 from runner.advice.evidence import MOST_CHANCE, Finding
 from runner.advice.facts import Facts
 from runner.advice.measured import Figure, after, in_all, regrets, thinking
+from runner.wording import listed
 
 FEW = 10
 """Below so many trials the models of `bayes` and `tpe` have not begun: both draw their first ones."""
@@ -171,7 +172,7 @@ def _weighed(finding: Finding, advised: str, facts: Facts) -> tuple[str, bool]:
         return f"{where} ({kind}): {advised} had the best median there too, over {seeds} seeds.", False
     if advised not in finding.losses:
         return (
-            f"{where} ({kind}): {finding.best} was best of {_list(finding.losses)}; no {advised} there.",
+            f"{where} ({kind}): {finding.best} was best of {listed(finding.losses)}; no {advised} there.",
             False,
         )
     won, pairs, p = finding.beats(advised)
@@ -250,12 +251,7 @@ def _ratios(figures: Sequence[Figure]) -> str:
 
 
 def _names(figures: Sequence[Figure]) -> str:
-    return _list([figure.problem for figure in figures])
-
-
-def _list(names: Sequence[str] | Mapping[str, Any]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return listed([figure.problem for figure in figures])
 
 
 def _times(count: int) -> str:

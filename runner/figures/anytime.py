@@ -11,9 +11,10 @@ import pandas as pd
 
 from runner.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
 from runner.figures.scale import short
-from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, listed, plural, rests_on, value_axis
+from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
 from runner.stats import AXES, AXIS_TITLES, Comparison
 from runner.stats.curves import Axis as BudgetAxis
+from runner.wording import listed
 
 _BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
 _LEAST_PLACES = 3

@@ -64,11 +64,6 @@ def plural(n: int, what: str) -> str:
     return f"{n:,} {what}".replace(",", "\u2009") if n == 1 else f"{n:,} {what}s".replace(",", "\u2009")
 
 
-def listed(names: list[str]) -> str:
-    """Names as a sentence has them: a, b and c."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
 def floats(frame: pd.DataFrame, column: str) -> Floats:
     """A column as floats, NaN where it is missing."""
     return frame[column].to_numpy(dtype=np.float64, na_value=math.nan)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import ProblemError
+from runner.wording import first_of
 
 Labels = tuple[str, ...] | None
 """The sorted categories of a column; None where it holds numbers."""
@@ -151,5 +152,4 @@ def incomplete(column: NDArray[Any]) -> bool:
 
 def listed(names: Sequence[str]) -> str:
     """Names for a sentence, at most eight of them."""
-    shown = ", ".join(f"'{name}'" for name in names[:_MOST_NAMES])
-    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
+    return first_of([f"'{name}'" for name in names], _MOST_NAMES)

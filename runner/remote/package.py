@@ -82,23 +82,26 @@ def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
     )
     sizes = {source.relative_to(root).as_posix(): _size(source) for source in sorted(wanted)}
     _check_size(sizes)
-    content = _zip({name: root / name for name in sizes})
-    name = f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"
+    content = _zip((name, (root / name).read_bytes()) for name in sizes)
     # What lies beside an objective file is found there; other folders must be told.
     beside = {Path(str(module.__file__)).parent for module in modules if isinstance(module, ModuleType)}
     folders = [
         folder.relative_to(root).as_posix() for folder in sorted(sources.roots) if folder not in beside
     ]
-    return Package(name, content, path.relative_to(root).as_posix(), tuple(sizes.items()), tuple(folders))
+    return Package(
+        _name(content), content, path.relative_to(root).as_posix(), tuple(sizes.items()), tuple(folders)
+    )
 
 
 def pack_text(name: str, text: str) -> Package:
     """The package of one file that is made up here."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(name, _WHEN), text)
-    digest = hashlib.sha256(content.getvalue()).hexdigest()[:32]
-    return Package(f"_ray_pkg_{digest}.zip", content.getvalue(), name, ((name, len(text)),))
+    content = _zip([(name, text.encode())])
+    return Package(_name(content), content, name, ((name, len(text)),))
+
+
+def _name(content: bytes) -> str:
+    """By content, as Ray names its packages."""
+    return f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"
 
 
 def _named(file: StudyFile, folder: Path) -> Iterator[Path]:
@@ -168,11 +171,11 @@ def _check_size(sizes: Mapping[str, int]) -> None:
     )
 
 
-def _zip(files: Mapping[str, Path]) -> bytes:
+def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in files.items():
+        for name, data in files:
             info = zipfile.ZipInfo(name, _WHEN)
             info.external_attr, info.compress_type = _MODE, zipfile.ZIP_DEFLATED
-            archive.writestr(info, path.read_bytes())
+            archive.writestr(info, data)
     return content.getvalue()

@@ -11,11 +11,12 @@ import yaml
 
 from runner.figures import anytime, cost, generalising, searching, verdict
 from runner.figures.scale import duration, short
-from runner.figures.sheet import Sheet, listed, records
+from runner.figures.sheet import Sheet, records
 from runner.report import boards
 from runner.report.views import Album, number
 from runner.results import Results
 from runner.stats import AXES, AXIS_TITLES, refused
+from runner.wording import listed
 
 Content = dict[str, Any]
 Tables = dict[str, pd.DataFrame]

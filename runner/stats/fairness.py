@@ -16,11 +16,13 @@ import pandas as pd
 from runner.stats.pairs import seeds_for
 from runner.stats.plan import Plan
 from runner.stats.shape import FEW_SEEDS
+from runner.wording import first_of
 
 Check = tuple[str, bool | None, str]
 
 _CANNOT_TAKE_POINTS: Final = ("grid", "exhaustive")
 _LEAST_SEEDS: Final = FEW_SEEDS
+_MOST_NAMED: Final = 3
 
 
 def fairness(
@@ -98,7 +100,7 @@ def _probe(trials: pd.DataFrame, probes: Mapping[str, Any]) -> Check:
         why = "the problems are noisy" if noisy else "no point was evaluated twice"
         return name, None, f"{why}."
     if wrong:
-        return name, False, f"{told}; another value came on {_some(wrong)}."
+        return name, False, f"{told}; another value came on {first_of(wrong, _MOST_NAMED)}."
     return name, True, f"{told}; every value came again to the last bit."
 
 
@@ -165,12 +167,16 @@ def _enough(runs: pd.DataFrame, reach: pd.DataFrame) -> Iterator[Check]:
     yield "every run ended", ended == len(reach), f"{ended} of {len(reach)} runs have ended."
     failed = runs[runs["failed"]]["run"].tolist()
     detail = f"{len(failed)} runs ended because their method failed" + (
-        f": {_some(failed)}" if failed else ""
+        f": {first_of(failed, _MOST_NAMED)}" if failed else ""
     )
     yield "no method failed", not failed, f"{detail}."
     empty = runs[runs["incumbent_loss"].isna() & runs["trials"].gt(0)]["run"].tolist()
     detail = f"{len(empty)} runs have no valid trial, and count with a regret of 1"
-    yield "no run without a valid trial", not empty, f"{detail}{': ' + _some(empty) if empty else ''}."
+    yield (
+        "no run without a valid trial",
+        not empty,
+        f"{detail}{': ' + first_of(empty, _MOST_NAMED) if empty else ''}.",
+    )
     seeds = runs.groupby("problem")["seed"].nunique()
     fewest = int(seeds.min()) if len(seeds) else 0
     yield (
@@ -196,7 +202,7 @@ def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterat
     none = not value.any() and not settings.get("held_out")
     detail = f"{int(value.sum())} of {int(keeps.sum())} incumbents have a value on data that no method saw"
     if without:
-        detail += f"; {_some(without)} {'keeps' if len(without) == 1 else 'keep'} none"
+        detail += f"; {first_of(without, _MOST_NAMED)} {'keeps' if len(without) == 1 else 'keep'} none"
     yield (
         "held-out test",
         None if none else bool(value.any() and value[keeps].all()),
@@ -207,8 +213,3 @@ def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterat
         f"{m}: {json.dumps(json.loads(s))}" for m, s in zip(given["method"], given["settings"], strict=True)
     ]
     yield "settings told", True, f"{'; '.join(changed)}."
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

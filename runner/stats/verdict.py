@@ -17,6 +17,7 @@ import pandas as pd
 
 from runner.stats.averages import Resampled
 from runner.stats.shape import FEW_SEEDS, table
+from runner.wording import listed
 
 CHEAPNESS: Final = ("random", "grid", "exhaustive", "gradient", "tpe", "bayes")
 """Registered names from cheap to dear thinking; what is not here comes after."""
@@ -138,10 +139,10 @@ def _sentences(
             f"cheapest ({regret})."
         ]
     elif chosen == leader:
-        said = [f"{at} use {chosen}: lowest {regret}, but {_listed(tied)} may be as good (within {rope:g})."]
+        said = [f"{at} use {chosen}: lowest {regret}, but {listed(tied)} may be as good (within {rope:g})."]
     else:
         others = [method for method in tied if method != chosen]
-        also = f" So may {_listed(others)}." if others else ""
+        also = f" So may {listed(others)}." if others else ""
         said = [
             f"{at} use {chosen} ({regret}): it may be as good as {leader}, the lowest, and is cheaper.{also}"
         ]
@@ -206,10 +207,6 @@ def _rests(row: Mapping[str, Any]) -> str:
 
 def _counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def refusal(budget: float, axis: str, reason: str) -> dict[str, Any]:
