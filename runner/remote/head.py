@@ -26,8 +26,12 @@ _HEARTBEAT_SECONDS = 20.0
 _MOST_CHARACTERS = 300
 _PATIENCE = 120.0  # seconds without a word from the head, while a log is followed
 _PAUSE = 2.0
-_NOT_READY = "No available agent"  # as Ray's dashboard says it before its first node has reported
+_NOT_READY = "No available agent"  # as Ray's dashboard says it until its node's agent has reported
 _READY_SECONDS = 60.0
+_NO_AGENT = (
+    "Another Ray on that machine may hold the agent's port: start the head with "
+    "'ray start --dashboard-agent-listen-port=0', or see dashboard_agent.log there."
+)
 _UP = f"Is the cluster up, the port its dashboard's ({PORT}), and a tunnel to it open?"
 
 Job = Mapping[str, Any]
@@ -140,8 +144,15 @@ class Head:
                 await self._ask("POST", "/api/jobs/", json=wanted)
                 return
             except EngineError as error:
-                if _NOT_READY not in str(error) or time.monotonic() > give_up:
+                if _NOT_READY not in str(error):
                     raise
+                if time.monotonic() > give_up:
+                    raise EngineError(
+                        f"the head has taken no job for {_READY_SECONDS:.0f} s: the agent of its node, "
+                        "which starts them, is not up.",
+                        where=self.address,
+                        hint=_NO_AGENT,
+                    ) from None
             await asyncio.sleep(_PAUSE)
 
     async def stop(self, name: str) -> None:

@@ -80,6 +80,7 @@ class Pretender:
         self.token, self.version, self.tails = token, version, list(tails)
         self.seen = []
         self.status = "SUCCEEDED"
+        self.busy = 0  # how often a job is refused before one is taken
 
     async def answer(self, request):
         said = request.headers.get("Authorization")
@@ -99,6 +100,9 @@ class Pretender:
             return socket
         if request.method == "GET" and "/packages/" in request.path:
             return web.Response(status=404 if len(self.seen) < 4 else 200)
+        if request.method == "POST" and self.busy:
+            self.busy -= 1
+            return web.Response(status=500, text="No available agent to submit job, please try again later.")
         if request.path.startswith("/api/jobs/"):
             return web.json_response({"status": self.status})
         return web.Response(status=500, text="Traceback\nValueError: it went wrong")
@@ -177,6 +181,21 @@ def test_a_package_is_sent_once():
 
     assert visit(pretender, twice) == "gcs://a.zip"
     assert [method for method, *_ in pretender.seen] == ["GET", "GET", "PUT", "GET"]
+
+
+def test_a_head_that_has_just_come_up_is_waited_for(monkeypatch):
+    async def submit(head):
+        await head.submit("job", "true", {}, {})
+
+    patient = Pretender()
+    patient.busy = 3
+    visit(patient, submit)
+    assert patient.busy == 0
+    monkeypatch.setattr(room, "_READY_SECONDS", 0.0)
+    never = Pretender()
+    never.busy = 1000
+    with pytest.raises(EngineError, match=r"the head has taken no job for 0 s.*agent-listen-port=0"):
+        visit(never, submit)
 
 
 def test_a_log_is_taken_up_again_where_it_was_lost():

@@ -92,6 +92,7 @@ def head():
     (place / "home").mkdir()
     command = [binaries / "ray", "start", "--head", "--block", f"--port={gcs}", "--num-cpus=2"]
     command += [f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+    command += ["--dashboard-agent-listen-port=0"]  # its usual one may be taken by the Ray of other tests
     command += [f"--temp-dir={place / 'ray'}", "--object-store-memory=80000000", "--disable-usage-stats"]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "FIVEFOLD_"))}
     up, said = "Ray runtime started", (place / "head.log").read_text
