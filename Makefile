@@ -66,7 +66,7 @@ bench-engine: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.engine $(BENCH)
 
 soak: dev
-	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/faults -s --durations=0 $(PYTEST)
+	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/faults -s --timeout=3600 --durations=0 --hypothesis-show-statistics $(PYTEST)
 
 bench-methods: $(VENV)/bench.done
 	$(BIN)/python -m benchmarks.methods $(BENCH)

@@ -94,7 +94,8 @@ class Run:
     failed : bool
         Whether the method failed.
     thought_seconds : float
-        How long the method thought about its last proposal.
+        How long the method thinks about a proposal: the shorter of the last two times. A single one
+        may have been held up, by the load of the machine or an import, and tells little.
     """
 
     def __init__(
@@ -130,7 +131,8 @@ class Run:
         self._settled = 0  # trials 0 .. _settled - 1 have all ended
         self._thinking = 0.0  # seconds spent on the proposal of number _next so far
         self._incumbent: Trial | None = None
-        self.thought_seconds = self.ended[max(self.ended)].suggest_seconds if self.ended else 0.0
+        self._thought = self.ended[max(self.ended)].suggest_seconds if self.ended else 0.0  # the last time
+        self.thought_seconds = self._thought
         for trial in self.ended.values():
             self._enter(trial)
         self._settle()
@@ -232,7 +234,8 @@ class Run:
                 return DONE
             return None if self._show_one_more() else WAIT
         pending = Pending(self._next, reply.answer, self._thinking, self._known)
-        self.thought_seconds, self._thinking = self._thinking, 0.0
+        self.thought_seconds = min(self._thought, self._thinking)
+        self._thought, self._thinking = self._thinking, 0.0
         self.pending[self._next] = pending
         self._next += 1
         return pending

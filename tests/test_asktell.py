@@ -1,6 +1,6 @@
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from runner.asktell import Budget, Run
 from runner.methods import make_method
 from runner.methods.base import Method
+from runner.minds import think
 from runner.runset import RunSet
 from runner.space import Choice, Float, Int, Space
 from runner.testing.simulation import simulate
@@ -398,3 +399,12 @@ def test_a_method_whose_error_has_no_text_ends_its_own_run_only():
     run = make(Scripted(burst))
     assert run.ask() is DONE
     assert run.end_reason == "the method raised Mute: its message cannot be read"
+
+
+def test_one_proposal_that_was_held_up_does_not_make_a_method_dear():
+    run = Run(SPACE, make_method("random"), 1, Budget(trials=9))
+    for seconds, thought in [(5.0, 0.0), (0.001, 0.001), (3.0, 0.001), (2.0, 2.0), (4.0, 2.0)]:
+        question = run.question()
+        reply = think(run.method, run.space, question)
+        run.answer(replace(reply, seconds=seconds))
+        assert run.thought_seconds == thought

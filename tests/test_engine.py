@@ -181,8 +181,8 @@ def test_an_error_of_the_journal_ends_the_study(ray_lanes, tmp_path, monkeypatch
 class Thing:
     placement_group_factory = "resources"
 
-    def __init__(self, trial_id, status="PENDING"):
-        self.trial_id, self.status = trial_id, status
+    def __init__(self, trial_id, thoughts=False):
+        self.trial_id, self.thoughts, self.status = trial_id, thoughts, "PENDING"
 
 
 class Cache:
@@ -199,6 +199,7 @@ class Controller:
     def __init__(self):
         self._tune_controller = self
         self._actor_cache = Cache()
+        self._resetting_trials = set()
 
 
 def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
@@ -213,11 +214,23 @@ def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
     assert controller._actor_cache.most == {"resources": 5}
     assert scheduler.choose_trial_to_run(controller) is c
     assert scheduler.choose_trial_to_run(controller) is c, "asking changes nothing"
+    controller._resetting_trials.add(c)
+    assert scheduler.choose_trial_to_run(controller) is b, "the other has its lane"
     c.status = "RUNNING"
     assert scheduler.choose_trial_to_run(controller) is b
     b.status = "TERMINATED"
     a.status = "ERROR"
     assert scheduler.choose_trial_to_run(controller) is None
+
+
+def test_a_question_does_not_wait_for_a_lane_to_start():
+    scheduler, controller = LaneScheduler(3), Controller()
+    question, later = Thing("question", thoughts=True), Thing("later")
+    for thing in (Thing("earlier"), question, later):
+        scheduler.on_trial_add(controller, thing)
+    assert scheduler.choose_trial_to_run(controller) is question
+    controller._resetting_trials.add(question)
+    assert scheduler.choose_trial_to_run(controller) is later
 
 
 @pytest.mark.ray

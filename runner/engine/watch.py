@@ -29,7 +29,8 @@ class LaneScheduler(FIFOScheduler):
 
     Tune gives a free actor to the oldest pending trial, and then throws away the actor that was
     still starting for that one: while trials are shorter than the start of a process, only one
-    lane ever comes up. Here the newest trial gets it. And Tune stops an actor for which no trial
+    lane ever comes up. Here the newest trial gets it, or a question: its run waits for the answer, and
+    would wait for the start of a process. And Tune stops an actor for which no trial
     is waiting in the moment in which it becomes free; here as many are kept as there are lanes.
 
     Attributes
@@ -54,12 +55,18 @@ class LaneScheduler(FIFOScheduler):
             self._kept = self.lanes
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The newest trial that is pending, or None."""
+        """The newest question that is pending, else the newest trial, or None."""
+        # Internal, and held by the test of the lanes: these have got their lane already.
+        taken = tune_controller._tune_controller._resetting_trials
+        newest = None
         for trial in list(reversed(self._waiting.values())):
-            if trial.status == "PENDING":
-                return trial
-            del self._waiting[trial.trial_id]
-        return None
+            if trial.status != "PENDING":
+                del self._waiting[trial.trial_id]
+            elif trial not in taken:
+                if trial.thoughts:
+                    return trial
+                newest = newest or trial
+        return newest
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the trials: Tune pickles its scheduler, and nothing reads that."""

@@ -35,13 +35,15 @@ class BundleTrial(Trial):
     ----------
     actor : str
         The lane that has it, or had it, by Ray's number.
+    thoughts : bool
+        See above.
     """
 
     def __init__(
         self, name: str, lane: type, text: str, storage: Any, resources: Any, thoughts: bool
     ) -> None:
         self._lane = lane
-        self.actor = ""
+        self.actor, self.thoughts = "", thoughts
         super().__init__(
             name,
             config={"thoughts" if thoughts else "tasks": text},

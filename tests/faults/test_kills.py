@@ -100,9 +100,18 @@ def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
     tmp_path, undisturbed, name, workers, kills
 ):
     path, expected = undisturbed[name]
-    rng = random.Random(f"{name} {workers}")
-    folder, before, count = tmp_path / "study", {}, 0
-    while count < kills:
+    rng, counts = random.Random(f"{name} {workers}"), []
+    while sum(counts) < kills:  # a study may be through before it was killed so often
+        folder = tmp_path / str(len(counts))
+        counts.append(killed(path, folder, workers, kills - sum(counts), rng))
+        pd.testing.assert_frame_equal(table(folder), expected, check_exact=True)
+    print(f"\n{name}, {workers} lanes: {sum(counts)} kills in {len(counts)} studies")
+
+
+def killed(path, folder, workers, most, rng):
+    """Run a study to its end, with at most so many kills on the way; how many there were."""
+    before = {}
+    for count in range(most):
         process = subprocess.Popen(
             command(path, folder, workers), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -111,10 +120,10 @@ def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
         if process.poll() is not None:
             _, err = process.communicate()
             assert process.returncode == 0, err
-            break
+            assert before.items() <= rows(folder).items()
+            return count
         family = psutil.Process(process.pid).children(recursive=True)
         kill(process)
-        count += 1
         assert lanes_have_ended(family)
         after = rows(folder)
         assert before.items() <= after.items(), "what was recorded once stays as it was"
@@ -123,7 +132,7 @@ def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "what another driver has left behind does not hinder this one"
     assert before.items() <= rows(folder).items()
-    pd.testing.assert_frame_equal(table(folder), expected, check_exact=True)
+    return most
 
 
 def wait_for(process, folder, before, progress, share):
