@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -31,6 +30,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.measure import ROOT, Arm, Benchmark, in_turn
+from benchmarks.suite import telling
 from runner.pace import LONG_SECONDS, TARGET_SECONDS
 
 OUT = ROOT / "benchmarks/SCALE.md"
@@ -162,17 +162,13 @@ def main(given=None):
         print("too little was measured: lanes were there for too short a time", file=sys.stderr)
         return 1
     costs = fit(points)
-    command = " ".join(["python -m benchmarks.scale", *_telling(given)])
+    command = " ".join(["python -m benchmarks.scale", *telling(sys.argv[1:] if given is None else given)])
     text = table(costs, points, [one["load"] for one in measured], command)
     print(text)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
     print(json.dumps({"costs": costs}), file=sys.stderr)
     return 1 if failed else 0
-
-
-def _telling(given):
-    return [text for text in (sys.argv[1:] if given is None else given) if os.sep not in text]
 
 
 def _options(given):

@@ -49,7 +49,7 @@ class Suite:
             "python",
             "-m",
             f"benchmarks.{self.name}",
-            *_telling(sys.argv[1:] if given is None else given),
+            *telling(sys.argv[1:] if given is None else given),
         ]
         out = options.out or (None if options.quick else RESULTS)
         intro = " ".join([*self.about.split(), report.machine()])
@@ -106,11 +106,12 @@ class Suite:
         return parser.parse_args(given)
 
 
-def _telling(given: Sequence[str]) -> list[str]:
-    """The options that matter for what was measured: not where figures are kept."""
+def telling(given: Sequence[str]) -> list[str]:
+    """The options that matter for what was measured: not where anything is written."""
     kept, skip = [], False
     for text in given:
-        if not skip and text != "--figures":
+        where = text in ("--figures", "--out")
+        if not skip and not where:
             kept.append(text)
-        skip = text == "--figures"
+        skip = where
     return kept
