@@ -5,7 +5,8 @@ it enters what comes back, first into the journal and then into the run; and it 
 lane means. Both engines, on Ray and in-process, drive it by the same three calls:
 `Dispatcher.ask`, `Dispatcher.tell`, `Dispatcher.lose`.
 
-Not every proposal is evaluated: another run of its block may have had it (`runner.sharing`), or
+Which run is whose, and what travels in its name, is the `runner.roster`'s affair. Not every proposal
+is evaluated: another run of its block may have had it (`runner.sharing`), or
 its problem may recall it. Not every method is asked here: one that thinks for long does so on a
 lane, while the driver serves the other runs.
 """
@@ -13,7 +14,6 @@ lane, while the driver serves the other runs.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -23,19 +23,17 @@ from runner.blame import Cause, again, blame, times
 from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
 from runner.lane import StopperFor
-from runner.methods.base import Method
 from runner.monitor import Guarded, Monitor
 from runner.needs import Needs
 from runner.outbox import Outbox
 from runner.pace import MOST_JOBS, Pace
 from runner.problems.evaluation import cut
+from runner.roster import Roster
 from runner.runset import RunSet
-from runner.sharing import Shared, key_of
-from runner.space import Space
-from runner.study import RunSpec, Study
+from runner.sharing import Shared
+from runner.study import Study
 from runner.thinking import Question, overdue
-from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Pending, Status, Trial
-from runner.wire import line_of, pack_question, pack_tasks
+from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Status, Trial
 
 INTERRUPTED = "interrupted; every finished trial is saved."
 DEAR_SECONDS = 0.003
@@ -43,8 +41,6 @@ DEAR_SECONDS = 0.003
 SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
-
-_KEY_LETTERS = 24
 
 
 class Keeps(Protocol):
@@ -94,12 +90,11 @@ class Dispatcher:
         stopper_for: StopperFor | None = None,
     ) -> None:
         self.study = study
-        self.specs: tuple[RunSpec, ...] = study.runs
-        self.runs = [_start(study, spec, journal.history(spec.id)) for spec in self.specs]
+        self._roster = Roster(study, journal.history)
+        self.specs, self.runs, self.minds = self._roster.specs, self._roster.runs, self._roster.minds
         self.interrupted = False
         self.lanes = 1
         self.thinks_elsewhere = False
-        self.minds, self._mind = _minds(self.specs)
         self._journal = journal
         self._monitor = Guarded(monitor or Monitor())
         self.stopper_for = stopper_for
@@ -108,9 +103,7 @@ class Dispatcher:
         self._held: Bundle | None = None
         self._party = study.needs[0]
         self._flying = 0  # jobs and thoughts that are with lanes
-        positions = {id(problem): i for i, problem in enumerate(study.problems)}
-        self._problem = [positions[id(spec.problem)] for spec in self.specs]
-        self._pace = Pace(self._problem)
+        self._pace = Pace(self._roster.problem)
         self._outbox = Outbox(
             lambda job: self._pace.expected(job.run),
             lambda thought: self.runs[thought.run].thought_seconds,
@@ -118,12 +111,9 @@ class Dispatcher:
             study.trial.thinking,
         )
         self._shared = Shared()
-        self._block = _blocks(self.specs)
         if study.cache:
             for index, run in enumerate(self.runs):
-                self._shared.remember(self._block[index], run.ended.values())
-        self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `line_of` has them
-        self._zero = [time.monotonic() - _elapsed(run) for run in self.runs]
+                self._shared.remember(self._roster.block[index], run.ended.values())
 
     def begin(self, lanes: int, where: str, apart: bool = False) -> None:
         """Tell monitor and journal that the study starts or goes on.
@@ -174,7 +164,7 @@ class Dispatcher:
             if len(parties) > 1:
                 self._set = self._choose(
                     i
-                    for i, problem in enumerate(self._problem)
+                    for i, problem in enumerate(self._roster.problem)
                     if needs[problem] == party and not self.runs[i].finished
                 )
             if self.anything_left():
@@ -221,12 +211,12 @@ class Dispatcher:
             pending = self._set.reply(thought.run, reply)
             if pending is None:
                 continue
-            job = self._job(thought.run, pending)
+            job = self._roster.job(thought.run, pending)
             if reply.outcome is None:
                 self._admit(job)
             else:
                 started = time.monotonic() - reply.outcome.seconds
-                ended.append((job, self._trial(job, reply.outcome, started, report.worker)))
+                ended.append((job, self._roster.trial(job, reply.outcome, started, report.worker)))
         begun = bundle.jobs[: len(report.outcomes)]
         self._outbox.put_first(bundle.jobs[len(begun) :])
         self._enter_evaluated([*ended, *self._ended(begun, report, report.seconds)])
@@ -244,23 +234,18 @@ class Dispatcher:
         self._outbox.alone.extend(found.alone)
         if found.ended is not None:
             job, outcome = found.ended
-            self._enter([(job, self._trial(job, outcome, time.monotonic() - outcome.seconds, ""))])
+            self._enter([(job, self._roster.trial(job, outcome, time.monotonic() - outcome.seconds, ""))])
         self._close_finished()
 
     # -- what engines need beside them ----------------------------------------------------------
 
     def message(self, bundle: Bundle) -> str:
         """The lines that a lane gets of a bundle."""
-        if bundle.thoughts:
-            return "\n".join(map(self._question_lines, bundle.thoughts))
-        return pack_tasks([self.task(job) for job in bundle.jobs])
+        return self._roster.message(bundle)
 
     def task(self, job: Job) -> Task:
         """What a lane needs to know of a job."""
-        spec, run = self.specs[job.run], self.runs[job.run]
-        known = run.known_steps(job.pending.known) if run.staged else None
-        key = _key(spec, job.pending.number) if spec.problem.checkpoints else ""
-        return Task(self._problem[job.run], spec.problem_seed, job.pending.config, known, key)
+        return self._roster.task(job)
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -296,7 +281,7 @@ class Dispatcher:
         if isinstance(asked, Question):
             self._outbox.thoughts.append(Thought(index, asked, goes_on=self._goes_on(index)))
         else:
-            self._admit(self._job(index, asked))
+            self._admit(self._roster.job(index, asked))
         return None
 
     def _admit(self, job: Job) -> None:
@@ -310,15 +295,10 @@ class Dispatcher:
         if outcome is None:
             self._outbox.jobs.append(job)
             return
-        task = self.task(job)
+        task = self._roster.task(job)
         if task.known is not None and self.stopper_for is not None:
             outcome = cut(spec.problem, outcome, self.stopper_for(task.problem, task.known))
-        self._hits.append((job, self._trial(job, outcome, time.monotonic(), "", origin)))
-
-    def _job(self, run: int, pending: Pending) -> Job:
-        shares = self.study.cache and not self.specs[run].problem.noisy
-        key = key_of(self._block[run], pending.config) if shares else None
-        return Job(run, pending, time.monotonic(), key=key)
+        self._hits.append((job, self._roster.trial(job, outcome, time.monotonic(), "", origin)))
 
     def _goes_on(self, run: int) -> bool:
         """Whether a lane that thinks for a run should evaluate the answer, too: it would be waited for.
@@ -331,7 +311,7 @@ class Dispatcher:
             expected is not None
             and expected < SHORT_SECONDS
             and self.study.trial.timeout is None
-            and self.study.needs[self._problem[run]].memory_gb is None
+            and self.study.needs[self._roster.problem[run]].memory_gb is None
             and bool(problem.space.continuous)
             and not problem.recalls_all
             and not problem.checkpoints
@@ -342,16 +322,6 @@ class Dispatcher:
         """Whether its thinking would hold up the other runs, or might never end."""
         ours = type(run.method).__module__.startswith("runner.")
         return self.thinks_elsewhere and (run.thought_seconds > DEAR_SECONDS or not ours)
-
-    def _question_lines(self, thought: Thought) -> str:
-        lines = self._lines.setdefault(thought.run, {})
-        told = []
-        for trial in thought.question.completed:
-            if trial.number not in lines:
-                lines[trial.number] = line_of(trial)
-            told.append(lines[trial.number])
-        then = (self._problem[thought.run], self.specs[thought.run].problem_seed) if thought.goes_on else None
-        return pack_question(self._mind[thought.run], thought.run, thought.question, told, then)
 
     # -- what comes back ------------------------------------------------------------------------
 
@@ -369,7 +339,7 @@ class Dispatcher:
         """The trials that jobs have become, of a bundle that was begun so many seconds ago."""
         start = time.monotonic() - seconds
         return [
-            (job, self._trial(job, outcome, start + offset, told.worker))
+            (job, self._roster.trial(job, outcome, start + offset, told.worker))
             for job, outcome, offset in zip(jobs, told.outcomes, told.offsets, strict=True)
         ]
 
@@ -397,22 +367,6 @@ class Dispatcher:
             reason = f"the worker process died {times(crashes)} while the method was thinking"
             self._set.give_up(thought.run, reason)
 
-    def _trial(
-        self, job: Job, outcome: Outcome, started: float, worker: str, origin: Origin = Origin.EVALUATED
-    ) -> Trial:
-        return Trial(
-            job.pending.number,
-            job.pending.config,
-            outcome,
-            origin,
-            suggest_seconds=job.pending.suggest_seconds,
-            queue_seconds=max(0.0, started - job.asked),
-            started=max(0.0, started - self._zero[job.run]),
-            worker=worker,
-            earlier=job.earlier,
-            known=job.pending.known,
-        )
-
     def _enter_hits(self) -> None:
         hits, self._hits = self._hits, []
         if hits:
@@ -439,47 +393,3 @@ class Dispatcher:
                 conclusion = f"its conclusion raised {describe(error)}"
             self._journal.end_run(self.specs[index].id, run.end_reason, run.failed, conclusion)
             self._monitor.finished(index)
-
-
-def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
-    if spec.problem.has_test:  # what was scored after an earlier session is not for methods to see
-        history = [_untested(trial) for trial in history]
-    return Run(
-        spec.problem.space,
-        spec.method,
-        spec.entropy,
-        study.budget,
-        study.parallel,
-        study.order,
-        history,
-        known=spec.start.known,
-        staged=study.staged(spec.problem),
-        first=spec.start.first,
-    )
-
-
-def _untested(trial: Trial) -> Trial:
-    return dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
-
-
-def _minds(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:
-    """Each method as it is prepared for a problem, with the space; and for each run which it has."""
-    found = {(spec.problem.name, spec.label): (spec.method, spec.problem.space) for spec in specs}
-    positions = {key: i for i, key in enumerate(found)}
-    return list(found.values()), [positions[spec.problem.name, spec.label] for spec in specs]
-
-
-def _blocks(specs: Sequence[RunSpec]) -> list[int]:
-    """For each run the number of its block."""
-    numbers: dict[tuple[str, int], int] = {}
-    return [numbers.setdefault((spec.problem.name, spec.seed), len(numbers)) for spec in specs]
-
-
-def _elapsed(run: Run) -> float:
-    """How far the clock of a run had come in earlier sessions."""
-    return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
-
-
-def _key(spec: RunSpec, number: int) -> str:
-    """What a trial's checkpoints are found by, in the study's part of a store."""
-    return hashlib.sha256(f"{spec.id}/{number}".encode()).hexdigest()[:_KEY_LETTERS]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.bundles import Bundle, Job, Report, Rescued
+from runner.bundles import Bundle, Report, Rescued
 from runner.dispatch import Dispatcher
 from runner.errors import JournalError, StudyInterrupted
 from runner.inprocess import run_in_process
@@ -20,7 +20,7 @@ from runner.pace import LONGEST_SECONDS
 from runner.problems import evaluate
 from runner.problems.base import FunctionProblem
 from runner.space import Choice, Int, Space
-from runner.trial import DONE, WAIT, Origin, Outcome, Pending, Status
+from runner.trial import DONE, WAIT, Origin, Outcome, Status
 from runner.wire import pack_report, unpack_report, unpack_tasks
 from tests.studies import HILL, MODELS, study
 
@@ -352,17 +352,6 @@ def test_a_method_that_kills_its_lanes_ends_its_own_run(monkeypatch):
     reason, failed, _ = kept.ends["hill/random/0"]
     assert (reason, failed) == ("the worker process died 2 times while the method was thinking", True)
     assert kept.ends["hill/tpe/0"][1] is False
-
-
-def test_each_block_of_a_problem_sees_the_same_seed():
-    dispatcher = ready(methods=["random", {"name": "again", "method": "random"}])
-    seeds = {}
-    for index, spec in enumerate(dispatcher.specs):
-        task = dispatcher.task(Job(index, Pending(0, {}), 0.0))
-        assert dispatcher.study.problems[task.problem] is spec.problem
-        seeds.setdefault((spec.problem.name, spec.seed), set()).add(task.seed)
-    assert all(len(found) == 1 for found in seeds.values())
-    assert len({seed for found in seeds.values() for seed in found}) == len(seeds)
 
 
 def test_the_journal_knows_before_the_method():

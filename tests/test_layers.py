@@ -30,7 +30,7 @@ FLOORS = [
     {"minds", "guard", "warmstart", "catalogue", "advice", "blame"},
     {"asktell"},
     {"runset", "study"},
-    {"journal", "monitor", "parts"},
+    {"journal", "monitor", "parts", "roster"},
     {"dispatch", "trackers", "afterwards"},
     {"inprocess"},
     {"search"},
