@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -177,18 +178,26 @@ class Comparison(Against):
 
     def generalisation(self) -> pd.DataFrame:
         """See `runner.stats.generalisation.generalisation`."""
+        return self._generalisation.copy()
+
+    @cached_property
+    def _generalisation(self) -> pd.DataFrame:
         return generalisation.generalisation(self.trials, self.steps, self.signs)
 
     def generalisation_summary(self) -> pd.DataFrame:
         """See `runner.stats.generalisation.summary`."""
-        return generalisation.summary(self.generalisation(), self.methods)
+        return generalisation.summary(self._generalisation, self.methods)
 
     def agreement(self) -> pd.DataFrame:
         """See `runner.stats.generalisation.agreement`."""
-        return generalisation.agreement(self.generalisation())
+        return generalisation.agreement(self._generalisation)
 
     def fairness(self) -> pd.DataFrame:
         """See `runner.stats.fairness.fairness`."""
+        return self._fairness.copy()
+
+    @cached_property
+    def _fairness(self) -> pd.DataFrame:
         return fairness.fairness(self.trials, self.runs, self.reach, self.plan, self.source.settings)
 
     def failures(self) -> pd.DataFrame:

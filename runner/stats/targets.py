@@ -80,7 +80,10 @@ def run_times(
         problem, seed, method, target, budget (spent when the target was hit; infinite where it was
         not), hit, spent (by the run as a whole).
     """
-    wanted = dict(iter(found.dropna(subset=["loss"]).groupby(["problem", "seed"])))
+    wanted = {
+        instance: list(some[["target", "loss"]].itertuples(index=False, name=None))
+        for instance, some in found.dropna(subset=["loss"]).groupby(["problem", "seed"])
+    }
     runs = steps["run"].to_numpy()
     first = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.zeros(0, dtype=int)
     starts = dict(zip(runs[first].tolist(), first.tolist(), strict=True))
@@ -95,9 +98,9 @@ def run_times(
         start = starts.get(run, 0)
         inside = slice(start, start + int(settled))
         falling = np.where(np.isnan(losses[inside]), np.inf, losses[inside])
-        whole = float(spent[inside][-1]) if settled else 0.0
-        for b, loss in wanted[problem, seed][["target", "loss"]].itertuples(index=False, name=None):
-            place = int(np.searchsorted(-falling, -loss, side="left"))  # the first that is not above it
+        whole, rising = float(spent[inside][-1]) if settled else 0.0, -falling
+        for b, loss in wanted[problem, seed]:
+            place = int(np.searchsorted(rising, -loss, side="left"))  # the first that is not above it
             hit = place < len(falling)
             when = float(spent[inside][place]) if hit else math.inf
             rows.append((problem, seed, method, b, when, hit, whole))
