@@ -80,16 +80,16 @@ def _probe(trials: pd.DataFrame, probes: Mapping[str, Any]) -> Check:
     twice = spans[spans["size"] > 1]
     noisy = {key for key, probe in probes.items() if probe.get("noisy")}
     wrong = [f"{key[0]} seed {key[1]}" for key in twice[twice["min"] != twice["max"]].index.tolist()]
-    checked = 0
+    checked, configs = 0, {probe["config"] for probe in probes.values()}
+    probed = trials[trials["status"].eq("COMPLETED") & trials["config"].isin(configs)]
     for key, probe in probes.items():
         if probe.get("noisy"):
             continue
         problem, _, seed = key.rpartition("/")
-        seen = trials[
-            trials["problem"].eq(problem)
-            & trials["seed"].eq(int(seed))
-            & trials["config"].eq(probe["config"])
-            & trials["status"].eq("COMPLETED")
+        seen = probed[
+            probed["problem"].eq(problem)
+            & probed["seed"].eq(int(seed))
+            & probed["config"].eq(probe["config"])
         ]["loss"]
         checked += 1
         if probe["loss"] is None or seen.ne(probe["loss"]).any():
