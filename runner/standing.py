@@ -17,7 +17,8 @@ from runner.stats.comparison import UNITS
 from runner.stats.latex import leaderboard_latex
 from runner.stats.verdict import budget_text
 from runner.tables import fitting
-from runner.terminal import duration, number
+from runner.terminal import number
+from runner.wording import duration
 
 NAME = "leaderboard"
 _OPTIONAL = ("speed-up", "test gap", "think/trial")

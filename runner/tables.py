@@ -26,7 +26,8 @@ from runner.record import Fault, Verdict
 from runner.results import Results
 from runner.results.frames import FAILURES
 from runner.study import Study
-from runner.terminal import counted, duration, number
+from runner.terminal import number
+from runner.wording import counted, duration
 
 _OPTIONAL = ("quartiles", "seeds", "trials", "failed", "eval", "think")
 _MOST_REASONS = 5

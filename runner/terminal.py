@@ -20,6 +20,7 @@ from runner.asktell import Run
 from runner.monitor import Monitor
 from runner.study import Study
 from runner.trial import Trial
+from runner.wording import counted, duration
 
 _MOST_ROWS = 30
 _REFRESHES_PER_SECOND = 4
@@ -217,24 +218,6 @@ def number(value: float | None, digits: int = 5) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.{digits}g}"
-
-
-def duration(seconds: float) -> str:
-    """A duration in the unit that suits it."""
-    if seconds < 0.1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 600:
-        return f"{seconds / 60:.1f} min"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def counted(n: int, what: str) -> str:
-    """A number of things: one trial, two trials."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _limit(study: Study) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 from runner.dispatch import Dispatcher
 from runner.inprocess import run_in_process
 from runner.journal import Journal
-from runner.terminal import LiveProgress, PlainProgress, duration, number, progress
+from runner.terminal import LiveProgress, PlainProgress, number, progress
 from tests.studies import HILL, study
 
 
@@ -78,22 +78,6 @@ def test_the_console_chooses_the_display():
     assert isinstance(progress(terminal), LiveProgress)
     assert isinstance(progress(terminal, workers=2), LiveProgress)
     assert isinstance(progress(terminal, workers=0), PlainProgress), "a debugger needs the terminal"
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (0.0121, "12 ms"),
-        (0.74, "0.7 s"),
-        (3.14, "3.1 s"),
-        (61, "61 s"),
-        (150, "2.5 min"),
-        (600, "10 min"),
-        (9000, "2.5 h"),
-    ],
-)
-def test_durations_have_the_unit_that_suits(seconds, text):
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

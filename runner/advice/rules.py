@@ -11,7 +11,7 @@ from typing import Any
 from runner.advice.evidence import MOST_CHANCE, Finding
 from runner.advice.facts import Facts
 from runner.advice.measured import Figure, after, in_all, regrets, thinking
-from runner.wording import listed
+from runner.wording import duration, listed
 
 FEW = 10
 """Below so many trials the models of `bayes` and `tpe` have not begun: both draw their first ones."""
@@ -99,17 +99,17 @@ def _model(facts: Facts, n: int) -> tuple[str, dict[str, Any], list[str]]:
     """`bayes` where its thinking can be afforded, else `tpe`."""
     better = _bayes_over_tpe(facts)
     cost, light = thinking("bayes", n), thinking("tpe", n)
-    told = f"bayes would think for about {_time(cost)} in {n:,} trials, tpe for {_time(light)}"
+    told = f"bayes would think for about {duration(cost)} in {n:,} trials, tpe for {duration(light)}"
     timed = facts.seconds is not None and facts.trial_seconds is not None and n != facts.trials
     if not timed and cost <= _PATIENCE:
-        return "bayes", {}, [better, f"Its thinking comes to about {_time(cost)} in {n:,} trials."]
+        return "bayes", {}, [better, f"Its thinking comes to about {duration(cost)} in {n:,} trials."]
     if facts.trial_seconds is None:
         if n <= _MANY:
             return "bayes", {}, [better, f"{told}; where the trials take less than that, take tpe."]
         return "tpe", {}, [f"{told}, and nobody knows what a trial takes."]
     work = facts.trial_seconds * n
     share = cost / (cost + work)
-    thought = f"{told}; the trials take {_time(work)}, so bayes would think for {share:.0%} of a run"
+    thought = f"{told}; the trials take {duration(work)}, so bayes would think for {share:.0%} of a run"
     if share <= _MOST_THINKING:
         return "bayes", {}, [better, f"{thought}."]
     return "tpe", {}, [f"{thought}."]
@@ -194,11 +194,11 @@ def _used(facts: Facts) -> list[str]:
     parts.append("infinitely many configs" if math.isinf(size) else f"{size:,.0f} configs")
     parts.append("some parameters only under others" if facts.space.conditional else "no conditions")
     limits = [f"{facts.trials:,} trials"] if facts.trials is not None else []
-    limits += [f"{_time(facts.seconds)}"] if facts.seconds is not None else []
+    limits += [f"{duration(facts.seconds)}"] if facts.seconds is not None else []
     seconds = "seconds per trial unknown"
     if facts.trial_seconds is not None:
         how = "measured here" if facts.measured else "given"
-        seconds = f"{_time(facts.trial_seconds)} per trial ({how})"
+        seconds = f"{duration(facts.trial_seconds)} per trial ({how})"
     more = [
         f"{facts.parallel} in flight",
         "gradients reported" if facts.gradient else "no gradients",
@@ -256,11 +256,3 @@ def _names(figures: Sequence[Figure]) -> str:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else "twice" if count == 2 else f"{count} times"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
-    if seconds < 120:
-        return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

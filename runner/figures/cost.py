@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel
-from runner.figures.scale import duration
 from runner.figures.sheet import LOWER, Sheet, curve, floats, plural, records, value_axis
+from runner.wording import duration
 
 _PARTS = (
     ("suggest_seconds", "thinking", 1.0),

@@ -140,13 +140,3 @@ def short(value: float, digits: int = 3) -> str:
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         text = f"{mantissa}e{int(power)}"
     return text.replace("-", "−") if text.startswith("-") else text
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them: 50 ms, 3.2 s, 10 min."""
-    if not math.isfinite(seconds):
-        return short(seconds)
-    for limit, unit, size in ((0.1, "ms", 1e-3), (120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
-        if abs(seconds) < limit:
-            return f"{short(seconds / size, 2 if seconds / size < 10 else 3)} {unit}"
-    return f"{short(seconds / 86400)} days"

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel, Points, Rule, Tiles
-from runner.figures.scale import duration, short
+from runner.figures.scale import short
 from runner.figures.sheet import LOWER, REGRET, Sheet, floats, plural, records, rests_on
-from runner.wording import listed
+from runner.wording import duration, listed
 
 
 def decision_map(sheet: Sheet) -> Figure | None:

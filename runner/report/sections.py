@@ -10,13 +10,13 @@ import pandas as pd
 import yaml
 
 from runner.figures import anytime, cost, generalising, searching, verdict
-from runner.figures.scale import duration, short
+from runner.figures.scale import short
 from runner.figures.sheet import Sheet, records
 from runner.report import boards
 from runner.report.views import Album, number
 from runner.results import Results
 from runner.stats import AXES, AXIS_TITLES, refused
-from runner.wording import listed
+from runner.wording import duration, listed
 
 Content = dict[str, Any]
 Tables = dict[str, pd.DataFrame]

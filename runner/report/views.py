@@ -14,7 +14,8 @@ from markupsafe import Markup
 from runner.figures import svg
 from runner.figures.marks import Figure
 from runner.figures.palette import Style
-from runner.figures.scale import duration, short
+from runner.figures.scale import short
+from runner.wording import duration
 
 MOST_EMBEDDED: Final = 24_000
 """Bytes of CSV up to which a figure carries its data in the page; larger tables are files only."""

@@ -163,7 +163,7 @@ def test_the_command_says_what_it_used(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["advise", "s.yaml", "--seconds", "2"])
     assert done.exit_code == 0, done.output
     assert "branin: bayes" in done.output
-    assert "2.0 s per trial (given)" in done.output
+    assert "2 s per trial (given)" in done.output
     assert "Budget: 50 trials per run" in done.output
     assert "'Exhaustive search for simple models'" in done.output
     wide = CliRunner().invoke(app, ["advise", "s.yaml", "--seconds", "2", "--parallel", "32"])
