@@ -31,6 +31,8 @@ FINAL = ("gp_likelihood", "logistic_l2_features")
 BLIND = ("quadratic20", "ridge_features", "gp_likelihood", "hinge_features", "logistic_l2_features")
 NOISY = ("quadratic20", "gp_likelihood")
 RIVALS = ("random", "tpe", "bayes", "COBYQA")
+RUGGED = ("hinge_features", "logistic_l2_features")
+"""With so many local optima that `gradient` itself needs hundreds: rivals are given three times as much."""
 _DESCENTS = "L-BFGS-B"
 _NONE = "-"
 _SEEDS = 5
@@ -43,7 +45,9 @@ def hypergradients(quick):
     arms = _arms("gradient", problems, seeds, budget) + _arms(_DESCENTS, problems, seeds, budget)
     arms += _arms("default", problems, seeds, 1)
     for rival in rivals:
-        arms += _arms(rival, problems, seeds, 100 if rival == "bayes" else budget)
+        for problem in problems:
+            most = 100 if rival == "bayes" else (3 if problem in RUGGED else 1) * budget
+            arms += _arms(rival, [problem], seeds, most)
     # What nobody may know: only the best known loss is taken from it.
     arms += _arms(_DESCENTS, problems, seeds, 5 * budget, label="best known")
 
@@ -62,7 +66,8 @@ def hypergradients(quick):
         return made
 
     note = f"""Evaluations are inner solves, each with its gradient, whether it is used or not; {seeds} seeds
-    (folds; not the quadratic), {budget} evaluations each (bayes 100), all starts in the middle of the cube.
+    (folds; not the quadratic), {budget} evaluations each (bayes 100; {3 * budget} for the others without
+    gradients on {" and ".join(RUGGED)}), all starts in the middle of the cube.
     L-BFGS-B and COBYQA are SciPy's, started again at random points when they end. Best known is the least
     loss of all sides and of L-BFGS-B with restarts in {5 * budget} evaluations; of the quadratic its
     optimum. "> n" is: not in n. Inner work counts evaluations of the inner objective and products with its
