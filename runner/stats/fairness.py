@@ -80,23 +80,23 @@ def _probe(trials: pd.DataFrame, probes: Mapping[str, Any]) -> Check:
     twice = spans[spans["size"] > 1]
     noisy = {key for key, probe in probes.items() if probe.get("noisy")}
     wrong = [f"{key[0]} seed {key[1]}" for key in twice[twice["min"] != twice["max"]].index.tolist()]
-    checked, configs = 0, {probe["config"] for probe in probes.values()}
+    asked = {key: probe for key, probe in probes.items() if key not in noisy}
+    configs = {probe["config"] for probe in asked.values()}
     probed = trials[trials["status"].eq("COMPLETED") & trials["config"].isin(configs)]
-    for key, probe in probes.items():
-        if probe.get("noisy"):
-            continue
+    for key, probe in asked.items():
         problem, _, seed = key.rpartition("/")
         seen = probed[
             probed["problem"].eq(problem)
             & probed["seed"].eq(int(seed))
             & probed["config"].eq(probe["config"])
         ]["loss"]
-        checked += 1
         if probe["loss"] is None or seen.ne(probe["loss"]).any():
             wrong.append(f"{problem} seed {seed}")
     wrong = [place for place in dict.fromkeys(wrong) if place.replace(" seed ", "/") not in noisy]
-    told = f"{checked} probe points were evaluated again after the runs, {len(twice)} configs by several runs"
-    if not checked and not len(twice):
+    told = (
+        f"{len(asked)} probe points were evaluated again after the runs, {len(twice)} configs by several runs"
+    )
+    if not asked and not len(twice):
         why = "the problems are noisy" if noisy else "no point was evaluated twice"
         return name, None, f"{why}."
     if wrong:
