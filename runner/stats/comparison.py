@@ -129,7 +129,8 @@ class Comparison(Against):
         row["as_good_as_random"] = self._as_good_as_random(sample.blocks, chosen)
         randoms = [label for label, name in self.method_names.items() if name == "random"]
         if reason := too_few_seeds(sample.blocks.fewest, LEAST_SEEDS):
-            told = f"{reason} The lowest regret so far has {leader} ({row['regret']:.3f})."
+            lowest = float(regret["regret"].to_numpy(dtype=np.float64)[self.methods.index(leader)])
+            told = f"{reason} The lowest regret so far has {leader} ({lowest:.3f})."
             return row | verdict.refusal(budget, axis, told)
         return verdict.verdict(
             row, UNITS[axis], randoms, sample.blocks.planned - sample.blocks.count, self.plan.rope

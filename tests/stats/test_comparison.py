@@ -283,6 +283,14 @@ def test_one_seed_gives_no_interval_and_no_verdict():
 # -- studies together -------------------------------------------------------------------------------
 
 
+def test_what_is_said_of_too_few_seeds_is_the_regret_of_the_one_that_is_named():
+    c = compared(simulated(problems=8, seeds=1, trials=20))
+    row = c.verdict()
+    regret = c.leaderboard().set_index("method")["regret"][row["leader"]]
+    assert f"The lowest regret so far has {row['leader']} ({regret:.3f})" in row["sentence"]
+    assert row["leader"] != row["recommended"], "where it is the same, this tests nothing"
+
+
 def test_studies_over_the_same_blocks_are_joined():
     losses = simulated(problems=3, seeds=4, trials=15)
     whole = compared(losses)
