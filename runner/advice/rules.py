@@ -194,7 +194,7 @@ def _used(facts: Facts) -> list[str]:
     parts.append("infinitely many configs" if math.isinf(size) else f"{size:,.0f} configs")
     parts.append("some parameters only under others" if facts.space.conditional else "no conditions")
     limits = [f"{facts.trials:,} trials"] if facts.trials is not None else []
-    limits += [f"{duration(facts.seconds)}"] if facts.seconds is not None else []
+    limits += [duration(facts.seconds)] if facts.seconds is not None else []
     seconds = "seconds per trial unknown"
     if facts.trial_seconds is not None:
         how = "measured here" if facts.measured else "given"

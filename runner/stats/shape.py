@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from runner.wording import counted
+
 SHAPE: Final = ("problems", "seeds", "reason")
 """The last columns of every statistic."""
 
@@ -69,15 +71,11 @@ def too_few_seeds(seeds: int, least: int = LEAST_SEEDS) -> str:
     """Why there is no interval, or no other statistic that needs so many seeds; empty where there is."""
     if seeds >= least:
         return ""
-    return f"it rests on {_counted(seeds, 'seed')}; at least {least} are needed."
+    return f"it rests on {counted(seeds, 'seed')}; at least {least} are needed."
 
 
 def too_few_problems(problems: int, least: int = LEAST_PROBLEMS) -> str:
     """The same of problems."""
     if problems >= least:
         return ""
-    return f"it rests on {_counted(problems, 'problem')}; at least {least} are needed."
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    return f"it rests on {counted(problems, 'problem')}; at least {least} are needed."

@@ -17,7 +17,7 @@ import pandas as pd
 
 from runner.stats.averages import Resampled
 from runner.stats.shape import FEW_SEEDS, table
-from runner.wording import listed
+from runner.wording import counted, listed
 
 CHEAPNESS: Final = ("random", "grid", "exhaustive", "gradient", "tpe", "bayes")
 """Registered names from cheap to dear thinking; what is not here comes after."""
@@ -152,7 +152,7 @@ def _sentences(
             f"That {leader} and the next best are practically the same has probability {row['p_same']:.2f}."
         )
     if row["as_good_as_random"] > 0 and chosen not in randoms:
-        what = _counted(row["as_good_as_random"], "problem")
+        what = counted(row["as_good_as_random"], "problem")
         said.append(f"On {what} of {row['problems']} random search is as good.")
     said.append(f"Confidence: {row['confidence']} ({_rests(row)}).")
     return said
@@ -185,10 +185,10 @@ def _changes(row: Mapping[str, Any], tied: Sequence[str], left_out: int) -> list
         said.append("More seeds may separate the methods that are tied.")
     if row["problems"] < _MANY_PROBLEMS:
         said.append(
-            f"It is about {_counted(row['problems'], 'problem')}; another problem may favour another method."
+            f"It is about {counted(row['problems'], 'problem')}; another problem may favour another method."
         )
     if left_out:
-        what = _counted(left_out, "block")
+        what = counted(left_out, "block")
         said.append(
             f"{what} (problem, seed) left out of it, since not every method got so far, may come to count."
         )
@@ -202,11 +202,7 @@ def budget_text(budget: float, unit: str) -> str:
 
 
 def _rests(row: Mapping[str, Any]) -> str:
-    return f"{_counted(row['problems'], 'problem')}, {_counted(row['seeds'], 'seed')}"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    return f"{counted(row['problems'], 'problem')}, {counted(row['seeds'], 'seed')}"
 
 
 def refusal(budget: float, axis: str, reason: str) -> dict[str, Any]:
