@@ -18,9 +18,9 @@ from typing import Any
 import pandas as pd
 
 from runner.afterwards import SHORT_SECONDS, Afterwards, NotesOnly
-from runner.dispatch import INTERRUPTED, Dispatcher, Keeps
-from runner.errors import RayLost, StudyError, StudyInterrupted
-from runner.inprocess import on_interrupt, run_in_process
+from runner.dispatch import Dispatcher, Keeps
+from runner.errors import EngineError, ProblemError, StudyError
+from runner.inprocess import run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.monitor import Guarded, Monitor
@@ -28,9 +28,11 @@ from runner.objectives import as_problem
 from runner.problems import Problem
 from runner.problems.base import Direction
 from runner.problems.checkpoints import SCHEME, Storage
+from runner.ray_session import RaySession, Work
 from runner.record import read_journal
 from runner.results import Results
 from runner.study import Study
+from runner.supervisor import was_restarted
 from runner.trackers import with_trackers
 
 
@@ -91,16 +93,18 @@ def run(
     study.check()
     monitor = with_trackers(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
-    with _rarely_collecting(), Journal.open(folder, study) as journal:
+    with _rarely_collecting(), Journal.open(folder, study, witnessed=was_restarted()) as journal:
         try:
             for text in journal.notes:
                 Guarded(monitor).note(text)
             kept = _storage(study, journal, storage)
             if workers == 0:
-                _run_here(study, journal, monitor, kept)
+                _run_here(_dispatcher(study, journal, monitor), kept)
+                _evaluate_afterwards(study, journal, monitor, None)
             else:
-                _go_on_lanes(study, journal, monitor, workers, address, kept)
-            _evaluate_afterwards(study, journal, monitor, workers, address)
+                with RaySession(workers, address, Guarded(monitor)) as session:
+                    session.drive(lambda: (_dispatcher(study, journal, monitor), journal.lose), kept)
+                    _evaluate_afterwards(study, journal, monitor, session)
             if kept is not None:
                 kept.store.clear()
         finally:
@@ -108,25 +112,36 @@ def run(
     return Results(read_journal(folder).with_notes(journal.notes))
 
 
-def _run_here(study: Study, journal: Keeps, monitor: Monitor, storage: Storage | None = None) -> None:
-    dispatcher = _dispatcher(study, journal, monitor)
+def _run_here(dispatcher: Dispatcher, storage: Storage | None = None) -> None:
     dispatcher.begin(1, "in this process, without Ray")
     run_in_process(dispatcher, storage)
 
 
 def _evaluate_afterwards(
-    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+    study: Study, journal: Journal, monitor: Monitor, session: RaySession | None
 ) -> None:
-    """Incumbents on held-out data, and probe points; on lanes where that pays for starting them."""
+    """Evaluate incumbents on held-out data, and probe points; on Ray where it is up or worth its start.
+
+    A failure here costs only what it was to find: the runs have ended.
+    """
     after = Afterwards(study, journal)
     if after.study is None:
         return
     notes = NotesOnly(Guarded(monitor))
     notes.note(after.announcement)
-    if workers == 0 or after.seconds < SHORT_SECONDS:
-        _run_here(after.study, after, notes)
-    else:
-        _go_on_lanes(after.study, after, notes, workers, address, None)
+
+    def work() -> Work | None:
+        nonlocal after
+        after = Afterwards(study, journal)
+        return None if after.study is None else (_dispatcher(after.study, after, notes), journal.lose)
+
+    try:
+        if session is not None and (session.started or after.seconds >= SHORT_SECONDS):
+            session.drive(work)
+        elif made := work():
+            _run_here(made[0])
+    except (EngineError, ProblemError) as error:
+        notes.note(f"{after.missing} missing: {error} Run the same command again to add them.")
     if after.conclusion:
         notes.note(after.conclusion)
 
@@ -178,50 +193,6 @@ def _stopper_for(study: Study) -> StopperFor | None:
 
 def _dispatcher(study: Study, journal: Keeps, monitor: Monitor) -> Dispatcher:
     return Dispatcher(study, journal, monitor, _stopper_for(study))
-
-
-def _go_on_lanes(
-    study: Study,
-    journal: Keeps,
-    monitor: Monitor,
-    workers: int | None,
-    address: str | None,
-    storage: Storage | None,
-) -> None:
-    """Run on Ray; where it dies, once more, from what the journal holds."""
-    try:
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
-    except RayLost as error:
-        monitor.note(f"{error.message} Going on with another.")
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
-
-
-def _drive_lanes(
-    dispatcher: Dispatcher, workers: int | None, address: str | None, storage: Storage | None
-) -> None:
-    needs = dispatcher.next_needs()
-    if needs is None:
-        dispatcher.begin(1, "every trial is there already")
-        return
-    from runner.cluster import connect
-    from runner.engine.tuning import run_on_ray
-    from runner.shipping import pack_problems
-
-    study = dispatcher.study
-    problems = pack_problems(study.problems)
-    shared = sum(parcel.shared_bytes for parcel in problems)
-    try:
-        # Around the start and the end of Ray too, which a signal could break off half-way. When it
-        # starts it sets handlers of its own.
-        with (
-            on_interrupt(dispatcher.interrupt) as handle_again,
-            connect(workers, address, needs, shared) as connection,
-        ):
-            handle_again()
-            dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
-            run_on_ray(dispatcher, connection, problems, storage)
-    except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
-        raise StudyInterrupted(INTERRUPTED) from None
 
 
 @dataclass(frozen=True)
