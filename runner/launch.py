@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from runner.problems.checkpoints import SCHEME, Storage
 from runner.ray_session import RaySession, Work
 from runner.record import read_journal
 from runner.results import Results
+from runner.scratch import scratch_folder, sweep
 from runner.study import Study
 from runner.supervisor import was_restarted
 from runner.trackers import with_trackers
@@ -91,6 +91,7 @@ def run(
     if workers == 0 and address is not None:
         raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
     study.check()
+    sweep()
     monitor = with_trackers(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
     with _rarely_collecting(), Journal.open(folder, study, witnessed=was_restarted()) as journal:
@@ -284,8 +285,8 @@ def optimize(
         parallel=max(1, workers),
         initial=list(initial),
     )
-    with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
-        results = run(study, Path(scratch, "study") if out is None else out, workers=workers)
+    with scratch_folder() if out is None else contextlib.nullcontext() as scratch:
+        results = run(study, out if scratch is None else scratch / "study", workers=workers)
         best: Sequence[Mapping[str, Any]] = results.best()
         found = best[0] if best else None
         return Result(

@@ -170,7 +170,7 @@ def test_nothing_of_a_study_stays_in_the_process(ray_lanes, tmp_path):
 
 @pytest.mark.ray
 def test_an_error_of_the_journal_ends_the_study(ray_lanes, tmp_path, monkeypatch):
-    def full(self, ended):
+    def full(self, ended, batches=()):
         raise JournalError("no space is left.")
 
     monkeypatch.setattr(Journal, "record", full)

@@ -18,7 +18,19 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
     {"errors", "wording", "console", "starters", "supervisor"},
-    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs", "files", "sources"},
+    {
+        "seeds",
+        "ranges",
+        "machine",
+        "validation",
+        "pace",
+        "alarm",
+        "warden",
+        "needs",
+        "files",
+        "sources",
+        "scratch",
+    },
     {"domains", "leaving"},
     {"tree", "branches"},
     {"space"},

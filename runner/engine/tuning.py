@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import shutil
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +33,7 @@ from runner.errors import EngineError, FivefoldError, describe
 from runner.minds import Minds
 from runner.problems.checkpoints import Storage
 from runner.problems.loading import PREFIX, objective_folders, objective_modules
+from runner.scratch import scratch_folder
 from runner.search.study_search import StudySearch
 from runner.shipping import Parcel, pack
 from runner.sources import Sources, local_sources
@@ -89,7 +88,8 @@ def run_on_ray(
         connection.turn_to(needs)
         await_room(connection, dispatcher.note)
         dispatcher.lanes = connection.lanes
-        _experiment(dispatcher, connection, problems, luggage, storage)
+        with scratch_folder() as scratch:
+            _experiment(dispatcher, connection, problems, luggage, storage, scratch)
 
 
 def _modules(study: Study) -> list[ModuleType | str]:
@@ -109,10 +109,10 @@ def _experiment(
     problems: Sequence[Parcel],
     luggage: Luggage,
     storage: Storage | None,
+    scratch: Path,
 ) -> None:
     study, needs = dispatcher.study, connection.needs
-    scratch = tempfile.mkdtemp(prefix="fivefold_")
-    lanes = Path(scratch, "lanes")
+    lanes = scratch / "lanes"
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
     name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
     hooks = len(ray_worker._post_init_hooks)
@@ -152,7 +152,7 @@ def _experiment(
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel, wishes)],
-                storage_path=scratch,
+                storage_path=str(scratch),
                 verbose=0,
             )
             wishes.keep(0, needs)  # else they end with this process
@@ -169,7 +169,6 @@ def _experiment(
         ) from error
     finally:
         search.settle(all=True)  # what had come back before an interrupt
-        shutil.rmtree(scratch, ignore_errors=True)
         del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
     if search.error is not None:
         raise search.error
