@@ -14,10 +14,9 @@ import contextlib
 import math
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -27,7 +26,7 @@ from runner.errors import StudyInterrupted
 from runner.files import placed
 from runner.lane import evaluate_tasks
 from runner.problems.checkpoints import Storage
-from runner.problems.loading import objective_folders
+from runner.problems.objective_files import importable
 from runner.problems.surroundings import kept_generators
 from runner.supervisor import SIGNALS
 from runner.trial import Answer, Outcome
@@ -67,7 +66,7 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
 
     with (
         on_interrupt(interrupt),
-        _importable(objective_folders()),
+        importable(),
         kept_generators(),
         placed(study.files),
         _no_exit() as leaving,
@@ -143,18 +142,6 @@ def _no_exit() -> Iterator[threading.Event]:
         yield leaving
     finally:
         os._exit = leave
-
-
-@contextlib.contextmanager
-def _importable(folders: Sequence[str]) -> Iterator[None]:
-    """As lanes have them: what an objective imports late may lie beside its file."""
-    added = [folder for folder in folders if folder not in sys.path]
-    sys.path.extend(added)
-    try:
-        yield
-    finally:
-        for folder in added:
-            sys.path.remove(folder)
 
 
 @contextlib.contextmanager

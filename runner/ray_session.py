@@ -102,13 +102,15 @@ class RaySession:
             return
         from runner.cluster import connect
         from runner.engine.tuning import run_on_ray
-        from runner.shipping import pack_problems
+        from runner.problems.objective_files import objective_files
+        from runner.shipping import pack, pack_problems
 
         problems = pack_problems(dispatcher.study.problems)
+        files = pack(objective_files())
         self._dispatcher = dispatcher
         try:
             if self._connection is None:
-                shared = sum(parcel.shared_bytes for parcel in problems)
+                shared = sum(parcel.shared_bytes for parcel in (files, *problems))
                 self._connection = self._ray.enter_context(
                     connect(self._workers, self._address, needs, shared)
                 )
@@ -117,7 +119,7 @@ class RaySession:
                 raise StudyInterrupted(INTERRUPTED)
             self._connection.turn_to(needs)
             dispatcher.begin(self._connection.lanes, f"on {self._connection.where}", apart=True)
-            run_on_ray(dispatcher, self._connection, problems, storage)
+            run_on_ray(dispatcher, self._connection, problems, files, storage)
         except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
             raise StudyInterrupted(INTERRUPTED) from None
         finally:

@@ -6,7 +6,9 @@ minimised loss.
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -139,8 +141,19 @@ class Problem(ABC):
         del seed
         return self.optimum
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle what an objective file defines by its place, so that there is one of it in each process."""
+        module, name = vars(self).get("_place", ("", ""))
+        if module and getattr(sys.modules.get(module), name, None) is self:
+            return _at_place, (module, name)
+        return super().__reduce_ex__(protocol)
+
     def check(self) -> None:  # noqa: B027  (most problems have nothing to check)
         """Raise ProblemError where the problem cannot be evaluated at all (data missing, ...)."""
+
+
+def _at_place(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 @dataclass

@@ -161,8 +161,12 @@ def seed_generators(config: Config, seed: int) -> None:
 
     See `kept_generators`. To save and restore them here would cost 0.2 ms each time.
     """
-    text = f"{seed} {_encode(config)}".encode()
-    entropy = int.from_bytes(hashlib.blake2b(text, digest_size=4, person=b"global").digest(), "big")
+    seed_all(f"{seed} {_encode(config)}".encode())
+
+
+def seed_all(content: bytes) -> None:
+    """Seed the global generators by some content."""
+    entropy = int.from_bytes(hashlib.blake2b(content, digest_size=4, person=b"global").digest(), "big")
     random.seed(entropy)
     np.random.seed(entropy)  # noqa: NPY002  (the global one is what objectives draw from)
 
