@@ -126,6 +126,10 @@ def run(
     track: Track = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse to resume with other versions of Python or of a package."),
+    ] = False,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
@@ -145,6 +149,7 @@ def run(
             storage=storage,
             monitor=display,
             track=track or (),
+            strict=strict,
         )
     _print_results(results)
     results.export()

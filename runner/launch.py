@@ -45,6 +45,7 @@ def run(
     storage: str | None = None,
     monitor: Monitor | None = None,
     track: Sequence[str] = (),
+    strict: bool = False,
 ) -> Results:
     """Run a study, or go on with one that was interrupted or extended.
 
@@ -68,6 +69,9 @@ def run(
         Hears of every trial.
     track : sequence of str, optional
         Trackers that hear of every trial, too: ``mlflow:URI``, ``tensorboard:DIR``.
+    strict : bool, default False
+        Refuse to continue a study whose trials were evaluated with other versions of Python, NumPy,
+        scikit-learn or another package that its objectives use. Otherwise the change is recorded.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def run(
     sweep()
     monitor = with_trackers(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
-    with _rarely_collecting(), Journal.open(folder, study, witnessed=was_restarted()) as journal:
+    with _rarely_collecting(), Journal.open(folder, study, was_restarted(), strict) as journal:
         try:
             for text in journal.notes:
                 Guarded(monitor).note(text)

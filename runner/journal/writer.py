@@ -24,7 +24,17 @@ from runner.journal.begun import (
     suspects_of,
     suspects_value,
 )
-from runner.journal.entry import create_journal, enter, get_run, identities_of, put_count, put_run, said, say
+from runner.journal.entry import (
+    create_journal,
+    enter,
+    enter_environment,
+    get_run,
+    identities_of,
+    put_count,
+    put_run,
+    said,
+    say,
+)
 from runner.record.faults import explained
 from runner.record.folder import lock_folder, prepare_folder, replacing
 from runner.record.schema import (
@@ -124,7 +134,7 @@ class Journal:
         self._salt = salt_of(self.name)
 
     @classmethod
-    def open(cls, folder: Path, study: Study, witnessed: bool = False) -> Journal:
+    def open(cls, folder: Path, study: Study, witnessed: bool = False, strict: bool = False) -> Journal:
         """Make the directory of a study, or open it again to go on.
 
         An existing directory may be extended, by methods, problems, seeds or budget, or be gone
@@ -137,6 +147,9 @@ class Journal:
         study : Study
         witnessed : bool, default False
             Whether this program saw how the writer before this one ended; see `runner.journal.begun`.
+        strict : bool, default False
+            Whether to refuse a directory whose trials were evaluated with other versions of Python or
+            of a package.
 
         Raises
         ------
@@ -161,12 +174,15 @@ class Journal:
                         create_journal(path, study)
                     with SHARED:
                         db = _connect(path, stack)
-                        keys, text = _begin(db, folder, study, identities, yaml)
+                        keys, text, changed = _begin(db, folder, study, identities, yaml, strict)
                 if text is not None:
                     with replacing(folder / STUDY_FILE) as new:
                         new.write_text(text, encoding="utf-8")
             except OSError as error:
                 raise _cannot_be_written(error, folder) from None
+            if changed:
+                told = f"versions have changed since its last trial: {'; '.join(changed)}."
+                notes = (*(notes or ()), told)
             journal = cls(folder, db, keys, notes)
             journal._settle_begun(None if in_order else witnessed)
             journal._open = stack.pop_all()
@@ -398,9 +414,20 @@ def _connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
 
 
 def _begin(
-    db: sqlite3.Connection, folder: Path, study: Study, identities: Sequence[dict[str, Any]], yaml: str
-) -> tuple[dict[str, int], str | None]:
-    """Begin a session: the keys of the runs, and the text of the study file where it must be written.
+    db: sqlite3.Connection,
+    folder: Path,
+    study: Study,
+    identities: Sequence[dict[str, Any]],
+    yaml: str,
+    strict: bool,
+) -> tuple[dict[str, int], str | None, list[str]]:
+    """Begin a session.
+
+    Returns
+    -------
+    (dict, str or None, list of str)
+        The keys of the runs; the text of the study file where it must be written; which versions have
+        changed.
 
     A log that a killed writer left is folded in and closed for it. Before anything is recorded, the
     main file itself says that a session is open, so that a log that goes missing is missed.
@@ -412,14 +439,15 @@ def _begin(
     with db:
         db.execute("BEGIN IMMEDIATE")
         keys = enter(db, folder, study, identities)
+        changed = enter_environment(db, folder, study, strict)
         whole = said(db)["runs"] == len(keys)  # else the study is a part of what the directory has
         say(db, {"open": True, "session": before["session"] + 1})
         if whole:
             say(db, {"study": yaml})
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if whole:
-        return keys, yaml
-    return keys, None if (folder / STUDY_FILE).exists() else before["study"]
+        return keys, yaml, changed
+    return keys, None if (folder / STUDY_FILE).exists() else before["study"], changed
 
 
 def _place(path: Path) -> tuple[int, int] | None:

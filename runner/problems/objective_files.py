@@ -117,6 +117,12 @@ def objective_files() -> list[ObjectiveFile]:
     ]
 
 
+def imported_source(path: Path) -> bytes | None:
+    """The text of an objective file as it was imported, which it may not have by now; None for others."""
+    known = _imported.get(path)
+    return None if known is None else known.source
+
+
 def adopt(files: Iterable[ObjectiveFile], folders: Mapping[str, str]) -> None:
     """Import what another process has imported, as it was there.
 
