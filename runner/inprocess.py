@@ -34,7 +34,7 @@ from runner.trial import Answer, Outcome
 _WORKER: Final = "main"
 """What the table calls this process."""
 
-_SAME_SIGNAL_SECONDS = 0.5
+_SAME_SIGNAL_SECONDS = 0.2
 """A signal that comes again so soon was sent once, to a process and to its group, as 'timeout' does."""
 
 
