@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
-from runner.convert import foreign_form, to_view
-from runner.errors import ProblemError, StudyError
+from runner.convert import OwnView, View, flat_dict, foreign_form, to_view
+from runner.errors import ProblemError, SpaceError, StudyError
 from runner.problems import FunctionProblem, Problem
 from runner.problems.base import Direction
 from runner.trial import Config
-
-Native = Callable[[Config], Any]
-"""From a config of a problem's space to what its objective is called with."""
 
 
 def as_problem(
@@ -21,8 +21,8 @@ def as_problem(
     space: Any,
     direction: Direction | None,
     metric: str | None = None,
-    stop: Mapping[str, float] | None = None,
-) -> tuple[Problem, Native]:
+    stop: Mapping[str, Any] | None = None,
+) -> tuple[Problem, View]:
     """A problem, and what its configs stand for.
 
     Parameters
@@ -43,20 +43,24 @@ def as_problem(
         ):
             if given is not None and given != own:
                 raise StudyError(_OWN[where].format(objective), where=where, hint="Leave it out.")
-        return objective, dict
+        return objective, OwnView.over(objective.space)
+    if not callable(objective):
+        raise ProblemError(f"{objective!r} cannot be called; a function was expected.", where="objective")
     if space is None:
         raise StudyError("a function needs one.", where="space", hint='For example {"x": Float(0, 1)}.')
+    if metric is not None and not isinstance(metric, str):
+        raise StudyError(
+            f"expected the name of one metric, got {metric!r}.",
+            where="metric",
+            hint="One is searched; all others that the objective returns are kept.",
+        )
     view, metric = to_view(space), metric or "loss"
     name = getattr(objective, "__name__", "objective").strip("<>")
-    if foreign_form(space) == "ray.tune" or _is_trainable_class(objective):
-        from runner.engine.trainables import TrainableObjective  # whoever has one has loaded Ray
-
-        objective = TrainableObjective(objective, metric, dict(stop or {}))
-    elif stop is not None:
-        raise StudyError("only a trainable class of Ray Tune has one.", where="stop", hint="Leave it out.")
-    function = objective if view.native is dict else Foreign(objective, view.native)
-    made = FunctionProblem(function, view.space, name, direction or "minimize", metric)
-    return made, view.native
+    in_tune = foreign_form(space) == "ray.tune" or _is_trainable_class(objective)
+    function = called = _heard(objective, in_tune, metric, stop)
+    if called is not objective or not view.identical:
+        function = Foreign(called, view, _signature(_as_tune_calls if in_tune else objective))
+    return FunctionProblem(function, view.space, name, direction or "minimize", metric), view
 
 
 _OWN = {
@@ -66,8 +70,98 @@ _OWN = {
 }
 
 
+def initial_points(given: Sequence[Any], view: View) -> list[Any]:
+    """What an optimisation begins with, its configs in the names of the space.
+
+    Parameters
+    ----------
+    given : sequence
+        As in `runner.optimize`: configs as the objective is called with them, whole or in part.
+    view : View
+
+    Raises
+    ------
+    SpaceError
+        Where a config is none of the space.
+    """
+    return [_initial(entry, view, f"initial[{i}]") for i, entry in enumerate(given)]
+
+
+def _initial(entry: Any, view: View, where: str) -> Any:
+    if view.identical or not isinstance(entry, Mapping) or {"from", "from_"} & entry.keys():
+        return entry
+    config = entry.get("config", entry)
+    if config == "default":
+        return entry
+    try:
+        point = view.point(config)
+    except SpaceError as error:
+        raise error.at(where) from None
+    return {**entry, "config": point} if "config" in entry else {"config": point}
+
+
+# -- what is called -------------------------------------------------------------------------------
+
+
+def _heard(
+    objective: Callable[..., Any], in_tune: bool, metric: str, stop: Mapping[str, Any] | None
+) -> Callable[..., Any]:
+    """The objective, in a session of Tune's where it may report to one."""
+    if _is_trainable_class(objective):
+        from runner.engine.trainables import TrainableObjective  # whoever has one has loaded Ray
+
+        return TrainableObjective(objective, metric, _criteria(stop))
+    if stop is not None:
+        raise StudyError("only a trainable class of Ray Tune has one.", where="stop", hint="Leave it out.")
+    if in_tune or "ray.tune" in sys.modules or _names_ray(objective):
+        from runner.engine.trainables import Reporting
+
+        return Reporting(objective, metric, in_tune)
+    return objective
+
+
+def _criteria(stop: Any) -> dict[str, float]:
+    """Tune's ``stop`` with nested names joined; StudyError where it is none."""
+    criteria = flat_dict(stop) if isinstance(stop, Mapping) else {}
+    numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in criteria.values()
+    )
+    if stop is not None and not (criteria and numbers):
+        raise StudyError(
+            f"expected results and the numbers at which to stop, got {stop!r}.",
+            where="stop",
+            hint='For example {"training_iteration": 10}.',
+        )
+    return criteria
+
+
 def _is_trainable_class(given: object) -> bool:
     return isinstance(given, type) and any(base.__module__.startswith("ray.tune.") for base in given.__mro__)
+
+
+def _names_ray(function: object) -> bool:
+    """Whether the text of a function names ray, which it may import only when it is called."""
+    code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)  # type: ignore[arg-type]
+    names = (name for part in _codes(code) for name in part.co_names)
+    return any(name.split(".")[0] == "ray" for name in names)
+
+
+def _codes(code: object) -> Iterator[CodeType]:
+    if isinstance(code, CodeType):
+        yield code
+        for part in code.co_consts:
+            yield from _codes(part)
+
+
+def _as_tune_calls(config: Config) -> None:
+    """A function with the signature that Tune asks for."""
+
+
+def _signature(objective: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(objective)
+    except ValueError:  # some functions written in C do not tell
+        return inspect.signature(_as_tune_calls)
 
 
 @dataclass(frozen=True)
@@ -77,15 +171,18 @@ class Foreign:
     Parameters
     ----------
     function : callable
-    native : callable
+    view : View
+    __signature__ : Signature
+        Which options of ours the objective takes, for whoever inspects it.
     """
 
     function: Callable[..., Any]
-    native: Native
+    view: View
+    __signature__: inspect.Signature
 
-    def __call__(self, config: Config) -> Any:
+    def __call__(self, config: Config, **options: Any) -> Any:
         """What the function says; a trial that reports its own failure has failed."""
-        answer = self.function(self.native(config))
+        answer = self.function(self.view.native(config), **options)
         if isinstance(answer, Mapping) and answer.get("status") == "fail":  # hyperopt's STATUS_FAIL
             raise ProblemError("the objective reported the status 'fail'.")
         return answer
