@@ -18,7 +18,7 @@ _NUMBERS = (int, float, np.integer, np.floating)
 _FINEST = 1e-12  # the least step or range, as a share of the larger end
 _MOST_INT_LEVELS = 2**50
 _LARGEST_LOG_INT = 2**43
-_MOST_OPTIONS = 100_000  # of a choice; as many categories as no method could tell apart
+_MOST_OPTIONS = 1_000_000  # of a choice: a list of them takes a second; no method could tell as many apart
 
 
 def read_float(value: object, name: str) -> float:
@@ -58,14 +58,14 @@ def as_list(given: Any) -> list[Any] | None:
     Raises
     ------
     SpaceError
-        Where an array has several dimensions, or there are more than 100,000 items.
+        Where an array has several dimensions, or there are more than a million items.
     """
     dimensions = getattr(given, "ndim", 0)
     is_array = isinstance(dimensions, int) and dimensions > 0 and hasattr(given, "tolist")
     if isinstance(given, str | bytes | bytearray) or not (isinstance(given, Sequence) or is_array):
         return None
     if is_array and dimensions > 1:
-        raise SpaceError(f"expected options in one dimension, got an array of {dimensions}.")
+        raise SpaceError(f"the options have {dimensions} dimensions; 1 was expected.")
     if not _fits(given):
         raise SpaceError(
             f"there are more than {_MOST_OPTIONS:,} options.", hint="Use an Int or a Float with a step."

@@ -64,7 +64,7 @@ def test_options_in_a_list_of_any_kind_are_searched(given, method):
 
 def test_tensors_are_lists():
     assert as_list(Tensor([1.5, 2.5])) == [1.5, 2.5]
-    with pytest.raises(SpaceError, match="expected options in one dimension, got an array of 2"):
+    with pytest.raises(SpaceError, match="the options have 2 dimensions"):
         as_list(Tensor([[1], [2]]))
 
 
@@ -78,9 +78,9 @@ def test_what_has_no_order_or_is_no_list_is_none(given):
         Choice(given)
 
 
-@pytest.mark.parametrize("given", [range(10**9), range(10**30), np.arange(100_001)])
+@pytest.mark.parametrize("given", [range(10**9), range(10**30), np.arange(1_000_001)])
 def test_a_list_that_is_too_long_is_refused_at_once(given):
-    with pytest.raises(SpaceError, match=r"there are more than 100,000 options. Use an Int"):
+    with pytest.raises(SpaceError, match=r"there are more than 1,000,000 options. Use an Int"):
         Choice(given)
 
 

@@ -196,7 +196,7 @@ def _pairs(inputs: list[Any]) -> list[tuple[Any, Any]] | None:
         return None
     pairs = [tuple(pair.pos_args) for pair in inputs[0].pos_args if pair.name == "pos_args"]
     fits = all(len(pair) == 2 and pair[0].name == "literal" for pair in pairs)
-    return pairs if fits and len(pairs) == len(inputs[0].pos_args) else None  # type: ignore[return-value]
+    return pairs if fits and len(pairs) == len(inputs[0].pos_args) else None
 
 
 def _whole_only(root: Any) -> set[int]:

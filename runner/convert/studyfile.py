@@ -54,7 +54,7 @@ def parse_space(
         raise error.at(where) from None
 
 
-def parse_domain(given: object, where: str) -> Domain:
+def parse_domain(given: Any, where: str) -> Domain:
     """A domain from the form that a study file has; see `parse_space`."""
     if isinstance(given, Domain):
         return given

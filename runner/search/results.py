@@ -45,8 +45,8 @@ def outcome_of(
     seconds = _finite(flat.get("time_total_s")) or 0.0
     value = _finite(flat.get(metric))
     if value is None:
-        error = f"the metric '{metric}' is {shown(flat.get(metric))}; a finite number was expected."
-        return Outcome(Status.INVALID, error=error, seconds=seconds)
+        sentence = f"the metric '{metric}' is {shown(flat.get(metric))}; a finite number was expected."
+        return Outcome(Status.INVALID, error=sentence, seconds=seconds)
     sign = -1.0 if mode == "max" else 1.0
     by_log = {name: _finite(flat.get(f"gradient_log/{name}")) for name in space.names}
     scaled = {name: by_value(x, config.get(name)) for name, x in by_log.items() if x is not None}

@@ -128,7 +128,7 @@ class Draws:
         ),
         ({"x": stats.multivariate_normal([0, 0])}, "x: a multivariate_normal_frozen can only be drawn from"),
         ({"x": []}, "x: there is no option"),
-        ({"x": np.ones((2, 2))}, "space.x: expected options in one dimension, got an array of 2"),
+        ({"x": np.ones((2, 2))}, "space.x: the options have 2 dimensions"),
         ({"x": {1, 2}}, "x: {1, 2} is no range of values"),
         ({"x": 3}, "x: 3 is no range of values"),
         (
