@@ -23,7 +23,7 @@ def as_problem(
     metric: str | None = None,
     stop: Mapping[str, Any] | None = None,
 ) -> tuple[Problem, View]:
-    """A problem, and what its configs stand for.
+    """A problem, and what its configs mean.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _signature(objective: Callable[..., Any]) -> inspect.Signature:
 
 @dataclass(frozen=True)
 class Foreign:
-    """An objective that is called with what a config stands for elsewhere.
+    """An objective that is called with what a config means elsewhere.
 
     Parameters
     ----------

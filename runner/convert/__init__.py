@@ -30,7 +30,7 @@ def to_space(given: Any) -> Space:
 
 
 def to_view(given: Any, scales: bool = False) -> View:
-    """A space from whatever form it is given in, and what its configs stand for there.
+    """A space from whatever form it is given in, and what its configs mean there.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Which program a parameter is written for, by the class of what writes it; none is imported.
 
 `optimize`, `SearchCV` and the Tune searches take spaces in the forms of other programs. Here is
-where they are told apart, and where a range that is no parameter of the form in use is noticed.
+where they are distinguished, and where a range that is no parameter of the form in use is noticed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def refuse_range(given: object, form: str, where: str) -> None:
     given : object
         What would be passed on as it is.
     form : str
-        The form of the space that it stands in.
+        The form of the space that it is part of.
     where : str
         The parameter.
     """

@@ -1,12 +1,12 @@
 """Spaces from hyperopt's expressions, as `fmin` takes them.
 
-A parameter is a node of the expression that has a label, wherever and however often it stands; its
-name is its label. What stands around the nodes (dicts, lists, arithmetic, objects) is left to
-hyperopt: what a config stands for is what `fmin` would have called the objective with.
+A parameter is a node of the expression that has a label, wherever and however often it is used; its
+name is its label. What surrounds the nodes (dicts, lists, arithmetic, objects) is left to hyperopt:
+what a config means is what `fmin` would have called the objective with.
 
 Where hyperopt rounds (``quniform``, ``uniformint``) its end values get half the probability, and
 some of its values lie outside the range; the domains here hold the multiples inside the range,
-all equally likely. Laws without bounds are searched by their quantiles.
+all equally likely. Distributions without bounds are searched by their quantiles.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.convert.forms import HYPEROPT, form_of
-from runner.convert.laws import QUANTILE, ROUNDED, Bell, Law, Quantile, Rounded, multiples
+from runner.convert.options import distinctive_key, fixed, switch, text_of
 from runner.convert.parts import (
     Computed,
     Items,
@@ -27,13 +27,10 @@ from runner.convert.parts import (
     Part,
     Spliced,
     Switch,
-    fixed,
     has_parameters,
     parameters,
-    switch,
-    telling_key,
-    text_of,
 )
+from runner.convert.transforms import QUANTILE, ROUNDED, Bell, Quantile, Rounded, Transform, multiples
 from runner.convert.view import View
 from runner.domains import Choice, Domain, Float, Int
 from runner.errors import SpaceError, clip
@@ -115,7 +112,7 @@ class HyperoptView(View):
 
 
 class _Reader:
-    """Reads each node once, so that a node that stands at several places is one part."""
+    """Reads each node once, so that a node that is used at several places is one part."""
 
     def __init__(self, root: Any) -> None:
         self.nodes: dict[Any, Leaf | Switch] = {}
@@ -124,7 +121,7 @@ class _Reader:
         self._whole = _whole_only(root)
 
     def read(self, node: Any) -> Part:
-        """The part of a node, or of what stands around nodes, in the user's order."""
+        """The part of a node, or of what surrounds nodes, in the user's order."""
         if isinstance(node, dict):
             return Keys(tuple((key, self.read(value)) for key, value in node.items()))
         if isinstance(node, list):
@@ -164,9 +161,9 @@ class _Reader:
         return label
 
     def _leaf(self, node: Any) -> Leaf:
-        label, law = self._label(node), node.arg["obj"]
+        label, drawn = self._label(node), node.arg["obj"]
         try:
-            ending, domain, read = _searched(law, id(node) in self._whole)
+            ending, domain, read = _searched(drawn, id(node) in self._whole)
         except SpaceError as error:
             raise error.at(label) from None
         self.nodes[node] = leaf = Leaf(label + ending, domain, read)
@@ -180,7 +177,7 @@ class _Reader:
                 "The probabilities of hp.pchoice '%s' are not used: all options start alike.", label
             )
         parts = list(map(self.read, options))
-        key = telling_key(parts) if any(map(has_parameters, parts)) else None
+        key = distinctive_key(parts) if any(map(has_parameters, parts)) else None
         made = switch(label, parts, key, index)
         if (first := self.nodes.setdefault(index, made)) is not made and isinstance(first, Switch):
             if len(first.options) != len(made.options):
@@ -216,23 +213,23 @@ def _whole_only(root: Any) -> set[int]:
     return {id(node) for node in nodes if node.name == "hyperopt_param" and whole(node)}
 
 
-def _searched(law: Any, whole: bool) -> tuple[str, Domain, Law | None]:
+def _searched(drawn: Any, whole: bool) -> tuple[str, Domain, Transform | None]:
     """What ends the parameter's name, its domain, and how that is read."""
-    given = {key: node.obj for key, node in law.arg.items() if hasattr(node, "obj")}
-    computed = [key for key, node in law.arg.items() if hasattr(node, "inputs") and key not in given]
+    given = {key: node.obj for key, node in drawn.arg.items() if hasattr(node, "obj")}
+    computed = [key for key, node in drawn.arg.items() if hasattr(node, "inputs") and key not in given]
     if computed:
         raise SpaceError(
-            f"'{computed[0]}' of hp.{law.name} is computed from other parameters.",
+            f"'{computed[0]}' of hp.{drawn.name} is computed from other parameters.",
             hint="Give numbers, and compute in the objective.",
         )
     q = given.get("q")
-    if law.name in ("normal", "qnormal", "lognormal", "qlognormal"):
+    if drawn.name in ("normal", "qnormal", "lognormal", "qlognormal"):
         bell = Bell(float(given["mu"]), float(given["sigma"]))
-        normal = Quantile(bell, log="log" in law.name, q=q)
+        normal = Quantile(bell, log="log" in drawn.name, q=q)
         return QUANTILE, normal.domain, normal
-    if law.name == "qloguniform" and not (whole and q == 1):
+    if drawn.name == "qloguniform" and not (whole and q == 1):
         return ROUNDED, Float(_exp(given["low"]), _exp(given["high"]), log=True), Rounded(float(given["q"]))
-    return "", _domain(law.name, given, whole), None
+    return "", _domain(drawn.name, given, whole), None
 
 
 def _domain(name: str, given: Mapping[str, Any], whole: bool) -> Domain:

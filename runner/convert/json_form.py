@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.convert.laws import Bell, Law, Quantile, Rounded
 from runner.convert.parts import Fixed, Items, Keys, Leaf, Part, Switch
 from runner.convert.studyfile import parse_domain
+from runner.convert.transforms import Bell, Quantile, Rounded, Transform
 from runner.domains import Choice, Domain, Params
 from runner.space import Space
 
@@ -77,7 +77,7 @@ def part_to_json(part: Part) -> Any:
         case Fixed():
             return {"fixed": _value(part.value)}
         case Leaf():
-            return {"leaf": part.name, "domain": _form(part.domain), "law": _law(part.law)}
+            return {"leaf": part.name, "domain": _form(part.domain), "transform": _transform(part.transform)}
         case Switch() if part.index is None:
             return {"switch": part.name, "options": [[v, part_to_json(inner)] for v, inner in part.options]}
         case Keys():
@@ -94,8 +94,8 @@ def part_from_json(given: Any) -> Part:
     match given:
         case {"fixed": value}:
             return Fixed(_read_value(value))
-        case {"leaf": str(name), "domain": domain, "law": law}:
-            return Leaf(name, _domain(domain, name), _read_law(law))
+        case {"leaf": str(name), "domain": domain, "transform": transform}:
+            return Leaf(name, _domain(domain, name), _read_transform(transform))
         case {"switch": str(name), "options": options}:
             return Switch(name, tuple((value, part_from_json(inner)) for value, inner in options))
         case {"keys": parts}:
@@ -132,8 +132,8 @@ def _read_value(given: Any) -> Any:
             return given
 
 
-def _law(law: Law | None) -> Any:
-    match law:
+def _transform(transform: Transform | None) -> Any:
+    match transform:
         case None:
             return None
         case Quantile(Bell(mean, deviation), log, q):
@@ -141,10 +141,10 @@ def _law(law: Law | None) -> Any:
         case Rounded(q, low, high, whole):
             return {"rounded": [q, low, high, whole]}
         case _:
-            raise TypeError(f"{law} has no form in JSON")
+            raise TypeError(f"{transform} has no form in JSON")
 
 
-def _read_law(given: Any) -> Law | None:
+def _read_transform(given: Any) -> Transform | None:
     match given:
         case None:
             return None
@@ -153,4 +153,4 @@ def _read_law(given: Any) -> Law | None:
         case {"rounded": [q, low, high, whole]}:
             return Rounded(q, low, high, whole)
         case _:
-            raise ValueError(f"no law: {given!r}")
+            raise ValueError(f"no transform: {given!r}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.convert.laws import QUANTILE, ROUNDED
+from runner.convert.options import text_of
 from runner.convert.parts import (
     Computed,
     Fixed,
@@ -23,8 +23,8 @@ from runner.convert.parts import (
     Switch,
     names_of,
     parameters,
-    text_of,
 )
+from runner.convert.transforms import QUANTILE, ROUNDED
 from runner.domains import same
 from runner.errors import SpaceError, nearest
 

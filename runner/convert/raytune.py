@@ -14,20 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.convert.forms import GRID_SEARCH, RAY_TUNE, form_of
-from runner.convert.laws import QUANTILE, ROUNDED, Bell, Law, Quantile, Rounded, multiples
-from runner.convert.parts import (
-    Items,
-    Keys,
-    Leaf,
-    Part,
-    fill,
-    fixed,
-    has_parameters,
-    plain,
-    searched,
-    switch,
-    telling_key,
-)
+from runner.convert.options import distinctive_key, fixed, plain, switch
+from runner.convert.parts import Items, Keys, Leaf, Part, fill, has_parameters, searched
+from runner.convert.transforms import QUANTILE, ROUNDED, Bell, Quantile, Rounded, Transform, multiples
 from runner.convert.view import OwnView, View
 from runner.domains import Domain, Float, Int
 from runner.errors import SpaceError
@@ -42,13 +31,13 @@ def from_ray_tune(param_space: Mapping[str, Any]) -> Space:
 
 
 def raytune_view(param_space: Mapping[str, Any]) -> View:
-    """A view of a ``param_space``; its configs stand for the nested dicts that a trainable gets.
+    """A view of a ``param_space``; its configs mean the nested dicts that a trainable gets.
 
     Parameters
     ----------
     param_space : mapping
         Domains of ``ray.tune``, ``grid_search``, dicts, lists and tuples of them, and constants of
-        any kind. What has a normal law is searched by its quantiles.
+        any kind. A normal distribution is searched by its quantiles.
 
     Raises
     ------
@@ -84,7 +73,7 @@ def searched_view(param_space: Mapping[str, Any]) -> SearchedView | None:
 
 @dataclass(frozen=True)
 class NestedView(OwnView):
-    """A space of our own for a Tune program: ``{"a/b": 1}`` stands for ``{"a": {"b": 1}}``.
+    """A space of our own for a Tune program: ``{"a/b": 1}`` means ``{"a": {"b": 1}}``.
 
     A name whose place another parameter's value has taken stays as it is.
     """
@@ -125,7 +114,7 @@ def _read(given: Any, name: str) -> Part:
     if isinstance(given, Mapping):
         if list(given) == ["eval"] and isinstance(given["eval"], str):
             raise SpaceError(
-                "an expression of ray.tune is computed anew for every trial.",
+                "an expression of ray.tune is computed for every trial.",
                 where=_join(name, "eval"),
                 hint="Compute it in the trainable.",
             )
@@ -145,10 +134,10 @@ def _parameter(given: Any, name: str) -> Part:
     if isinstance(given, Mapping) or _kind(given) == "Categorical":
         return _choice(given[GRID_SEARCH] if isinstance(given, Mapping) else given.categories, name)
     try:
-        ending, domain, law = _range(given)
+        ending, domain, transform = _range(given)
     except SpaceError as error:
         raise error.at(name) from None
-    return Leaf(name + ending, domain, law)
+    return Leaf(name + ending, domain, transform)
 
 
 def _choice(categories: Any, name: str) -> Part:
@@ -160,7 +149,7 @@ def _choice(categories: Any, name: str) -> Part:
         named = isinstance(category, Mapping) and form_of(category) != RAY_TUNE
         options.append(_read(category, name if named else _join(name, i)))
     dicts = all(isinstance(option, Keys) for option in options)
-    key = telling_key(options) if dicts or any(map(has_parameters, options)) else None
+    key = distinctive_key(options) if dicts or any(map(has_parameters, options)) else None
     return switch(name if key is None else _join(name, key), options, key)
 
 
@@ -170,7 +159,7 @@ def _kind(given: Any) -> str:
     return next((name for name in ("Float", "Integer", "Categorical") if name in names), names[0])
 
 
-def _range(given: Any) -> tuple[str, Domain, Law | None]:
+def _range(given: Any) -> tuple[str, Domain, Transform | None]:
     """What ends the parameter's name, its domain, and how that is read."""
     kind = _kind(given)
     if kind not in ("Float", "Integer"):
@@ -178,13 +167,13 @@ def _range(given: Any) -> tuple[str, Domain, Law | None]:
     sampler, step = given.get_sampler(), None
     if type(sampler).__name__ == "Quantized":
         sampler, step = sampler.get_sampler(), sampler.q
-    law, low, high = type(sampler).__name__.lstrip("_"), given.lower, given.upper
-    if law == "Normal":
+    drawn, low, high = type(sampler).__name__.lstrip("_"), given.lower, given.upper
+    if drawn == "Normal":
         normal = Quantile(Bell(float(sampler.mean), float(sampler.sd)), q=step)
         return QUANTILE, normal.domain, normal
-    if law not in ("Uniform", "LogUniform"):
-        raise SpaceError(f"the law {law} is unknown here.", hint=_HINT)
-    log = law == "LogUniform"
+    if drawn not in ("Uniform", "LogUniform"):
+        raise SpaceError(f"the distribution {drawn} is unknown here.", hint=_HINT)
+    log = drawn == "LogUniform"
     if kind == "Integer" and step in (None, 1):
         whole: Domain = multiples(Int, low, high - 1, 1)
         return "", Int(low, high - 1, log=True) if log and isinstance(whole, Int) else whole, None

@@ -13,23 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.convert.forms import SCIPY, SKOPT, form_of, refuse_range
-from runner.convert.laws import QUANTILE, Quantile, Scale, in_order, multiples
-from runner.convert.parts import (
-    Fixed,
-    Keys,
-    Leaf,
-    Part,
-    Spliced,
-    Switch,
-    choice,
-    is_plain,
-    label,
-    plain,
-    switch,
-    telling_key,
-)
+from runner.convert.options import distinctive_key, is_plain, label, plain, switch
+from runner.convert.parts import Fixed, Keys, Leaf, Part, Spliced, Switch, choice
 from runner.convert.skopt_space import is_pair, skopt_range
 from runner.convert.studyfile import parse_domain
+from runner.convert.transforms import QUANTILE, Quantile, Scale, in_order, multiples
 from runner.convert.view import View
 from runner.domains import Choice, Domain, Float, Int, typed
 from runner.errors import SpaceError
@@ -48,7 +36,7 @@ def from_sklearn(params: Grid | Sequence[Grid]) -> Space:
 
 
 def sklearn_view(given: Grid | Sequence[Grid], scales: bool = False) -> View:
-    """A view of a ``param_grid`` or ``param_distributions``; its configs stand for ``set_params``.
+    """A view of a ``param_grid`` or ``param_distributions``; its configs are for ``set_params``.
 
     Parameters
     ----------
@@ -73,17 +61,17 @@ def sklearn_view(given: Grid | Sequence[Grid], scales: bool = False) -> View:
     ]
     if len(parts) == 1:
         return View.of(parts[0], "space")
-    key = telling_key([Keys(tuple((name, _single(part)) for name, part in grid.parts)) for grid in parts])
+    key = distinctive_key([Keys(tuple((name, _single(part)) for name, part in grid.parts)) for grid in parts])
     if key is None:
         options = tuple(
             (label(i, Fixed(grid)), part) for i, (grid, part) in enumerate(zip(grids, parts, strict=True))
         )
         return View.of(Switch(GRID, options), "space")
-    told = [
+    marked = [
         Keys(tuple((name, _single(part) if name == key else part) for name, part in grid.parts))
         for grid in parts
     ]
-    return View.of(switch(key, told, key), "space")
+    return View.of(switch(key, marked, key), "space")
 
 
 def _single(part: Part) -> Part:
@@ -133,13 +121,13 @@ def _listed(given: Any, where: str) -> list[Any] | None:
 def _options(name: str, values: Sequence[Any], where: str, scales: bool) -> Part:
     for value in values:
         refuse_range(value, SCIPY, where)
-    told = list(map(plain, values))
-    if not all(map(is_plain, told)):
+    scalars = list(map(plain, values))
+    if not all(map(is_plain, scalars)):
         return switch(name, [Fixed(value) for value in values])
-    if scales and in_order(told):
-        scale = Scale(tuple(told))
-        return Leaf(name, Int(0, len(told) - 1), scale)
-    return Leaf(name, choice(list({typed(value): value for value in told}.values()), where))
+    if scales and in_order(scalars):
+        scale = Scale(tuple(scalars))
+        return Leaf(name, Int(0, len(scalars) - 1), scale)
+    return Leaf(name, choice(list({typed(value): value for value in scalars}.values()), where))
 
 
 def _drawn(name: str, given: Any, where: str) -> Leaf:
@@ -155,20 +143,20 @@ def _drawn(name: str, given: Any, where: str) -> Leaf:
             where=where,
             hint="Use method='random', or a frozen distribution of scipy.stats.",
         )
-    law = Quantile(given)
-    return Leaf(name + QUANTILE, law.domain, law)
+    quantile = Quantile(given)
+    return Leaf(name + QUANTILE, quantile.domain, quantile)
 
 
-def distribution(law: Any) -> Domain | None:
+def distribution(drawn: Any) -> Domain | None:
     """The domain of a distribution of scipy, or None where it has none and is read by its quantiles."""
-    name = getattr(getattr(law, "dist", law), "name", "")
+    name = getattr(getattr(drawn, "dist", drawn), "name", "")
     if name not in ("randint", "uniform", "loguniform", "reciprocal"):
         return None
-    low, high = law.support()
+    low, high = drawn.support()
     if name == "randint":
         return multiples(Int, low, high, 1)
     if name == "uniform":
         return Float(low, high)
     # A shift makes the logarithm uneven; then the median is not the geometric mean.
-    even = low > 0 and math.isclose(law.median(), math.sqrt(low * high), rel_tol=1e-6)
+    even = low > 0 and math.isclose(drawn.median(), math.sqrt(low * high), rel_tol=1e-6)
     return Float(low, high, log=True) if even else None

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any, Final
 
 from runner.convert.forms import SKOPT, form_of
-from runner.convert.parts import plain
+from runner.convert.options import plain
 from runner.domains import Domain, Float, Int
 
 _PRIORS: Final = {"uniform": False, "log-uniform": True, "loguniform": True}

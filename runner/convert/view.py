@@ -1,7 +1,7 @@
-"""A space that methods can search, and what its configs stand for elsewhere.
+"""A space that methods can search, and what its configs mean elsewhere.
 
 Methods search numbers, strings, booleans and None within bounds. Other programs also choose among
-objects (estimators, arrays, functions), draw from laws without bounds, and nest their configs. A
+objects (estimators, arrays, functions), draw from distributions without bounds, and nest their configs. A
 `View` holds both: the space, and the way from one of its configs to what the other program would
 have made, and back.
 """
@@ -20,7 +20,7 @@ from runner.space import Config, Space
 
 @dataclass(frozen=True)
 class View:
-    """A space and what its configs stand for.
+    """A space and what its configs mean.
 
     Attributes
     ----------
@@ -42,22 +42,22 @@ class View:
 
     @property
     def identical(self) -> bool:
-        """Whether every config stands for itself."""
+        """Whether every config means itself."""
         return isinstance(self.part, Keys) and all(
             isinstance(inner, Spliced)
-            or (isinstance(inner, Leaf) and inner.law is None and inner.name == key)
+            or (isinstance(inner, Leaf) and inner.transform is None and inner.name == key)
             for key, inner in self.part.parts
         )
 
     def of_dicts(self) -> Self:
-        """Itself; SpaceError where its configs stand for something else than dicts."""
+        """Itself; SpaceError where its configs are something else than dicts."""
         example = self.native(self.space.decode([0.5] * self.space.d))
         if not isinstance(example, Mapping):
             raise SpaceError(f"expected a dict of parameters, got a space of values such as {example!r}.")
         return self
 
     def native(self, config: Config) -> Any:
-        """What a config of the space stands for."""
+        """What a config of the space means."""
         return fill(self.part, config)
 
     def point(self, given: Any, strict: bool = True) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class View:
 
 @dataclass(frozen=True)
 class OwnView(View):
-    """A space of our own: a config stands for itself."""
+    """A space of our own: a config means itself."""
 
     @classmethod
     def over(cls, space: Space) -> OwnView:

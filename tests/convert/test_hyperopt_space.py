@@ -118,7 +118,7 @@ def test_the_domains_of_hyperopts_own_tests_run(name):
 # -- one node is one parameter ---------------------------------------------------------------------
 
 
-def test_a_choice_that_stands_at_two_places_has_its_options_once():
+def test_a_choice_that_is_used_at_two_places_has_its_options_once():
     one = hp.choice("c", [1, 2])
     found = optimize(lambda given: given["p"] + 10 * given["q"], {"p": one, "q": one}, "exhaustive", 10)
     assert sorted(found.trials["value"]) == [11, 22]
@@ -133,7 +133,7 @@ def test_two_choices_by_one_index_are_one():
     assert view.native({"i": "y", "u": 0.5}) == {"a": "y", "b": 0.5}
 
 
-def test_what_stands_below_two_choices_exists_always():
+def test_what_is_below_two_choices_exists_always():
     x = hp.uniform("x", 0, 1)
     inner = hp.choice("inner", [x, {"y": hp.uniform("y", 0, 1)}])
     view = to_view({"a": hp.choice("a", [inner, 1]), "b": hp.choice("b", [2, inner, x])})

@@ -27,7 +27,7 @@ VIEWS = {
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_config_is_read_back(name):
-    """What is rounded, or a quantile, may be read back as a neighbour that stands for the same."""
+    """What is rounded, or a quantile, may be read back as a neighbour that means the same."""
     view, rng = to_view(VIEWS[name], scales=True), rng_for("back")
     for _ in range(60):
         native = view.native(view.space.sample(rng))

@@ -64,7 +64,7 @@ def test_every_domain_is_read_and_holds_what_scikit_learn_draws(given, domain):
 
 
 @pytest.mark.parametrize(
-    "law, kind",
+    "drawn, kind",
     [
         (stats.norm(3, 2), float),
         (stats.expon, float),
@@ -74,14 +74,14 @@ def test_every_domain_is_read_and_holds_what_scikit_learn_draws(given, domain):
         (stats.Normal(mu=1.0, sigma=2.0), float),
     ],
 )
-def test_any_other_distribution_is_searched_by_its_quantiles(law, kind):
-    view, rng = to_view({"x": law}), rng_for("quantiles")
+def test_any_other_distribution_is_searched_by_its_quantiles(drawn, kind):
+    view, rng = to_view({"x": drawn}), rng_for("quantiles")
     assert view.space.names == ("x (quantile)",)
-    drawn = [view.native(view.space.sample(rng))["x"] for _ in range(400)]
-    assert {type(x) for x in drawn} == {kind}
+    values = [view.native(view.space.sample(rng))["x"] for _ in range(400)]
+    assert {type(x) for x in values} == {kind}
     # The distance of 400 draws passes this one time in 100,000; the seed is fixed.
-    steps = sorted(set(drawn))
-    distance = max(abs(np.mean(np.array(drawn) <= x) - float(law.cdf(x))) for x in steps)
+    steps = sorted(set(values))
+    distance = max(abs(np.mean(np.array(values) <= x) - float(drawn.cdf(x))) for x in steps)
     assert distance < 2.47 / 20
 
 
@@ -108,7 +108,7 @@ def test_options_may_be_objects_and_scales_have_an_order():
     assert dict(sklearn_view({"n": [0.1, 1, 10]}).space.params)["n"] == Choice([0.1, 1, 10])
 
 
-def test_what_stands_for_itself_is_known():
+def test_what_means_itself_is_known():
     assert to_view({"x": [1, 2], "y": Float(0, 1), "c": Choice({"a": {"z": Float(0, 1)}, "b": {}})}).identical
     for foreign in ({"x": [(1,)]}, {"x": stats.norm()}, [{"x": [1]}, {"y": [2]}]):
         assert not to_view(foreign).identical

@@ -1,4 +1,4 @@
-"""Ranges of scikit-optimize. It is not installed here: its classes are told by their names."""
+"""Ranges of scikit-optimize. It is not installed here: its classes are recognised by their names."""
 
 import numpy as np
 import pytest

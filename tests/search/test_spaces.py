@@ -36,7 +36,7 @@ def drive(search, trials, metric="loss"):
     return configs
 
 
-def told(param_space, named=TPESearch, samples=6, **options):
+def adopted(param_space, named=TPESearch, samples=6, **options):
     search = named(**options)
     assert search.set_search_properties("loss", "min", param_space, num_samples=samples)
     return search
@@ -101,7 +101,7 @@ def test_options_of_any_kind_are_chosen_among(named):
         "tuple": tune.grid_search([(1,), None]),
         "array": tune.choice(MARKS),
     }
-    search = told(space, named, samples=16)
+    search = adopted(space, named, samples=16)
     configs = drive(search, 16)
     for key, options in (
         ("layers", [[8], [8, 8]]),
@@ -115,7 +115,7 @@ def test_options_of_any_kind_are_chosen_among(named):
 
 @pytest.mark.parametrize("named", [RandomSearch, GridSearch, BayesSearch, TPESearch, GradientSearch])
 def test_a_trainable_never_gets_a_domain(named):
-    for config in drive(told(PARAM_SPACE, named, samples=12), 12):
+    for config in drive(adopted(PARAM_SPACE, named, samples=12), 12):
         merged = {key: config.get(key, value) for key, value in PARAM_SPACE.items()}
         merged["opt"] = config["opt"] | {"beta": 0.9}
         as_tune_draws(merged)
@@ -123,16 +123,16 @@ def test_a_trainable_never_gets_a_domain(named):
 
 @pytest.mark.parametrize("key", ["a/b", "a.b", "a b", "é", "/", 1, ("a", 2)])
 def test_keys_are_left_as_they_are(key):
-    (config,) = drive(told({key: tune.uniform(4, 8)}), 1)
+    (config,) = drive(adopted({key: tune.uniform(4, 8)}), 1)
     assert list(config) == [key]
     assert 4 <= config[key] <= 8
 
 
 def test_a_key_that_is_no_name_is_refused():
     with pytest.raises(SpaceError, match="the parameter name '' is not a non-empty string"):
-        told({"": tune.uniform(4, 8)})
+        adopted({"": tune.uniform(4, 8)})
     with pytest.raises(SpaceError, match="a/b: two parts of the space have this name"):
-        told({"a/b": tune.uniform(4, 8), "a": {"b": tune.uniform(4, 8)}})
+        adopted({"a/b": tune.uniform(4, 8), "a": {"b": tune.uniform(4, 8)}})
 
 
 def test_values_that_are_no_dicts_are_refused():
@@ -159,7 +159,7 @@ def test_points_may_hold_what_is_fixed(named):
         {"layers": [8, 8]},
     ]
     options = {"resolution": 3} if named is ExhaustiveSearch else {}
-    configs = drive(told(CONSTANTS, named, points_to_evaluate=points, samples=9, **options), 4)
+    configs = drive(adopted(CONSTANTS, named, points_to_evaluate=points, samples=9, **options), 4)
     assert configs[0]["x"] == 0.5
     assert configs[1]["o"] == {"lr": 0.1}
     assert configs[2]["layers"] == [8, 8]
@@ -179,7 +179,7 @@ def test_points_may_hold_what_is_fixed(named):
 )
 def test_points_that_the_space_has_not_are_named(point, says):
     with pytest.raises(SpaceError) as caught:
-        told(CONSTANTS, points_to_evaluate=[{"x": 0.1}, point])
+        adopted(CONSTANTS, points_to_evaluate=[{"x": 0.1}, point])
     assert "points_to_evaluate[1]" in str(caught.value)
     assert says in str(caught.value)
 
@@ -193,7 +193,7 @@ def test_points_of_a_hyperopt_space_are_written_by_keys_or_by_labels():
 
 def test_known_results_are_written_as_configs_are():
     known = {"x": 0.5, "epochs": 10, "o": {"lr": 0.1}, "layers": [8], "unknown": 3}
-    search = told(CONSTANTS, evaluated=[(known, 3.0)])
+    search = adopted(CONSTANTS, evaluated=[(known, 3.0)])
     search.suggest("t")
     search.add_evaluated_point(known | {"x": 0.25}, 2.0)
     assert [trial.config for trial in search._front.known] == [

@@ -14,7 +14,7 @@ from runner.errors import MethodError
 from runner.search import BayesSearch, RandomSearch, TPESearch
 from runner.space import Float, Space
 from tests.convert.test_raytune import PARAM_SPACE
-from tests.search.test_spaces import MARKS, NAMED, drive, told
+from tests.search.test_spaces import MARKS, NAMED, adopted, drive
 
 WRAPPED = {
     "bare": lambda search: search,
@@ -80,7 +80,7 @@ def test_a_param_space_comes_back_with_the_state(named, tmp_path):
     """Tune gives no param_space to a search that it restores; objects in it are marks by then."""
     space = PARAM_SPACE | {"pair": (tune.uniform(0, 1), 3), "object": tune.choice(MARKS), "data": MARKS[0]}
     space["numbers"] = tune.choice(list(np.linspace(0, 1, 3)))
-    first = told(space, named, samples=9)
+    first = adopted(space, named, samples=9)
     drive(first, 4)
     first.save_to_dir(str(tmp_path))
     json.loads((tmp_path / "searcher-state-default.pkl").read_text())
@@ -117,7 +117,7 @@ def test_a_state_may_be_taken_and_set_without_a_file():
 
 
 def test_a_trial_under_another_id_is_known_by_its_config_also_with_objects_in_it():
-    search = told(
+    search = adopted(
         {"a": {"b": tune.uniform(0, 1)}, "object": tune.choice(MARKS), "l": tune.choice([[8], [9]])}
     )
     config = search.suggest("old")

@@ -1,8 +1,8 @@
-"""What the value of a parameter stands for where the other program's law has no domain here.
+"""What the value of a parameter means where the other program's distribution has no domain here.
 
-A law reads a value of the parameter's domain (`read`) and finds the value that stands for
-something (`place`). A law without bounds is searched by its quantiles, one that rounds by what it
-rounds, and a scale by the position on it.
+A transform reads a value of the parameter's domain (`read`) and finds the value that means
+something (`place`). A distribution without bounds is searched by its quantiles, one that rounds by
+what it rounds, and a scale by the position on it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from runner.domains import Choice, Domain, Float, Int, same
 from runner.errors import SpaceError
 
 QUANTILE = " (quantile)"
-"""Ends the name of a parameter whose values are quantiles of a law."""
+"""Ends the name of a parameter whose values are quantiles of a distribution."""
 ROUNDED = " (before rounding)"
-"""Ends the name of a parameter whose values are rounded to a step that has no even law."""
-_TAIL = 1e-6  # of an unbounded law is cut off at either end
+"""Ends the name of a parameter whose values are rounded to multiples that are not equally likely."""
+_TAIL = 1e-6  # the probability that is cut off at an unbounded end: 4.75 deviations of a normal one
 _SLACK = 1e-9  # of a step: a rounding error
 _ORDERED = 3  # so many numbers in a row are steps of a scale; two are two options
 
 
-class Law(Protocol):
-    """From the values of a domain to what they stand for, and back."""
+class Transform(Protocol):
+    """From the values of a domain to what they mean, and back."""
 
     def read(self, value: Any) -> Any:
-        """What a value of the domain stands for."""
+        """What a value of the domain means."""
 
     def place(self, meant: Any) -> Any:
-        """The value that stands for something, perhaps beyond the domain; SpaceError for no number."""
+        """The value that means something, perhaps beyond the domain; SpaceError for no number."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,20 @@ class Bell:
 
 @dataclass(frozen=True)
 class Quantile:
-    """A law that is known by its quantiles.
+    """A distribution that is known by its quantiles.
 
     Parameters
     ----------
-    law : object
+    distribution : object
         With ``ppf`` and ``cdf``, as scipy's frozen distributions have them (or ``icdf``, as its
         newer ones do).
     log : bool, default False
-        The law is that of the logarithm.
+        The distribution is that of the logarithm.
     q : float, optional
         Values are rounded to multiples of it.
     """
 
-    law: Any
+    distribution: Any
     log: bool = False
     q: float | None = None
 
@@ -88,30 +88,32 @@ class Quantile:
         return Float(low, high)
 
     def read(self, value: Any) -> float | int:
-        """The quantile; an integer where the law is discrete."""
+        """The quantile; an integer where the distribution is discrete."""
         x = self._ppf(value)
         if self._discrete:
-            # The mass of a discrete law's first value begins at 0, where ppf gives the one before it.
-            return int(max(x, self.law.support()[0]))
+            # The mass of a discrete distribution's first value begins at 0, where ppf gives the one before.
+            return int(max(x, self.distribution.support()[0]))
         return rounded(math.exp(x) if self.log else x, self.q)
 
     def place(self, meant: Any) -> float:
-        """The probability of less; in the middle of a discrete law's step."""
+        """The probability of less; the middle of the step of a discrete distribution."""
         x = _number(meant)
         if self._discrete:
-            return float(self.law.cdf(x - 1) + self.law.cdf(x)) / 2
+            return float(self.distribution.cdf(x - 1) + self.distribution.cdf(x)) / 2
         if self.log:
             x = math.log(x) if x > 0 else -math.inf
-        return float(self.law.cdf(x))
+        return float(self.distribution.cdf(x))
 
     @property
     def _discrete(self) -> bool:
-        if not hasattr(self.law, "ppf"):  # of scipy's newer distributions
-            return any(base.__name__ == "DiscreteDistribution" for base in type(self.law).__mro__)
-        return hasattr(getattr(self.law, "dist", self.law), "pmf")
+        if not hasattr(self.distribution, "ppf"):  # of scipy's newer distributions
+            return any(base.__name__ == "DiscreteDistribution" for base in type(self.distribution).__mro__)
+        return hasattr(getattr(self.distribution, "dist", self.distribution), "pmf")
 
     def _ppf(self, u: float) -> float:
-        return float((self.law.ppf if hasattr(self.law, "ppf") else self.law.icdf)(u))
+        return float(
+            (self.distribution.ppf if hasattr(self.distribution, "ppf") else self.distribution.icdf)(u)
+        )
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,9 @@ class Rounded:
     ----------
     q : float
     low, high : float
-        Infinite where a multiple outside the range may stand for its end, as in hyperopt.
+        Infinite where a multiple outside the range may be that of its end, as in hyperopt.
     whole : bool, default False
-        Whether it stands for an integer.
+        Whether it is an integer.
     """
 
     q: float
@@ -196,7 +198,7 @@ def multiples(kind: type[Float] | type[Int], low: float, high: float, step: floa
         raise SpaceError(f"no multiple of {step} lies between {low} and {high}.")
     if kind is Int:
         if int(step) != step:
-            raise SpaceError(f"the step is {step}; a whole number was expected.")
+            raise SpaceError(f"the step is {step}; an integer was expected.")
         ends = (first * int(step), last * int(step))
         return Choice(ends[:1]) if first == last else Int(*ends, step=None if step == 1 else int(step))
     low, high = (float(f"{i * step:.12g}") for i in (first, last))
