@@ -143,6 +143,17 @@ def searched(part: Keys) -> Keys:
     return Keys(tuple(kept))
 
 
+def may_be_dict(part: Part) -> bool:
+    """Whether configs can mean dicts at a part."""
+    match part:
+        case Keys() | Computed():
+            return True
+        case Switch():
+            return all(may_be_dict(option) for _, option in part.options)
+        case _:
+            return isinstance(part, Fixed) and isinstance(part.value, Mapping)
+
+
 # -- parameters -----------------------------------------------------------------------------------
 
 

@@ -226,13 +226,13 @@ def equal(a: Any, b: Any) -> bool:
     """Whether two values are equal, also arrays; lists and tuples are one, True and 1 are not."""
     if isinstance(a, bool | np.bool_) != isinstance(b, bool | np.bool_):
         return False
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a) == np.asarray(b)))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(equal, a, b))
     try:
+        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+            return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a) == np.asarray(b)))
         return bool(a is b or a == b)
     except Exception:  # whatever an object's own comparison raises
         return False

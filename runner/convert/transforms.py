@@ -93,7 +93,7 @@ class Quantile:
         if self._discrete:
             # The mass of a discrete distribution's first value begins at 0, where ppf gives the one before.
             return int(max(x, self.distribution.support()[0]))
-        return rounded(math.exp(x) if self.log else x, self.q)
+        return rounded(_exp(x) if self.log else x, self.q)
 
     def place(self, meant: Any) -> float:
         """The probability of less; the middle of the step of a discrete distribution."""
@@ -167,6 +167,13 @@ class Scale:
         raise SpaceError(f"value {meant!r} is none of {list(self.values)}.")
 
 
+def _exp(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
 def _number(meant: object) -> float:
     if isinstance(meant, bool) or not isinstance(meant, Real):
         raise SpaceError(f"expected a number, got {meant!r}.")
@@ -174,8 +181,8 @@ def _number(meant: object) -> float:
 
 
 def rounded(value: float, q: float | None, low: float = -math.inf, high: float = math.inf) -> float:
-    """The multiple of ``q`` that is nearest, of those between two ends; the value where ``q`` is None."""
-    if q is None:
+    """The multiple of ``q`` that is nearest, of those between two ends; the value where there is none."""
+    if q is None or not math.isfinite(value):
         return float(value)
     steps = round(value / q)
     steps = max(steps, math.ceil(low / q - _SLACK)) if math.isfinite(low) else steps

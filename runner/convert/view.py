@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from runner.convert.parts import Keys, Leaf, Part, Spliced, fill, space_of
+from runner.convert.options import text_of
+from runner.convert.parts import Keys, Leaf, Part, Spliced, fill, may_be_dict, space_of
 from runner.convert.points import point_of
 from runner.errors import SpaceError
 from runner.space import Config, Space
@@ -51,9 +52,8 @@ class View:
 
     def of_dicts(self) -> Self:
         """Itself; SpaceError where its configs are something else than dicts."""
-        example = self.native(self.space.decode([0.5] * self.space.d))
-        if not isinstance(example, Mapping):
-            raise SpaceError(f"expected a dict of parameters, got a space of values such as {example!r}.")
+        if not may_be_dict(self.part):
+            raise SpaceError(f"expected a dict of parameters, got a space of {text_of(self.part)}.")
         return self
 
     def native(self, config: Config) -> Any:

@@ -22,7 +22,7 @@ from runner.asktell import Budget, Order, Run
 from runner.convert import View, view_for_tune
 from runner.convert.json_form import space_from_json, space_to_json
 from runner.convert.raytune import searched_view
-from runner.errors import MethodError, SpaceError
+from runner.errors import MethodError, SpaceError, describe
 from runner.methods import Method, make_method
 from runner.search.arguments import check_arguments, settled
 from runner.search.front import Front, searched
@@ -39,9 +39,12 @@ from runner.search.state import (
 )
 from runner.seeds import seed_for
 from runner.space import Space
-from runner.trial import DONE, Answer, Config, Pending, Status, Trial
+from runner.trial import DONE, Answer, Config, Outcome, Pending, Status, Trial
 
 logger = logging.getLogger(__name__)
+
+_MOST_FAILURES = 100
+"""So many configs in a row that cannot be computed end a search."""
 
 
 class MethodSearch(Searcher):  # Ray's classes are not typed
@@ -198,12 +201,21 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         run = self._begin()
         if len(run.pending) >= (self._limit or math.inf):
             return None
-        answer = run.ask()
-        if isinstance(answer, Answer):
-            return self._finish(run) if answer is DONE else None
-        self._numbers[trial_id] = answer.number
-        config: dict[str, Any] = self._ready()[0].native(answer.config)
-        return config
+        reason = ""
+        for _ in range(_MOST_FAILURES):
+            answer = run.ask()
+            if isinstance(answer, Answer):
+                return self._finish(run) if answer is DONE else None
+            try:
+                config: dict[str, Any] = self._ready()[0].native(answer.config)
+            except Exception as error:  # an expression of a hyperopt space, which is user code
+                reason = describe(error)
+                self._end(run, answer, Outcome(Status.FAILED, error=reason))
+                continue
+            self._numbers[trial_id] = answer.number
+            return config
+        run.give_up(f"{_MOST_FAILURES} configs in a row could not be computed: {reason}")
+        return self._finish(run)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -223,14 +235,8 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         if pending is None:
             return
         self._numbers[trial_id] = pending.number
-        trial = Trial(
-            pending.number,
-            pending.config,
-            outcome_of(run.space, str(self._metric), self._mode, pending.config, result, error),
-            suggest_seconds=pending.suggest_seconds,
-            known=pending.known,
-        )
-        run.tell(trial)
+        metric = str(self._metric)
+        self._end(run, pending, outcome_of(run.space, metric, self._mode, pending.config, result, error))
 
     def add_evaluated_point(
         self,
@@ -333,6 +339,11 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
                 hint=f"Give it {what}=...: without a param_space Tune passes nothing on.",
             )
         return view, metric
+
+    def _end(self, run: Run, pending: Pending, outcome: Outcome) -> None:
+        """Enter the outcome of a trial that was proposed."""
+        seconds, known = pending.suggest_seconds, pending.known
+        run.tell(Trial(pending.number, pending.config, outcome, suggest_seconds=seconds, known=known))
 
     def _know(self, config: Config, value: float | None, error: bool = False, pruned: bool = False) -> None:
         """Enter a result from elsewhere."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hyperopt import hp
+from hyperopt.pyll import scope
 from ray import tune
 from ray.tune.search.hyperopt import HyperOptSearch
 from scipy import stats
@@ -18,6 +19,7 @@ from runner.search import (
     TPESearch,
 )
 from runner.space import Choice, Float
+from runner.trial import Status
 from tests.convert.test_raytune import PARAM_SPACE, as_tune_draws
 
 NAMED = [ExhaustiveSearch, RandomSearch, GridSearch, BayesSearch, TPESearch, GradientSearch]
@@ -136,8 +138,21 @@ def test_a_key_that_is_no_name_is_refused():
 
 
 def test_values_that_are_no_dicts_are_refused():
-    with pytest.raises(SpaceError, match="expected a dict of parameters, got a space of values"):
+    with pytest.raises(SpaceError, match="expected a dict of parameters, got a space of x"):
         TPESearch(hp.uniform("x", 0, 1), "loss", "min")
+
+
+def test_a_config_that_hyperopt_cannot_compute_has_failed_and_the_search_goes_on(caplog):
+    root = scope.sqrt(hp.uniform("x", -1, 1))
+    search = TPESearch({"half": 1 / hp.randint("n", 2), "root": root}, "loss", "min", trials=12, seed=1)
+    configs = drive(search, 12)
+    assert all(config["half"] == 1.0 for config in configs)
+    failed = [trial for trial in search._run.ended.values() if trial.status is Status.FAILED]
+    assert len(failed) + len(configs) == 12
+    assert "division by zero" in failed[0].outcome.error
+    hopeless = RandomSearch({"x": hp.uniform("x", 0, 1) / 0}, "loss", "min")
+    assert hopeless.suggest("t") == "FINISHED"
+    assert "100 configs in a row could not be computed: ZeroDivisionError" in caplog.text
 
 
 # -- points ------------------------------------------------------------------------------------------
