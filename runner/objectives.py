@@ -56,11 +56,20 @@ def as_problem(
         )
     view, metric = to_view(space), metric or "loss"
     name = getattr(objective, "__name__", "objective").strip("<>")
-    in_tune = foreign_form(space) == "ray.tune" or _is_trainable_class(objective)
-    function = called = _heard(objective, in_tune, metric, stop)
-    if called is not objective or not view.identical:
+    in_tune = foreign_form(space) == "ray.tune"
+    called = objective
+    if _is_trainable_class(objective):
+        from runner.engine.trainables import TrainableObjective  # whoever has one has loaded Ray
+
+        called, in_tune = TrainableObjective(objective, metric, _criteria(stop)), True
+    elif stop is not None:
+        raise StudyError("only a trainable class of Ray Tune has one.", where="stop", hint="Leave it out.")
+    function = called
+    if in_tune or not view.identical:
         function = Foreign(called, view, _signature(_as_tune_calls if in_tune else objective))
-    return FunctionProblem(function, view.space, name, direction or "minimize", metric), view
+    made = FunctionProblem(function, view.space, name, direction or "minimize", metric)
+    made._caller = Listening(metric, in_tune, _names_ray(objective))
+    return made, view
 
 
 _OWN = {
@@ -103,23 +112,6 @@ def _initial(entry: Any, view: View, where: str) -> Any:
 # -- what is called -------------------------------------------------------------------------------
 
 
-def _heard(
-    objective: Callable[..., Any], in_tune: bool, metric: str, stop: Mapping[str, Any] | None
-) -> Callable[..., Any]:
-    """The objective, in a session of Tune's where it may report to one."""
-    if _is_trainable_class(objective):
-        from runner.engine.trainables import TrainableObjective  # whoever has one has loaded Ray
-
-        return TrainableObjective(objective, metric, _criteria(stop))
-    if stop is not None:
-        raise StudyError("only a trainable class of Ray Tune has one.", where="stop", hint="Leave it out.")
-    if in_tune or "ray.tune" in sys.modules or _names_ray(objective):
-        from runner.engine.trainables import Reporting
-
-        return Reporting(objective, metric, in_tune)
-    return objective
-
-
 def _criteria(stop: Any) -> dict[str, float]:
     """Tune's ``stop`` with nested names joined; StudyError where it is none."""
     criteria = flat_dict(stop) if isinstance(stop, Mapping) else {}
@@ -151,6 +143,33 @@ def _codes(code: object) -> Iterator[CodeType]:
         yield code
         for part in code.co_consts:
             yield from _codes(part)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Calls an objective in a session of Ray Tune's, where it may report to one.
+
+    Parameters
+    ----------
+    metric : str
+        Which of the reports is wanted.
+    in_tune : bool
+        Whether it is an objective of Tune's, so that what it yields are reports.
+    names_ray : bool
+        Whether it names Ray. Else it can report only where something else has loaded Ray.
+    """
+
+    metric: str
+    in_tune: bool
+    names_ray: bool
+
+    def __call__(self, function: Callable[..., Any], config: Config, **options: Any) -> Any:
+        """The objective's answer, or its last report."""
+        if not (self.in_tune or self.names_ray or "ray.tune" in sys.modules):
+            return function(config, **options)
+        from runner.engine.trainables import in_session
+
+        return in_session(function, config, options, self.metric, self.in_tune)
 
 
 def _as_tune_calls(config: Config) -> None:

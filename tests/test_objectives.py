@@ -336,6 +336,7 @@ def test_a_foreign_objective_travels():
     """And says what it is by what it holds, constants included."""
     made, _ = as_problem(reports_all, {"x": tune.uniform(0, 1), "epochs": 10}, None)
     assert "Fixed(value=10)" in repr(made.function)
+    assert as_problem(loss := Recorder(None), {"x": Float(0, 1)}, None)[0].function is loss
     assert evaluate(cloudpickle.loads(cloudpickle.dumps(made)), {"x": 0.5}, 0).loss == 0.5
 
 

@@ -51,6 +51,11 @@ class _Session:
         del checkpoint
         self.reports.append(dict(metrics))
 
+    def add(self, part: Any, metric: str) -> None:
+        """Count what a function returned or yielded as a report."""
+        if part is not None:
+            self.report(part if isinstance(part, Mapping) else {metric: part})
+
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Be the session of this process; whatever was it before is it afterwards."""
@@ -62,63 +67,63 @@ class _Session:
             ray_session._session = before
 
 
-@dataclass(frozen=True)
-class Reporting:
-    """A function that may report to Tune instead of answering.
+def in_session(
+    function: Callable[..., Any],
+    config: Mapping[str, Any],
+    options: Mapping[str, Any],
+    metric: str,
+    collect: bool,
+) -> Any:
+    """Call a function that may report to Tune instead of answering.
 
     Parameters
     ----------
     function : callable
+    config, options : mapping
+        What it is called with.
     metric : str
         Which of what it reports is wanted; its last value counts, as in Tune.
     collect : bool
         Whether what it yields are reports, too, as in Tune; else they are steps.
+
+    Returns
+    -------
+    object
+        The last report that holds the metric, or the answer where nothing was reported.
+
+    Raises
+    ------
+    ProblemError
+        Where reports came, and none had the metric.
     """
+    session = _Session()
+    with session.opened():
+        answer = function(config, **options)
+        if inspect.isgenerator(answer):
+            if not collect:
+                return _stepwise(answer, session, metric)
+            for part in answer:
+                session.add(part, metric)
+            answer = None
+    if not session.reports:
+        return answer
+    session.add(answer, metric)
+    return last_with(session.reports, metric)
 
-    function: Callable[..., Any]
-    metric: str
-    collect: bool
 
-    def __call__(self, config: Mapping[str, Any], **options: Any) -> Any:
-        """The last report that holds the metric, or the answer where nothing was reported.
-
-        Raises
-        ------
-        ProblemError
-            Where reports came, and none had the metric.
-        """
-        session = _Session()
-        with session.opened():
-            answer = self.function(config, **options)
-            if inspect.isgenerator(answer) and self.collect:
-                for part in answer:
-                    self._add(session, part)
-                answer = None
-        return self._stepwise(answer, session) if inspect.isgenerator(answer) else self._last(session, answer)
-
-    def _add(self, session: _Session, part: Any) -> None:
-        if part is not None:
-            session.report(part if isinstance(part, Mapping) else {self.metric: part})
-
-    def _last(self, session: _Session, answer: Any) -> Any:
-        if not session.reports:
-            return answer
-        self._add(session, answer)
-        return last_with(session.reports, self.metric)
-
-    def _stepwise(self, steps: Generator[Any, Any, Any], session: _Session) -> Iterator[Any]:
-        """What it yields; and what it reported beside that, at the end."""
-        try:
-            while True:
-                with session.opened():
-                    step = next(steps, _ENDED)
-                if step is _ENDED:
-                    break
-                yield step
-            if session.reports:
-                yield last_with(session.reports, self.metric)
-        finally:
-            steps.close()
+def _stepwise(steps: Generator[Any, Any, Any], session: _Session, metric: str) -> Iterator[Any]:
+    """What it yields; and what it reported beside that, at the end."""
+    try:
+        while True:
+            with session.opened():
+                step = next(steps, _ENDED)
+            if step is _ENDED:
+                break
+            yield step
+        if session.reports:
+            yield last_with(session.reports, metric)
+    finally:
+        steps.close()
 
 
 _ENDED: Any = object()
