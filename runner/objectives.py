@@ -131,10 +131,11 @@ def _is_trainable_class(given: object) -> bool:
     return isinstance(given, type) and any(base.__module__.startswith("ray.tune.") for base in given.__mro__)
 
 
-def _names_ray(function: object) -> bool:
+def _names_ray(function: Any) -> bool:
     """Whether the text of a function names ray, which it may import only when it is called."""
-    code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)  # type: ignore[arg-type]
-    names = (name for part in _codes(code) for name in part.co_names)
+    inner = inspect.unwrap(getattr(function, "func", function))
+    codes = (getattr(one, "__code__", None) for one in (inner, type(inner).__call__))
+    names = (name for code in codes for part in _codes(code) for name in part.co_names)
     return any(name.split(".")[0] == "ray" for name in names)
 
 
