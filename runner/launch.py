@@ -23,7 +23,7 @@ from runner.inprocess import run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.monitor import Guarded, Monitor
-from runner.objectives import as_problem
+from runner.objectives import as_problem, initial_points
 from runner.problems import Problem
 from runner.problems.base import Direction
 from runner.problems.checkpoints import SCHEME, Storage
@@ -241,7 +241,8 @@ def optimize(
     objective : callable or Problem
         Called with a config, and with ``seed=`` where its signature has it; returns a number or
         a mapping (see `Problem.evaluate`). Or an objective of hyperopt's ``fmin``, or a trainable
-        of a Ray Tune program, function or class, with its space: either is called as there.
+        of a Ray Tune program, function or class: either is called as there, and what it reports
+        to Tune is heard with a space of any form.
     space : Space or mapping, optional
         The parameters, in any form that `runner.convert.to_view` takes; not for a `Problem`,
         which has its own.
@@ -254,7 +255,8 @@ def optimize(
     direction : "minimize" or "maximize", optional
         Default "minimize", or the problem's own.
     metric : str, optional
-        Which of the numbers that the objective returns or reports is wanted. Default "loss".
+        Which of the numbers that the objective returns or reports is wanted; the keys of nested
+        ones joined by "/". Default "loss".
     stop : mapping of str to float, optional
         When a trainable class has had enough steps, as Tune's ``stop``: for example
         ``{"training_iteration": 10}``. Default: when its result says "done".
@@ -264,8 +266,9 @@ def optimize(
     out : str or Path, optional
         A study directory to keep, and to go on from. Default: nothing is kept.
     initial : sequence, optional
-        What it begins with, as in a study file: configs, whole or in part, ``{"config": ...,
-        "value": ...}`` with known values, ``"default"``, ``{"from": DIR, "best": 5}``.
+        What it begins with, as in a study file: configs as the objective is called with them,
+        whole or in part, ``{"config": ..., "value": ...}`` with known values, ``"default"``,
+        ``{"from": DIR, "best": 5}``.
 
     Returns
     -------
@@ -279,7 +282,7 @@ def optimize(
     True
     """
     _check_workers(workers)
-    made, native = as_problem(objective, space, direction, metric, stop)
+    made, view = as_problem(objective, space, direction, metric, stop)
     study = Study.build(
         name="optimize",
         problems=[made],
@@ -287,14 +290,14 @@ def optimize(
         seeds=[seed],
         budget={"trials": trials},
         parallel=max(1, workers),
-        initial=list(initial),
+        initial=initial_points(initial, view),
     )
     with scratch_folder() if out is None else contextlib.nullcontext() as scratch:
         results = run(study, out if scratch is None else scratch / "study", workers=workers)
         best: Sequence[Mapping[str, Any]] = results.best()
         found = best[0] if best else None
         return Result(
-            None if found is None else native(found["config"]),
+            None if found is None else view.native(found["config"]),
             None if found is None else float(found["value"]),
             results.trials,
         )

@@ -11,7 +11,8 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from runner.convert import parse_space
@@ -158,7 +159,11 @@ def _at_place(module: str, name: str) -> Any:
 
 @dataclass
 class FunctionProblem(Problem):
-    """A problem made of a Python function; see `problem`."""
+    """A problem made of a Python function; see `problem`.
+
+    ``_caller``, where given, calls the function with config and options: what has to be around a call
+    and is no part of what the problem is.
+    """
 
     function: Callable[..., Any]
     space: Space
@@ -171,6 +176,7 @@ class FunctionProblem(Problem):
     default: Config | None = None
     minimisers: tuple[Config, ...] = ()
     steps: int = 1
+    _caller: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.direction not in ("minimize", "maximize"):
@@ -199,7 +205,8 @@ class FunctionProblem(Problem):
         options: dict[str, Any] = {"seed": seed} if self._takes_seed else {}
         if self.checkpoints:
             options["checkpoint_dir"] = checkpoint_dir()
-        answer: Answer = self.function(config, **options)
+        called = self.function if self._caller is None else partial(self._caller, self.function)
+        answer: Answer = called(config, **options)
         return answer
 
     def _config(self, config: Config, what: str) -> Config:
