@@ -287,20 +287,27 @@ class Afterwards:
             yield Wanted(row.config, (), row.seconds)
 
 
-class NotesOnly(Monitor):
-    """Passes on sentences, and nothing of what is evaluated afterwards.
+class Scoring(Monitor):
+    """Passes on messages, and of what is evaluated after the runs how many have ended.
 
     Parameters
     ----------
     monitor : Monitor
+    total : int
+        How many there are.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
+    def __init__(self, monitor: Monitor, total: int) -> None:
+        self._monitor, self._total, self._done = monitor, total, 0
 
     def note(self, text: str) -> None:
         """See `Monitor.note`."""
         self._monitor.note(text)
+
+    def ended(self, index: int, trial: Trial) -> None:
+        """See `Monitor.ended`."""
+        self._done += 1
+        self._monitor.scored(self._done, self._total)
 
 
 def _again(study: Study, problems: Sequence[Problem], listed: Sequence[RunSpec]) -> Again:

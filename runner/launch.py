@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from runner.afterwards import SHORT_SECONDS, Afterwards, NotesOnly
+from runner.afterwards import SHORT_SECONDS, Afterwards, Scoring
 from runner.dispatch import Dispatcher, Keeps
 from runner.errors import EngineError, ProblemError, StudyError
 from runner.inprocess import run_in_process
@@ -132,7 +132,7 @@ def _evaluate_afterwards(
     after = Afterwards(study, journal)
     if after.study is None:
         return
-    notes = NotesOnly(Guarded(monitor))
+    notes = Scoring(Guarded(monitor), after.tests + after.probes)
     notes.note(after.announcement)
 
     def work() -> Work | None:
