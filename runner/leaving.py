@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
 from typing import NoReturn
 
+_PATIENCE_SECONDS = 5.0  # the pools of joblib take one or two
 _exit = os._exit  # while trials run in this process, theirs is another (`runner.inprocess`)
 
 
@@ -25,15 +25,15 @@ def leave(sentence: str, exit_code: int) -> NoReturn:
 def end_with(exit_code: int) -> NoReturn:
     """End as a command does whose work is done, also where a trial has left threads or processes running.
 
-    Python waits at its end for threads that are not daemons and for the processes of
-    `multiprocessing`: without limit, where a trial has left some that do not end.
+    Python waits at its end for threads that are not daemons and for the processes of `multiprocessing`.
+    Pools end then by themselves; what does not is ended here, after a moment.
     """
     threads = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
     processes = sys.modules.get("multiprocessing")  # not imported for this, which takes a while
     left = len(threads) + (len(processes.active_children()) if processes is not None else 0)
-    if not left:
-        sys.exit(exit_code)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    leave(f"Trials have left {left} threads or processes running; they end here.", exit_code)
+    if left:
+        told = f"Trials have left {left} threads or processes running; they end here."
+        last = threading.Timer(_PATIENCE_SECONDS, leave, (told, exit_code))
+        last.daemon = True
+        last.start()
+    sys.exit(exit_code)

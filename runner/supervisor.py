@@ -94,7 +94,8 @@ def _end(main: Callable[[], None]) -> NoReturn:
     except BaseException:  # what Python itself would print at the end of a program
         traceback.print_exc()
     finally:
-        with suppress(Exception):
+        with suppress(Exception):  # internal: what Python does at its end, in its order
+            threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
