@@ -10,6 +10,7 @@ import contextlib
 import gc
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from runner.problems.base import Direction
 from runner.problems.checkpoints import SCHEME, Storage
 from runner.record import read_journal
 from runner.results import Results
+from runner.results.failures import nothing_found
 from runner.study import Study
 from runner.trackers import with_trackers
 
@@ -230,17 +232,17 @@ class Result:
 
     Attributes
     ----------
-    best_config : dict or None
-        The config of the best trial; None where no trial was valid. Where the space came from
-        hyperopt or Ray Tune, what their objective was called with.
-    best_value : float or None
+    best_config : dict
+        The config of the best trial. Where the space came from hyperopt or Ray Tune, what their
+        objective was called with.
+    best_value : float
         Its metric, in the objective's own direction.
     trials : pandas.DataFrame
         One row per trial, as in `Results.trials`.
     """
 
     best_config: Any
-    best_value: float | None
+    best_value: float
     trials: pd.DataFrame
 
 
@@ -295,6 +297,19 @@ def optimize(
     -------
     Result
 
+    Raises
+    ------
+    StudyError, ProblemError, MethodError, SpaceError
+        Where the arguments do not fit together; before the first trial.
+    NoValidTrial
+        Where no trial was valid; it names the first failure, and has all ``trials``. The search ends
+        after its first 10 trials if they all failed alike (``trial: {give_up_after: 10}`` of a study).
+
+    Warns
+    -----
+    UserWarning
+        Where the method failed in the middle of the search.
+
     Examples
     --------
     >>> from runner import Float, optimize
@@ -316,9 +331,8 @@ def optimize(
     with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
         results = run(study, Path(scratch, "study") if out is None else out, workers=workers)
         best: Sequence[Mapping[str, Any]] = results.best()
-        found = best[0] if best else None
-        return Result(
-            None if found is None else native(found["config"]),
-            None if found is None else float(found["value"]),
-            results.trials,
-        )
+        if not best:
+            raise nothing_found(results)
+        for reason in results.runs.loc[results.runs["failed"], "end_reason"]:
+            warnings.warn(f"the search ended early: {reason}.", stacklevel=2)
+        return Result(native(best[0]["config"]), float(best[0]["value"]), results.trials)

@@ -86,8 +86,8 @@ class Progress(Monitor):
         if self.total is not None and self.study is not None and self.study.budget.trials is not None:
             self.total -= max(0, self.study.budget.trials - math.ceil(_spent(self.runs[index])))
         run = self.runs[index]
-        if run.failed and self.study is not None:
-            self.note(f"{self.study.runs[index].id} ended early: {run.end_reason}.")
+        if run.ended_early and self.study is not None:
+            self.note(f"{self.study.runs[index].id} ended early: {run.end_reason.rstrip('.')}.")
 
     @property
     def staged(self) -> bool:

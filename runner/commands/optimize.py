@@ -71,8 +71,8 @@ def optimize(
         print_line(console, line)
     folder = out if out is not None else default_folder(plan.study)
     results = run(plan.study, folder, workers=workers, monitor=progress(console, workers), track=track or ())
-    print_conclusions(console, results)
     found = finish(plan, results, save)
+    print_conclusions(console, results)
     for line in found:
         print_line(console, line)
     raise typer.Exit(0 if results.ok else 1)

@@ -21,6 +21,7 @@ from runner.problems.data import BUILT_IN, Data, load_data
 from runner.problems.estimators import EstimatorProblem
 from runner.problems.tables import listed
 from runner.results import Results
+from runner.results.failures import nothing_found
 from runner.study import Study
 from runner.studyfile import read_yaml
 
@@ -99,10 +100,16 @@ def planned(wanted: Wanted) -> Plan:
 
 
 def finish(plan: Plan, results: Results, how: Save) -> list[str]:
-    """Save the best pipeline; what was found, in lines."""
+    """Save the best pipeline; what was found, in lines.
+
+    Raises
+    ------
+    NoValidTrial
+        Where there is none.
+    """
     best = next(iter(results.best()), None)
     if best is None:
-        return ["No trial was valid, so there is nothing to save."]
+        raise nothing_found(results)
     problem, (spec, *_) = plan.problem, plan.study.runs
     said = f"{problem.name}: {problem.metric} {best['value']:.4g} in {problem.cv}-fold cross-validation."
     saved = save_pipeline(problem, best["config"], spec.problem_seed, results.folder, how, said)
