@@ -45,7 +45,7 @@ NOTHING_MORE: Final = "the method has nothing more to propose"
 """The end of a run whose method is through with its space."""
 
 GIVEN_UP: Final = "its first trials all failed alike"
-"""How the end of a run begins whose objective only fails."""
+"""The beginning of the ``end_reason`` of a run whose objective only fails."""
 
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _ROUNDING = 1e-9  # of sums of shares
@@ -167,7 +167,7 @@ class Run:
 
     @property
     def ended_early(self) -> bool:
-        """Whether it ended for a reason that is worth a word: its method failed, or all its trials did."""
+        """The run ended because its method failed, or because all its first trials did."""
         return self.failed or self.end_reason.startswith(GIVEN_UP)
 
     @property
@@ -364,8 +364,8 @@ class Run:
             return None
         if len(first) < self._trial_period:
             return WAIT
-        told = first[0].outcome.error or first[0].status.sentence
-        self.end_reason = f"{GIVEN_UP} ({len(first)} of them), {first[0].status}: {told}"
+        message = first[0].outcome.error or first[0].status.sentence
+        self.end_reason = f"{GIVEN_UP} ({len(first)} of them), {first[0].status}: {message}"
         return DONE
 
     def _fail(self, reason: str) -> None:
@@ -391,7 +391,7 @@ class Run:
 
 
 def _failure(trial: Trial) -> tuple[Status, str]:
-    """What a failed trial has in common with others that failed alike.
+    """Reduce a failed trial to what it has in common with others that failed alike.
 
     Of a trial that was killed the message says how, which depends on who noticed first.
     """

@@ -21,7 +21,7 @@ _NOT_THE_USERS: Final = (
     f"{Path(__file__).parent}{os.sep}",
     *(f"{sysconfig.get_path(kind)}{os.sep}" for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
-"""What the names of files begin with that hold no code of the user's."""
+"""The beginnings of the names of files that are not the user's."""
 
 
 class FivefoldError(Exception):
@@ -176,7 +176,7 @@ def describe(error: BaseException) -> str:
 
 
 def raised_at(error: BaseException) -> str:
-    """The last line of the user's own code that an error passed: ``objective.py, line 12, in loss``.
+    """Find the last line of the user's own code that an error passed: ``objective.py, line 12, in loss``.
 
     Code of this package, of Python and of installed packages is not the user's. Empty where no other
     code is in the traceback. The file's name is without its folder, which may differ between machines.

@@ -95,7 +95,7 @@ def run(
     folder = Path(out) if out is not None else default_folder(study)
     with _rarely_collecting(), Journal.open(folder, study) as journal:
         try:
-            for text in journal.notes:
+            for text in (*journal.notes, *study.notes):
                 Guarded(monitor).note(text)
             kept = _storage(study, journal, storage)
             if workers == 0:
@@ -239,11 +239,15 @@ class Result:
         Its metric, in the objective's own direction.
     trials : pandas.DataFrame
         One row per trial, as in `Results.trials`.
+    constant_value : float or None
+        The metric of the best answer that looks at nothing, such as one class for all rows (see
+        `Problem.baseline`); None where there is none. The lead over it is what was learnt.
     """
 
     best_config: Any
     best_value: float
     trials: pd.DataFrame
+    constant_value: float | None = None
 
 
 def optimize(
@@ -308,7 +312,7 @@ def optimize(
     Warns
     -----
     UserWarning
-        Where the method failed in the middle of the search.
+        Where the method failed in the middle of the search, and of the problem's `Problem.notes`.
 
     Examples
     --------
@@ -328,6 +332,8 @@ def optimize(
         parallel=max(1, workers),
         initial=list(initial),
     )
+    for text in made.notes:
+        warnings.warn(text, stacklevel=2)
     with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
         results = run(study, Path(scratch, "study") if out is None else out, workers=workers)
         best: Sequence[Mapping[str, Any]] = results.best()
@@ -335,4 +341,5 @@ def optimize(
             raise nothing_found(results)
         for reason in results.runs.loc[results.runs["failed"], "end_reason"]:
             warnings.warn(f"the search ended early: {reason}.", stacklevel=2)
-        return Result(native(best[0]["config"]), float(best[0]["value"]), results.trials)
+        constant = made.baseline(study.runs[0].problem_seed)
+        return Result(native(best[0]["config"]), float(best[0]["value"]), results.trials, constant)

@@ -225,6 +225,8 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
             "-" if one.total is None else duration(one.total),
         )
     console.print(table)
+    for text in study.notes:
+        print_line(console, text, "yellow")
     for (problem, label), text in study.announcements.items():
         if text:
             print_line(console, f"{problem}, {label}: {text}", "dim")

@@ -81,7 +81,7 @@ def test_a_search_that_only_fails_is_not_gone_through(method):
     assert len(calls) == 10
 
 
-def test_a_study_that_only_fails_stops_early_unless_it_is_told_otherwise(tmp_path):
+def test_a_study_that_only_fails_stops_early_unless_that_is_switched_off(tmp_path):
     @problem(space={"x": Float(0, 1)})
     def broken(config):
         return config["y"]

@@ -139,6 +139,19 @@ class Problem(ABC):
         del seed
         return self.optimum
 
+    def baseline(self, seed: int) -> float | None:
+        """The metric of the best answer that looks at nothing, such as one class for all rows.
+
+        None where there is no such answer. What a search finds is worth no more than its lead over it.
+        """
+        del seed
+        return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for whoever runs the problem; they are shown before the first trial."""
+        return ()
+
     def check(self) -> None:  # noqa: B027  (most problems have nothing to check)
         """Raise ProblemError where the problem cannot be evaluated at all (data missing, ...)."""
 

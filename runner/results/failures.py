@@ -1,4 +1,4 @@
-"""Why a study has nothing to show: the error that stands for a best config that there is not."""
+"""Make an error of a study that has no valid trial, and so no best config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.wording import counted
 
 
 def nothing_found(results: Results) -> NoValidTrial:
-    """The error for results without a valid trial: how many there were, and what became of the first.
+    """Make the error for results without a valid trial, with the number of trials and the first failure.
 
     Parameters
     ----------

@@ -412,8 +412,14 @@ FILES = {
         ),
         ({"space": {"kernel": ["rbff"]}}, "space: SVC with {'kernel': 'rbff'} could not be fitted: Invalid"),
         ({"data": "z.csv", "target": "y"}, "z.csv: there is no such file. The folder"),
-        ({"data": "binary.csv", "target": "price"}, "there is no column 'price'; there is 'age', 'y'."),
-        ({"data": "text.csv", "target": "y"}, "text.csv: 'city' holds text or dates, and features must be"),
+        (
+            {"data": "binary.csv", "target": "price"},
+            "there is no column 'price'; the columns are 'age', 'y'.",
+        ),
+        (
+            {"data": "text.csv", "target": "y"},
+            "text.csv: This column cannot be used: 'city' (text). Write prepare",
+        ),
         (
             {"fidelity": {"data": [0.01, 1.0]}},
             "fidelity.data: 0.01 of a fold's 96 training rows are 1, too few for all 3 classes of 'iris'.",
