@@ -32,10 +32,8 @@ _SAMPLE_BYTES = 1 << 16
 _SAMPLE_ROWS = 30
 _BLOCK_BYTES = 1 << 24
 _MOST_NAMES = 30
+_FIRST = 100
 
-# In the syntax of RE2, which knows no groups that look ahead.
-_PLAIN = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$|^[-+]?(?i:inf|infinity)$"
-_WHOLE = r"^-?[0-9]{1,18}$"
 _CODE = r"^[-+]?0[0-9]+$"
 _GROUPED = r"^[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)$"
 _BOOLEAN = r"^(?i:true|false)$"
@@ -193,28 +191,39 @@ def _column(name: str, column: Any) -> Column:
 
 def _texts(name: str, column: Any) -> Column:
     """Turn a column of strings into numbers or booleans where all of it is plainly that."""
-    from pyarrow import bool_, compute, float64, int64
-
-    texts = compute.utf8_trim_whitespace(column)
-
-    def all_are(pattern: str) -> bool:
-        found = compute.all(compute.match_substring_regex(texts, pattern))
-        return found.as_py() is not False
+    from pyarrow import ArrowInvalid, bool_, compute, float64, int64
 
     if column.null_count == len(column):
         return Column(name, np.full(len(column), np.nan))
-    if all_are(_BOOLEAN):
+    texts = compute.utf8_trim_whitespace(column)
+    if _all_are(texts, _BOOLEAN):
         return _column(name, compute.utf8_lower(texts).cast(bool_()))
-    if all_are(_PLAIN):
-        codes = compute.any(compute.match_substring_regex(texts, _CODE)).as_py()
-        pointed = compute.any(compute.match_substring(texts, ".")).as_py()
-        if all_are(_WHOLE) and not codes:
-            return _column(name, texts.cast(int64()))
-        if not codes and not (pointed and all_are(_GROUPED)):
-            # Not the sign and the point that Arrow does not take: "+5" and "5.".
-            bare = compute.replace_substring_regex(texts, r"^\+|\.$", "")
-            return Column(name, _column(name, bare.cast(float64())).values, points=bool(pointed))
+    # Arrow takes neither the sign of "+5" nor the point of "5.".
+    bare = compute.replace_substring_regex(texts, r"^\+|\.$", "") if _any_is(texts, r"^\+|\.$") else texts
+    for kind in (int64(), float64()):
+        with suppress(ArrowInvalid):
+            numbers = _column(name, bare.cast(kind)).values
+            pointed = kind == float64() and compute.any(compute.match_substring(texts, ".")).as_py()
+            if _any_is(texts, _CODE) or (pointed and _all_are(texts, _GROUPED)):
+                break
+            return Column(name, numbers, points=bool(pointed))
     return Column(name, np.array(column.to_pylist(), dtype=object))
+
+
+def _all_are(texts: Any, pattern: str) -> bool:
+    """Tell whether all strings that are there match; most columns are decided by the first of them."""
+    from pyarrow import compute
+
+    return all(
+        compute.all(compute.match_substring_regex(some, pattern)).as_py() is not False
+        for some in (texts.slice(0, _FIRST), texts)
+    )
+
+
+def _any_is(texts: Any, pattern: str) -> bool:
+    from pyarrow import compute
+
+    return bool(compute.any(compute.match_substring_regex(texts, pattern)).as_py())
 
 
 def incomplete(values: NDArray[Any]) -> bool:

@@ -199,6 +199,16 @@ def test_names_defaults_and_scoring():
     assert inline(forbid=[{"kernel": "linear"}]).space.size() == float("inf")
 
 
+@pytest.mark.parametrize("bad", [-np.inf, np.inf, np.nan])
+@pytest.mark.parametrize("stops", [None, lambda step, loss: False])
+def test_a_score_that_is_not_finite_is_an_invalid_trial(monkeypatch, bad, stops):
+    scores = iter([0.9, bad, 0.9, 0.9, 0.9])
+    monkeypatch.setattr(EstimatorProblem, "_score", lambda *_: next(scores))
+    outcome = evaluate(inline(), {"C": 1.0, "kernel": "rbf"}, 0, stops=stops)
+    assert (outcome.status, outcome.loss) == ("INVALID", None)
+    assert "a finite number was expected" in outcome.error
+
+
 # -- step by step ---------------------------------------------------------------------------------
 
 SHARES = {"data": [0.1, 0.3, 1.0]}
