@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
 import shlex
-from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,6 +69,7 @@ def optimize(
     from runner.handover.search import Wanted, finish, planned
     from runner.launch import default_folder, run
     from runner.problems.fitness import ColumnsRefused
+    from runner.problems.kinds import comma_separated
     from runner.tables import print_conclusions
     from runner.terminal import progress
 
@@ -85,7 +84,7 @@ def optimize(
     except ColumnsRefused as error:
         if not error.columns or error.of_target:
             raise
-        again = _command(context, drop=_joined([*dropped, *error.columns]))
+        again = _command(context, drop=comma_separated([*dropped, *error.columns]))
         raise type(error)(
             error.message, where=error.where, hint=f"{error.hint} To go on without them: {again}".strip()
         ) from None
@@ -98,13 +97,6 @@ def optimize(
     for line in found:
         print_line(console, line)
     raise typer.Exit(0 if results.ok else 1)
-
-
-def _joined(names: Sequence[str]) -> str:
-    """Names with commas between, in quotes where they have one of their own."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(names)
-    return text.getvalue()
 
 
 def _command(context: typer.Context, **changed: str) -> str:

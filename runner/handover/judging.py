@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from runner.problems.baselines import Balance, Baseline
 from runner.problems.estimators import EstimatorProblem
 from runner.results import Results
 from runner.study import RunSpec
-from runner.trial import Config
+from runner.trial import Status
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,17 @@ def judged(
     saved : Saved
         Its pipeline.
     """
-    score = _best(results, best, saved.score)
-    first = spec.start.first[0] if spec.start.first else {}
-    defaults = _score(problem, first, spec.problem_seed)
+    score = _of_trial(_row(results, best, best["number"]), saved.score)
+    unchanged = bool(spec.start.first) and best["config"] == spec.start.first[0]
+    defaults = None if unchanged else _of_defaults(problem, spec, results, best)
     constant = problem.constant(spec.problem_seed)
-    unchanged = best["config"] == first
     place = f"trial {best['number']}{', the defaults' * unchanged}"
-    others = beside(False, None if unchanged else defaults, constant)
+    others = beside(False, defaults, constant)
     lines = [f"Best {problem.metric} in cross-validation: {score.value:.4g} by {place}{others}."]
     lines += [f"  {name}: {json.dumps(value)}" for name, value in best["config"].items()]
     if saved.score is not None:
         count = len(problem.table.y)
-        others = beside(True, None if unchanged else defaults, constant)
+        others = beside(True, defaults, constant)
         lines.append(
             f"On the {math.ceil(problem.test * count)} of {count} rows that no trial saw: {saved.score:.4g}"
             f"{others}. Use this score once: choosing among several searches by it would make it too"
@@ -66,27 +65,41 @@ def judged(
         )
     if unchanged:
         lines.append("No config was better than the estimator's defaults.")
-    lines += verdicts(score, None if unchanged else defaults, constant)
+    lines += verdicts(score, defaults, constant)
     return lines + answers(problem, saved)
 
 
-def _best(results: Results, best: Mapping[str, Any], test: float | None) -> Score:
-    """Read the score of the best trial."""
+def _row(results: Results, best: Mapping[str, Any], number: int) -> Mapping[Hashable, Any]:
+    """Find a trial of the run that has the best one."""
     trials = results.trials
     of_run = (trials["method"] == best["method"]) & (trials["seed"] == best["seed"])
-    row = trials[of_run & (trials["number"] == best["number"])].iloc[0]
-    return Score(best["value"], tuple(-loss for loss in json.loads(row["folds"])), test)
+    (row,) = trials[of_run & (trials["number"] == number)].to_dict("records")
+    return row
 
 
-def _score(problem: EstimatorProblem, config: Config, seed: int) -> Score | None:
-    """Score a config on the rows of a search; None if it cannot be fitted or scored."""
+def _of_trial(row: Mapping[Hashable, Any], test: float | None) -> Score:
+    """Read the score of a valid trial; its own test value if none is given."""
+    known = float(row["test"]) if test is None and math.isfinite(row["test"]) else test
+    return Score(float(row["value"]), tuple(-loss for loss in json.loads(row["folds"])), known)
+
+
+def _of_defaults(
+    problem: EstimatorProblem, spec: RunSpec, results: Results, best: Mapping[str, Any]
+) -> Score | None:
+    """Read the score of the defaults where they were a trial, or fit them; None if that fails."""
+    row = _row(results, best, 0)
+    found = _of_trial(row, None) if spec.start.first and row["status"] == Status.COMPLETED else None
+    config = spec.start.first[0] if spec.start.first else {}
     try:
-        *_, last = problem.evaluate(config, seed)
-        test = problem.test_score(config, seed) if problem.has_test else None
+        if found is None:
+            *_, last = problem.evaluate(config, spec.problem_seed)
+            found = Score(float(last[problem.metric]), tuple(last["folds"]), None)
+        if found.test is None and problem.has_test:
+            test = problem.test_score(config, spec.problem_seed)
+            found = Score(found.value, found.folds, test)
     except Exception:  # whatever the estimator raises
         return None
-    value = float(last[problem.metric])
-    return Score(value, tuple(last["folds"]), test) if math.isfinite(value) else None
+    return found if math.isfinite(found.value) else None
 
 
 def beside(test: bool, defaults: Score | None, constant: Baseline | None) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import ProblemError
-from runner.problems.kinds import Kind, Refused, Text
+from runner.problems.kinds import Kind, Refused, Text, dropping
 from runner.problems.spelling import Dates, Numbers
 from runner.problems.values import PLAIN, classes_of, numbers_of
 
@@ -77,7 +77,7 @@ def refusal(
         reasons = ", ".join(f"'{name}' ({why})" for name, why in refused.items())
         sentences.append(f"{what} cannot be used: {reasons}.")
         prepared = "" if prepare else "Write prepare: true for text, dates and gaps. "
-        hints.append(f"{prepared}Leave {them} out: drop: [{', '.join(refused)}].")
+        hints.append(f"{prepared}Leave {them} out: {dropping(refused)}.")
     error = ColumnsRefused(" ".join(sentences), where=where, hint=" ".join(hints))
     error.columns, error.of_target = tuple(refused), bool(target)
     return error

@@ -7,6 +7,11 @@ plain is said (`notes_on`); what cannot be read is refused, and never guessed.
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,10 +170,10 @@ def _decided(
 ) -> Numbers | Refused:
     """Choose between two ways of reading numbers; refuse them where nothing decides."""
     point, comma = numbers.written, numbers.other or numbers.written
-    evidence = set(proven)
-    if numbers.grouped:
-        evidence.add("." if point[1] else ",")  # the mark is one between thousands
-    if not evidence and separator == "," and not point[1]:
+    evidence, commas = set(proven), bool(point[1])
+    if numbers.grouped and (separator == "," or not commas):
+        evidence.add("." if commas else ",")  # the mark is a thousands separator
+    if not proven and separator == "," and not commas:
         evidence.add(".")  # as programs write numbers
     if decimal:
         evidence = {decimal}
@@ -236,5 +241,18 @@ def notes_on(kinds: Mapping[str, Kind]) -> Iterator[str]:
     if dated:
         yield (
             f"Dates are read as year, month, weekday and days since the first: {first_of(dated, _SHOWN)}."
-            f" To leave them out: drop: [{', '.join(dates)}]."
+            f" To leave them out: {dropping(dates)}."
         )
+
+
+def dropping(names: Collection[str]) -> str:
+    """Spell the key of a study file, and the option, that leave columns out."""
+    plain = [name if re.fullmatch(r"[\w. -]+", name) else json.dumps(name) for name in names]
+    return f"drop: [{', '.join(plain)}] (--drop {shlex.quote(comma_separated(names))})"
+
+
+def comma_separated(names: Collection[str]) -> str:
+    """Join names by commas, in double quotes where they have one of their own."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()

@@ -20,7 +20,6 @@ Mark = Literal[".", ",", ""]
 _BETWEEN: Final = ("", ".", ",", " ", "'")
 _ZERO = re.compile(r"[0.,' ]*")
 _CODE = re.compile(r"[-+]?0[0-9]+")
-_GROUP = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 _DAYS = (
     "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y",

@@ -98,12 +98,16 @@ WITH_POINTS, WITH_COMMAS = column("a", "0.5", "1.5"), column("b", "0,5", "1,5")
         (COMMA, [], ";", None),
         (POINT, [], ";", None),
         (COMMA, [WITH_POINTS, WITH_COMMAS], ";", None),
+        (column("x", "1,234", "567"), [], ",", 1234.0),  # shorter numbers have no mark
+        (column("x", "1.234", "567"), [], ";", 1234.0),
+        (column("x", "1,234", "567"), [], ";", None),  # a spreadsheet writes decimals so, too
+        (column("x", "1.234", "567"), [], ",", None),
     ],
 )
 def test_what_a_column_leaves_open_the_others_decide_or_the_user(tmp_path, x, others, separator, first):
     text = rows(x, column("y", "0", "1"), *others, separator=separator)
     for decimal in ".,":
-        grouped = (decimal == ".") == (x is COMMA)
+        grouped = (decimal == ".") == ("," in x[1])
         assert load(tmp_path, text, decimal=decimal).X[0, 0] == (1234.0 if grouped else 1.234)
     if first is not None:
         assert load(tmp_path, text).X[0, 0] == first
@@ -113,11 +117,6 @@ def test_what_a_column_leaves_open_the_others_decide_or_the_user(tmp_path, x, ot
     ) as error:
         load(tmp_path, text)
     assert "Say which mark is the decimal one (decimal: '.' or decimal: ','; --decimal)." in str(error.value)
-
-
-def test_short_integers_without_a_mark_say_that_it_stands_between_thousands(tmp_path):
-    text = rows(column("x", "1,012", "987"), column("y", "0", "1"), separator=";")
-    assert load(tmp_path, text).X[:2, 0].tolist() == [1012, 987]
 
 
 @pytest.mark.parametrize("values", [["1.5", "2,5"], ["1,234.5", "1.234,5"]])
@@ -168,7 +167,7 @@ def test_dates_become_their_parts_and_are_said(tmp_path):
     np.testing.assert_array_equal(data.X[:3], [[2020, 12, 3, 0], [2021, 1, 1, 5], [np.nan] * 4])
     assert data.notes == (
         "Dates are read as year, month, weekday and days since the first: 'when' (from 2020-12-31 on). "
-        "To leave them out: drop: [when].",
+        "To leave them out: drop: [when] (--drop when).",
     )
     typed = [datetime.datetime(2020, 12, 31, 6), datetime.datetime(2021, 1, 5), None]
     found = parquet_of(tmp_path, when=typed * 2, y=[0, 1] * 3)
@@ -236,6 +235,13 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path):
         assert data.X[:, 0].tolist() == [1, 3]
         assert [data.classes[i] for i in data.y] == kept if data.classes else data.y.tolist() == kept
         assert data.notes[-1] == "2 of 4 rows have no value of 'y', and are left out."
+
+
+def test_names_are_quoted_where_they_must_be(tmp_path):
+    text = rows(("a,b", *[""] * 3), ("c: d", *[""] * 3), ("x", "1", "2", "3"), ("y", "0", "1", "0"))
+    with pytest.raises(ColumnsRefused) as error:
+        load(tmp_path, text)
+    assert """drop: ["a,b", "c: d"] (--drop '"a,b",c: d').""" in str(error.value)
 
 
 def test_all_that_does_not_fit_is_said_at_once(tmp_path):
