@@ -73,8 +73,8 @@ def _row(results: Results, best: Mapping[str, Any], number: int) -> Mapping[Hash
     """Find a trial of the run that has the best one."""
     trials = results.trials
     of_run = (trials["method"] == best["method"]) & (trials["seed"] == best["seed"])
-    (row,) = trials[of_run & (trials["number"] == number)].to_dict("records")
-    return row
+    rows: list[dict[Hashable, Any]] = trials[of_run & (trials["number"] == number)].to_dict("records")
+    return rows[0]
 
 
 def _of_trial(row: Mapping[Hashable, Any], test: float | None) -> Score:
