@@ -105,6 +105,7 @@ def planned(wanted: Wanted) -> Plan:
     (made,) = study.problems
     if not isinstance(made, EstimatorProblem):
         raise StudyError("an estimator was expected.", where="estimator")
+    made.check()
     return Plan(study, made, tuple(_said(made, entry, wanted, table, study)))
 
 

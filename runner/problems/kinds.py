@@ -178,7 +178,8 @@ def _decided(
     if decimal:
         evidence = {decimal}
     if len(evidence) == 1:
-        return Numbers(point if "." in evidence else comma, example=numbers.example)
+        way = point if "." in evidence else comma
+        return Numbers(way, example="" if way == PLAIN else numbers.example)
     values = (number_of(numbers.example, way) for way in (point, comma))
     both = " or ".join(f"{value:.12g}" for value in values if value is not None)
     return Refused(f"{numbers.example!r} may be {both}", open=True)
@@ -223,8 +224,8 @@ def notes_on(kinds: Mapping[str, Kind]) -> Iterator[str]:
     written, unknown, dated, dates = [], [], [], []
     for name, kind in kinds.items():
         holds = kind.holds
-        if isinstance(holds, Numbers) and holds.written != PLAIN:
-            written.append(f"'{name}' ({holds.example!r} is {number_of(holds.example, holds.written):.12g})")
+        if isinstance(holds, Numbers) and holds.example:
+            written.append(f"'{name}' ({holds.example} is {number_of(holds.example, holds.written):.12g})")
         if kind.unknown:
             shown = listed(map(repr, sorted(kind.unknown)))
             unknown.append(f"'{name}' ({counted(sum(kind.unknown.values()), 'value')}: {shown})")

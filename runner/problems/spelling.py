@@ -18,6 +18,7 @@ from runner.problems.values import Written, date_of, digits_of, dissected, numbe
 Mark = Literal[".", ",", ""]
 
 _BETWEEN: Final = ("", ".", ",", " ", "'")
+_PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _ZERO = re.compile(r"[0.,' ]*")
 _CODE = re.compile(r"[-+]?0[0-9]+")
 
@@ -44,7 +45,7 @@ class Numbers:
         Where there is another: whether all values that have no mark have three digits at most, as with
         a thousands separator.
     example : str
-        A value that is written in this way.
+        A value that a program would not write so; "" if there is none.
     """
 
     written: Written
@@ -95,10 +96,10 @@ def numbers_in(texts: Collection[str]) -> Numbers | Odd | None:
             marked = [text for text, body in bodies.items() if "." in body or "," in body]
             plain = [body for body in bodies.values() if "." not in body and "," not in body]
             grouped = bool(plain) and all(len(body) <= 3 for body in plain)
-            return Numbers(point, "", comma, grouped, marked[0])
-        return Numbers(point, example=_longest(bodies))
+            return Numbers(point, "", comma, grouped, max(marked, key=_telling))
+        return Numbers(point, example=_local(bodies))
     if point or comma:
-        return Numbers(point or comma or ("", "", ""), "." if point else ",", example=_longest(bodies))
+        return Numbers(point or comma or ("", "", ""), "." if point else ",", example=_local(bodies))
     if all(any(_ways([body], decimal, unit) for decimal in ".,") for body in bodies.values()):
         mixed = [next((t for t, b in bodies.items() if mark in b), "") for mark in ".,"]
         return Odd(f"its numbers are written in different ways: {_shown(filter(None, mixed))}", refused=True)
@@ -139,8 +140,13 @@ def dates_in(texts: Collection[str]) -> Dates | Odd | None:
     return Dates(style, min(days_found), hours)
 
 
-def _longest(bodies: dict[str, str]) -> str:
-    return max(bodies, key=lambda text: len(bodies[text]), default="")
+def _local(texts: Iterable[str]) -> str:
+    """Choose an example among those that are not plain."""
+    return max((text for text in texts if not _PLAIN.fullmatch(text)), key=_telling, default="")
+
+
+def _telling(text: str) -> tuple[int, str]:
+    return len(text), text
 
 
 def _shown(texts: Iterable[str], most: int = 3) -> str:

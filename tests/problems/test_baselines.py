@@ -101,7 +101,7 @@ def test_a_search_in_python_says_what_a_constant_has(tmp_path):
         found = optimize(problem, trials=2, method="random")
     assert [str(one.message) for one in warned] == [*problem.notes]
     assert problem.notes == (
-        "Read as numbers: 'b' ('10,00' is 10).",
+        "Read as numbers: 'b' (33,00 is 33).",
         "'yes' is 10.0% of the rows, and accuracy hardly sees it: always answering 'no' has 0.9. Take"
         " roc_auc, average_precision or balanced_accuracy as scoring.",
     )
