@@ -12,7 +12,7 @@ without (see `runner.dispatch`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ import numpy as np
 
 from runner.asktell import Budget
 from runner.journal import Journal
+from runner.journal.begun import Key, Suspect
 from runner.methods.base import Method
 from runner.monitor import Monitor
 from runner.problems.base import Answer as Metric
@@ -31,6 +32,7 @@ from runner.study import RunSpec, Study
 from runner.studyfile import SchedulerFile
 from runner.trial import DONE, Answer, Config, Origin, Pending, Trial
 from runner.warmstart import NOTHING
+from runner.wording import counted
 
 SHORT_SECONDS = 5.0
 """So much of evaluation is done in this process, also where there are lanes."""
@@ -169,10 +171,15 @@ class Afterwards:
         """What is done, as a sentence."""
         parts = []
         if self.tests:
-            parts.append(f"{self.tests} incumbents on held-out data")
+            parts.append(f"scoring {counted(self.tests, 'best-so-far config')} on held-out data")
         if self.probes:
-            parts.append(f"{self.probes} probe points once more")
-        return f"Evaluating {' and '.join(parts)}."
+            parts.append(f"re-running {counted(self.probes, 'trial')} to check repeatability")
+        return f"{' and '.join(parts)}.".capitalize()
+
+    @property
+    def missing(self) -> str:
+        """What there will not be without it, as the beginning of a sentence."""
+        return "Held-out scores are" if self.tests else "The checks of repeatability are"
 
     @property
     def conclusion(self) -> str:
@@ -194,7 +201,30 @@ class Afterwards:
     def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
         """These runs are not kept."""
 
-    def record(self, ended: Sequence[tuple[str, Trial]]) -> None:
+    @property
+    def suspects(self) -> Mapping[Key, Suspect]:
+        """See `Journal.suspects`."""
+        own = {
+            self._name(run_id, i): (run_id, i)
+            for run_id, all in self._wanted.items()
+            for i in range(len(all))
+        }
+        suspects = self._journal.suspects
+        return {own[name]: suspect for name, suspect in suspects.items() if name in own}
+
+    def begin(self, batch: int, trials: Sequence[Key]) -> None:
+        """See `Journal.begin`."""
+        self._journal.begin(batch, [self._name(*key) for key in trials])
+
+    def _name(self, run_id: str, number: int) -> Key:
+        """The name of an evaluation, which a later session gives to the same one."""
+        wanted = self._wanted[run_id][number]
+        if not wanted.trials:
+            return f"probe of {self._key[run_id]}", 0
+        run, trial = wanted.trials[0]
+        return f"test of {run}", trial
+
+    def record(self, ended: Sequence[tuple[str, Trial]], batches: Sequence[int] = ()) -> None:
         """Make test values and probes durable; see `Journal.record`."""
         tests: list[tuple[str, int, float]] = []
         probes: dict[str, dict[str, Any]] = {}
@@ -207,7 +237,8 @@ class Afterwards:
             if value is None:
                 self.errors.append(trial.outcome.error)
             tests += [(run, number, math.nan if value is None else value) for run, number in wanted.trials]
-        self._journal.record_afterwards(tests, probes)
+        names = [self._name(run_id, trial.number) for run_id, trial in ended]
+        self._journal.record_afterwards(tests, probes, names, batches)
 
     # -- what is left -----------------------------------------------------------------------------
 
@@ -256,20 +287,27 @@ class Afterwards:
             yield Wanted(row.config, (), row.seconds)
 
 
-class NotesOnly(Monitor):
-    """Passes on sentences, and nothing of what is evaluated afterwards.
+class Scoring(Monitor):
+    """Passes on messages, and of what is evaluated after the runs how many have ended.
 
     Parameters
     ----------
     monitor : Monitor
+    total : int
+        How many there are.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
+    def __init__(self, monitor: Monitor, total: int) -> None:
+        self._monitor, self._total, self._done = monitor, total, 0
 
     def note(self, text: str) -> None:
         """See `Monitor.note`."""
         self._monitor.note(text)
+
+    def ended(self, index: int, trial: Trial) -> None:
+        """See `Monitor.ended`."""
+        self._done += 1
+        self._monitor.scored(self._done, self._total)
 
 
 def _again(study: Study, problems: Sequence[Problem], listed: Sequence[RunSpec]) -> Again:

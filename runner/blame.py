@@ -96,6 +96,11 @@ def again(job: Job, what: str) -> Job:
     return dataclasses.replace(job, earlier=(*job.earlier, what))
 
 
+def ended_everything(losses: int) -> str:
+    """A message about a trial during which Ray or this program ended that often."""
+    return f"Ray or this program ended {times(losses)} during this trial."
+
+
 def times(count: int) -> str:
     """How often, in words."""
     return "once" if count == 1 else f"{count} times"

@@ -30,6 +30,8 @@ class Job:
         How many lanes died while it was alone with them.
     key : (int, str) or None
         What others of its block find its outcome by; see `runner.sharing`.
+    isolated : bool
+        Whether nothing else may be evaluated meanwhile: everything has ended during it before.
     """
 
     run: int
@@ -38,6 +40,7 @@ class Job:
     earlier: tuple[str, ...] = ()
     crashes: int = 0
     key: tuple[int, str] | None = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,22 @@ class Bundle:
         One of the two is empty.
     deadline : float or None
         Seconds after which a lane that has not answered is to be killed.
+    number : int
+        Unique in its session.
     """
 
     jobs: tuple[Job, ...]
     thoughts: tuple[Thought, ...] = ()
     deadline: float | None = None
+    number: int = 0
 
     def __len__(self) -> int:
         return len(self.jobs) + len(self.thoughts)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether nothing else may be evaluated meanwhile."""
+        return any(job.isolated for job in self.jobs)
 
 
 @dataclass(frozen=True, slots=True)

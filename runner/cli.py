@@ -16,7 +16,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 from rich.markup import escape
@@ -27,6 +27,8 @@ from runner.commands.check_cluster import check_file
 from runner.console import err_console, note
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.leaving import end_with
+from runner.supervisor import SIGNALS, say_done, supervised
 
 if TYPE_CHECKING:
     from runner.results import Results
@@ -59,23 +61,38 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command; every mistake of a user ends in one sentence and its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+    if sys.argv[1:2] in (["run"], ["optimize"]):
+        supervised(_main)
+    _main()
+
+
+def _main() -> NoReturn:
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
+            signal.signal(number, _leave)
     try:
         app()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except StudyInterrupted as error:
         err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except FivefoldError as error:
         err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    say_done()
+    end_with(code)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """End at once, at a signal that nobody else handles."""
     del number, frame
     from runner.leaving import leave
+    from runner.record.folder import leave_in_order
 
+    leave_in_order()
+    say_done()
     leave("interrupted.", StudyInterrupted.exit_code)
 
 
@@ -109,6 +126,10 @@ def run(
     track: Track = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse to resume with other versions of Python or of a package."),
+    ] = False,
 ) -> None:
     """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
     from runner.launch import default_folder
@@ -128,6 +149,7 @@ def run(
             storage=storage,
             monitor=display,
             track=track or (),
+            strict=strict,
         )
     _print_results(results)
     results.export()

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from runner.asktell import Run
-from runner.blame import Cause, again, blame, times
+from runner.blame import Cause, again, blame, ended_everything, times
 from runner.bundles import Bundle, Job, Report, Rescued, Task, Thought
 from runner.errors import StudyInterrupted, describe
+from runner.journal.begun import Key, Suspect
 from runner.lane import StopperFor
 from runner.monitor import Guarded, Monitor
 from runner.needs import Needs
@@ -32,6 +33,7 @@ from runner.roster import Roster
 from runner.runset import RunSet
 from runner.sharing import Shared
 from runner.study import Study
+from runner.supervisor import say_begun
 from runner.thinking import Question, overdue
 from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Status, Trial
 
@@ -41,6 +43,7 @@ DEAR_SECONDS = 0.003
 SHORT_SECONDS = 0.05
 """A trial that is shorter is evaluated by the lane that has thought of it."""
 _BUSY_SECONDS = 0.05  # for so long the driver may be busy with known outcomes while lanes wait
+_FEW_SUSPECTS = 4  # so many are isolated at once; of more it would take long, so the next loss says of whom
 
 
 class Keeps(Protocol):
@@ -49,8 +52,15 @@ class Keeps(Protocol):
     def history(self, run_id: str) -> list[Trial]:
         """The trials of a run that have ended."""
 
-    def record(self, ended: Sequence[tuple[str, Trial]]) -> None:
-        """Make trials durable."""
+    @property
+    def suspects(self) -> Mapping[Key, Suspect]:
+        """The trials that may have ended everything before; see `runner.journal.begun`."""
+
+    def begin(self, batch: int, trials: Sequence[Key]) -> None:
+        """Make durable which trials a batch is about to evaluate."""
+
+    def record(self, ended: Sequence[tuple[str, Trial]], batches: Sequence[int] = ()) -> None:
+        """Make trials durable, and that these batches are not being evaluated any more."""
 
     def announce(self, run_id: str, sentence: str) -> None:
         """Keep what a method says before its run."""
@@ -103,6 +113,7 @@ class Dispatcher:
         self._held: Bundle | None = None
         self._party = study.needs[0]
         self._flying = 0  # jobs and thoughts that are with lanes
+        self._isolating = False  # one of them is to be by itself
         self._pace = Pace(self._roster.problem)
         self._outbox = Outbox(
             lambda job: self._pace.expected(job.run),
@@ -201,11 +212,20 @@ class Dispatcher:
         self._close_finished()
         if isinstance(answer, Bundle):
             self._flying += len(answer)
+            self._isolating = answer.isolated
         return answer
+
+    def sending(self, bundle: Bundle) -> None:
+        """Make durable that a bundle is about to be with a lane."""
+        begun = [(self.specs[job.run].id, job.pending.number) for job in bundle.jobs]
+        begun += [self._key(one.run, one.question) for one in bundle.thoughts if one.goes_on]
+        if begun:
+            self._journal.begin(bundle.number, begun)
+            say_begun()
 
     def tell(self, bundle: Bundle, report: Report) -> None:
         """Enter what a lane says of a bundle: into the journal, then into the runs."""
-        self._flying -= len(bundle)
+        self._back(bundle)
         ended = []
         for thought, reply in zip(bundle.thoughts, report.replies, strict=True):
             pending = self._set.reply(thought.run, reply)
@@ -219,19 +239,22 @@ class Dispatcher:
                 ended.append((job, self._roster.trial(job, reply.outcome, started, report.worker)))
         begun = bundle.jobs[: len(report.outcomes)]
         self._outbox.put_first(bundle.jobs[len(begun) :])
-        self._enter_evaluated([*ended, *self._ended(begun, report, report.seconds)])
+        self._enter_evaluated([*ended, *self._ended(begun, report, report.seconds)], bundle)
 
     def lose(self, bundle: Bundle, cause: Cause, seconds: float, rescued: Rescued | None = None) -> None:
         """A lane died with a bundle, or was killed for what it did; see `runner.blame`."""
-        self._flying -= len(bundle)
+        self._back(bundle)
         if bundle.thoughts:
+            self._journal.record([], [bundle.number])
             self._lose_thoughts(bundle.thoughts, cause)
             return
         found = blame(bundle.jobs, cause, seconds, rescued, self.study.trial)
+        kept: list[tuple[Job, Trial]] = []
         if rescued is not None and found.keeps:
-            self._enter_evaluated(self._ended(bundle.jobs[: len(rescued.outcomes)], rescued, seconds))
+            kept = self._ended(bundle.jobs[: len(rescued.outcomes)], rescued, seconds)
+        self._enter_evaluated(kept, bundle)
         self._outbox.put_first(found.first)
-        self._outbox.alone.extend(found.alone)
+        self._outbox.put_alone(found.alone)
         if found.ended is not None:
             job, outcome = found.ended
             self._enter([(job, self._roster.trial(job, outcome, time.monotonic() - outcome.seconds, ""))])
@@ -264,11 +287,13 @@ class Dispatcher:
         is with the lanes, waits, or can be proposed; and of all that will ever be proposed, so that
         bundles shrink towards the end of the study.
         """
+        if self._isolating:
+            return WAIT
         waiting = len(self._outbox)
         at_a_time = self.width
         at_all = self._set.remaining(at_a_time) + waiting
         most = max(1, min(at_a_time, at_all) // (2 * self.lanes))
-        return self._outbox.fill(self._propose, lambda: bool(self._hits), most)
+        return self._outbox.fill(self._propose, lambda: bool(self._hits), most, busy=self._flying > 0)
 
     def _propose(self) -> Answer | None:
         """Make one more proposal or question; WAIT or DONE where there is none."""
@@ -279,7 +304,8 @@ class Dispatcher:
             return answer
         index, asked = answer
         if isinstance(asked, Question):
-            self._outbox.thoughts.append(Thought(index, asked, goes_on=self._goes_on(index)))
+            goes_on = self._goes_on(index) and self._key(index, asked) not in self._journal.suspects
+            self._outbox.thoughts.append(Thought(index, asked, goes_on=goes_on))
         else:
             self._admit(self._roster.job(index, asked))
         return None
@@ -293,12 +319,30 @@ class Dispatcher:
             if outcome is None and not self._shared.claim(job.key, job):
                 return
         if outcome is None:
-            self._outbox.jobs.append(job)
+            self._queue(job)
             return
         task = self._roster.task(job)
         if task.known is not None and self.stopper_for is not None:
             outcome = cut(spec.problem, outcome, self.stopper_for(task.problem, task.known))
         self._hits.append((job, self._roster.trial(job, outcome, time.monotonic(), "", origin)))
+
+    def _queue(self, job: Job) -> None:
+        """Have a trial evaluated: by itself where it is suspect, and not at all where it is the cause."""
+        suspects = self._journal.suspects
+        suspect = suspects.get((self.specs[job.run].id, job.pending.number)) if suspects else None
+        if suspect is None:
+            self._outbox.jobs.append(job)
+        elif suspect.is_cause(self.study.trial.retries):
+            outcome = Outcome(Status.CRASHED, error=ended_everything(suspect.losses))
+            self._hits.append((job, self._roster.trial(job, outcome, time.monotonic(), "")))
+        else:
+            isolated = suspect.losses > 1 or len(suspects) <= _FEW_SUSPECTS
+            earlier = (ended_everything(1),) * suspect.losses
+            self._outbox.put_alone([dataclasses.replace(job, earlier=earlier, isolated=isolated)])
+
+    def _key(self, run: int, question: Question) -> Key:
+        """The trial that the answer to a question would be."""
+        return self.specs[run].id, question.number + len(self.runs[run].first)
 
     def _goes_on(self, run: int) -> bool:
         """Whether a lane that thinks for a run should evaluate the answer, too: it would be waited for.
@@ -325,6 +369,10 @@ class Dispatcher:
 
     # -- what comes back ------------------------------------------------------------------------
 
+    def _back(self, bundle: Bundle) -> None:
+        self._flying -= len(bundle)
+        self._isolating = False
+
     def _retried(self, job: Job, outcome: Outcome) -> bool:
         """Whether an objective that raised is asked again, where the study wants that."""
         settings = self.study.trial
@@ -343,8 +391,9 @@ class Dispatcher:
             for job, outcome, offset in zip(jobs, told.outcomes, told.offsets, strict=True)
         ]
 
-    def _enter_evaluated(self, ended: list[tuple[Job, Trial]]) -> None:
-        self._enter([(job, trial) for job, trial in ended if not self._retried(job, trial.outcome)])
+    def _enter_evaluated(self, ended: list[tuple[Job, Trial]], bundle: Bundle) -> None:
+        final = [(job, trial) for job, trial in ended if not self._retried(job, trial.outcome)]
+        self._enter(final, [bundle.number])
 
     def _lose_thoughts(self, thoughts: Sequence[Thought], cause: Cause) -> None:
         """Ask again, each alone and without evaluating; or give up."""
@@ -372,13 +421,14 @@ class Dispatcher:
         if hits:
             self._enter(hits)
 
-    def _enter(self, ended: list[tuple[Job, Trial]]) -> None:
-        self._journal.record([(self.specs[job.run].id, trial) for job, trial in ended])
+    def _enter(self, ended: list[tuple[Job, Trial]], bundles: Sequence[int] = ()) -> None:
+        self._journal.record([(self.specs[job.run].id, trial) for job, trial in ended], bundles)
         for job, trial in ended:
             self._set.tell(job.run, trial)
             self._monitor.ended(job.run, trial)
             if trial.origin is Origin.EVALUATED:
-                self._pace.learn(job.run, trial.outcome.seconds)
+                if trial.outcome.seconds > 0.0:
+                    self._pace.learn(job.run, trial.outcome.seconds)
                 if job.key is not None:
                     for waiting in self._shared.settle(job.key, trial.outcome):
                         self._admit(waiting)

@@ -20,6 +20,7 @@ import numpy as np
 
 from runner.errors import SpaceError
 from runner.ranges import (
+    as_list,
     check_float_range,
     check_int_range,
     check_range,
@@ -272,10 +273,10 @@ class Choice(Domain):
 
     Parameters
     ----------
-    options : sequence or mapping
-        The values (strings, numbers, booleans or None), or a mapping from each value to the
-        parameters that exist only where it is chosen: a ``{name: domain}`` dict, or an empty
-        one or None for a value that has none.
+    options : sequence, array or mapping
+        The values (strings, numbers, booleans or None) in a list of any kind, a range or an array;
+        or a mapping from each value to the parameters that exist only where it is chosen: a
+        ``{name: domain}`` dict, or an empty one or None for a value that has none.
 
     Raises
     ------
@@ -287,12 +288,13 @@ class Choice(Domain):
     branches: tuple[Params, ...]
 
     def __init__(self, options: Sequence[Value] | Mapping[Value, Mapping[str, Domain] | None]) -> None:
-        if isinstance(options, str) or not isinstance(options, Sequence | Mapping):
+        values = list(options) if isinstance(options, Mapping) else as_list(options)
+        if values is None:
             raise SpaceError(f"the options are {options!r}; a list or a mapping was expected.")
-        if not options:
+        if not values:
             raise SpaceError("there is no option.", hint="Give at least one value.")
-        subspaces = list(options.values()) if isinstance(options, Mapping) else [None] * len(options)
-        object.__setattr__(self, "options", tuple(_scalar(value) for value in options))
+        subspaces = list(options.values()) if isinstance(options, Mapping) else [None] * len(values)
+        object.__setattr__(self, "options", tuple(_scalar(value) for value in values))
         object.__setattr__(self, "branches", tuple(_branch(sub) for sub in subspaces))
         if len(self._level_of) < len(self.options):
             twice = next(v for i, v in enumerate(self.options) if self._level_of[typed(v)] != i)

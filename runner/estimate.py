@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.files import placed
 from runner.problems import Problem, evaluate
+from runner.problems.objective_files import importable
 from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for
 from runner.study import Study
@@ -70,7 +71,7 @@ def _try(problem: Problem, seed: int, study: Study) -> list[Outcome]:
     threads = study.trial.needs(problem.name).threads
     start = time.perf_counter()
     outcomes: list[Outcome] = []
-    with kept_generators(), placed(study.files):
+    with kept_generators(), importable(), placed(study.files):
         while len(outcomes) < _MOST_TRIED and time.perf_counter() - start < _MOST_SECONDS:
             outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=threads))
     return outcomes

@@ -25,6 +25,7 @@ import numpy as np
 from runner.domains import Float
 from runner.errors import ProblemError
 from runner.problems import Problem, evaluate
+from runner.problems.objective_files import importable
 from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for
 from runner.study import Study
@@ -137,7 +138,7 @@ def check_gradient(
     rng = rng_for("gradient check", problem.name, seed)
     wanted = [problem.space.canonical(config)] if config is not None else []
     wanted = wanted or [problem.space.sample(rng) for _ in range(_MOST_CONFIGS)]
-    with kept_generators():
+    with kept_generators(), importable():
         probe = _Probe(problem, seed, threads)
         for tried in wanted:
             found = _compare(probe, tried, rng)

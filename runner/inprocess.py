@@ -2,7 +2,8 @@
 
 It drives the same dispatcher as the lanes do, so the table is the same; it starts at once, and
 a debugger can step into the objective. What it cannot do is to survive an objective that kills
-its process or never returns.
+its process or never returns; one that asks Python to leave (``os._exit``) is treated as a worker
+that died. The command survives more; see `runner.supervisor`.
 
 Also here, because both engines need it: what Ctrl-C does.
 """
@@ -10,22 +11,31 @@ Also here, because both engines need it: what Ctrl-C does.
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Final, NoReturn
 
+from runner.bundles import Rescued
 from runner.dispatch import INTERRUPTED, Dispatcher
 from runner.errors import StudyInterrupted
 from runner.files import placed
 from runner.lane import evaluate_tasks
 from runner.problems.checkpoints import Storage
-from runner.problems.loading import objective_folders
+from runner.problems.objective_files import importable
 from runner.problems.surroundings import kept_generators
+from runner.supervisor import SIGNALS
 from runner.trial import Answer, Outcome
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WORKER: Final = "main"
+"""What the table calls this process."""
+
+_SAME_SIGNAL_SECONDS = 0.2
+"""A signal that comes again so soon was sent once, to a process and to its group, as 'timeout' does."""
 
 
 def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> None:
@@ -54,9 +64,19 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
         if evaluating:  # else the journal may be in the middle of a sentence
             raise KeyboardInterrupt
 
-    with on_interrupt(interrupt), _importable(objective_folders()), kept_generators(), placed(study.files):
+    with (
+        on_interrupt(interrupt),
+        importable(),
+        kept_generators(),
+        placed(study.files),
+        _no_exit() as leaving,
+    ):
         while not isinstance(bundle := dispatcher.ask(), Answer):
             tasks = [dispatcher.task(job) for job in bundle.jobs]
+            dispatcher.sending(bundle)
+            breaks = _Breaks(dispatcher, leaving)
+            start = time.monotonic()
+            report = None
             try:
                 evaluating = True
                 report = evaluate_tasks(
@@ -64,21 +84,33 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
                     tasks,
                     study.trial.timeout,
                     threads,
-                    "main",
+                    _WORKER,
                     dispatcher.stopper_for,
-                    _Breaks(dispatcher),
+                    breaks,
                     checkpoints,
                 )
+            except _Left:
+                pass
             finally:
                 evaluating = False
-            dispatcher.tell(bundle, report)
+            if report is not None:
+                dispatcher.tell(bundle, report)
+            else:
+                rescued = Rescued(tuple(breaks.outcomes), tuple(breaks.offsets), _WORKER)
+                dispatcher.lose(bundle, "crash", time.monotonic() - start, rescued)
+
+
+class _Left(Exception):
+    """An objective has asked Python to end the process."""
 
 
 class _Breaks:
-    """Ends a bundle at an interrupt, whatever the objective has made of it."""
+    """Ends a bundle at an interrupt or where an objective leaves, whatever it has made of that."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, dispatcher: Dispatcher, leaving: threading.Event) -> None:
+        self._dispatcher, self._leaving = dispatcher, leaving
+        self.outcomes: list[Outcome] = []
+        self.offsets: list[float] = []
 
     def begin(self) -> None:
         """See `runner.lane.Ledger`."""
@@ -87,18 +119,29 @@ class _Breaks:
         """See `runner.lane.Ledger`."""
         if self._dispatcher.interrupted:
             raise StudyInterrupted(INTERRUPTED)
+        if self._leaving.is_set():
+            self._leaving.clear()
+            raise _Left
+        self.outcomes.append(outcome)
+        self.offsets.append(offset)
 
 
 @contextlib.contextmanager
-def _importable(folders: Sequence[str]) -> Iterator[None]:
-    """As lanes have them: what an objective imports late may lie beside its file."""
-    added = [folder for folder in folders if folder not in sys.path]
-    sys.path.extend(added)
+def _no_exit() -> Iterator[threading.Event]:
+    """Catch what ends this process without a word: ``os._exit``, but not that of a child process."""
+    leaving, ours, leave = threading.Event(), os.getpid(), os._exit
+
+    def exit_at_once(status: int) -> NoReturn:
+        if os.getpid() != ours:
+            leave(status)
+        leaving.set()
+        raise SystemExit(status)
+
+    os._exit = exit_at_once
     try:
-        yield
+        yield leaving
     finally:
-        for folder in added:
-            sys.path.remove(folder)
+        os._exit = leave
 
 
 @contextlib.contextmanager
@@ -112,18 +155,25 @@ def on_interrupt(first: Callable[[], None]) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    heard: dict[int, float] = {}
+
     def handle(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        restore()
-        first()
+        now = time.monotonic()
+        if not heard:
+            heard[number] = now
+            first()
+        elif now - heard.get(number, -math.inf) > _SAME_SIGNAL_SECONDS:
+            restore()
+            signal.raise_signal(number)
 
     def begin() -> None:
-        for number in SIGNALS:
+        for number in before:
             signal.signal(number, handle)
 
     begin()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,21 +17,24 @@ from typing import Any
 
 import pandas as pd
 
-from runner.afterwards import SHORT_SECONDS, Afterwards, NotesOnly
-from runner.dispatch import INTERRUPTED, Dispatcher, Keeps
-from runner.errors import RayLost, StudyError, StudyInterrupted
-from runner.inprocess import on_interrupt, run_in_process
+from runner.afterwards import SHORT_SECONDS, Afterwards, Scoring
+from runner.dispatch import Dispatcher, Keeps
+from runner.errors import EngineError, ProblemError, StudyError
+from runner.inprocess import run_in_process
 from runner.journal import Journal
 from runner.lane import StopperFor
 from runner.monitor import Guarded, Monitor
-from runner.objectives import as_problem
+from runner.objectives import as_problem, initial_points
 from runner.problems import Problem
 from runner.problems.base import Direction
 from runner.problems.checkpoints import SCHEME, Storage
+from runner.ray_session import RaySession, Work
 from runner.record import read_journal
 from runner.results import Results
 from runner.results.failures import nothing_found
+from runner.scratch import scratch_folder, sweep
 from runner.study import Study
+from runner.supervisor import was_restarted
 from runner.trackers import with_trackers
 
 
@@ -45,6 +47,7 @@ def run(
     storage: str | None = None,
     monitor: Monitor | None = None,
     track: Sequence[str] = (),
+    strict: bool = False,
 ) -> Results:
     """Run a study, or go on with one that was interrupted or extended.
 
@@ -68,6 +71,9 @@ def run(
         Hears of every trial.
     track : sequence of str, optional
         Trackers that hear of every trial, too: ``mlflow:URI``, ``tensorboard:DIR``.
+    strict : bool, default False
+        Refuse to continue a study whose trials were evaluated with other versions of Python, NumPy,
+        scikit-learn or another package that its objectives use. Otherwise the change is recorded.
 
     Returns
     -------
@@ -91,18 +97,21 @@ def run(
     if workers == 0 and address is not None:
         raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
     study.check()
+    sweep()
     monitor = with_trackers(monitor or Monitor(), track)
     folder = Path(out) if out is not None else default_folder(study)
-    with _rarely_collecting(), Journal.open(folder, study) as journal:
+    with _rarely_collecting(), Journal.open(folder, study, was_restarted(), strict) as journal:
         try:
             for text in (*journal.notes, *study.notes):
                 Guarded(monitor).note(text)
             kept = _storage(study, journal, storage)
             if workers == 0:
-                _run_here(study, journal, monitor, kept)
+                _run_here(_dispatcher(study, journal, monitor), kept)
+                _evaluate_afterwards(study, journal, monitor, None)
             else:
-                _go_on_lanes(study, journal, monitor, workers, address, kept)
-            _evaluate_afterwards(study, journal, monitor, workers, address)
+                with RaySession(workers, address, Guarded(monitor)) as session:
+                    session.drive(lambda: (_dispatcher(study, journal, monitor), journal.lose), kept)
+                    _evaluate_afterwards(study, journal, monitor, session)
             if kept is not None:
                 kept.store.clear()
         finally:
@@ -110,25 +119,36 @@ def run(
     return Results(read_journal(folder).with_notes(journal.notes))
 
 
-def _run_here(study: Study, journal: Keeps, monitor: Monitor, storage: Storage | None = None) -> None:
-    dispatcher = _dispatcher(study, journal, monitor)
+def _run_here(dispatcher: Dispatcher, storage: Storage | None = None) -> None:
     dispatcher.begin(1, "in this process, without Ray")
     run_in_process(dispatcher, storage)
 
 
 def _evaluate_afterwards(
-    study: Study, journal: Journal, monitor: Monitor, workers: int | None, address: str | None
+    study: Study, journal: Journal, monitor: Monitor, session: RaySession | None
 ) -> None:
-    """Incumbents on held-out data, and probe points; on lanes where that pays for starting them."""
+    """Evaluate incumbents on held-out data, and probe points; on Ray where it is up or worth its start.
+
+    A failure here costs only what it was to find: the runs have ended.
+    """
     after = Afterwards(study, journal)
     if after.study is None:
         return
-    notes = NotesOnly(Guarded(monitor))
+    notes = Scoring(Guarded(monitor), after.tests + after.probes)
     notes.note(after.announcement)
-    if workers == 0 or after.seconds < SHORT_SECONDS:
-        _run_here(after.study, after, notes)
-    else:
-        _go_on_lanes(after.study, after, notes, workers, address, None)
+
+    def work() -> Work | None:
+        nonlocal after
+        after = Afterwards(study, journal)
+        return None if after.study is None else (_dispatcher(after.study, after, notes), journal.lose)
+
+    try:
+        if session is not None and (session.started or after.seconds >= SHORT_SECONDS):
+            session.drive(work)
+        elif made := work():
+            _run_here(made[0])
+    except (EngineError, ProblemError) as error:
+        notes.note(f"{after.missing} missing: {error} Run the same command again to add them.")
     if after.conclusion:
         notes.note(after.conclusion)
 
@@ -182,50 +202,6 @@ def _dispatcher(study: Study, journal: Keeps, monitor: Monitor) -> Dispatcher:
     return Dispatcher(study, journal, monitor, _stopper_for(study))
 
 
-def _go_on_lanes(
-    study: Study,
-    journal: Keeps,
-    monitor: Monitor,
-    workers: int | None,
-    address: str | None,
-    storage: Storage | None,
-) -> None:
-    """Run on Ray; where it dies, once more, from what the journal holds."""
-    try:
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
-    except RayLost as error:
-        monitor.note(f"{error.message} Going on with another.")
-        _drive_lanes(_dispatcher(study, journal, monitor), workers, address, storage)
-
-
-def _drive_lanes(
-    dispatcher: Dispatcher, workers: int | None, address: str | None, storage: Storage | None
-) -> None:
-    needs = dispatcher.next_needs()
-    if needs is None:
-        dispatcher.begin(1, "every trial is there already")
-        return
-    from runner.cluster import connect
-    from runner.engine.tuning import run_on_ray
-    from runner.shipping import pack_problems
-
-    study = dispatcher.study
-    problems = pack_problems(study.problems)
-    shared = sum(parcel.shared_bytes for parcel in problems)
-    try:
-        # Around the start and the end of Ray too, which a signal could break off half-way. When it
-        # starts it sets handlers of its own.
-        with (
-            on_interrupt(dispatcher.interrupt) as handle_again,
-            connect(workers, address, needs, shared) as connection,
-        ):
-            handle_again()
-            dispatcher.begin(connection.lanes, f"on {connection.where}", apart=True)
-            run_on_ray(dispatcher, connection, problems, storage)
-    except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
-        raise StudyInterrupted(INTERRUPTED) from None
-
-
 @dataclass(frozen=True)
 class Result:
     """What one search found.
@@ -271,7 +247,8 @@ def optimize(
     objective : callable or Problem
         Called with a config, and with ``seed=`` where its signature has it; returns a number or
         a mapping (see `Problem.evaluate`). Or an objective of hyperopt's ``fmin``, or a trainable
-        of a Ray Tune program, function or class, with its space: either is called as there.
+        of a Ray Tune program, function or class: either is called as there, and what it reports
+        to Tune is heard with a space of any form.
     space : Space or mapping, optional
         The parameters, in any form that `runner.convert.to_view` takes; not for a `Problem`,
         which has its own.
@@ -284,7 +261,8 @@ def optimize(
     direction : "minimize" or "maximize", optional
         Default "minimize", or the problem's own.
     metric : str, optional
-        Which of the numbers that the objective returns or reports is wanted. Default "loss".
+        Which of the numbers that the objective returns or reports is wanted; the keys of nested
+        ones joined by "/". Default "loss".
     stop : mapping of str to float, optional
         When a trainable class has had enough steps, as Tune's ``stop``: for example
         ``{"training_iteration": 10}``. Default: when its result says "done".
@@ -294,8 +272,9 @@ def optimize(
     out : str or Path, optional
         A study directory to keep, and to go on from. Default: nothing is kept.
     initial : sequence, optional
-        What it begins with, as in a study file: configs, whole or in part, ``{"config": ...,
-        "value": ...}`` with known values, ``"default"``, ``{"from": DIR, "best": 5}``.
+        What it begins with, as in a study file: configs as the objective is called with them,
+        whole or in part, ``{"config": ..., "value": ...}`` with known values, ``"default"``,
+        ``{"from": DIR, "best": 5}``.
 
     Returns
     -------
@@ -322,7 +301,7 @@ def optimize(
     True
     """
     _check_workers(workers)
-    made, native = as_problem(objective, space, direction, metric, stop)
+    made, view = as_problem(objective, space, direction, metric, stop)
     study = Study.build(
         name="optimize",
         problems=[made],
@@ -330,16 +309,16 @@ def optimize(
         seeds=[seed],
         budget={"trials": trials},
         parallel=max(1, workers),
-        initial=list(initial),
+        initial=initial_points(initial, view),
     )
     for text in made.notes:
         warnings.warn(text, stacklevel=2)
-    with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
-        results = run(study, Path(scratch, "study") if out is None else out, workers=workers)
+    with scratch_folder() if out is None else contextlib.nullcontext() as scratch:
+        results = run(study, out if scratch is None else scratch / "study", workers=workers)
         best: Sequence[Mapping[str, Any]] = results.best()
         if not best:
             raise nothing_found(results)
         for reason in results.runs.loc[results.runs["failed"], "end_reason"]:
             warnings.warn(f"the search ended early: {reason}.", stacklevel=2)
         constant = made.baseline(study.runs[0].problem_seed)
-        return Result(native(best[0]["config"]), float(best[0]["value"]), results.trials, constant)
+        return Result(view.native(best[0]["config"]), float(best[0]["value"]), results.trials, constant)

@@ -1,17 +1,39 @@
-"""Ending this process at once, with all that it has started."""
+"""Ending this process: with what it has started, and with what would keep it from ending."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import threading
 from typing import NoReturn
 
-import psutil
-
-from runner.warden import end
+_exit = os._exit  # while trials run in this process, theirs is another (`runner.inprocess`)
 
 
 def leave(sentence: str, exit_code: int) -> NoReturn:
     """Kill what was started, say a sentence on standard error, and end: what is durable is so already."""
+    import psutil
+
+    from runner.warden import end
+
     end(psutil.Process().children(recursive=True))
     os.write(2, f"{sentence}\n".encode())
-    os._exit(exit_code)
+    _exit(exit_code)
+
+
+def end_with(exit_code: int) -> NoReturn:
+    """End as a command does whose work is done, also where a trial has left threads or processes running.
+
+    Python waits at its end for threads that are not daemons and for the processes of
+    `multiprocessing`: without limit, where a trial has left some that do not end.
+    """
+    threads = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
+    processes = sys.modules.get("multiprocessing")  # not imported for this, which takes a while
+    left = len(threads) + (len(processes.active_children()) if processes is not None else 0)
+    if not left:
+        sys.exit(exit_code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    leave(f"Trials have left {left} threads or processes running; they end here.", exit_code)

@@ -27,6 +27,9 @@ class Monitor:
     def finished(self, index: int) -> None:
         """The run at this position has ended."""
 
+    def scored(self, done: int, total: int) -> None:
+        """So many of the evaluations that follow the runs have ended."""
+
     def close(self) -> None:
         """Nothing more will come, whatever the reason."""
 
@@ -52,6 +55,10 @@ class Guarded(Monitor):
     def finished(self, index: int) -> None:
         """See `Monitor`."""
         self._pass_on(lambda: self._monitor.finished(index))
+
+    def scored(self, done: int, total: int) -> None:
+        """See `Monitor`."""
+        self._pass_on(lambda: self._monitor.scored(done, total))
 
     def _pass_on(self, call: Callable[[], None]) -> None:
         try:

@@ -33,6 +33,8 @@ class Outbox:
     thoughts : deque of Thought
     alone : deque of Job or Thought
         Those that were with a lane that died: they go first, each by itself.
+    isolated : deque of Job
+        Those that go before all others, when nothing is being evaluated.
     """
 
     def __init__(
@@ -45,17 +47,25 @@ class Outbox:
         self.jobs: deque[Job] = deque()
         self.thoughts: deque[Thought] = deque()
         self.alone: deque[Job | Thought] = deque()
+        self.isolated: deque[Job] = deque()
+        self._count = 0
         self._expected, self._dear, self._timeout, self._thinking = expected, dear, timeout, thinking
 
     def __len__(self) -> int:
-        return len(self.jobs) + len(self.thoughts) + len(self.alone)
+        return len(self.jobs) + len(self.thoughts) + len(self.alone) + len(self.isolated)
 
     def put_first(self, jobs: Sequence[Job]) -> None:
         """Take back what a lane has not begun."""
-        self.jobs.extendleft(reversed(jobs))
+        self.isolated.extendleft(job for job in reversed(jobs) if job.isolated)
+        self.jobs.extendleft(job for job in reversed(jobs) if not job.isolated)
+
+    def put_alone(self, jobs: Sequence[Job]) -> None:
+        """Take what is to go by itself, before others."""
+        self.isolated.extend(job for job in jobs if job.isolated)
+        self.alone.extend(job for job in jobs if not job.isolated)
 
     def fill(
-        self, propose: Callable[[], Answer | None], known: Callable[[], bool], most: int
+        self, propose: Callable[[], Answer | None], known: Callable[[], bool], most: int, busy: bool
     ) -> Bundle | Answer:
         """A bundle, as large as `runner.pace` says; WAIT or DONE where there is nothing to go.
 
@@ -69,13 +79,17 @@ class Outbox:
             full: they may set free what belongs into it.
         most : int
             How many the bundle may hold.
+        busy : bool
+            Whether anything is with a lane.
         """
-        if self.alone:
-            return self._bundle([self.alone.popleft()])
         start = time.perf_counter()
         jobs, thoughts = Load(self.jobs, self._expected, most), Load(self.thoughts, self._dear, most)
         answer = None
         while answer is None:
+            if self.isolated or self.alone:
+                jobs.put_back()
+                thoughts.put_back()
+                return self._by_itself(busy)
             waited = time.perf_counter() - start
             if jobs.draw(waited):
                 thoughts.put_back()
@@ -93,6 +107,11 @@ class Outbox:
             return self._bundle(thoughts.items)
         return self._bundle(jobs.items) if jobs.items else answer
 
+    def _by_itself(self, busy: bool) -> Bundle | Answer:
+        if self.isolated:
+            return WAIT if busy else self._bundle([self.isolated.popleft()])
+        return self._bundle([self.alone.popleft()])
+
     def _bundle(self, items: Sequence[Job | Thought]) -> Bundle:
         jobs = tuple(item for item in items if isinstance(item, Job))
         thoughts = tuple(item for item in items if isinstance(item, Thought))
@@ -103,4 +122,5 @@ class Outbox:
                 # After that a lane gives back what it has not begun, so one that is still at it is at
                 # a trial that has outlasted the limit.
                 deadline += LONGEST_SECONDS
-        return Bundle(jobs, thoughts, deadline)
+        self._count += 1
+        return Bundle(jobs, thoughts, deadline, self._count)

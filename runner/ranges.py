@@ -1,4 +1,4 @@
-"""The arithmetic of numeric ranges: reading numbers, checking ends, spreading points.
+"""The arithmetic of numeric ranges: reading numbers and lists, checking ends, spreading points.
 
 The limits below keep every value of a domain apart in the 53 bits of a float's mantissa, so
 that encoding and decoding a value gives it back.
@@ -7,6 +7,8 @@ that encoding and decoding a value gives it back.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,7 @@ _NUMBERS = (int, float, np.integer, np.floating)
 _FINEST = 1e-12  # the least step or range, as a share of the larger end
 _MOST_INT_LEVELS = 2**50
 _LARGEST_LOG_INT = 2**43
+_MOST_OPTIONS = 1_000_000  # of a choice: a list of them takes a second; no method could tell as many apart
 
 
 def read_float(value: object, name: str) -> float:
@@ -41,6 +44,41 @@ def read_int(value: object, name: str) -> int:
             f"{name} is {value!r}; a whole number was expected.", hint="Use a Float for fractions."
         )
     return int(x)
+
+
+def as_list(given: Any) -> list[Any] | None:
+    """The items of a list of any kind, or None for what is none.
+
+    Parameters
+    ----------
+    given : object
+        A sequence other than a string (list, tuple, range, deque), a NumPy array, a tensor, or a
+        column or index of pandas. What has no order, such as a set, is no list.
+
+    Raises
+    ------
+    SpaceError
+        Where an array has several dimensions, or there are more than a million items.
+    """
+    dimensions = getattr(given, "ndim", 0)
+    is_array = isinstance(dimensions, int) and dimensions > 0 and hasattr(given, "tolist")
+    if isinstance(given, str | bytes | bytearray) or not (isinstance(given, Sequence) or is_array):
+        return None
+    if is_array and dimensions > 1:
+        raise SpaceError(f"the options have {dimensions} dimensions; 1 was expected.")
+    if not _fits(given):
+        raise SpaceError(
+            f"there are more than {_MOST_OPTIONS:,} options.", hint="Use an Int or a Float with a step."
+        )
+    # As scikit-learn takes them, scalars of NumPy stay what they are.
+    return list(given.tolist() if is_array and not isinstance(given, np.ndarray) else given)
+
+
+def _fits(given: Any) -> bool:
+    try:
+        return len(given) <= _MOST_OPTIONS
+    except OverflowError:  # a range of more than 2**63 integers
+        return False
 
 
 def check_range(low: float, high: float, log: bool, step: float | None) -> None:

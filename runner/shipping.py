@@ -8,7 +8,6 @@ Small ones travel inside and belong to the lane.
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +15,7 @@ import cloudpickle
 
 from runner.errors import ProblemError, describe
 from runner.problems import Problem
-from runner.problems.loading import PREFIX
-
-SHARED_BYTES = 1_000_000
-"""A buffer of so many bytes, or more, is shared."""
+from runner.problems.objective_files import SHARED_BYTES
 
 
 @dataclass(frozen=True)
@@ -52,9 +48,6 @@ def pack_problems(problems: Sequence[Problem]) -> tuple[Parcel, ...]:
     ProblemError
         Where one of them cannot be pickled.
     """
-    for name, module in list(sys.modules.items()):
-        if name.startswith(PREFIX):  # an objective file: no other process can import it by name
-            cloudpickle.register_pickle_by_value(module)
     parcels: list[Parcel] = []
     for problem in problems:
         try:

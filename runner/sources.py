@@ -42,13 +42,15 @@ class Sources:
         return sum(len(text) for files in self.roots.values() for text in files.values())
 
 
-def local_sources(modules: Iterable[ModuleType | str]) -> Sources:
+def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = None) -> Sources:
     """What these modules need, themselves included.
 
     Parameters
     ----------
     modules : iterable of module or str
         Modules, or their names.
+    beside : Path, optional
+        A folder where names are looked for first.
 
     Raises
     ------
@@ -60,8 +62,8 @@ def local_sources(modules: Iterable[ModuleType | str]) -> Sources:
     open_ends: list[tuple[Path, Path]] = []  # a folder to import from, and a file
     for module in modules:
         if isinstance(module, str):
-            open_ends += _found(module.partition(".")[0], None)
-        elif (path := getattr(module, "__file__", None)) is not None and _is_local(Path(path)):
+            open_ends += _found(module.partition(".")[0], beside)
+        elif (path := getattr(module, "__file__", None)) is not None and is_local(Path(path)):
             open_ends.append((Path(path).parent, Path(path)))
     while open_ends:
         root, path = open_ends.pop()
@@ -79,12 +81,12 @@ def local_sources(modules: Iterable[ModuleType | str]) -> Sources:
                 where=str(root),
                 hint="Install that package on every node instead.",
             )
-        for name in sorted(_imported(text)):
+        for name in sorted(imported_names(text)):
             open_ends += _found(name, root)
     return found
 
 
-def _imported(text: bytes) -> set[str]:
+def imported_names(text: bytes) -> set[str]:
     """The first names of all that a module imports, wherever in it."""
     try:
         tree = ast.parse(text)
@@ -117,17 +119,17 @@ def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
             return
         origin = Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
         if spec.submodule_search_locations is None:
-            if origin is not None and _is_local(origin):
+            if origin is not None and is_local(origin):
                 yield origin.parent, origin
             return
         folders = [Path(folder) for folder in spec.submodule_search_locations]
     for folder in folders:
-        if _is_local(folder):
+        if is_local(folder):
             for path in sorted(folder.rglob("*.py")):
                 yield folder.parent, path
 
 
-def _is_local(path: Path) -> bool:
+def is_local(path: Path) -> bool:
     """Whether it lies where nothing is installed."""
     where = path.resolve()
     return not any(where.is_relative_to(folder) for folder in _INSTALLED)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from runner.convert.raytune import flat_config
 from runner.errors import FivefoldError, SpaceError, StudyError, nearest
 from runner.problems.answers import sign_of
 from runner.problems.base import Problem
@@ -83,12 +82,6 @@ def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) 
         if config in space:
             break
     return space.canonical(config)
-
-
-def searched(space: Space, parameters: Mapping[str, Any]) -> Config:
-    """The part of a config that is searched; SpaceError where it is none of the space."""
-    flat = flat_config(space, parameters)
-    return space.canonical({name: flat[name] for name in flat if name in space.names})
 
 
 def warm_starts(

@@ -46,31 +46,6 @@ def hopeless(config):
     raise RuntimeError(f"no hope at {config['x']:.1f}")
 
 
-HERE = os.getpid()
-
-
-class Homesick:
-    """Cannot be unpickled in another process."""
-
-    def __reduce__(self):
-        return _arrive, (HERE,)
-
-
-def _arrive(pid):
-    if os.getpid() != pid:
-        raise RuntimeError("it wants to go home")
-    return Homesick()
-
-
-HOMESICK = Homesick()
-
-
-@problem(space={"x": {"float": [0, 1]}})
-def homesick(config):
-    """Works in the process that loaded it only."""
-    return config["x"] if HOMESICK else None
-
-
 @problem(space={"x": {"float": [0, 1]}})
 def neighbourly(config):
     """Needs a module beside its file, at its import and later."""

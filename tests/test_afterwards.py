@@ -11,7 +11,7 @@ import runner
 from runner import launch
 from runner.afterwards import Afterwards
 from runner.dispatch import Dispatcher
-from runner.errors import StudyInterrupted
+from runner.errors import EngineError, StudyInterrupted
 from runner.journal import Journal, merge
 from runner.problems.base import FunctionProblem, Problem
 from runner.record import read_journal, verify
@@ -214,3 +214,77 @@ def test_on_lanes_it_is_the_same(tmp_path, monkeypatch):
     probes = read_journal(tmp_path / "lanes").probes.values()
     assert {probe["loss"] for probe in probes} <= set(here.trials["loss"])
     assert len(probes) == 2
+
+
+class Heard(runner.launch.Monitor):
+    def __init__(self):
+        self.notes, self.counts = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def scored(self, done, total):
+        self.counts.append((done, total))
+
+
+def test_it_is_announced_and_counted(tmp_path):
+    heard = Heard()
+    runner.run(study_of(Held()), tmp_path, workers=0, monitor=heard)
+    total = heard.counts[0][1]
+    assert heard.counts == [(n, total) for n in range(1, total + 1)]
+    assert any("best-so-far configs on held-out data and re-running 2 trials" in text for text in heard.notes)
+
+
+class NoRay:
+    """A session on Ray that does the runs, here, and then cannot do more."""
+
+    started = True
+
+    def __init__(self, *given):
+        self.drives = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def drive(self, work, storage=None):
+        self.drives += 1
+        if self.drives > 1:
+            raise EngineError("Ray could not be started: it timed out.")
+        launch._run_here(work()[0], storage)
+
+
+def test_where_it_fails_the_runs_have_ended_all_the_same(tmp_path, monkeypatch):
+    heard = Heard()
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "RaySession", NoRay)
+        results = runner.run(study_of(Held()), tmp_path, workers=2, monitor=heard)
+    assert results.ok
+    assert len(results.trials) == 32
+    assert results.runs["incumbent_test"].isna().all()
+    missing = (
+        "Held-out scores are missing: Ray could not be started: it timed out. Run the same command again"
+    )
+    assert any(missing in text for text in heard.notes)
+    again = runner.run(study_of(Held()), tmp_path, workers=0)
+    assert again.runs["incumbent_test"].notna().all()
+
+
+@pytest.mark.ray
+def test_it_is_done_by_the_ray_of_the_runs(tmp_path, ray_lanes, monkeypatch):
+    from runner import cluster
+
+    connected = []
+    connect = cluster.connect
+    monkeypatch.setattr(cluster, "connect", lambda *given: connected.append(given) or connect(*given))
+    study = Study.build(
+        name="one ray",
+        problems=[{"estimator": "sklearn.tree.DecisionTreeClassifier", "data": "iris",
+                   "space": {"max_depth": {"int": [1, 4]}}}],
+        methods=["random", "grid"], seeds=1, budget={"trials": 4},
+    )  # fmt: skip
+    results = runner.run(study, tmp_path, workers=2)
+    assert results.runs["incumbent_test"].notna().all()
+    assert len(connected) == 1

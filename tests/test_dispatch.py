@@ -14,6 +14,7 @@ from runner.dispatch import Dispatcher
 from runner.errors import JournalError, StudyInterrupted
 from runner.inprocess import run_in_process
 from runner.journal import Journal
+from runner.journal.begun import after_loss
 from runner.lane import evaluate_tasks
 from runner.minds import Minds
 from runner.monitor import Monitor
@@ -36,12 +37,26 @@ class Kept:
     """A journal in memory; what it holds outlives the dispatcher."""
 
     def __init__(self):
-        self.trials, self.ends, self.said, self.batches = {}, {}, {}, []
+        self.trials, self.ends, self.said, self.batches, self.begun = {}, {}, {}, [], {}
+        self.suspects = {}
 
     def history(self, run):
         return [self.trials[key] for key in sorted(self.trials) if key[0] == run]
 
-    def record(self, ended):
+    def begin(self, batch, trials):
+        self.begun[batch] = trials
+
+    def lose(self, witnessed=True):
+        self.suspects = after_loss(
+            self.suspects, [key for keys in self.begun.values() for key in keys], witnessed
+        )
+        self.begun.clear()
+
+    def record(self, ended, batches=()):
+        for batch in batches:
+            self.begun.pop(batch, None)
+        for run, trial in ended:
+            self.suspects.pop((run, trial.number), None)
         self.batches.append(len(ended))
         for run, trial in ended:
             assert (run, trial.number) not in self.trials, "recorded twice"
@@ -387,7 +402,7 @@ def test_a_method_that_kills_its_lanes_ends_its_own_run(monkeypatch):
 
 def test_the_journal_knows_before_the_method():
     class Full(Kept):
-        def record(self, ended):
+        def record(self, ended, batches=()):
             raise JournalError("no space is left.")
 
     dispatcher = Dispatcher(study(), Full())
@@ -661,3 +676,59 @@ def test_nobody_is_blamed_for_a_lost_node():
     first, second = (kept.trials["hill/random/0", number] for number in (0, 1))
     assert (first.status, first.attempts) == (Status.CRASHED, 11)
     assert (second.status, second.attempts) == (Status.COMPLETED, 1)
+
+
+def survive(made, kept, poison, lanes, seed, witnessed):
+    """Lanes that all end with the whole engine when a trial of this value is evaluated; how often."""
+    rng, losses = random.Random(seed), 0
+    while True:
+        dispatcher = Dispatcher(made, kept)
+        dispatcher.begin(lanes, "pretended lanes", apart=True)
+        flying, lost = [], False
+        while not lost:
+            answer = dispatcher.ask() if len(flying) < lanes else WAIT
+            if isinstance(answer, Bundle):
+                dispatcher.sending(answer)
+                flying.append(answer)
+                assert len(flying) == 1 or not any(bundle.isolated for bundle in flying)
+                if rng.random() < 0.5:
+                    continue
+            elif answer is DONE and not flying:
+                return losses
+            bundle = flying.pop(rng.randrange(len(flying)))
+            report = work(dispatcher, bundle)
+            values = [outcome.value for outcome in report.outcomes]
+            values += [reply.outcome.value for reply in report.replies if reply.outcome is not None]
+            if lost := poison in values:
+                losses += 1
+                assert losses < 60, "it comes to an end"
+                kept.lose(witnessed)
+            else:
+                dispatcher.tell(bundle, report)
+
+
+@given(
+    st.integers(1, 4),
+    st.integers(0, 10**6),
+    st.booleans(),
+    st.integers(0, 2),
+    st.sampled_from([["exhaustive"], ["random", "exhaustive"], ["tpe", "random"]]),
+)
+@settings(max_examples=30)
+def test_only_the_trial_that_ends_everything_is_blamed_and_the_study_ends(
+    lanes, seed, witnessed, retries, methods
+):
+    keys = {"methods": methods, "problems": [GRID], "seeds": 2, "budget": {"trials": 12}}
+    made, expected = whole(**keys)
+    made = study(**keys, trial={"retries": retries})
+    poison = max(loss for *_, loss, status, _ in expected if status is Status.COMPLETED)
+    kept = Kept()
+    losses = survive(made, kept, poison, lanes, seed, witnessed)
+    assert losses > retries
+    culprits = [row for row in kept.table() if row[4] is Status.CRASHED]
+    assert culprits
+    problem = made.problems[0]
+    assert {evaluate(problem, row[2], 0).value for row in culprits} == {poison}
+    assert kept.suspects == kept.begun == {}
+    if methods != ["tpe", "random"]:  # of which the first learns of the crash
+        assert [row[:3] for row in kept.table()] == [row[:3] for row in expected]

@@ -19,10 +19,12 @@ from runner.errors import JournalError
 from runner.inprocess import run_in_process
 from runner.journal import Journal
 from runner.monitor import Monitor
-from runner.shipping import pack_problems
+from runner.problems.base import FunctionProblem
+from runner.problems.objective_files import objective_files
+from runner.shipping import pack, pack_problems
 from runner.study import Study
 from runner.trial import Status
-from tests.studies import study
+from tests.studies import HILL, study
 
 OBJECTIVES = f"{Path(__file__).parent / 'objectives.py'}"
 
@@ -36,7 +38,7 @@ def play(made, folder, connection, stopper_for=None):
             run_in_process(dispatcher)
         else:
             dispatcher.begin(connection.lanes, connection.where, apart=True)
-            run_on_ray(dispatcher, connection, pack_problems(made.problems))
+            run_on_ray(dispatcher, connection, pack_problems(made.problems), pack(objective_files()))
         return {spec.id: journal.history(spec.id) for spec in made.runs}
 
 
@@ -107,9 +109,25 @@ def test_whatever_an_objective_does_is_a_row(ray_lanes, tmp_path):
         assert trial.valid == (status is Status.COMPLETED)
 
 
+class Homesick:
+    """Cannot be unpickled in another process."""
+
+    def __reduce__(self):
+        return _arrive, (os.getpid(),)
+
+
+def _arrive(pid):
+    if os.getpid() != pid:
+        raise RuntimeError("it wants to go home")
+    return Homesick()
+
+
 @pytest.mark.ray
 def test_a_problem_that_does_not_reach_the_lanes_fails_with_the_reason(ray_lanes, tmp_path):
-    (trials,) = play(one("homesick"), tmp_path / "study", ray_lanes).values()
+    thing = Homesick()
+    problem = FunctionProblem(lambda config: config["x"] if thing else None, HILL.space, "homesick")
+    made = study(problems=[problem], methods=["random"], seeds=1, budget={"trials": 6})
+    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
     assert len(trials) == 6
     assert all(
         trial.status is Status.FAILED and "it wants to go home" in trial.outcome.error for trial in trials
@@ -148,7 +166,7 @@ def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
     with Journal.open(tmp_path / "study", made) as journal:
         dispatcher = Dispatcher(made, journal, Ears())
         dispatcher.begin(2, "on lanes")
-        run_on_ray(dispatcher, ray_lanes, pack_problems(made.problems))
+        run_on_ray(dispatcher, ray_lanes, pack_problems(made.problems), pack(objective_files()))
     assert [text for text in heard if "one needs 1 CPUs" in text]
 
 
@@ -170,7 +188,7 @@ def test_nothing_of_a_study_stays_in_the_process(ray_lanes, tmp_path):
 
 @pytest.mark.ray
 def test_an_error_of_the_journal_ends_the_study(ray_lanes, tmp_path, monkeypatch):
-    def full(self, ended):
+    def full(self, ended, batches=()):
         raise JournalError("no space is left.")
 
     monkeypatch.setattr(Journal, "record", full)
@@ -262,6 +280,7 @@ import ray
 from ray.cluster_utils import Cluster
 from runner import Float, Study, problem, run
 from runner.monitor import Monitor
+from runner.problems.objective_files import objective_files
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000})
 ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")

@@ -11,7 +11,8 @@ from runner.errors import StudyInterrupted
 from runner.inprocess import on_interrupt, run_in_process
 from runner.journal import Journal
 from runner.problems.base import FunctionProblem
-from runner.space import Float, Space
+from runner.space import Float, Int, Space
+from runner.trial import Status
 from tests.studies import study
 
 LINE = Space({"x": Float(0.0, 1.0)})
@@ -60,9 +61,9 @@ def test_a_signal_between_trials_waits_for_a_safe_place(tmp_path):
         dispatcher = Dispatcher(made, journal)
         record = journal.record
 
-        def record_and_press(ended):
+        def record_and_press(*given):
             os.kill(os.getpid(), signal.SIGTERM)
-            record(ended)
+            record(*given)
 
         journal.record = record_and_press
         with pytest.raises(StudyInterrupted):
@@ -70,13 +71,66 @@ def test_a_signal_between_trials_waits_for_a_safe_place(tmp_path):
         assert sum(len(journal.history(spec.id)) for spec in made.runs) >= 1
 
 
-def test_the_second_signal_is_not_ours():
+def test_the_second_signal_is_not_ours_but_one_that_is_sent_twice_at_once_is_one(monkeypatch):
     heard = []
     before = signal.getsignal(signal.SIGINT)
     with on_interrupt(lambda: heard.append("first")):
         os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
         assert heard == ["first"]
-        assert signal.getsignal(signal.SIGINT) is before
+        monkeypatch.setattr("runner.inprocess._SAME_SIGNAL_SECONDS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert heard == ["first"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with on_interrupt(lambda: pytest.fail("it was heard")):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("leave", [lambda: os._exit(0), lambda: in_a_thread(lambda: os._exit(3))])
+def test_a_trial_that_leaves_the_process_is_a_crash_as_on_workers(tmp_path, leave):
+    def objective(config):
+        if config["n"] == 5:
+            leave()
+        return float(config["n"])
+
+    problem = FunctionProblem(objective, Space({"n": Int(0, 9)}), "leaving")
+    made = study(problems=[problem], methods=["exhaustive"], seeds=1, budget={"trials": 10})
+    with Journal.open(tmp_path, made) as journal:
+        run_in_process(Dispatcher(made, journal))
+        trials = {trial.config["n"]: trial for trial in journal.history(made.runs[0].id)}
+    assert [n for n, trial in trials.items() if not trial.valid] == [5]
+    assert trials[5].status is Status.CRASHED
+    assert len(trials) == 10
+    assert len(trials[5].earlier) >= 2
+
+
+def in_a_thread(call):
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+def test_a_child_process_may_leave(tmp_path):
+    def objective(config):
+        child = os.fork()
+        if child == 0:
+            os._exit(int(config["n"]))
+        return float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    problem = FunctionProblem(objective, Space({"n": Int(0, 9)}), "forking")
+    made = study(problems=[problem], methods=["exhaustive"], seeds=1, budget={"trials": 10})
+    with Journal.open(tmp_path, made) as journal:
+        run_in_process(Dispatcher(made, journal))
+        assert sorted(trial.loss for trial in journal.history(made.runs[0].id)) == list(map(float, range(10)))
 
 
 def test_other_threads_handle_no_signals():

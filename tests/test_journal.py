@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import time
+from collections import Counter
 from contextlib import closing
 
 import pytest
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 
 from runner.errors import JournalError, StudyError
 from runner.journal import Journal
+from runner.journal.begun import SUSPECTS, Suspect, after_loss, suspects_of, suspects_value
 from runner.journal.identity import first_difference
 from runner.problems.base import FunctionProblem, Problem
-from runner.record import read_journal
+from runner.record import read_journal, verify
+from runner.record.folder import leave_in_order
 from runner.record.schema import DATABASE, trial_checksum
 from runner.space import Choice, Float, Space
 from runner.study import Study
@@ -503,3 +506,76 @@ def test_a_run_of_a_part_leaves_the_study_file_as_it_is(tmp_path):
     assert (tmp_path / "study.yaml").read_text() == before
     play(tmp_path, whole.changed(seeds=3))
     assert yaml.safe_load((tmp_path / "study.yaml").read_text())["seeds"] == [0, 1, 2]
+
+
+# -- what was begun ---------------------------------------------------------------------------------
+
+
+def after_a_kill(journal, to):
+    """The directory as it is when its writer is killed now: its lock is free, and says whose it was."""
+    return shutil.copytree(journal.folder, to)
+
+
+def test_what_had_been_begun_when_a_writer_was_killed_is_suspect(tmp_path):
+    with Journal.open(tmp_path / "a", study()) as journal:
+        journal.begin(0, [(RUN, 0), (RUN, 1)])
+        journal.begin(1, [(RUN, 2)])
+        killed = after_a_kill(journal, tmp_path / "b")
+    with Journal.open(killed, study(), witnessed=True) as journal:
+        assert journal.suspects == {(RUN, n): Suspect(1, 1, False) for n in range(3)}
+    with Journal.open(killed, study()) as journal:
+        assert len(journal.suspects) == 3, "who ends in order clears nobody"
+        journal.begin(7, [(RUN, 1)])
+        journal.record([(RUN, made(1, 0.5))], [7])
+        assert journal.suspects.keys() == {(RUN, 0), (RUN, 2)}
+        journal.begin(8, [(RUN, 2)])
+        again = after_a_kill(journal, tmp_path / "c")
+    with Journal.open(again, study(), witnessed=False) as journal:
+        assert journal.suspects == {(RUN, 0): Suspect(1, 1, False), (RUN, 2): Suspect(2, 2, True)}
+        assert not journal.lose()
+        journal.begin(1, [(RUN, 2), (RUN, 3)])
+        assert journal.lose()
+        assert journal.suspects[RUN, 2] == Suspect(3, 3, False)
+    assert verify(again).whole
+
+
+def test_losses_in_company_that_nobody_has_seen_count_against_nobody(tmp_path):
+    with Journal.open(tmp_path / "0", study()) as journal:
+        journal.begin(0, [(RUN, 0), (RUN, 1)])
+        killed = after_a_kill(journal, tmp_path / "1")
+    with Journal.open(killed, study()) as journal:
+        assert journal.suspects == {(RUN, n): Suspect(1, 0, False) for n in range(2)}
+
+
+def test_who_ends_in_order_leaves_nobody_suspect(tmp_path):
+    with Journal.open(tmp_path / "a", study()) as journal:
+        journal.begin(0, [(RUN, 0)])
+    with Journal.open(tmp_path / "a", study(), witnessed=True) as journal:
+        assert not journal.suspects
+        journal.begin(0, [(RUN, 0)])
+        leave_in_order()  # as where a signal ends the process at once
+        left = after_a_kill(journal, tmp_path / "b")
+    with Journal.open(left, study(), witnessed=True) as journal:
+        assert not journal.suspects
+
+
+@given(
+    st.lists(
+        st.tuples(st.sets(st.integers(0, 3), min_size=1), st.booleans(), st.sets(st.integers(0, 3))),
+        max_size=8,
+    )
+)
+def test_a_trial_is_the_cause_only_after_a_loss_of_its_own(losses):
+    suspects = {}
+    alone = Counter()
+    for begun, witnessed, ended in losses:
+        suspects = after_loss(suspects, [(RUN, n) for n in begun], witnessed)
+        alone.update(begun if len(begun) == 1 else ())
+        for n in range(4):
+            suspect = suspects.get((RUN, n), Suspect())
+            assert suspect.counted <= suspect.losses
+            assert not suspect.is_cause(0) or alone[n] > 0
+        for n in ended:
+            suspects.pop((RUN, n), None)
+            alone[n] = 0
+    assert suspects_of({SUSPECTS: json.loads(json.dumps(suspects_value(suspects)))}) == suspects

@@ -20,8 +20,20 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Lowest first. A room imports from floors below its own and from itself; rooms on one floor are
 # neighbours who never meet. A new room needs a place in this table.
 FLOORS = [
-    {"errors", "wording", "console", "starters"},
-    {"seeds", "ranges", "machine", "validation", "pace", "alarm", "warden", "needs", "files", "sources"},
+    {"errors", "wording", "console", "starters", "supervisor"},
+    {
+        "seeds",
+        "ranges",
+        "machine",
+        "validation",
+        "pace",
+        "alarm",
+        "warden",
+        "needs",
+        "files",
+        "sources",
+        "scratch",
+    },
     {"domains", "leaving"},
     {"tree", "branches"},
     {"space"},
@@ -39,7 +51,7 @@ FLOORS = [
     {"search"},
     {"cluster"},
     {"engine"},
-    {"results"},
+    {"ray_session", "results"},
     {"stats"},
     {"figures"},
     {"report"},
@@ -57,6 +69,8 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 OPEN_RAY = {"search", "cluster", "engine"}
 LAZY = {
     "launch",
+    "leaving",
+    "ray_session",
     "cli",
     "commands",
     "estimator",
@@ -65,7 +79,7 @@ LAZY = {
 }
 """They may import a room within a function, so that what needs no Ray does not load it."""
 WITHOUT_PANDAS = {room for room in FLOOR if FLOOR[room] <= FLOOR["study"]}
-WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch"}
+WITHOUT_RAY = FLOOR.keys() - OPEN_RAY - {"launch", "ray_session"}
 """They work where Ray cannot be imported: neither they nor what they import load it."""
 
 

@@ -199,7 +199,7 @@ def test_two_spaces_are_refused_and_plain_values_are_not():
     search = make()
     assert search.set_search_properties("loss", "min", {"x": tune.uniform(0, 1)}) is False
     assert search.set_search_properties("loss", "min", {"epochs": 10}) is True
-    assert search._space == MIXED
+    assert search._view.space == MIXED
 
 
 def test_nothing_to_search_is_refused():

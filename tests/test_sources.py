@@ -7,7 +7,8 @@ import pytest
 
 from runner import sources
 from runner.errors import StudyError
-from runner.problems.loading import load_problem, objective_modules
+from runner.problems.loading import load_problem
+from runner.problems.objective_files import objective_files
 from runner.sources import local_sources
 
 FILES = {
@@ -57,7 +58,9 @@ def test_an_objective_file_is_found_by_its_module(folder):
     )
     load_problem("mine.py:f", folder / "study")
     del sys.modules["unused"]
-    (module,) = [one for one in objective_modules() if one.__file__ == str(folder / "study/mine.py")]
+    (module,) = [
+        sys.modules[one.name] for one in objective_files() if one.path == str(folder / "study/mine.py")
+    ]
     assert names(local_sources([module])) == {"study": ["mine.py", "unused.py"]}
 
 

@@ -1,48 +1,45 @@
-"""Spaces in the forms that other programs have; `to_space` tells them apart by looking.
+"""Spaces in the forms of other programs, one reader per form; `to_view` tells them apart by looking.
 
-One file per form: the study file, Ray Tune, hyperopt, scikit-learn.
+The forms: the study file's and our own, Ray Tune's, hyperopt's, and scikit-learn's with
+scikit-optimize's. A space means the same wherever it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from runner.convert.hyperopt_space import (
-    encoded_hyperopt,
-    from_hyperopt,
-    hyperopt_config,
-    hyperopt_values,
-    is_hyperopt,
-)
-from runner.convert.hyperopt_view import hyperopt_view
-from runner.convert.raytune import from_ray_tune, is_ray_tune
-from runner.convert.raytune_view import raytune_view
-from runner.convert.sklearn_space import from_sklearn, is_sklearn
+from runner.convert.encoded import encoded_hyperopt, hyperopt_config, hyperopt_values
+from runner.convert.forms import HYPEROPT, OWN, RAY_TUNE, SCIPY, SKOPT, forms_in
+from runner.convert.hyperopt_space import from_hyperopt, hyperopt_view
+from runner.convert.raytune import NestedView, flat_dict, from_ray_tune, raytune_view
+from runner.convert.sklearn_space import from_sklearn, sklearn_view
 from runner.convert.studyfile import parse_domain, parse_space
-from runner.convert.view import View
+from runner.convert.view import OwnView, View
 from runner.convert.writing import to_hyperopt, to_sklearn
 from runner.errors import SpaceError
 from runner.space import Space
 
-_READERS: tuple[tuple[str, Callable[[object], bool], Callable[[Any], Space]], ...] = (
-    ("hyperopt", is_hyperopt, from_hyperopt),
-    ("ray.tune", is_ray_tune, from_ray_tune),
-    ("scikit-learn", is_sklearn, from_sklearn),
-)
+_TOGETHER = {OWN, SCIPY, SKOPT}
+"""Forms that may stand in one space."""
 
 
 def to_space(given: Any) -> Space:
-    """A space from whatever form it is given in.
+    """A space from whatever form it is given in: that of `to_view`."""
+    return to_view(given).space
+
+
+def to_view(given: Any, scales: bool = False) -> View:
+    """A space from whatever form it is given in, and what its configs mean there.
 
     Parameters
     ----------
     given : Space, mapping, sequence of mappings, or hyperopt expression
-        Domains or the study file's form (`parse_space`), ``ray.tune`` domains (`from_ray_tune`),
-        a hyperopt expression or dict of them (`from_hyperopt`), or scikit-learn's grids and
-        distributions (`from_sklearn`). A dict of plain lists means the same in all of them.
+        Domains or the study file's form (`parse_space`), ``ray.tune`` domains (`raytune_view`), a
+        hyperopt expression or dict of them (`hyperopt_view`), or scikit-learn's grids and
+        distributions (`sklearn_view`).
+    scales : bool, default False
+        As in `sklearn_view`.
 
     Raises
     ------
@@ -50,67 +47,44 @@ def to_space(given: Any) -> Space:
         Where forms are mixed, or what the reader of the form raises.
     """
     if isinstance(given, Space):
-        return given
-    parts = list(_parts(given))
-    found = [(name, read) for name, is_form, read in _READERS if any(map(is_form, parts))]
-    if len(found) > 1:
-        forms = " and ".join(name for name, _ in found)
-        raise SpaceError(f"it mixes the forms of {forms}.", where="space", hint="Write it in one form.")
-    if found:
-        return found[0][1](given)
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return from_sklearn(given)
-    return parse_space(given)
-
-
-def _parts(given: object) -> Iterator[object]:
-    yield given
-    if isinstance(given, Mapping):
-        inside: Sequence[object] = list(given.values())
-    else:
-        inside = given if isinstance(given, list | tuple) else ()
-    for part in inside:
-        yield from _parts(part)
-
-
-def to_view(given: Any) -> View:
-    """A space from whatever form it is given in, and what its configs stand for there.
-
-    Configs of ray.tune's and hyperopt's forms stand for what their own programs would call an
-    objective with; those of other forms for themselves.
-
-    Parameters
-    ----------
-    given : object
-        As `to_space` takes it; and, in ray.tune's and hyperopt's forms, objects, constants, laws
-        without bounds, and expressions of parameters.
-
-    Raises
-    ------
-    SpaceError
-        Names the parameter that cannot be searched.
-    """
-    form = foreign_form(given)
-    if form == "hyperopt":
+        return OwnView.over(given)
+    forms = forms_in(given)
+    if len(forms) > 1 and not _TOGETHER.issuperset(forms):
+        raise SpaceError(
+            f"it mixes the forms of {' and '.join(sorted(forms))}.",
+            where="space",
+            hint="Write it in one form.",
+        )
+    if forms == [HYPEROPT]:
         return hyperopt_view(given)
-    return raytune_view(given) if form == "ray.tune" else View(to_space(given), dict)
+    if forms == [RAY_TUNE]:
+        return raytune_view(given)
+    if isinstance(given, Mapping) or (isinstance(given, list | tuple) and any(map(_is_mapping, given))):
+        return sklearn_view(given, scales)
+    return OwnView.over(parse_space(given))
+
+
+def view_for_tune(given: Any) -> View:
+    """A view of the space of a Tune search, in any form; SpaceError where its configs are no dicts."""
+    view = to_view(given)
+    return NestedView.over(view.space) if view.identical else view.of_dicts()
 
 
 def foreign_form(given: object) -> str:
-    """Which other program's parameters there are in it: "hyperopt", "ray.tune", or "" for neither.
+    """Which other program's parameters there are in it: "hyperopt", "ray.tune", or "" for neither."""
+    forms = [] if isinstance(given, Space) else forms_in(given)
+    return forms[0] if forms in ([HYPEROPT], [RAY_TUNE]) else ""
 
-    It is "" too where forms are mixed; `to_space` says so.
-    """
-    if isinstance(given, Space):
-        return ""
-    parts = [part for part in _parts(given) if not isinstance(part, np.ndarray)]  # a constant there
-    forms = [name for name, is_form, _ in _READERS if any(map(is_form, parts))]
-    return forms[0] if forms in (["hyperopt"], ["ray.tune"]) else ""
+
+def _is_mapping(given: object) -> bool:
+    return isinstance(given, Mapping) or (isinstance(given, tuple) and any(map(_is_mapping, given)))
 
 
 __all__ = [
+    "OwnView",
     "View",
     "encoded_hyperopt",
+    "flat_dict",
     "foreign_form",
     "from_hyperopt",
     "from_ray_tune",
@@ -123,4 +97,5 @@ __all__ = [
     "to_sklearn",
     "to_space",
     "to_view",
+    "view_for_tune",
 ]

@@ -1,137 +1,104 @@
-"""Spaces from ``ray.tune`` domains, told by their class's module: ray is not imported.
+"""Spaces from ``ray.tune`` domains, which are recognised by their class: ray is not imported.
 
 Ray's integer ranges exclude their upper end, except where they are quantised by more than 1; the
-domains here include both ends.
-
-Ray's configs are nested dicts where ours are flat, with "/" in their names: `nested_config` and
-`flat_config` go from one to the other.
+domains here include both ends. The keys of nested dicts and the positions in lists are joined by
+"/" to names of parameters. A choice with dicts among its options is conditional: a dict's entries
+exist only where it is chosen, and if some key holds another plain value in each of them
+(``{"type": "svm", ...}``, ``{"type": "forest", ...}``), that key is the parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from runner.convert.nested import Options, comes_from, multiples, params_of
-from runner.domains import Choice, Domain, Float, Int, Params, same
+from runner.convert.forms import GRID_SEARCH, RAY_TUNE, form_of
+from runner.convert.options import distinctive_key, fixed, plain, switch
+from runner.convert.parts import Items, Keys, Leaf, Part, fill, has_parameters, searched
+from runner.convert.transforms import QUANTILE, ROUNDED, Bell, Quantile, Rounded, Transform, multiples
+from runner.convert.view import OwnView, View
+from runner.domains import Domain, Float, Int
 from runner.errors import SpaceError
 from runner.space import Config, Space
 
-_GRID = "grid_search"
-_PLACEHOLDER = "__ref_ph"  # what Tune puts in the place of an object before a searcher sees it
-_HINT = "Use uniform, loguniform, quniform, randint, lograndint, qrandint or choice."
-
-
-def is_ray_tune(given: object) -> bool:
-    """Whether it is a ``ray.tune`` domain, or what ``tune.grid_search`` gives."""
-    return comes_from(given, "ray.tune") or (isinstance(given, Mapping) and set(given) == {_GRID})
+_HINT = "Use uniform, loguniform, quniform, randint, lograndint, qrandint, randn or choice."
 
 
 def from_ray_tune(param_space: Mapping[str, Any]) -> Space:
-    """A space from the ``param_space`` of a Ray Tune program.
+    """A space from the ``param_space`` of a Ray Tune program: that of `raytune_view`."""
+    return raytune_view(param_space).space
 
-    The keys of nested dicts are joined by "/"; a plain value is a `Choice` of one; a choice among
-    dicts is conditional, see `runner.convert.nested`.
+
+def raytune_view(param_space: Mapping[str, Any]) -> View:
+    """A view of a ``param_space``; its configs mean the nested dicts that a trainable gets.
 
     Parameters
     ----------
     param_space : mapping
-        Of ``tune.uniform``, ``quniform``, ``loguniform``, ``randint``, ``qrandint``,
-        ``lograndint``, ``choice``, ``grid_search``, dicts of them, and plain values.
+        Domains of ``ray.tune``, ``grid_search``, dicts, lists and tuples of them, and constants of
+        any kind. A normal distribution is searched by its quantiles.
 
     Raises
     ------
     SpaceError
-        Names the parameter that has no bounded, evenly spread domain.
+        Names the parameter that cannot be searched, such as one by ``sample_from``; or says that
+        there is none.
     """
     if not isinstance(param_space, Mapping):
         raise SpaceError(f"a dict of parameters was expected, got {param_space!r}.", where="param_space")
-    return Space(params_of(_read, param_space))
+    return View.of(_read(param_space, ""))
 
 
-def searched_part(param_space: Mapping[str, Any], where: str = "param_space") -> dict[str, Any]:
-    """What a ``param_space`` asks to be searched: it without its plain values.
+@dataclass(frozen=True)
+class SearchedView(View):
+    """The view of a Tune search: its configs are without what is fixed, which Tune has already."""
 
-    Parameters
-    ----------
-    param_space : mapping
-        As Tune has it: plain values of any kind between domains, dicts and dicts of dicts.
-    where : str
-        What errors call this place.
+    def native(self, config: Config) -> Any:
+        """What Tune is to change of its ``param_space``."""
+        return fill(searched(self.part), config) if isinstance(self.part, Keys) else super().native(config)
+
+
+def searched_view(param_space: Mapping[str, Any]) -> SearchedView | None:
+    """A `SearchedView` of Tune's ``param_space``, or None where all of it is fixed.
 
     Raises
     ------
     SpaceError
-        Where a list holds a domain.
+        As `raytune_view` does.
     """
-    parts: dict[str, Any] = {}
-    for key, part in param_space.items():
-        name = f"{where}.{key}"
-        if is_ray_tune(part):
-            parts[key] = part
-        elif isinstance(part, Mapping) and (inner := searched_part(part, name)):
-            parts[key] = inner
-        elif isinstance(part, list | tuple) and any(is_ray_tune(item) for item in part):
-            raise SpaceError("a list holds a domain.", where=name, hint="Use a dict instead of the list.")
-    return parts
+    part = _read(param_space, "")
+    return SearchedView(View.of(part).space, part) if has_parameters(part) else None
 
 
-def nested_config(space: Space, config: Config) -> dict[str, Any]:
-    """A config as Ray nests it: ``{"a/b": 1}`` is ``{"a": {"b": 1}}``.
+@dataclass(frozen=True)
+class NestedView(OwnView):
+    """A space of our own for a Tune program: ``{"a/b": 1}`` means ``{"a": {"b": 1}}``.
 
-    Where a choice was among dicts without a name (see `runner.convert.nested`), the dict stands
-    where the choice stood, and not its position. A name whose place another parameter's value
-    has taken stays as it is.
+    A name whose place another parameter's value has taken stays as it is.
     """
-    dicts = {
-        name: _dicts(name, domain)
-        for name, domain in space.dimensions
-        if isinstance(domain, Choice) and domain.conditional
-    }
-    empty = {name for name in config if any(same(config[name], i) for i in dicts.get(name, ()))}
-    nested: dict[str, Any] = {}
-    for name, value in config.items():
-        keys = name.split("/")
-        if any("/".join(keys[:depth]) in config.keys() - empty for depth in range(1, len(keys))):
-            nested[name] = value
-            continue
-        place = nested
-        for key in keys[:-1]:
-            place = place.setdefault(key, {})
-        if name in empty:
-            place.setdefault(keys[-1], {})
-        else:
-            place[keys[-1]] = value
-    return nested
 
-
-def flat_config(space: Space, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `nested_config`; names that the space has not are kept.
-
-    The config need not be valid; `Space.canonical` of the result tells.
-    """
-    flat = flat_dict(config)
-    chosen: dict[str, Any] = {}
-
-    def choose(params: Params) -> None:
-        for name, domain in params:
-            if not (isinstance(domain, Choice) and domain.conditional):
+    def native(self, config: Config) -> Any:
+        """A config as Ray nests it."""
+        nested: dict[str, Any] = {}
+        for name, value in config.items():
+            keys = name.split("/")
+            if any("/".join(keys[:depth]) in config for depth in range(1, len(keys))):
+                nested[name] = value
                 continue
-            if name not in flat or _is_empty(flat[name]):
-                fitting = [i for i in _dicts(name, domain) if _covers(flat, domain.branches[i])]
-                if fitting:  # the dict whose parameters are most
-                    chosen[name] = max(fitting, key=lambda i: len(domain.branches[i]))
-            value = chosen.get(name, flat.get(name))
-            for option, branch in zip(domain.options, domain.branches, strict=True):
-                if same(option, value):
-                    choose(branch)
+            place = nested
+            for key in keys[:-1]:
+                place = place.setdefault(key, {})
+            place[keys[-1]] = value
+        return nested
 
-    choose(space.params)
-    return {name: value for name, value in (flat | chosen).items() if not _is_empty(value)}
+    def point(self, given: Any, strict: bool = True) -> dict[str, Any]:
+        """A config, whole or in part, with its keys joined."""
+        return super().point(flat_dict(given) if isinstance(given, Mapping) else given, strict)
 
 
-def flat_dict(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one, the keys joined by "/"; an empty dict stays."""
+def flat_dict(nested: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one, the keys joined by "/" as Tune joins them; an empty dict stays."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping) and value:
@@ -141,62 +108,77 @@ def flat_dict(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _dicts(name: str, choice: Choice) -> list[int]:
-    """The options of a conditional choice that stand for dicts without a name, by their position."""
-    inside = [all(n.startswith(f"{name}/") for n, _ in branch) for branch in choice.branches]
-    dicts = [i for i, option in enumerate(choice.options) if same(option, i) and inside[i]]
-    # An option without parameters may be {} or a plain value; it is {} where all others are dicts.
-    whole = len(dicts) == len(choice.options)
-    return [i for i in dicts if whole or choice.branches[i]]
+def _read(given: Any, name: str) -> Part:
+    if form_of(given) == RAY_TUNE:
+        return _parameter(given, name)
+    if isinstance(given, Mapping):
+        if list(given) == ["eval"] and isinstance(given["eval"], str):
+            raise SpaceError(
+                "an expression of ray.tune is computed for every trial.",
+                where=_join(name, "eval"),
+                hint="Compute it in the trainable.",
+            )
+        return Keys(tuple((key, _read(part, _join(name, key))) for key, part in given.items()))
+    if isinstance(given, list | tuple):
+        parts = tuple(_read(part, _join(name, i)) for i, part in enumerate(given))
+        if any(map(has_parameters, parts)):
+            return Items(parts, list if isinstance(given, list) else getattr(type(given), "_make", tuple))
+    return fixed(plain(given), RAY_TUNE, name)
 
 
-def _covers(flat: Mapping[str, Any], branch: Params) -> bool:
-    return all(name in flat or any(key.startswith(f"{name}/") for key in flat) for name, _ in branch)
+def _join(name: str, key: object) -> str:
+    return f"{name}/{key}" if name else str(key)
 
 
-def _is_empty(value: object) -> bool:
-    return isinstance(value, Mapping) and not value
-
-
-def _read(part: Any, name: str) -> Any:
-    if isinstance(part, Mapping) and set(part) == {_GRID}:
-        return Options(_scalars(part[_GRID], name))
-    if not is_ray_tune(part):
-        return part
-    kind = type(part).__name__
-    if kind == "Categorical":
-        return Options(_scalars(part.categories, name))
+def _parameter(given: Any, name: str) -> Part:
+    if isinstance(given, Mapping) or _kind(given) == "Categorical":
+        return _choice(given[GRID_SEARCH] if isinstance(given, Mapping) else given.categories, name)
     try:
-        return _range(kind, part)
+        ending, domain, transform = _range(given)
     except SpaceError as error:
         raise error.at(name) from None
+    return Leaf(name + ending, domain, transform)
 
 
-def _scalars(options: Sequence[Any], name: str) -> Sequence[Any]:
-    if any(isinstance(option, tuple) and option[:1] == (_PLACEHOLDER,) for option in options):
-        raise SpaceError(
-            "an option is an object; a string, number, boolean, None or dict was expected.",
-            where=name,
-            hint="Choose by a name, and build the object from it in the trainable.",
-        )
-    return options
+def _choice(categories: Any, name: str) -> Part:
+    if isinstance(categories, str) or not isinstance(categories, Iterable):
+        raise SpaceError(f"expected a list of options, got {categories!r}.", where=name)
+    options: list[Part] = []
+    for i, category in enumerate(categories):
+        # A dict's parameters have names of their own; those of other options have the option's position.
+        named = isinstance(category, Mapping) and form_of(category) != RAY_TUNE
+        options.append(_read(category, name if named else _join(name, i)))
+    dicts = all(isinstance(option, Keys) for option in options)
+    key = distinctive_key(options) if dicts or any(map(has_parameters, options)) else None
+    return switch(name if key is None else _join(name, key), options, key)
 
 
-def _range(kind: str, part: Any) -> Domain:
+def _kind(given: Any) -> str:
+    """The name of Ray's class, also of a subclass."""
+    names = [base.__name__ for base in type(given).__mro__]
+    return next((name for name in ("Float", "Integer", "Categorical") if name in names), names[0])
+
+
+def _range(given: Any) -> tuple[str, Domain, Transform | None]:
+    """What ends the parameter's name, its domain, and how that is read."""
+    kind = _kind(given)
     if kind not in ("Float", "Integer"):
         raise SpaceError(f"a {kind} of ray.tune has no domain here.", hint=_HINT)
-    sampler, step = part.get_sampler(), None
+    sampler, step = given.get_sampler(), None
     if type(sampler).__name__ == "Quantized":
         sampler, step = sampler.get_sampler(), sampler.q
-    law, low, high = type(sampler).__name__.lstrip("_"), part.lower, part.upper
-    log = law == "LogUniform"
-    if law not in ("Uniform", "LogUniform"):
-        raise SpaceError(f"the law {law} is unbounded, or unknown here.", hint=_HINT)
+    drawn, low, high = type(sampler).__name__.lstrip("_"), given.lower, given.upper
+    if drawn == "Normal":
+        normal = Quantile(Bell(float(sampler.mean), float(sampler.sd)), q=step)
+        return QUANTILE, normal.domain, normal
+    if drawn not in ("Uniform", "LogUniform"):
+        raise SpaceError(f"the distribution {drawn} is unknown here.", hint=_HINT)
+    log = drawn == "LogUniform"
     if kind == "Integer" and step in (None, 1):
         whole: Domain = multiples(Int, low, high - 1, 1)
-        return Int(low, high - 1, log=True) if log and isinstance(whole, Int) else whole
+        return "", Int(low, high - 1, log=True) if log and isinstance(whole, Int) else whole, None
+    if log and step is not None:
+        return ROUNDED, Float(low, high, log=True), Rounded(step, low, high, whole=kind == "Integer")
     if step is None:
-        return Float(low, high, log=log)
-    if log:
-        raise SpaceError("a quantised logarithmic range has no domain here.", hint="List its values.")
-    return multiples(Int if kind == "Integer" else Float, low, high, step)
+        return "", Float(low, high, log=log), None
+    return "", multiples(Int if kind == "Integer" else Float, low, high, step), None

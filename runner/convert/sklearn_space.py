@@ -1,7 +1,9 @@
-"""Spaces from what scikit-learn's searches take: grids, lists of grids, distributions.
+"""Spaces from what scikit-learn's searches take, and scikit-optimize's: grids, distributions, objects.
 
-A list is a `Choice`. Of scipy's frozen distributions ``uniform``, ``loguniform`` (``reciprocal``)
-and ``randint`` have a domain; ``randint`` excludes its upper end, as scipy does.
+A list is a choice among options of any kind. Of scipy's distributions ``uniform``, ``loguniform``
+(``reciprocal``) and ``randint`` have a domain; ``randint`` excludes its upper end, as scipy does.
+All others are searched by their quantiles. Domains of our own, and what a study file has, may
+stand beside them.
 """
 
 from __future__ import annotations
@@ -10,102 +12,151 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from runner.convert.nested import choice, comes_from, multiples
-from runner.domains import Domain, Float, Int, same
+from runner.convert.forms import SCIPY, SKOPT, form_of, refuse_range
+from runner.convert.options import distinctive_key, is_plain, label, plain, switch
+from runner.convert.parts import Fixed, Keys, Leaf, Part, Spliced, Switch, choice
+from runner.convert.skopt_space import is_pair, skopt_range
+from runner.convert.studyfile import parse_domain
+from runner.convert.transforms import QUANTILE, Quantile, Scale, in_order, multiples
+from runner.convert.view import View
+from runner.domains import Choice, Domain, Float, Int, typed
 from runner.errors import SpaceError
+from runner.ranges import as_list
 from runner.space import Space
 
 Grid = Mapping[str, Any]
 
-
-def is_sklearn(given: object) -> bool:
-    """Whether it is a frozen scipy distribution, or an array of values."""
-    return comes_from(given, "scipy.stats") or isinstance(given, np.ndarray)
+GRID = "(grid)"
+"""The parameter that says which grid of a list a config is of."""
 
 
 def from_sklearn(params: Grid | Sequence[Grid]) -> Space:
-    """A space from a ``param_grid`` or ``param_distributions``.
+    """A space from a ``param_grid`` or ``param_distributions``: that of `sklearn_view`."""
+    return sklearn_view(params).space
 
-    A list of grids becomes a conditional space: the first parameter of whose values each grid has
-    its own (``kernel``, say) decides which of the others exist.
+
+def sklearn_view(given: Grid | Sequence[Grid], scales: bool = False) -> View:
+    """A view of a ``param_grid`` or ``param_distributions``; its configs are for ``set_params``.
 
     Parameters
     ----------
-    params : mapping, or sequence of mappings
-        Parameter name to a list or array of values, or to a frozen scipy distribution. A single
-        value is a `Choice` of one.
+    given : mapping, or sequence of mappings
+        Parameter name to a list or array of options of any kind, a distribution of scipy, a range
+        of scikit-optimize, a `Domain`, or what a study file has. Of a list each mapping is a branch
+        of its own, equally probable.
+    scales : bool, default False
+        Whether three or more numbers in ascending or descending order are the steps of a scale,
+        so that a method may see that the third lies between the second and the fourth.
 
     Raises
     ------
     SpaceError
-        Where a value is no scalar, a distribution has no domain, or no parameter tells the grids
-        of a list apart.
+        Names the parameter that cannot be searched.
     """
-    if isinstance(params, Mapping):
-        return Space(_params(params))
-    if not isinstance(params, Sequence) or isinstance(params, str) or not params:
-        raise SpaceError(f"a dict of parameters was expected, got {params!r}.", where="params")
-    grids = []
-    for i, grid in enumerate(params):
-        if not isinstance(grid, Mapping):
-            raise SpaceError(f"a dict of parameters was expected, got {grid!r}.", where=f"params[{i}]")
-        grids.append(dict(grid))
-    return Space(_params(grids[0])) if len(grids) == 1 else _joined(grids)
+    grids = [given] if isinstance(given, Mapping) else list(given)
+    if not grids:
+        raise SpaceError("there is no dict of parameters in the list.", where="space")
+    parts = [
+        _grid(grid, f"space[{i}]" if len(grids) > 1 else "space", scales) for i, grid in enumerate(grids)
+    ]
+    if len(parts) == 1:
+        return View.of(parts[0], "space")
+    key = distinctive_key([Keys(tuple((name, _single(part)) for name, part in grid.parts)) for grid in parts])
+    if key is None:
+        options = tuple(
+            (label(i, Fixed(grid)), part) for i, (grid, part) in enumerate(zip(grids, parts, strict=True))
+        )
+        return View.of(Switch(GRID, options), "space")
+    marked = [
+        Keys(tuple((name, _single(part) if name == key else part) for name, part in grid.parts))
+        for grid in parts
+    ]
+    return View.of(switch(key, marked, key), "space")
 
 
-def _joined(grids: Sequence[dict[str, Any]]) -> Space:
-    for name in grids[0]:
-        if any(name not in grid or comes_from(grid[name], "scipy.stats") for grid in grids):
-            continue
-        owned = [choice(_listed(grid[name]), name).options for grid in grids]
-        values = [value for options in owned for value in options]
-        if any(same(a, b) for i, a in enumerate(values) for b in values[:i]):
-            continue
-        rest = [_params({key: given for key, given in grid.items() if key != name}) for grid in grids]
-        branches = {value: sub for options, sub in zip(owned, rest, strict=True) for value in options}
-        return Space({name: choice(branches, name)})
-    raise SpaceError(
-        "no parameter has values of its own in every grid, so nothing tells the grids apart.",
-        where="params",
-        hint="Write a Choice whose options have parameters of their own.",
+def _single(part: Part) -> Part:
+    """A choice of one plain value as that value."""
+    one = isinstance(part, Leaf) and isinstance(part.domain, Choice) and part.domain.levels == 1
+    return Fixed(part.domain.level(0)) if one and isinstance(part, Leaf) else part
+
+
+def _grid(grid: Any, where: str, scales: bool) -> Keys:
+    if not isinstance(grid, Mapping):
+        counted = isinstance(grid, tuple) and len(grid) == 2 and isinstance(grid[0], Mapping)
+        raise SpaceError(
+            f"a dict of parameters was expected, got {grid!r}.",
+            where=where,
+            hint="Leave the numbers of trials out: all dicts share n_trials." * counted,
+        )
+    for name in grid:
+        if not isinstance(name, str):
+            raise SpaceError(f"the name {name!r} is no text.", where=where)
+    return Keys(
+        tuple((name, _parameter(name, given, f"{where}.{name}", scales)) for name, given in grid.items())
     )
 
 
-def _params(grid: Grid) -> dict[str, Domain]:
-    return {str(name): _domain(given, str(name)) for name, given in grid.items()}
+def _parameter(name: str, given: Any, where: str, scales: bool) -> Part:
+    form = form_of(given)
+    if form == SCIPY or (not form and hasattr(given, "rvs")):
+        return _drawn(name, given, where)
+    if form == SKOPT and hasattr(given, "categories"):
+        given = list(given.categories)
+    values = _listed(given, where)
+    if values is not None:
+        return _options(name, values, where, scales)
+    domain = parse_domain(given, where)
+    return Spliced(name, domain) if isinstance(domain, Choice) and domain.conditional else Leaf(name, domain)
 
 
-def _domain(given: Any, name: str) -> Domain:
-    if not comes_from(given, "scipy.stats"):
-        return choice(_listed(given), name)
+def _listed(given: Any, where: str) -> list[Any] | None:
+    """The options of a list that is no range of numbers, or None."""
     try:
-        return distribution(given)
+        is_range = isinstance(given, range) or is_pair(given) or skopt_range(given) is not None
+        return None if is_range else as_list(given)
     except SpaceError as error:
-        raise error.at(name) from None
+        raise error.at(where) from None
 
 
-def _listed(given: Any) -> list[Any]:
-    if isinstance(given, np.ndarray):
-        return list(given.tolist()) if given.ndim else [given.item()]
-    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+def _options(name: str, values: Sequence[Any], where: str, scales: bool) -> Part:
+    for value in values:
+        refuse_range(value, SCIPY, where)
+    scalars = list(map(plain, values))
+    if not all(map(is_plain, scalars)):
+        return switch(name, [Fixed(value) for value in values])
+    if scales and in_order(scalars):
+        scale = Scale(tuple(scalars))
+        return Leaf(name, Int(0, len(scalars) - 1), scale)
+    return Leaf(name, choice(list({typed(value): value for value in scalars}.values()), where))
 
 
-def distribution(frozen: Any) -> Domain:
-    """The domain of a frozen scipy distribution; SpaceError where it has none."""
-    law = getattr(getattr(frozen, "dist", None), "name", type(frozen).__name__)
-    low, high = frozen.support() if hasattr(frozen, "support") else (-math.inf, math.inf)
-    if law == "randint":
+def _drawn(name: str, given: Any, where: str) -> Leaf:
+    try:
+        domain = distribution(given)
+    except SpaceError as error:
+        raise error.at(where) from None
+    if domain is not None:
+        return Leaf(name, domain)
+    if not (hasattr(given, "cdf") and (hasattr(given, "ppf") or hasattr(given, "icdf"))):
+        raise SpaceError(
+            f"a {type(given).__name__} can only be drawn from; its quantiles are not known.",
+            where=where,
+            hint="Use method='random', or a frozen distribution of scipy.stats.",
+        )
+    quantile = Quantile(given)
+    return Leaf(name + QUANTILE, quantile.domain, quantile)
+
+
+def distribution(drawn: Any) -> Domain | None:
+    """The domain of a distribution of scipy, or None where it has none and is read by its quantiles."""
+    name = getattr(getattr(drawn, "dist", drawn), "name", "")
+    if name not in ("randint", "uniform", "loguniform", "reciprocal"):
+        return None
+    low, high = drawn.support()
+    if name == "randint":
         return multiples(Int, low, high, 1)
-    if law == "uniform":
+    if name == "uniform":
         return Float(low, high)
-    if law in ("loguniform", "reciprocal"):
-        # A shift makes the logarithm uneven; then the median is not the geometric mean.
-        if low > 0 and math.isclose(frozen.median(), math.sqrt(low * high), rel_tol=1e-6):
-            return Float(low, high, log=True)
-        raise SpaceError("a shifted loguniform has no domain here.", hint="Leave loc out.")
-    raise SpaceError(
-        f"the distribution {law} has no domain here.",
-        hint="Use uniform, loguniform or randint of scipy.stats, or list the values.",
-    )
+    # A shift makes the logarithm uneven; then the median is not the geometric mean.
+    even = low > 0 and math.isclose(drawn.median(), math.sqrt(low * high), rel_tol=1e-6)
+    return Float(low, high, log=True) if even else None

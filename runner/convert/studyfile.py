@@ -2,7 +2,8 @@
 
 The study file writes a parameter as ``{float: [low, high], log: true}``,
 ``{int: [low, high], step: 2}``, ``{choice: [a, b]}`` or just ``[a, b]``, and a conditional one as
-``{choice: {a: {}, b: {parameter of b: ...}}}``.
+``{choice: {a: {}, b: {parameter of b: ...}}}``. In Python a list may be of any kind, a ``range``
+is the range of its integers, and ``(low, high, "log-uniform")`` is what it is in scikit-optimize.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runner.convert.skopt_space import is_pair, skopt_range
 from runner.domains import Choice, Domain, Float, Int
 from runner.errors import SpaceError, nearest
+from runner.ranges import as_list
 from runner.space import Space
 
 _KINDS = {"float": Float, "int": Int}
@@ -51,19 +54,23 @@ def parse_space(
         raise error.at(where) from None
 
 
-def parse_domain(given: object, where: str) -> Domain:
+def parse_domain(given: Any, where: str) -> Domain:
     """A domain from the form that a study file has; see `parse_space`."""
     if isinstance(given, Domain):
         return given
-    if isinstance(given, tuple) and len(given) == 2 and all(type(end) in (int, float) for end in given):
+    if is_pair(given):
         low, high = given
+        ranges = f"Float({low}, {high}) or ({low}, {high}, 'uniform')"
         raise SpaceError(
             f"the pair {given} may be a range or two options.",
             where=where,
-            hint=f"Write Float({low}, {high}), Int({low}, {high}) or Choice([{low}, {high}]).",
+            hint=f"For a range write {ranges}; for two options [{low}, {high}].",
         )
-    if isinstance(given, list | tuple):
-        given = {"choice": given}
+    try:
+        if (domain := _listed(given)) is not None:
+            return domain
+    except SpaceError as error:
+        raise error.at(where) from None
     if not isinstance(given, Mapping):
         raise SpaceError(f"{given!r} is no range of values.", where=where, hint=_FORM)
     kinds = [kind for kind in ("float", "int", "choice") if kind in given]
@@ -82,6 +89,17 @@ def parse_domain(given: object, where: str) -> Domain:
         return _choice(given["choice"], where) if kind == "choice" else _range(kind, given)
     except SpaceError as error:
         raise (error if error.where.startswith(where) else error.at(where)) from None
+
+
+def _listed(given: Any) -> Domain | None:
+    """The domain of a list of options, a range of integers or a tuple with a prior; None for others."""
+    if (domain := skopt_range(given)) is not None:
+        return domain
+    if isinstance(given, range) and given and given[0] != given[-1]:
+        low, high = sorted((given[0], given[-1]))
+        return Int(low, high, step=None if abs(given.step) == 1 else abs(given.step))
+    options = as_list(given)
+    return None if options is None else Choice(options)
 
 
 def _choice(options: object, where: str) -> Choice:

@@ -78,14 +78,14 @@ class Unpacked:
     ----------
     places : mapping of str to Path
         The study's files.
-    folders : list of str
-        To import from, before others.
+    folders : mapping of str to str
+        To import from, before others: where those of the driver's machine are on this one.
     away : bool
         Whether it is another node than the driver's.
     """
 
     places: Mapping[str, Path]
-    folders: list[str] = field(default_factory=list)
+    folders: Mapping[str, str] = field(default_factory=dict)
     away: bool = False
 
 
@@ -106,7 +106,7 @@ def pack_luggage(files: Sequence[DataFile], sources: Sources, alone: bool) -> Lu
     )
     if alone or not sources.roots:
         return Luggage(home, parcelled)
-    content = cloudpickle.dumps(list(sources.roots.values()))
+    content = cloudpickle.dumps([(str(root), files) for root, files in sources.roots.items()])
     return Luggage(home, parcelled, [ray.put(content)], hashlib.sha256(content).hexdigest())
 
 
@@ -129,7 +129,7 @@ def unpack_luggage(luggage: Luggage) -> Unpacked:
         return Unpacked({file.name: Path(file.path) for file in luggage.files})
     folder = Path(ray_worker._global_node.get_session_dir_path(), "fivefold", node)  # internal; tested
     try:
-        places, folders = {}, []
+        places, folders = {}, {}
         for file in luggage.files:
             # Under its own name, which may tell what it is, in a folder of its content.
             place = folder / "files" / file.digest / Path(file.path).name
@@ -139,10 +139,11 @@ def unpack_luggage(luggage: Luggage) -> Unpacked:
                     _receive(file, new)
         if luggage.sources:
             place = folder / "sources" / luggage.digest
+            roots = cloudpickle.loads(ray.get(luggage.sources[0]))
             with _alone(folder, place) as new:
                 if new is not None:
-                    _lay_out(ray.get(luggage.sources[0]), new)
-            folders = sorted(str(root) for root in place.iterdir())
+                    _lay_out(roots, new)
+            folders = {root: str(place / _numbered(i)) for i, (root, _) in enumerate(roots)}
         return Unpacked(places, folders, away=True)
     except OSError as error:
         raise EngineError(
@@ -177,9 +178,13 @@ def _receive(file: Parcelled, new: Path) -> None:
         raise EngineError("the file has changed while it was read.", where=file.path, hint="Run again.")
 
 
-def _lay_out(content: bytes, new: Path) -> None:
-    for number, files in enumerate(cloudpickle.loads(content)):
+def _numbered(number: int) -> str:
+    return f"{number:04}"
+
+
+def _lay_out(roots: Sequence[tuple[str, Mapping[str, bytes]]], new: Path) -> None:
+    for number, (_, files) in enumerate(roots):
         for name, text in files.items():
-            path = new / f"{number:04}" / name
+            path = new / _numbered(number) / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.write_bytes(text)

@@ -11,7 +11,7 @@ import pickle
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from runner.guard import Guard
 from runner.lane import StopperFor, evaluate_tasks
 from runner.problems import Problem, evaluate
 from runner.problems.checkpoints import Checkpoints, Storage
+from runner.problems.objective_files import adopt, import_folders
 from runner.thinking import Reply
 from runner.trial import Config, Outcome, Status
 from runner.wire import pack_report, unpack_questions, unpack_tasks
@@ -50,6 +51,7 @@ class Lane(tune.Trainable):
         self,
         config: dict[str, Any],
         problems: Sequence[Sent] = (),
+        files: Sent = (b"", ()),
         minds: Sent = (b"", ()),
         path: Sequence[str] = (),
         timeout: float | None = None,
@@ -71,12 +73,15 @@ class Lane(tune.Trainable):
         self._failure = ""
         self._checkpoints = _store(storage, luggage, Path(folder))
         self._guard = Guard(Path(folder), self._worker, timeout, memory_gb)
+        moved: Mapping[str, str] = {}
         try:
             if luggage is not None:
                 unpacked = unpack_luggage(luggage)
                 place(unpacked.places, unpacked.away)
-                path = [*unpacked.folders, *path]
+                path, moved = [*unpacked.folders.values(), *path], unpacked.folders
             sys.path.extend(folder for folder in path if folder not in sys.path)
+            adopt(_opened(*files), moved)
+            sys.path.extend(import_folders())
             self._problems = [_opened(*problem) for problem in problems]
         except Exception as error:  # whatever a user's module raises when it is imported here
             self._failure = f"the problem cannot be loaded on a worker: {describe(error)}"

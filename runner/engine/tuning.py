@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import shutil
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,7 +32,8 @@ from runner.engine.watch import Abandoned, LaneScheduler, Watch
 from runner.errors import EngineError, FivefoldError, describe
 from runner.minds import Minds
 from runner.problems.checkpoints import Storage
-from runner.problems.loading import PREFIX, objective_folders, objective_modules
+from runner.problems.objective_files import importable, objective_files
+from runner.scratch import scratch_folder
 from runner.search.study_search import StudySearch
 from runner.shipping import Parcel, pack
 from runner.sources import Sources, local_sources
@@ -58,6 +57,7 @@ def run_on_ray(
     dispatcher: Dispatcher,
     connection: Connection,
     problems: Sequence[Parcel],
+    files: Parcel,
     storage: Storage | None = None,
 ) -> None:
     """Evaluate all that a dispatcher has to give, on the lanes of a connection.
@@ -70,6 +70,8 @@ def run_on_ray(
     connection : Connection
     problems : sequence of Parcel
         From `runner.shipping.pack_problems`.
+    files : Parcel
+        Of `runner.problems.objective_files.objective_files`.
     storage : Storage, optional
         For checkpoints of long trials.
 
@@ -89,38 +91,41 @@ def run_on_ray(
         connection.turn_to(needs)
         await_room(connection, dispatcher.note)
         dispatcher.lanes = connection.lanes
-        _experiment(dispatcher, connection, problems, luggage, storage)
+        with scratch_folder() as scratch, importable():
+            _experiment(dispatcher, connection, problems, files, luggage, storage, scratch)
 
 
 def _modules(study: Study) -> list[ModuleType | str]:
     """Where the code of its problems and methods lives."""
-    found: list[ModuleType | str] = list(objective_modules())
+    found: list[ModuleType | str] = [sys.modules[file.name] for file in objective_files()]
     for problem in study.problems:
         found += [type(problem).__module__, getattr(getattr(problem, "function", None), "__module__", "")]
         estimator = getattr(problem, "estimator", None)
         found.append(estimator if isinstance(estimator, str) else type(estimator).__module__)
     found += [type(method).__module__ for _, method in study.methods]
-    return [name for name in found if name and not (isinstance(name, str) and name.startswith(PREFIX))]
+    return [name for name in found if name]
 
 
 def _experiment(
     dispatcher: Dispatcher,
     connection: Connection,
     problems: Sequence[Parcel],
+    files: Parcel,
     luggage: Luggage,
     storage: Storage | None,
+    scratch: Path,
 ) -> None:
     study, needs = dispatcher.study, connection.needs
-    scratch = tempfile.mkdtemp(prefix="fivefold_")
-    lanes = Path(scratch, "lanes")
+    lanes = scratch / "lanes"
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
     name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
     hooks = len(ray_worker._post_init_hooks)
     lane = tune.with_parameters(
         Lane,
         problems=[_shared(parcel) for parcel in problems],
+        files=_shared(files),
         minds=_shared(_packed_minds(dispatcher)),
-        path=[str(Path(folder).resolve()) for folder in (*sys.path, *objective_folders())],
+        path=[str(Path(folder).resolve()) for folder in sys.path],
         timeout=study.trial.timeout,
         threads=[one.threads for one in study.needs],
         stopper_for=_shared(pack(dispatcher.stopper_for)) if dispatcher.stopper_for else None,
@@ -152,7 +157,7 @@ def _experiment(
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 callbacks=[Watch(dispatcher, search, scheduler, connection, sentinel, wishes)],
-                storage_path=scratch,
+                storage_path=str(scratch),
                 verbose=0,
             )
             wishes.keep(0, needs)  # else they end with this process
@@ -169,7 +174,6 @@ def _experiment(
         ) from error
     finally:
         search.settle(all=True)  # what had come back before an interrupt
-        shutil.rmtree(scratch, ignore_errors=True)
         del ray_worker._post_init_hooks[hooks:]  # each would keep its study's problems for ever
     if search.error is not None:
         raise search.error

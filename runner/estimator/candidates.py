@@ -7,18 +7,20 @@ order. Everything else is a run of a method (`search`), by ask and tell.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+import warnings
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from runner.asktell import Budget, Order, Run
-from runner.convert import foreign_form, to_space
-from runner.convert.sklearn_view import sklearn_view
-from runner.convert.view import View
+from runner.convert import View, to_view
+from runner.convert.forms import SKOPT, form_of
+from runner.convert.skopt_space import is_pair, skopt_range
 from runner.errors import MethodError
 from runner.methods import Method, make_method
+from runner.ranges import as_list
 from runner.space import Space
 from runner.trial import Config, Origin, Outcome, Pending, Trial
 
@@ -48,11 +50,7 @@ def method_of(given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def view_of(given: Any) -> View:
     """A view of whatever a user gives as the space of an estimator."""
-    grids = [given] if isinstance(given, Mapping) else given
-    plain = isinstance(grids, list | tuple) and grids and all(isinstance(grid, Mapping) for grid in grids)
-    if plain and not foreign_form(given):
-        return sklearn_view(given)
-    return View(to_space(given), dict)
+    return to_view(given, scales=True).of_dicts()
 
 
 def listed(given: Any, name: str, trials: int | None, random_state: Any) -> list[Candidate] | None:
@@ -70,23 +68,48 @@ def listed(given: Any, name: str, trials: int | None, random_state: Any) -> list
         Of the draws.
     """
     grids = [given] if isinstance(given, Mapping) else given
-    if not isinstance(grids, list) or not all(isinstance(grid, Mapping) for grid in grids) or not grids:
+    if (
+        not isinstance(grids, list | tuple)
+        or not grids
+        or not all(isinstance(grid, Mapping) for grid in grids)
+    ):
         return None
+    grids = [{key: _as_listed(value) for key, value in grid.items()} for grid in grids]
     values = [value for grid in grids for value in grid.values()]
     lists = all(map(_is_list, values))
     size = len(ParameterGrid(grids)) if lists else math.inf
     if name == "grid" and lists and (trials is None or trials >= size):
         return list(ParameterGrid(grids))
-    if name == "random" and all(_is_list(value) or hasattr(value, "rvs") for value in values):
+    if name == "random" and all(_is_list(value) or _is_drawn(value) for value in values):
+        for pair in filter(is_pair, values):
+            warnings.warn(_PAIR.format(pair, *pair), stacklevel=4)
         count = int(min(trials or TRIALS, size))
-        return list(ParameterSampler(given, count, random_state=random_state))
+        return list(ParameterSampler(grids, count, random_state=random_state))
     return None
+
+
+_PAIR = (
+    "The pair {0} is taken as two options, as scikit-learn takes it. "
+    "For a range write Float({1}, {2}) or ({1}, {2}, 'uniform'); for two options [{1}, {2}]."
+)
+
+
+def _as_listed(value: Any) -> Any:
+    """A list of a kind that scikit-learn does not take, as one; whatever else as it is."""
+    if isinstance(value, Sequence | np.ndarray) or hasattr(value, "rvs"):
+        return value
+    return value if (found := as_list(value)) is None else found
+
+
+def _is_drawn(value: object) -> bool:
+    return hasattr(value, "rvs") and form_of(value) != SKOPT
 
 
 def _is_list(value: object) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 1 and len(value) > 0
-    return isinstance(value, list | tuple) and len(value) > 0
+    is_text = isinstance(value, str | bytes | bytearray)
+    return isinstance(value, Sequence) and not is_text and bool(value) and skopt_range(value) is None
 
 
 def budget_of(name: str, trials: int | None, space: Space) -> int:

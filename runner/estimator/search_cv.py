@@ -48,9 +48,10 @@ class SearchCV(BaseSearchCV):
         Anything with ``fit``, and ``score`` where ``scoring`` is None; a `Pipeline` too.
     space : mapping, list of mappings, or Space
         scikit-learn's ``param_grid`` or ``param_distributions`` as they are: lists of options of any
-        kind (numbers, None, arrays, estimators) and scipy's frozen distributions. Or domains
-        (`Float`, `Int`, `Choice`), ``ray.tune`` domains, hyperopt expressions. Three or more
-        numbers in ascending or descending order are taken as steps of a scale.
+        kind (numbers, None, arrays, estimators) and scipy's distributions; or scikit-optimize's
+        ranges, such as ``(1e-6, 1e6, "log-uniform")``. Or domains (`Float`, `Int`, `Choice`),
+        ``ray.tune`` domains, hyperopt expressions. Three or more numbers in ascending or descending
+        order are taken as steps of a scale.
     method : str or mapping, default "bayes"
         ``exhaustive``, ``random``, ``grid``, ``bayes``, ``tpe`` or ``gradient``, or
         ``{name: {setting: value}}``. With lists ``grid`` evaluates what `GridSearchCV` does, in its

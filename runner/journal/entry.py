@@ -8,18 +8,21 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from runner.errors import JournalError
+from runner.journal.environment import environment_of, version_of
 from runner.journal.identity import (
+    CODE,
     DERIVED,
+    comparable,
     first_difference,
     problem_identity,
     run_identity,
     study_identity,
 )
+from runner.record.environments import ENVIRONMENTS, VERSIONS, differences, extended
 from runner.record.folder import replacing
 from runner.record.schema import RUN_COLUMNS, checksum, create_tables, salt_of, to_json, to_number
 from runner.study import RunSpec, Study
@@ -45,13 +48,9 @@ def identities_of(study: Study) -> list[Identity]:
 
 def create_journal(path: Path, study: Study) -> None:
     """Make the journal beside its place and move it there, so that there is never half of one."""
-    try:
-        package = version("fivefold")
-    except PackageNotFoundError:  # run from its source tree
-        package = "unknown"
     facts = {
         **study_identity(study),
-        "version": package,
+        "version": version_of("fivefold") or "unknown",  # of a source tree
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "runs": 0,
         "study": study.as_yaml(),
@@ -104,10 +103,37 @@ def enter(
             continue
         keys[spec.id] = run["key"]
         _compare(spec, json.loads(run["identity"]), identity, folder)
-        if budget != run["budget"]:  # it may go on, or must say anew why not
-            put_run(db, run | {"budget": budget, "end_reason": "", "failed": 0, "conclusion": ""}, salt)
+        changed: dict[str, Any] = {
+            "identity": to_json(identity)
+        }  # an earlier version may have recorded less of it
+        if budget != run["budget"]:  # it may go on, or must say again why not
+            changed |= {"budget": budget, "end_reason": "", "failed": 0, "conclusion": ""}
+        if any(run[key] != value for key, value in changed.items()):
+            put_run(db, run | changed, salt)
     say(db, {"runs": len(there)})
     return keys
+
+
+def enter_environment(db: sqlite3.Connection, folder: Path, study: Study, strict: bool) -> list[str]:
+    """Keep, within a transaction, under which versions a study is continued; what has changed.
+
+    Raises
+    ------
+    JournalError
+        Where something has, and ``strict`` is set.
+    """
+    kept = said(db).get(ENVIRONMENTS, ())
+    now = environment_of(study)
+    (trials,) = db.execute("SELECT coalesce(sum(trials), 0) FROM counts").fetchone()
+    changed = differences(kept[-1][VERSIONS], now) if kept and trials else []
+    if changed and strict:
+        raise JournalError(
+            f"its trials were evaluated with other versions: {'; '.join(changed)}.",
+            where=str(folder),
+            hint="Install the earlier versions, use another --out, or leave out --strict.",
+        )
+    say(db, {ENVIRONMENTS: extended(kept, now, trials)})
+    return changed
 
 
 def insert_runs(
@@ -149,7 +175,7 @@ def _compare_studies(db: sqlite3.Connection, folder: Path, study: Study) -> dict
 
 
 def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    difference = first_difference(was, now)
+    difference = first_difference(*comparable(was, now))
     if difference is None:
         return
     path, before, after = difference
@@ -159,6 +185,11 @@ def _compare(spec: RunSpec, was: dict[str, Any], now: dict[str, Any], folder: Pa
         hint = "Use another --out, the earlier budget, points of its own, or other --methods."
     elif path.startswith("objective") and path.endswith(".text"):
         what = "the code of its objective has changed since"
+    elif path.startswith(f"objective.{CODE}"):
+        place = path.removeprefix(f"objective.{CODE}").lstrip(".")
+        what = "the code of its objective has changed since" + (f": '{place}'" if place else "")
+    elif path.startswith(f"method {CODE}"):
+        what = "the code of its method has changed since"
     elif path == "objective.record_digest":
         what = "the study that it recalls has changed since"
     elif path.startswith("files"):

@@ -1,8 +1,9 @@
 """What must stay equal for the trials of a run to be continued, and where two differ.
 
 An identity is JSON. It holds what decides about a run's trials and can be told cheaply: method
-and settings, space, direction, metric, and of the objective its own text or its own keys. It
-does not hold the budget, nor what an objective calls: changes there are not noticed.
+and settings, space, direction, metric, and of the objective its own keys, and the code that it is made of
+(`runner.journal.code`). It does not hold the budget, nor the versions of what is installed, which are
+recorded apart (`runner.journal.environment`).
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import FunctionType
-from typing import Any
+from types import FunctionType, MethodType
+from typing import Any, Final
 
 import numpy as np
 
 from runner.convert.json_form import space_to_json
 from runner.errors import clip
+from runner.journal.code import Code, code_of, is_ours
 from runner.problems.base import Problem
 from runner.problems.data import BUILT_IN, Data
 from runner.problems.estimators import EstimatorProblem
+from runner.space import Space
 from runner.study import RunSpec, Study
 
 DERIVED = "derived settings"
@@ -43,6 +47,10 @@ _IF_GIVEN = {
     "decimal",
 }  # new keys, so that a study that was begun before them can be resumed
 _MOST_CHARACTERS = 100
+CODE: Final = "code"
+"""The key of digests by the names of files, and of `_CAPTURED`."""
+_CAPTURED: Final = "captured values"
+_MOST_DEPTH = 6  # of values within values in which code is looked for
 
 Json = Any
 
@@ -87,10 +95,35 @@ def run_identity(spec: RunSpec, problem: Mapping[str, Json]) -> dict[str, Json]:
         if field.compare and not field.init
     }
     whole = {"method": method.name, "settings": method.settings(), DERIVED: derived, **problem}
+    if not is_ours(type(method)):
+        whole["method " + CODE] = code_of(type(method)).digests
     if spec.start:
         whole["initial"] = spec.start.identity()
     found: dict[str, Json] = json.loads(json.dumps(_stable(whole)))
     return found
+
+
+def comparable(was: Mapping[str, Json], now: Mapping[str, Json]) -> tuple[Json, Json]:
+    """Two identities without what only one version knows.
+
+    Where an earlier version recorded an objective, it recorded only the text of the function itself; this
+    one also records the code that it calls.
+    """
+    before, after = dict(was), dict(now)
+    if "method " + CODE not in before:
+        after.pop("method " + CODE, None)
+    old, new = dict(before.get("objective", {})), dict(after.get("objective", {}))
+    if CODE in old:
+        old, new = _without_texts(old), _without_texts(new)
+    else:
+        new.pop(CODE, None)
+    return before | {"objective": old}, after | {"objective": new}
+
+
+def _without_texts(objective: Json) -> Json:
+    if isinstance(objective, dict):
+        return {key: _without_texts(value) for key, value in objective.items() if key != "text"}
+    return objective
 
 
 def first_difference(was: Json, now: Json) -> tuple[str, str, str] | None:
@@ -114,14 +147,82 @@ def _short(given: dict[str, Json], key: str) -> str:
 
 def _objective(problem: Problem) -> dict[str, Json]:
     told: dict[str, Json] = {"kind": _stable(type(problem))}
-    if not type(problem).__module__.startswith("runner."):
+    if not is_ours(type(problem)):
         told["text"] = _text_digest(type(problem))
     for key, value in vars(problem).items():
         if not key.startswith("_") and key not in _NOT_OBJECTIVE and (key not in _IF_GIVEN or value):
             told[key] = _stable(value)
     if isinstance(problem, EstimatorProblem) and isinstance(problem.data, str):
         told["data"] = _data_source(problem.data, problem.folder)
+    if digests := problem_code(problem).digests:
+        told[CODE] = digests
     return told
+
+
+def problem_code(problem: Problem) -> Code:
+    """The code that a problem is made of: its class, functions, estimators, and what they hold."""
+    captured: list[Json] = []
+    things = _things(problem, captured, set(), _MOST_DEPTH)
+    found = Code()
+    for thing in things:
+        found |= code_of(thing)
+    if captured:
+        digest = _digest(json.dumps(captured, sort_keys=True, default=str).encode())
+        found |= Code({_CAPTURED: digest})
+    return found
+
+
+def _things(value: object, captured: list[Json], seen: set[int], depth: int) -> Iterator[type | FunctionType]:
+    """The functions and classes within a value; what they have captured goes into a list."""
+    if id(value) in seen or not depth or isinstance(value, str | bytes | int | float | np.ndarray | Data):
+        return
+    seen.add(id(value))
+    inner: list[object] = []
+    if isinstance(value, FunctionType):
+        yield value
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+        captured += [_stable(cell) for cell in cells if _is_constant(cell)]
+        inner = cells
+    elif isinstance(value, MethodType):
+        inner = [value.__func__, value.__self__]
+    elif isinstance(value, partial):
+        inner = [value.func, *value.args, *value.keywords.values()]
+    elif isinstance(value, type):
+        if not is_ours(value):
+            yield value
+    elif isinstance(value, Mapping):
+        inner = list(value.values())
+    elif isinstance(value, Sequence):
+        inner = list(value)
+    elif isinstance(value, Space):
+        return
+    elif isinstance(state := getattr(value, "__dict__", None), dict):
+        inner = [type(value), *state.values()]
+        if not isinstance(value, Problem) and not hasattr(value, "get_params") and _is_local(type(value)):
+            captured.append(_stable({key: one for key, one in state.items() if _is_constant(one)}))
+    if isinstance(value, EstimatorProblem):
+        inner.append(value._model)
+    for one in inner:
+        yield from _things(one, captured, seen, depth - 1)
+
+
+def _is_constant(value: object) -> bool:
+    """Whether a value is not of a kind that objectives use to remember things, such as a list."""
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    return value is None or isinstance(value, str | bytes | int | float | complex | np.ndarray | np.generic)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:  # a name that has no value yet
+        return False
+    return True
+
+
+def _is_local(kind: type) -> bool:
+    return bool(code_of(kind).digests)
 
 
 def _data_source(data: str, folder: Path) -> Json:

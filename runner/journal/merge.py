@@ -20,8 +20,9 @@ import yaml
 
 from runner.errors import JournalError, StudyError
 from runner.journal.entry import insert_runs, make_journal
-from runner.journal.identity import first_difference
+from runner.journal.identity import comparable, first_difference
 from runner.record.checks import Content
+from runner.record.environments import ENVIRONMENTS, of_parts
 from runner.record.faults import explained
 from runner.record.folder import is_in_use, lock_folder, prepare_folder, replacing
 from runner.record.reader import find_journal
@@ -106,7 +107,7 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> Merged:
     ordered = _ordered(runs.values())
     _compare_problems(ordered)
     out = Path(out)
-    _write(out, ordered, _facts([content.said() for _, content in parts], ordered))
+    _write(out, ordered, _facts([content for _, content in parts], ordered))
     return Merged(out, len(ordered), sum(len(run.trials) for run in ordered), tuple(notes))
 
 
@@ -187,7 +188,7 @@ def _compare_problems(runs: Iterable[_Run]) -> None:
 def _compare(what: str, one: str, other: str, folder: Path | None = None) -> None:
     if one == other:
         return
-    if difference := first_difference(json.loads(one), json.loads(other)):
+    if difference := first_difference(*comparable(json.loads(one), json.loads(other))):
         key, before, after = difference
         raise _unlike(folder, f"{what} is not the same everywhere: its {key} is {before} and {after}")
 
@@ -200,8 +201,12 @@ def _unlike(folder: Path | None, what: str) -> JournalError:
     )
 
 
-def _facts(said: Sequence[Mapping[str, Any]], runs: Sequence[_Run]) -> dict[str, Any]:
+def _facts(contents: Sequence[Content], runs: Sequence[_Run]) -> dict[str, Any]:
     """What ``meta`` says of the whole."""
+    said = [content.said() for content in contents]
+    environments = [
+        (one.get(ENVIRONMENTS, ()), len(content.trials)) for one, content in zip(said, contents, strict=True)
+    ]
     texts = [_text(one) for one in said]
     whole = dict(texts[0])
     for key in _LISTS:
@@ -218,6 +223,7 @@ def _facts(said: Sequence[Mapping[str, Any]], runs: Sequence[_Run]) -> dict[str,
         "version": said[0]["version"],
         "created": min(one["created"] for one in said),
         "runs": len(runs),
+        ENVIRONMENTS: of_parts(environments),
         "probes": {key: probe for one in said for key, probe in one.get("probes", {}).items()},
         "study": yaml.safe_dump(whole, sort_keys=False, allow_unicode=True),
     }

@@ -13,7 +13,28 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from runner.errors import FivefoldError, JournalError, StudyError
-from runner.journal.entry import create_journal, enter, get_run, identities_of, put_count, put_run, said, say
+from runner.journal.begun import (
+    BEGUN,
+    SUSPECTS,
+    Key,
+    Suspect,
+    after_loss,
+    begun_keys,
+    begun_value,
+    suspects_of,
+    suspects_value,
+)
+from runner.journal.entry import (
+    create_journal,
+    enter,
+    enter_environment,
+    get_run,
+    identities_of,
+    put_count,
+    put_run,
+    said,
+    say,
+)
 from runner.record.faults import explained
 from runner.record.folder import lock_folder, prepare_folder, replacing
 from runner.record.schema import (
@@ -42,6 +63,8 @@ _SELECT_OUTCOMES = (
 _SELECT_TRIAL = f"SELECT {', '.join(TRIAL_COLUMNS)} FROM trials WHERE run = ? AND number = ?"
 _PUT_TEST = "UPDATE trials SET test = ?, checksum = ? WHERE run = ? AND number = ?"
 _TEST = TRIAL_COLUMNS.index("test")
+_DROP = "DELETE FROM meta WHERE key = ?"
+_DROP_ALL_BEGUN = f"DELETE FROM meta WHERE key GLOB '{BEGUN}*'"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -104,11 +127,14 @@ class Journal:
         self._db, self._keys, self._open = db, keys, ExitStack()
         self._place = _place(folder / DATABASE)
         self._version = _data_version(db)
-        self.name = str(said(db)["journal"])
+        facts = said(db)
+        self.name = str(facts["journal"])
+        self._begun: set[int] = set()
+        self._suspects = suspects_of(facts)
         self._salt = salt_of(self.name)
 
     @classmethod
-    def open(cls, folder: Path, study: Study) -> Journal:
+    def open(cls, folder: Path, study: Study, witnessed: bool = False, strict: bool = False) -> Journal:
         """Make the directory of a study, or open it again to go on.
 
         An existing directory may be extended, by methods, problems, seeds or budget, or be gone
@@ -119,6 +145,11 @@ class Journal:
         ----------
         folder : Path
         study : Study
+        witnessed : bool, default False
+            Whether this program saw how the writer before this one ended; see `runner.journal.begun`.
+        strict : bool, default False
+            Whether to refuse a directory whose trials were evaluated with other versions of Python or
+            of a package.
 
         Raises
         ------
@@ -134,7 +165,7 @@ class Journal:
         with ExitStack() as stack:
             try:
                 prepare_folder(folder)
-                lock_folder(folder, stack)
+                in_order = lock_folder(folder, stack)
                 notes = None
                 with explained(path):
                     if path.exists():
@@ -143,13 +174,17 @@ class Journal:
                         create_journal(path, study)
                     with SHARED:
                         db = _connect(path, stack)
-                        keys, text = _begin(db, folder, study, identities, yaml)
+                        keys, text, changed = _begin(db, folder, study, identities, yaml, strict)
                 if text is not None:
                     with replacing(folder / STUDY_FILE) as new:
                         new.write_text(text, encoding="utf-8")
             except OSError as error:
                 raise _cannot_be_written(error, folder) from None
+            if changed:
+                told = f"versions have changed since its last trial: {'; '.join(changed)}."
+                notes = (*(notes or ()), told)
             journal = cls(folder, db, keys, notes)
+            journal._settle_begun(None if in_order else witnessed)
             journal._open = stack.pop_all()
             return journal
 
@@ -167,7 +202,44 @@ class Journal:
         with explained(self.folder / DATABASE):
             return [from_row(row) for row in self._db.execute(SELECT_HISTORY, (key,))]
 
-    def record(self, ended: Sequence[tuple[str, Trial]]) -> None:
+    @property
+    def suspects(self) -> Mapping[Key, Suspect]:
+        """The trials that were being evaluated when everything ended, and have not ended since."""
+        return self._suspects
+
+    def begin(self, batch: int, trials: Sequence[Key]) -> None:
+        """Make durable which trials a batch is about to evaluate.
+
+        Parameters
+        ----------
+        batch : int
+            Its number, unique among those that are being evaluated.
+        trials : sequence of (str, int)
+            Run and number of each.
+        """
+        with self._writing():
+            say(self._db, {f"{BEGUN}{batch}": begun_value(trials)})
+        self._begun.add(batch)
+
+    def lose(self) -> bool:
+        """Count the loss of all trials that have been begun; whether there were any."""
+        return self._settle_begun(witnessed=True)
+
+    def _settle_begun(self, witnessed: bool | None) -> bool:
+        """Drop what is on record as begun: lost, or, where ``witnessed`` is None, given up in order."""
+        begun = begun_keys(said(self._db))
+        if begun:
+            suspects = self._suspects
+            if witnessed is not None:
+                suspects = after_loss(suspects, begun, witnessed)
+            with self._writing():
+                self._db.execute(_DROP_ALL_BEGUN)
+                say(self._db, {SUSPECTS: suspects_value(suspects)})
+            self._suspects = suspects
+        self._begun.clear()
+        return bool(begun)
+
+    def record(self, ended: Sequence[tuple[str, Trial]], batches: Sequence[int] = ()) -> None:
         """Make trials durable: all of them or, where it raises, none.
 
         A trial whose run has one of that number already is ignored.
@@ -176,12 +248,17 @@ class Journal:
         ----------
         ended : sequence of (str, Trial)
             With the `runner.study.RunSpec.id` of its run.
+        batches : sequence of int
+            Those that are not being evaluated any more; see `begin`.
 
         Raises
         ------
         JournalError
             Where the disk is full or fails.
         """
+        batches = [batch for batch in batches if batch in self._begun]
+        if not ended and not batches:
+            return
         rows: dict[int, list[tuple[Any, ...]]] = {}
         for run_id, trial in ended:
             key = self._keys[run_id]
@@ -192,6 +269,17 @@ class Journal:
                 new = self._db.executemany(INSERT_TRIAL, of_run).rowcount
                 (count,) = self._db.execute("SELECT trials FROM counts WHERE run = ?", (key,)).fetchone()
                 put_count(self._db, key, count + new, self._salt)
+            self._end(batches, [(run_id, trial.number) for run_id, trial in ended])
+
+    def _end(self, batches: Sequence[int], trials: Sequence[Key]) -> None:
+        """Drop, within a transaction, what is not being evaluated any more, and suspects that have ended."""
+        self._db.executemany(_DROP, [(f"{BEGUN}{batch}",) for batch in batches])
+        for batch in batches:
+            self._begun.discard(batch)
+        if self._suspects and not self._suspects.keys().isdisjoint(trials):
+            gone = set(trials)
+            self._suspects = {key: one for key, one in self._suspects.items() if key not in gone}
+            say(self._db, {SUSPECTS: suspects_value(self._suspects)})
 
     def outcomes(self, run_id: str) -> Iterator[Recorded]:
         """What became of the trials of a run, by number, without what takes long to read."""
@@ -209,7 +297,11 @@ class Journal:
         return found
 
     def record_afterwards(
-        self, tests: Sequence[tuple[str, int, float]], probes: Mapping[str, Mapping[str, Any]]
+        self,
+        tests: Sequence[tuple[str, int, float]],
+        probes: Mapping[str, Mapping[str, Any]],
+        ended: Sequence[Key] = (),
+        batches: Sequence[int] = (),
     ) -> None:
         """Make durable what was evaluated after the runs.
 
@@ -219,6 +311,10 @@ class Journal:
             Run, number and test value of trials; NaN for a test that failed.
         probes : mapping
             By "problem/seed"; see `runner.record.Record.probes`.
+        ended : sequence of Key
+            The evaluations that this was, by the names under which they were begun.
+        batches : sequence of int
+            See `record`.
 
         Raises
         ------
@@ -226,6 +322,7 @@ class Journal:
             Where the disk is full or fails.
         """
         with self._writing():
+            self._end(batches, ended)
             for run_id, number, value in tests:
                 place = (self._keys[run_id], number)
                 row = list(self._db.execute(_SELECT_TRIAL, place).fetchone())
@@ -264,9 +361,10 @@ class Journal:
                 self._open = ExitStack()
 
     def _say_closed(self) -> None:
-        """Keep that nothing is missing where there will be no log."""
+        """Keep that nothing is missing where there will be no log, and that nothing is being evaluated."""
         try:
             with self._writing():
+                self._db.execute(_DROP_ALL_BEGUN)
                 say(self._db, {"open": False})
         except sqlite3.ProgrammingError:  # it is closed already
             return
@@ -316,9 +414,20 @@ def _connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
 
 
 def _begin(
-    db: sqlite3.Connection, folder: Path, study: Study, identities: Sequence[dict[str, Any]], yaml: str
-) -> tuple[dict[str, int], str | None]:
-    """Begin a session: the keys of the runs, and the text of the study file where it must be written.
+    db: sqlite3.Connection,
+    folder: Path,
+    study: Study,
+    identities: Sequence[dict[str, Any]],
+    yaml: str,
+    strict: bool,
+) -> tuple[dict[str, int], str | None, list[str]]:
+    """Begin a session.
+
+    Returns
+    -------
+    (dict, str or None, list of str)
+        The keys of the runs; the text of the study file where it must be written; which versions have
+        changed.
 
     A log that a killed writer left is folded in and closed for it. Before anything is recorded, the
     main file itself says that a session is open, so that a log that goes missing is missed.
@@ -330,14 +439,15 @@ def _begin(
     with db:
         db.execute("BEGIN IMMEDIATE")
         keys = enter(db, folder, study, identities)
+        changed = enter_environment(db, folder, study, strict)
         whole = said(db)["runs"] == len(keys)  # else the study is a part of what the directory has
         say(db, {"open": True, "session": before["session"] + 1})
         if whole:
             say(db, {"study": yaml})
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if whole:
-        return keys, yaml
-    return keys, None if (folder / STUDY_FILE).exists() else before["study"]
+        return keys, yaml, changed
+    return keys, None if (folder / STUDY_FILE).exists() else before["study"], changed
 
 
 def _place(path: Path) -> tuple[int, int] | None:

@@ -6,10 +6,13 @@ minimised loss.
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from runner.convert import parse_space
@@ -152,13 +155,28 @@ class Problem(ABC):
         """Sentences for whoever runs the problem; they are shown before the first trial."""
         return ()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle what an objective file defines by its place, so that there is one of it in each process."""
+        module, name = vars(self).get("_place", ("", ""))
+        if module and getattr(sys.modules.get(module), name, None) is self:
+            return _at_place, (module, name)
+        return super().__reduce_ex__(protocol)
+
     def check(self) -> None:  # noqa: B027  (most problems have nothing to check)
         """Raise ProblemError where the problem cannot be evaluated at all (data missing, ...)."""
 
 
+def _at_place(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
 @dataclass
 class FunctionProblem(Problem):
-    """A problem made of a Python function; see `problem`."""
+    """A problem made of a Python function; see `problem`.
+
+    ``_caller``, where given, calls the function with config and options: what has to be around a call
+    and is no part of what the problem is.
+    """
 
     function: Callable[..., Any]
     space: Space
@@ -171,6 +189,7 @@ class FunctionProblem(Problem):
     default: Config | None = None
     minimisers: tuple[Config, ...] = ()
     steps: int = 1
+    _caller: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.direction not in ("minimize", "maximize"):
@@ -199,7 +218,8 @@ class FunctionProblem(Problem):
         options: dict[str, Any] = {"seed": seed} if self._takes_seed else {}
         if self.checkpoints:
             options["checkpoint_dir"] = checkpoint_dir()
-        answer: Answer = self.function(config, **options)
+        called = self.function if self._caller is None else partial(self._caller, self.function)
+        answer: Answer = called(config, **options)
         return answer
 
     def _config(self, config: Config, what: str) -> Config:

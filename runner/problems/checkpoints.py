@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import StudyError, describe
+from runner.scratch import scratch_folder
 from runner.trial import Outcome, Status
 
 if TYPE_CHECKING:
@@ -165,8 +166,10 @@ class Checkpoint:
         """Have the folder, with what was handed over last."""
         global _given
         before = _given
-        with tempfile.TemporaryDirectory(
-            prefix="fivefold_checkpoint_", dir=self._scratch, ignore_cleanup_errors=True
+        with (
+            scratch_folder()
+            if self._scratch is None
+            else tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True)
         ) as folder:
             self.folder = _given = Path(folder, "checkpoint")
             self.folder.mkdir()

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
-import sys
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from runner.errors import FivefoldError, ProblemError, nearest, nearest_file
+from runner.errors import ProblemError, nearest
 from runner.problems.base import PROBLEMS, Problem
 from runner.problems.estimators import EstimatorProblem
+from runner.problems.objective_files import import_failure, import_file
 from runner.problems.recorded import RecordedProblem
-
-PREFIX = "fivefold_objective_"
-"""How the modules of objective files are called; other processes cannot import them by it."""
 
 
 def load_problem(given: object, folder: Path | str = ".") -> Problem:
@@ -65,49 +58,15 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     if colon and not source:
         raise ProblemError(f"'{given}' names a problem but no file or module.", hint=f"Write file.py{given}.")
     if colon:
-        module = _from_file(Path(folder) / source) if source.endswith(".py") else _from_path(source, folder)
-        return _pick(module, name, given)
+        if not source.endswith(".py"):
+            return _pick(_from_path(source, folder), name, given)
+        module = import_file(Path(folder) / source)
+        problem = _pick(module, name, given)
+        vars(problem)["_place"] = (module.__name__, name)
+        return problem
     if given not in PROBLEMS:
         raise ProblemError(f"there is no built-in problem '{given}'.", hint=nearest(given, PROBLEMS))
     return PROBLEMS[given]()
-
-
-def objective_folders() -> list[str]:
-    """The folders of all objective files so far: what they import may lie there."""
-    return sorted({str(Path(module.__file__).parent) for module in objective_modules() if module.__file__})
-
-
-def objective_modules() -> list[ModuleType]:
-    """All objective files so far."""
-    return [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
-
-
-def _from_file(path: Path) -> ModuleType:
-    """The module of an objective file, imported once for as long as its text stays the same."""
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            hint = nearest_file(path, [".py"])
-            raise ProblemError("there is no such file.", where=str(path), hint=hint) from None
-        raise ProblemError(f"it cannot be read: {error.strerror}.", where=str(path)) from None
-    path = path.resolve()
-    digest = hashlib.sha256(str(path).encode() + b"\0" + source).hexdigest()[:16]
-    name = f"{PREFIX}{path.stem}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None:
-        raise ProblemError("it is no Python file.", where=str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with _first_on_path(path.parent):
-            exec(compile(source, str(path), "exec"), module.__dict__)  # the text that was hashed
-    except (Exception, SystemExit) as error:  # whatever the user's file raises
-        del sys.modules[name]
-        raise _import_failure(error, str(path)) from error
-    return module
 
 
 def _from_path(name: str, folder: Path | str) -> ModuleType:
@@ -122,7 +81,7 @@ def _from_path(name: str, folder: Path | str) -> ModuleType:
         )
         raise ProblemError(f"there is no module '{error.name}'.", where=name, hint=hint) from None
     except (Exception, SystemExit) as error:  # whatever the user's module raises
-        raise _import_failure(error, name) from error
+        raise import_failure(error, name) from error
 
 
 def _pick(module: ModuleType, name: str, given: str) -> Problem:
@@ -142,24 +101,3 @@ def _pick(module: ModuleType, name: str, given: str) -> Problem:
             hint="Decorate the function with @problem(space={...}).",
         )
     return found
-
-
-def _import_failure(error: BaseException, where: str) -> FivefoldError:
-    """What an import raised, with the last line of the user's own file that led there."""
-    if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        where, text = f"{error.filename}, line {error.lineno}", error.msg
-    else:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == where]
-        where, text = (f"{where}, line {lines[-1]}" if lines else where), str(error)
-    if isinstance(error, FivefoldError):
-        return type(error)(error.message, where=f"{where}: {error.where}".rstrip(": "), hint=error.hint)
-    return ProblemError(f"importing it raised {type(error).__name__}: {text}.", where=where)
-
-
-@contextmanager
-def _first_on_path(folder: Path) -> Iterator[None]:
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))

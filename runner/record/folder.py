@@ -98,8 +98,24 @@ def is_in_use(folder: Path) -> bool:
     return False
 
 
-def lock_folder(folder: Path, stack: ExitStack) -> None:
-    """Take the directory's lock until the stack is closed; JournalError that says who has it."""
+_LOCKED: set[int] = set()  # the handles of the locks that this process has
+
+
+def leave_in_order() -> None:
+    """Say that this process ends on purpose, also where it ends too fast to say so in the journals."""
+    for handle in _LOCKED:
+        os.ftruncate(handle, 0)
+
+
+def lock_folder(folder: Path, stack: ExitStack) -> bool:
+    """Take the directory's lock until the stack is closed; JournalError that says who has it.
+
+    Returns
+    -------
+    bool
+        Whether who had it last has left in order: it was not killed, nor has it ended in some other
+        way that it did not choose.
+    """
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     stack.callback(os.close, handle)
     if not _take(handle):
@@ -109,9 +125,13 @@ def lock_folder(folder: Path, stack: ExitStack) -> None:
             where=str(folder),
             hint="Wait for it or stop it, or use another --out.",
         )
+    in_order = os.fstat(handle).st_size == 0
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     stack.callback(os.ftruncate, handle, 0)
+    _LOCKED.add(handle)
+    stack.callback(_LOCKED.discard, handle)
+    return in_order
 
 
 def _take(handle: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import ResultsError, nearest
+from runner.record.environments import ENVIRONMENTS, Kept, changes
 from runner.record.faults import explained
 from runner.record.folder import check_journal_is_there
 from runner.record.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, from_number, from_row
@@ -88,6 +89,8 @@ class Record:
     probes : mapping of str to mapping
         By "problem/seed" the config of a trial that was evaluated again after the runs (``config``),
         the loss that came then (``loss``), or ``noisy``.
+    environments : sequence of mapping
+        Under which versions the trials were evaluated; see `runner.record.environments`.
     """
 
     folder: Path
@@ -101,6 +104,7 @@ class Record:
     parallel: int = 1
     study: str = field(default="", repr=False)
     probes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environments: Kept = ()
 
     def with_notes(self, earlier: tuple[str, ...]) -> Record:
         """The same, with what had to be told before it was read."""
@@ -154,6 +158,7 @@ def read_journal(folder: Path) -> Record:
         except OSError as error:
             raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
         said, runs, trials = seen.content.said(), seen.content.runs, seen.content.trials
+        environments = said.get(ENVIRONMENTS, ())
         columns: dict[str, list[Any]] = {name: [] for name in ("run", *TRIAL_COLUMNS)}
         if trials:
             columns = dict(zip((*columns, "checksum"), map(list, zip(*trials, strict=True)), strict=True))
@@ -169,10 +174,11 @@ def read_journal(folder: Path) -> Record:
             said["version"],
             tuple(map(to_run, runs)),
             columns,
-            seen.notes,
+            (*seen.notes, *(f"{change}." for change in changes(environments, len(trials)))),
             said["parallel"],
             said["study"],
             said.get("probes", {}),
+            environments,
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import JournalError, ResultsError
+from runner.record.environments import ENVIRONMENTS, changes
 from runner.record.faults import Fault, Finding, explained
 from runner.record.folder import check_names, is_in_use
 from runner.record.reader import RunRecord, find_journal, to_run
@@ -72,6 +73,12 @@ def verify(folder: str | Path) -> Verdict:
     except OSError as error:
         raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
     found.extend(check_names(folder))
+    if seen is not None and not found_damage(found):
+        facts = seen.content.said()
+        found.extend(
+            Finding(Fault.NOTE, DATABASE, change)
+            for change in changes(facts.get(ENVIRONMENTS, ()), len(seen.content.trials))
+        )
     found.sort(key=lambda finding: list(Fault).index(finding.fault))
     content = seen.content if seen is not None else None
     runs = content.runs if content is not None else ()
@@ -84,9 +91,14 @@ def verify(folder: str | Path) -> Verdict:
     )
 
 
+def found_damage(findings: Iterable[Finding]) -> bool:
+    """Whether anything is damaged."""
+    return any(finding.fault is Fault.DAMAGE for finding in findings)
+
+
 def _check_runs(seen: Look) -> Iterator[Finding]:
     """Whether every row can be decoded, and every run has its trials from 0 on."""
-    if any(finding.fault is Fault.DAMAGE for finding in seen.findings):
+    if found_damage(seen.findings):
         return  # what is told already would be told again
     numbers: dict[int, list[int]] = {}
     for row in seen.content.trials:

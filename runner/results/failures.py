@@ -29,8 +29,9 @@ def nothing_found(results: Results) -> NoValidTrial:
             trials=trials,
         )
     first = failed.iloc[0]
+    none = "the only trial was not valid" if len(trials) == 1 else f"none of {len(trials)} trials was valid"
     return NoValidTrial(
-        f"none of {counted(len(trials), 'trial')} was valid. Trial {first['number']}"
+        f"{none}. Trial {first['number']}"
         f" ({first['status']}), with {first['config']}: {first['error'] or Status(first['status']).sentence}",
         trials=trials,
     )

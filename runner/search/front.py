@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.convert.raytune import flat_config
+from runner.convert import View
 from runner.errors import SpaceError
 from runner.search.state import to_json, trials_of
 from runner.seeds import rng_for
-from runner.space import Space
 from runner.trial import Config, Outcome, Trial
-from runner.warmstart import completed, foreign, searched
+from runner.warmstart import completed, foreign
+
+
+def searched(view: View, parameters: Mapping[str, Any]) -> Config:
+    """The part of a config that is searched; SpaceError where it is none of the space."""
+    return view.space.canonical(view.point(parameters, strict=False))
 
 
 class Front:
@@ -37,20 +41,23 @@ class Front:
         points: Sequence[Mapping[str, Any]],
         evaluated: Sequence[tuple[Mapping[str, Any], float]] = (),
     ) -> None:
+        for i, point in enumerate(points):
+            if not isinstance(point, Mapping):
+                raise SpaceError(f"expected a dict, got {point!r}.", where=f"points_to_evaluate[{i}]")
         self.points: list[dict[str, Any]] = [dict(point) for point in points]
         self.evaluated = [(dict(config), value) for config, value in evaluated]
         self.known: list[Trial] = []
 
-    def fit(self, space: Space, seed: int) -> None:
+    def fit(self, view: View, seed: int) -> None:
         """Read the points as configs of a space, and complete them; SpaceError names what is none."""
         for i, point in enumerate(self.points):
             try:
-                self.points[i] = completed(space, flat_config(space, point), rng_for(seed, "point", i))
+                self.points[i] = completed(view.space, view.point(point), rng_for(seed, "point", i))
             except SpaceError as error:
                 raise error.at(f"points_to_evaluate[{i}]") from None
-        for i, (config, _) in enumerate(self.evaluated):
+        for i, (config, value) in enumerate(self.evaluated):
             try:
-                searched(space, config)
+                self.evaluated[i] = searched(view, config), value
             except SpaceError as error:
                 raise error.at(f"evaluated[{i}]") from None
 

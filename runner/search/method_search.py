@@ -19,21 +19,32 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from runner.asktell import Budget, Order, Run
-from runner.convert import to_space
+from runner.convert import View, view_for_tune
 from runner.convert.json_form import space_from_json, space_to_json
-from runner.convert.raytune import from_ray_tune, nested_config, searched_part
-from runner.errors import MethodError, SpaceError
+from runner.convert.raytune import searched_view
+from runner.errors import MethodError, SpaceError, describe
 from runner.methods import Method, make_method
 from runner.search.arguments import check_arguments, settled
-from runner.search.front import Front
-from runner.search.results import outcome_of, reported_config
-from runner.search.state import foreign_state, pending_of, read_state, to_json, trials_of, write_state
+from runner.search.front import Front, searched
+from runner.search.results import outcome_of, same_trial
+from runner.search.state import (
+    foreign_state,
+    pending_of,
+    read_state,
+    to_json,
+    trials_of,
+    view_from_json,
+    view_to_json,
+    write_state,
+)
 from runner.seeds import seed_for
 from runner.space import Space
-from runner.trial import DONE, Answer, Pending, Status, Trial
-from runner.warmstart import searched
+from runner.trial import DONE, Answer, Config, Outcome, Pending, Status, Trial
 
 logger = logging.getLogger(__name__)
+
+_MOST_FAILURES = 100
+"""So many configs in a row that cannot be computed end a search."""
 
 
 class MethodSearch(Searcher):  # Ray's classes are not typed
@@ -55,7 +66,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     method : str or Method
         A name of the registry, or a method with its settings.
     space : Space, mapping or expression, optional
-        Whatever `runner.convert.to_space` reads. Default: Tune's ``param_space``, of which plain
+        Whatever `runner.convert.to_view` reads. Default: Tune's ``param_space``, of which plain
         values are passed on to the trials untouched.
     metric : str, optional
         Name in the results, the keys of nested results joined by "/". Default: what
@@ -96,7 +107,6 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
 
     _metric: str | None
     _mode: str | None
-    CKPT_FILE_TMPL = "searcher-state-{}.json"
 
     def __init__(
         self,
@@ -120,11 +130,11 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._given_trials = self._trials = trials
         self._front = Front(points_to_evaluate, evaluated)
         self._numbers: dict[str, int] = {}  # Tune's trial id -> number
-        self._space: Space | None = None
+        self._view: View | None = None
         self._run: Run | None = None
         self._finished = False
         if space is not None:
-            self._adopt(to_space(space))
+            self._adopt(view_for_tune(space))
 
     # -- what Tune calls ------------------------------------------------------------------------
 
@@ -153,20 +163,20 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         SpaceError
             Where the space or a point does not fit, or there is nothing to search.
         """
-        parts = searched_part(config)
-        if self._space is not None and parts:
+        given = searched_view(config)
+        if self._view is not None and given is not None:
             return False
         self._metric, self._mode = settled(self._metric, self._mode, metric, mode)
         samples = spec.get("num_samples")
         if self._given_trials is None and isinstance(samples, int) and 0 < samples < sys.maxsize:
             self._trials = samples
-        if self._space is None and not parts:
+        if (view := self._view or given) is None:
             raise SpaceError(
                 "there is nothing to search.",
                 where="param_space",
                 hint="Give it a domain of ray.tune, such as tune.uniform(0, 1), or the search a space.",
             )
-        self._adopt(self._space or from_ray_tune(parts))
+        self._adopt(view)
         return True
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
@@ -191,11 +201,21 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         run = self._begin()
         if len(run.pending) >= (self._limit or math.inf):
             return None
-        answer = run.ask()
-        if isinstance(answer, Answer):
-            return self._finish(run) if answer is DONE else None
-        self._numbers[trial_id] = answer.number
-        return nested_config(run.space, answer.config)
+        reason = ""
+        for _ in range(_MOST_FAILURES):
+            answer = run.ask()
+            if isinstance(answer, Answer):
+                return self._finish(run) if answer is DONE else None
+            try:
+                config: dict[str, Any] = self._ready()[0].native(answer.config)
+            except Exception as error:  # an expression of a hyperopt space, which is user code
+                reason = describe(error)
+                self._end(run, answer, Outcome(Status.FAILED, error=reason))
+                continue
+            self._numbers[trial_id] = answer.number
+            return config
+        run.give_up(f"{_MOST_FAILURES} configs in a row could not be computed: {reason}")
+        return self._finish(run)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -211,19 +231,12 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         if trial_id in self._numbers:
             pending = run.pending.get(self._numbers[trial_id])
         else:
-            config = reported_config(run.space, result)
-            pending = next((trial for trial in run.pending.values() if trial.config == config), None)
+            pending = same_trial(self._ready()[0], run.pending.values(), result)
         if pending is None:
             return
         self._numbers[trial_id] = pending.number
-        trial = Trial(
-            pending.number,
-            pending.config,
-            outcome_of(run.space, str(self._metric), self._mode, pending.config, result, error),
-            suggest_seconds=pending.suggest_seconds,
-            known=pending.known,
-        )
-        run.tell(trial)
+        metric = str(self._metric)
+        self._end(run, pending, outcome_of(run.space, metric, self._mode, pending.config, result, error))
 
     def add_evaluated_point(
         self,
@@ -254,30 +267,32 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             Where the config is not in the space.
         """
         del intermediate_values
-        space, metric = self._ready()
-        config = searched(space, parameters)
-        outcome = outcome_of(space, metric, self._mode, config, {metric: value}, error)
-        if pruned and outcome.status is Status.COMPLETED:
-            outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
-        trial = self._front.add(config, outcome)
-        if self._run is not None:
-            self._run.add_known(trial)
+        view, _ = self._ready()
+        self._know(searched(view, parameters), value, error, pruned)
+
+    def get_state(self) -> dict[str, Any]:
+        """What `save` writes."""
+        run = self._run
+        return self._identity() | {
+            "form": None if self._view is None else view_to_json(self._view),
+            "trials": self._trials,
+            "limit": self._limit,
+            "front": self._front.to_json(),
+            "ended": to_json(run.ended.values() if run else ()),
+            "pending": to_json(run.pending.values() if run else ()),
+            "numbers": self._numbers,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` gave; see `restore`."""
+        self._enter(state, "state")
 
     def save(self, checkpoint_path: str) -> None:
-        """Write the state as JSON, so that the file is either whole or not there."""
-        run = self._run
-        write_state(
-            checkpoint_path,
-            self._identity()
-            | {
-                "trials": self._trials,
-                "limit": self._limit,
-                "front": self._front.to_json(),
-                "ended": to_json(run.ended.values() if run else ()),
-                "pending": to_json(run.pending.values() if run else ()),
-                "numbers": self._numbers,
-            },
-        )
+        """Write the state as JSON, so that the file is either whole or not there.
+
+        By `save_to_dir` it gets the name that Tune's own searches use, so that wrappers find it.
+        """
+        write_state(checkpoint_path, self.get_state())
 
     def restore(self, checkpoint_path: str) -> None:
         """Go on from what `save` wrote.
@@ -299,11 +314,11 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _adopt(self, space: Space) -> None:
+    def _adopt(self, view: View) -> None:
         """Take a space, and refuse now what would have to be refused at the first trial."""
-        self._prepared(space)
-        self._front.fit(space, self._seed)
-        self._space = space
+        self._prepared(view.space)
+        self._front.fit(view, self._seed)
+        self._view = view
 
     def _prepared(self, space: Space) -> Method:
         return self._method.prepare(space, self._rest, self._limit or 1)
@@ -313,23 +328,38 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         """The budget of the method's own proposals."""
         return None if self._trials is None else max(0, self._trials - len(self._front.points))
 
-    def _ready(self) -> tuple[Space, str]:
+    def _ready(self) -> tuple[View, str]:
         """Space and metric, or MethodError where they or the mode are not known."""
-        space, metric, mode = self._space, self._metric, self._mode
-        if space is None or metric is None or mode is None:
-            what = "space" if space is None else "metric" if metric is None else "mode"
+        view, metric, mode = self._view, self._metric, self._mode
+        if view is None or metric is None or mode is None:
+            what = "space" if view is None else "metric" if metric is None else "mode"
             raise MethodError(
                 f"the search has no {what}.",
                 where=type(self).__name__,
                 hint=f"Give it {what}=...: without a param_space Tune passes nothing on.",
             )
-        return space, metric
+        return view, metric
+
+    def _end(self, run: Run, pending: Pending, outcome: Outcome) -> None:
+        """Enter the outcome of a trial that was proposed."""
+        seconds, known = pending.suggest_seconds, pending.known
+        run.tell(Trial(pending.number, pending.config, outcome, suggest_seconds=seconds, known=known))
+
+    def _know(self, config: Config, value: float | None, error: bool = False, pruned: bool = False) -> None:
+        """Enter a result from elsewhere."""
+        view, metric = self._ready()
+        outcome = outcome_of(view.space, metric, self._mode, config, {metric: value}, error)
+        if pruned and outcome.status is Status.COMPLETED:
+            outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
+        trial = self._front.add(config, outcome)
+        if self._run is not None:
+            self._run.add_known(trial)
 
     def _begin(self, ended: Sequence[Trial] = (), pending: Sequence[Pending] = ()) -> Run:
         if self._run is None:
-            space, _ = self._ready()
+            space = self._ready()[0].space
             while self._front.evaluated:
-                self.add_evaluated_point(*self._front.evaluated.pop(0))
+                self._know(*self._front.evaluated.pop(0))
             self._run = Run(
                 space,
                 self._prepared(space),
@@ -359,7 +389,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             "settings": json.loads(json.dumps(self._method.settings(), default=repr)),
             "seed": self._seed,
             "order": self._order,
-            "space": None if self._space is None else space_to_json(self._space),
+            "space": None if self._view is None else space_to_json(self._view.space),
             "metric": self._metric,
             "mode": self._mode,
         }
@@ -375,10 +405,10 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         self._trials, self._run, self._finished = state["trials"], None, False
         if state["space"] is None:
             return
-        self._space = space_from_json(state["space"])
-        then = self._prepared(self._space)
+        self._view = self._view or view_from_json(state["form"], space_from_json(state["space"]), where)
+        then = self._prepared(self._view.space)
         if self._given_trials is not None:
             self._trials = self._given_trials
-            if self._prepared(self._space) != then:  # a grid of another size
+            if self._prepared(self._view.space) != then:  # a grid of another size
                 raise foreign_state("trials", state["trials"], self._given_trials, where)
         self._begin(trials_of(state["ended"]), list(pending_of(state["pending"]).values()))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.convert.raytune import flat_dict
-from runner.errors import SpaceError
-from runner.problems.answers import as_number, by_value, exactness
+from runner.convert import View, flat_dict
+from runner.convert.points import equal, is_placeholder
+from runner.problems.answers import as_number, by_value, exactness, shown
 from runner.space import Space
-from runner.trial import Config, Outcome, Status
-from runner.warmstart import searched
+from runner.trial import Outcome, Pending, Status
 
 
 def outcome_of(
@@ -46,8 +45,8 @@ def outcome_of(
     seconds = _finite(flat.get("time_total_s")) or 0.0
     value = _finite(flat.get(metric))
     if value is None:
-        found = repr(flat.get(metric))[:80]
-        return Outcome(Status.INVALID, error=f"the metric '{metric}' is {found}.", seconds=seconds)
+        sentence = f"the metric '{metric}' is {shown(flat.get(metric))}; a finite number was expected."
+        return Outcome(Status.INVALID, error=sentence, seconds=seconds)
     sign = -1.0 if mode == "max" else 1.0
     by_log = {name: _finite(flat.get(f"gradient_log/{name}")) for name in space.names}
     scaled = {name: by_value(x, config.get(name)) for name, x in by_log.items() if x is not None}
@@ -70,14 +69,18 @@ def _finite(value: object) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def reported_config(space: Space, result: Mapping[str, Any] | None) -> Config | None:
-    """The config that Tune's results carry, or None."""
-    config = {
-        name.removeprefix("config/"): value
-        for name, value in flat_dict(result or {}).items()
-        if name.startswith("config/")
-    }
-    try:
-        return searched(space, config)
-    except SpaceError:
-        return None
+def same_trial(view: View, pending: Iterable[Pending], result: Mapping[str, Any] | None) -> Pending | None:
+    """The pending trial whose config Tune's results carry, or None.
+
+    An object in whose place a searcher sees a mark is not compared.
+    """
+    flat = flat_dict(result or {})
+    reported = {name.removeprefix("config/"): v for name, v in flat.items() if name.startswith("config/")}
+    return next((trial for trial in pending if _agrees(view.native(trial.config), reported)), None)
+
+
+def _agrees(config: Mapping[str, Any], reported: Mapping[str, Any]) -> bool:
+    return all(
+        name in reported and (is_placeholder(value) or equal(value, reported[name]))
+        for name, value in flat_dict(config).items()
+    )

@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.convert import OwnView, View
+from runner.convert.json_form import part_from_json, part_to_json
+from runner.convert.raytune import NestedView, SearchedView
 from runner.errors import MethodError
+from runner.space import Space
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
-_FORMAT = "fivefold search 2"
+_FORMAT = "fivefold search 3"
 
 
 def write_state(path: str, state: Mapping[str, Any]) -> None:
@@ -77,3 +81,26 @@ def pending_of(given: Iterable[Mapping[str, Any]]) -> dict[int, Pending]:
 
 def _outcome(data: Mapping[str, Any]) -> Outcome:
     return Outcome(**{**data, "status": Status(data["status"]), "folds": tuple(data["folds"])})
+
+
+def view_to_json(view: View) -> dict[str, Any] | None:
+    """What configs stand for, as `view_from_json` reads it; None where JSON cannot hold it."""
+    if isinstance(view, OwnView):
+        return {"own": True}
+    try:
+        return {"own": False, "whole": not isinstance(view, SearchedView), "part": part_to_json(view.part)}
+    except TypeError:
+        return None
+
+
+def view_from_json(given: Mapping[str, Any] | None, space: Space, where: str) -> View:
+    """The view that `view_to_json` was given; MethodError where it could not be written."""
+    if given is None:
+        raise MethodError(
+            "the state does not hold the search's space, which has objects or expressions in it.",
+            where=where,
+            hint="Make the search with its space, and restore that.",
+        )
+    if given["own"]:
+        return NestedView.over(space)
+    return (View if given["whole"] else SearchedView)(space, part_from_json(given["part"]))

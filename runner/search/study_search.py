@@ -113,6 +113,12 @@ class StudySearch(SearchAlgorithm):
         if not self._ready:
             return None
         bundle = self._ready.popleft()
+        try:
+            self._dispatcher.sending(bundle)
+        except Exception as error:  # kept for the engine, which raises it
+            self.error = error
+            self.set_finished()
+            return None
         trial = BundleTrial(
             self._experiment.run_identifier,
             self._lane,

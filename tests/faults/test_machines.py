@@ -50,7 +50,9 @@ def test_where_ray_dies_it_is_started_again_or_left(tmp_path, study_file, name):
     process = start(study_file, tmp_path / "study", 2)
     wait_for(process, tmp_path / "study", {}, True, 0.0)
     (victim,) = [
-        child for child in psutil.Process(process.pid).children() if Path(child.cmdline()[0]).name == name
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if Path((child.cmdline() or [""])[0]).name == name
     ]
     victim.kill()
     out, err = process.communicate(timeout=120)

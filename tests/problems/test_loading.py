@@ -29,7 +29,8 @@ def folder(tmp_path):
     (tmp_path / "helper.py").write_text("TWO = 2\n")
     (tmp_path / "mine.py").write_text(GOOD)
     yield tmp_path
-    sys.modules.pop("helper", None)
+    for name in ("helper", "mine"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("name", sorted(PROBLEMS))
