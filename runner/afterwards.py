@@ -321,6 +321,7 @@ def _again(study: Study, problems: Sequence[Problem], listed: Sequence[RunSpec])
         "parallel": 1,
         "order": "trial",
         "scheduler": SchedulerFile(),
+        "trial": study.trial.model_copy(update={"give_up_after": 0}),  # each config is another question
         "cache": False,  # a test and a probe of one config are two things
     }
     return Again(**{**kept, **changed}, listed=tuple(listed))

@@ -14,6 +14,10 @@ configs, and a method that uses no history proposes what it proposes without the
 A method that uses no history is asked ahead of the results, as far as the budget goes: its
 proposals are the same whenever they are made.
 
+A run whose first trials all fail alike ends there (``give_up_after``). That is decided by the first
+trials as they are numbered, and no further one is proposed before it is decided, so it ends after the
+same trial whatever has arrived by then.
+
 The thinking may be done elsewhere: `Run.question` says what the method is to be asked, and
 `Run.answer` enters the reply. `Run.ask` does both, and the thinking, here.
 """
@@ -23,6 +27,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
@@ -31,7 +36,7 @@ from runner.methods.base import Method
 from runner.minds import think
 from runner.space import Space
 from runner.thinking import Question, Reply
-from runner.trial import DONE, WAIT, Answer, Config, Pending, Trial
+from runner.trial import DONE, WAIT, Answer, Config, Pending, Status, Trial
 
 Order = Literal["trial", "async"]
 _Numbered = TypeVar("_Numbered", Trial, Pending)
@@ -39,6 +44,10 @@ _Numbered = TypeVar("_Numbered", Trial, Pending)
 NOTHING_MORE: Final = "the method has nothing more to propose"
 """The end of a run whose method is through with its space."""
 
+GIVEN_UP: Final = "its first trials all failed alike"
+"""The beginning of the ``end_reason`` of a run whose objective only fails."""
+
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _ROUNDING = 1e-9  # of sums of shares
 _MOST_SLOTS = 1_000_000
 
@@ -86,6 +95,9 @@ class Run:
     staged : bool, default False
         Whether a scheduler may stop trials early: then the budget of trials counts full-evaluation
         equivalents (`Outcome.share`), of which a pending trial is held to need a whole one.
+    give_up_after : int, default 0
+        The run ends after so many trials, or ``parallel`` where that is more, if they all failed with
+        one status and messages that differ in their numbers only; 0: never.
 
     Attributes
     ----------
@@ -111,6 +123,7 @@ class Run:
         pending: Iterable[Pending] = (),
         staged: bool = False,
         first: Sequence[Config] = (),
+        give_up_after: int = 0,
     ) -> None:
         self.first = tuple(first)
         self.space, self.method, self.entropy = space, method, entropy
@@ -119,6 +132,8 @@ class Run:
         self.pending: dict[int, Pending] = {trial.number: trial for trial in pending}
         self.end_reason = ""
         self.failed = False
+        # How many trials decide whether the run goes on; 0 once they have.
+        self._trial_period = max(give_up_after, parallel) if give_up_after else 0
         # Whether proposals may be made ahead of the results, because they depend on none.
         self._free = order == "trial" and not method.uses_history and not staged and budget.seconds is None
         self._foreign = list(known)
@@ -151,9 +166,15 @@ class Run:
         return bool(self.end_reason) and not self.pending
 
     @property
+    def ended_early(self) -> bool:
+        """The run ended because its method failed, or because all its first trials did."""
+        return self.failed or self.end_reason.startswith(GIVEN_UP)
+
+    @property
     def slots(self) -> int:
         """How many proposals could be made before another trial must end, at the most."""
-        return int(max(0, min(self._window - self._ahead, self.remaining)))
+        period = self._trial_period - self._next if self._trial_period else math.inf
+        return int(max(0, min(self._window - self._ahead, period, self.remaining)))
 
     @property
     def remaining(self) -> int:
@@ -206,6 +227,8 @@ class Run:
                 return DONE
             if not self._show_one_more():  # it may leave some of what was held back for it
                 return WAIT
+        if self._trial_period and self._next >= self._trial_period and (ended := self._judge_start()):
+            return ended
         self._asked = True
         self._known = 0 if self._free else len(self._shown)
         if self._next < len(self.first):
@@ -333,10 +356,24 @@ class Run:
             return "the budget of seconds is spent"
         return ""
 
+    def _judge_start(self) -> Answer | None:
+        """WAIT while the first trials may turn out to have all failed alike, DONE where they have."""
+        first = [self.ended[n] for n in range(self._trial_period) if n in self.ended]
+        if len(set(map(_failure, first))) > 1:
+            self._trial_period = 0
+            return None
+        if len(first) < self._trial_period:
+            return WAIT
+        message = first[0].outcome.error or first[0].status.sentence
+        self.end_reason = f"{GIVEN_UP} ({len(first)} of them), {first[0].status}: {message}"
+        return DONE
+
     def _fail(self, reason: str) -> None:
         self.end_reason, self.failed = reason, True
 
     def _enter(self, trial: Trial) -> None:
+        if trial.number < self._trial_period and trial.loss is not None:
+            self._trial_period = 0
         if self.order == "async":
             bisect.insort(self._shown, self._told(trial), key=_number)
             self._count(trial)
@@ -351,6 +388,15 @@ class Run:
     def _settle(self) -> None:
         while self._settled in self.ended:
             self._settled += 1
+
+
+def _failure(trial: Trial) -> tuple[Status, str]:
+    """Reduce a failed trial to what it has in common with others that failed alike.
+
+    Of a trial that was killed the message says how, which depends on who noticed first.
+    """
+    killed = trial.status in (Status.TIMEOUT, Status.CRASHED)
+    return trial.status, "" if killed else _NUMBER.sub("#", trial.outcome.error)
 
 
 def _number(trial: Trial) -> int:

@@ -8,11 +8,20 @@ that can be shown as it stands; the command prints it without a traceback and ex
 from __future__ import annotations
 
 import difflib
+import os
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 _MOST_FILES = 8
+_NOT_THE_USERS: Final = (
+    "<frozen ",
+    f"{Path(__file__).parent}{os.sep}",
+    *(f"{sysconfig.get_path(kind)}{os.sep}" for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
+"""The beginnings of the names of files that are not the user's."""
 
 
 class FivefoldError(Exception):
@@ -66,6 +75,22 @@ class StudyError(FivefoldError):
 
 class ResultsError(FivefoldError):
     """A study directory that cannot be read, or holds nothing to show."""
+
+
+class NoValidTrial(FivefoldError):
+    """A search that ended without a valid trial, so that there is no best config.
+
+    Attributes
+    ----------
+    trials : pandas.DataFrame or None
+        Its trials, as in `Results.trials`.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "", trials: Any = None) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.trials = trials
 
 
 class EngineError(FivefoldError):
@@ -148,6 +173,23 @@ def describe(error: BaseException) -> str:
     except Exception:  # whatever a user's exception raises
         text = "its message cannot be read"
     return text if isinstance(error, FivefoldError) else f"{type(error).__name__}: {text}"
+
+
+def raised_at(error: BaseException) -> str:
+    """Find the last line of the user's own code that an error passed: ``objective.py, line 12, in loss``.
+
+    Code of this package, of Python and of installed packages is not the user's. Empty where no other
+    code is in the traceback. The file's name is without its folder, which may differ between machines.
+    """
+    frames = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith(_NOT_THE_USERS)
+    ]
+    if not frames:
+        return ""
+    code, line = frames[-1]
+    return f"{Path(code.co_filename).name}, line {line}, in {code.co_name}"
 
 
 def clip(text: str, most: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from runner.problems.checkpoints import SCHEME, Storage
 from runner.ray_session import RaySession, Work
 from runner.record import read_journal
 from runner.results import Results
+from runner.results.failures import nothing_found
 from runner.scratch import scratch_folder, sweep
 from runner.study import Study
 from runner.supervisor import was_restarted
@@ -100,7 +102,7 @@ def run(
     folder = Path(out) if out is not None else default_folder(study)
     with _rarely_collecting(), Journal.open(folder, study, was_restarted(), strict) as journal:
         try:
-            for text in journal.notes:
+            for text in (*journal.notes, *study.notes):
                 Guarded(monitor).note(text)
             kept = _storage(study, journal, storage)
             if workers == 0:
@@ -206,18 +208,22 @@ class Result:
 
     Attributes
     ----------
-    best_config : dict or None
-        The config of the best trial; None where no trial was valid. Where the space came from
-        hyperopt or Ray Tune, what their objective was called with.
-    best_value : float or None
+    best_config : dict
+        The config of the best trial. Where the space came from hyperopt or Ray Tune, what their
+        objective was called with.
+    best_value : float
         Its metric, in the objective's own direction.
     trials : pandas.DataFrame
         One row per trial, as in `Results.trials`.
+    constant_value : float or None
+        The metric of the best answer that looks at nothing, such as one class for all rows (see
+        `Problem.baseline`); None where there is none. The lead over it is what was learnt.
     """
 
     best_config: Any
-    best_value: float | None
+    best_value: float
     trials: pd.DataFrame
+    constant_value: float | None = None
 
 
 def optimize(
@@ -274,6 +280,19 @@ def optimize(
     -------
     Result
 
+    Raises
+    ------
+    StudyError, ProblemError, MethodError, SpaceError
+        Where the arguments do not fit together; before the first trial.
+    NoValidTrial
+        Where no trial was valid; it names the first failure, and has all ``trials``. The search ends
+        after its first 10 trials if they all failed alike (``trial: {give_up_after: 10}`` of a study).
+
+    Warns
+    -----
+    UserWarning
+        Where the method failed in the middle of the search, and of the problem's `Problem.notes`.
+
     Examples
     --------
     >>> from runner import Float, optimize
@@ -292,12 +311,14 @@ def optimize(
         parallel=max(1, workers),
         initial=initial_points(initial, view),
     )
+    for text in made.notes:
+        warnings.warn(text, stacklevel=2)
     with scratch_folder() if out is None else contextlib.nullcontext() as scratch:
         results = run(study, out if scratch is None else scratch / "study", workers=workers)
         best: Sequence[Mapping[str, Any]] = results.best()
-        found = best[0] if best else None
-        return Result(
-            None if found is None else view.native(found["config"]),
-            None if found is None else float(found["value"]),
-            results.trials,
-        )
+        if not best:
+            raise nothing_found(results)
+        for reason in results.runs.loc[results.runs["failed"], "end_reason"]:
+            warnings.warn(f"the search ended early: {reason}.", stacklevel=2)
+        constant = made.baseline(study.runs[0].problem_seed)
+        return Result(view.native(best[0]["config"]), float(best[0]["value"]), results.trials, constant)

@@ -127,6 +127,7 @@ def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
         known=spec.start.known,
         staged=study.staged(spec.problem),
         first=spec.start.first,
+        give_up_after=study.trial.give_up_after,
     )
 
 

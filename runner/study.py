@@ -271,6 +271,11 @@ class Study:
         first = self.initial.get(problem.name, NOTHING).first
         return None if self.budget.trials is None else max(0, self.budget.trials - len(first))
 
+    @property
+    def notes(self) -> list[str]:
+        """The notes of all problems, such as how a file was read."""
+        return [f"{problem.name}: {text}" for problem in self.problems for text in problem.notes]
+
     @cached_property
     def needs(self) -> tuple[Needs, ...]:
         """What a trial of each problem needs."""

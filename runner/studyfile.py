@@ -109,6 +109,9 @@ class TrialFile(BaseModel):
         2, description="Further tries after a worker died."
     )
     retry_failed: bool = Field(False, description="Whether what raised is tried again, too.")
+    give_up_after: Annotated[int, Field(ge=0, strict=True)] = Field(
+        10, description="A run ends when so many trials, its first, all failed alike; 0: never."
+    )
 
     def needs(self, problem: str) -> Needs:
         """What a trial of a problem needs, by the problem's name."""

@@ -15,6 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from runner.asktell import GIVEN_UP
 from runner.console import print_line
 from runner.errors import clip
 from runner.estimate import ProblemEstimate
@@ -107,8 +108,8 @@ def print_conclusions(console: Console, results: Results) -> None:
     """What methods said of their runs, and which of them failed."""
     said = results.runs.drop_duplicates(["problem", "method", "conclusion"])
     for run in said.to_dict("records"):
-        if run["failed"]:
-            print_line(console, f"{run['run']} ended early: {run['end_reason']}.", "red")
+        if run["failed"] or str(run["end_reason"]).startswith(GIVEN_UP):
+            print_line(console, f"{run['run']} ended early: {str(run['end_reason']).rstrip('.')}.", "red")
         elif run["conclusion"]:
             print_line(console, f"{run['problem']}, {run['method']}: {run['conclusion']}", "dim")
 
@@ -224,6 +225,8 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
             "-" if one.total is None else duration(one.total),
         )
     console.print(table)
+    for text in study.notes:
+        print_line(console, text, "yellow")
     for (problem, label), text in study.announcements.items():
         if text:
             print_line(console, f"{problem}, {label}: {text}", "dim")

@@ -44,6 +44,7 @@ class Progress(Monitor):
         self.spent = 0.0  # full-evaluation equivalents; as many as trials where nothing stops early
         self._failed: list[int] = []  # per run; the display's thread must not walk through trials
         self.total: int | None = None
+        self._reasons: set[tuple[str, str]] = set()  # of runs that ended early, by problem
         self._began = time.monotonic()
         self._first: float | None = None
 
@@ -86,8 +87,11 @@ class Progress(Monitor):
         if self.total is not None and self.study is not None and self.study.budget.trials is not None:
             self.total -= max(0, self.study.budget.trials - math.ceil(_spent(self.runs[index])))
         run = self.runs[index]
-        if run.failed and self.study is not None:
-            self.note(f"{self.study.runs[index].id} ended early: {run.end_reason}.")
+        if run.ended_early and self.study is not None:
+            spec = self.study.runs[index]
+            if (spec.problem.name, run.end_reason) not in self._reasons:  # all runs may have the same
+                self._reasons.add((spec.problem.name, run.end_reason))
+                self.note(f"{spec.id} ended early: {run.end_reason.rstrip('.')}.")
 
     @property
     def staged(self) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.asktell import Budget, Run
+from runner.asktell import GIVEN_UP, Budget, Run
 from runner.methods import make_method
 from runner.methods.base import Method
 from runner.minds import think
@@ -292,6 +292,90 @@ def test_a_method_that_fails_ends_its_own_run_only(answer, says):
     assert not good.failed
     assert says in bad.end_reason
     assert sorted(finished + runs.take_finished()) == [0, 1]
+
+
+# -- a run whose objective only fails ------------------------------------------------------------
+
+LOST = Outcome(Status.FAILED, error="KeyError: 'y' (objective.py, line 3, in loss)")
+OTHER = Outcome(Status.FAILED, error="ValueError: no")
+NAN = Outcome(Status.INVALID, error="the metric 'loss' is nan; a finite number was expected.")
+HALT = Outcome(Status.STOPPED, loss=1.0, value=1.0)
+GOOD = Outcome(Status.COMPLETED, loss=1.0, value=1.0)
+
+
+def fails(run, outcomes, choose=oldest, stop=10**9):
+    """Play a run whose trial *i* has the *i*-th outcome, and later ones the last."""
+    pending = {}
+    for _ in range(stop):
+        while isinstance(answer := run.ask(), Pending):
+            pending[answer.number] = answer
+        if not pending:
+            break
+        number = choose(sorted(pending))
+        one = pending.pop(number)
+        outcome = outcomes[min(number, len(outcomes) - 1)]
+        run.tell(Trial(number, one.config, outcome, known=one.known))
+    return run
+
+
+@pytest.mark.parametrize("parallel, ends", [(1, 4), (3, 4), (6, 6)])
+@pytest.mark.parametrize("order", ["trial", "async"])
+@pytest.mark.parametrize("name", ["random", "grid", "tpe"])
+def test_a_run_that_only_fails_ends_after_its_first_trials_and_says_why(name, order, parallel, ends):
+    method = make_method(name).prepare(SPACE, 12, parallel)
+    run = fails(make(method, parallel=parallel, order=order, give_up_after=4), [LOST])
+    assert sorted(run.ended) == list(range(ends))
+    assert (run.failed, run.finished, run.slots) == (False, True, 0)
+    assert run.end_reason.startswith(f"{GIVEN_UP} ({ends} of them), FAILED: KeyError: 'y' (objective.py")
+
+
+@pytest.mark.parametrize(
+    "outcomes, ends",
+    [
+        ([LOST], 4),
+        ([NAN], 4),
+        ([replace(LOST, error=f"ValueError: x is {x} at 0x7f{x}") for x in range(9)], 4),
+        ([Outcome(Status.TIMEOUT, error=f"late {how}") for how in "abcdefghi"], 4),
+        ([Outcome(Status.CRASHED, error="the worker process died 3 times during this trial.")], 4),
+        ([LOST, LOST, LOST, GOOD, LOST], 12),
+        ([GOOD, LOST], 12),
+        ([HALT, LOST], 12),
+        ([LOST, LOST, OTHER, LOST], 12),
+        ([LOST, LOST, LOST, NAN, LOST], 12),
+    ],
+)
+def test_only_alike_failures_and_nothing_else_end_a_run(outcomes, ends):
+    assert len(fails(make(give_up_after=4), outcomes).ended) == ends
+    assert len(fails(make(), outcomes).ended) == 12  # by default never
+
+
+def test_a_budget_that_is_spent_before_is_what_ends_it():
+    assert fails(make(trials=4, give_up_after=4), [LOST]).end_reason == "the budget of trials is spent"
+
+
+@pytest.mark.parametrize("free", [False, True])
+@given(
+    outcomes=st.lists(st.sampled_from([LOST, LOST, LOST, OTHER, NAN, GOOD]), min_size=1, max_size=9),
+    parallel=st.sampled_from(PARALLEL),
+    stop=st.integers(0, 12),
+    data=st.data(),
+)
+@settings(max_examples=60)
+def test_where_it_ends_depends_on_no_order_of_arrival_and_no_interruption(
+    free, outcomes, parallel, stop, data
+):
+    def run(history=()):
+        method = make_method("random") if free else Chaotic()
+        return make(method, parallel=parallel, give_up_after=4, history=history)
+
+    def any_of(numbers):
+        return data.draw(st.sampled_from(numbers))
+
+    expected = fails(run(), outcomes)
+    interrupted = fails(run(), outcomes, any_of, stop)
+    found = fails(run(interrupted.ended.values()), outcomes, any_of)
+    assert table(found) == table(expected)
+    assert found.end_reason == expected.end_reason
 
 
 def test_a_number_told_twice_counts_once():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.asktell import GIVEN_UP
 from runner.bundles import Bundle, Report, Rescued
 from runner.dispatch import Dispatcher
 from runner.errors import JournalError, StudyInterrupted
@@ -20,7 +21,7 @@ from runner.monitor import Monitor
 from runner.pace import LONGEST_SECONDS
 from runner.problems import evaluate
 from runner.problems.base import FunctionProblem
-from runner.space import Choice, Int, Space
+from runner.space import Choice, Float, Int, Space
 from runner.trial import DONE, WAIT, Origin, Outcome, Status
 from runner.wire import pack_report, unpack_report, unpack_tasks
 from tests.studies import HILL, MODELS, study
@@ -149,6 +150,36 @@ def test_the_table_depends_on_nothing_but_the_study(parallel, lanes, seed, lost,
             pretend(made, kept, lanes, seed, lost, stop, apart)
     assert kept.table() == table
     assert kept.ends.keys() == {spec.id for spec in made.runs}
+
+
+def broken(config):
+    """Fails for all methods, or comes to something from the third trial of `random` on."""
+    if config["x"] < 1.5:
+        raise KeyError("y")
+    return config["x"]
+
+
+FAILING = {
+    "problems": [FunctionProblem(broken, Space({"x": Float(0, high)}), f"broken{high}") for high in (1, 2)],
+    "methods": ["random", "tpe", {"grid": {"points": 30}}],
+    "budget": {"trials": 15},
+}
+ONLY_FAILING = {parallel: whole(**FAILING, parallel=parallel) for parallel in (1, 3)}
+
+
+@given(
+    st.sampled_from([1, 3]), st.integers(1, 8), st.integers(0, 2**32), st.lists(st.integers(0, 9), max_size=2)
+)
+@settings(max_examples=20)
+def test_where_runs_are_given_up_depends_on_nothing_but_the_study(parallel, lanes, seed, stops):
+    made, table = ONLY_FAILING[parallel]
+    assert 0 < sum(status is Status.COMPLETED for *_, status, _ in table) < len(table)
+    kept = Kept()
+    for stop in [*stops, 10**9]:
+        pretend(made, kept, lanes, seed, 0.1, stop)
+    assert kept.table() == table
+    ends = {run: reason for run, (reason, _, _) in kept.ends.items()}
+    assert all(ends[run].startswith(GIVEN_UP) for run in ends if "broken1/" in run)
 
 
 def ready(made=None, lanes=1, **keys):

@@ -25,4 +25,5 @@ def test_what_fails_is_told_once(monkeypatch):
 
     monkeypatch.setattr(HILL, "evaluate", fail)
     (hill,) = estimate(study(problems=[HILL]))
-    assert hill.failures == ("RuntimeError: always",)
+    (failure,) = hill.failures
+    assert failure.startswith("RuntimeError: always (test_estimate.py, line ")

@@ -2,11 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from runner import Float, Int, Results, Study, optimize, problem, run
-from runner.errors import FivefoldError, JournalError
+from runner.asktell import GIVEN_UP
+from runner.errors import FivefoldError, JournalError, NoValidTrial
 from runner.launch import default_folder
+from runner.methods import METHODS, Method
+from runner.trial import DONE
 from tests.studies import HILL, study
 
 
@@ -40,10 +44,85 @@ def test_a_problem_brings_its_space_and_direction():
     }
 
 
-def test_without_a_valid_trial_there_is_no_best():
-    found = optimize(lambda c: math.nan, {"x": [1, 2]}, "random", 3)
-    assert (found.best_config, found.best_value) == (None, None)
-    assert found.trials["status"].tolist() == ["INVALID"] * 3
+@pytest.mark.parametrize(
+    "objective, space, method, trials, status, says",
+    [
+        (lambda c: c["y"], {"x": Float(0, 1)}, "bayes", 3, "FAILED", r"KeyError: 'y' \(test_launch.py, line"),
+        (lambda c: math.nan, {"x": [1, 2]}, "random", 3, "INVALID", "the metric 'loss' is nan"),
+        (
+            lambda c: None,
+            {"x": [1, 2]},
+            "exhaustive",
+            3,
+            "INVALID",
+            "the metric 'loss' is a NoneType|is None",
+        ),
+        (lambda c: {"error": 1}, {"x": [1, 2]}, "grid", 3, "INVALID", "the answer has no 'loss', only"),
+    ],
+)
+def test_without_a_valid_trial_there_is_an_error_with_the_first_failure(
+    objective, space, method, trials, status, says
+):
+    with pytest.raises(
+        NoValidTrial, match=rf'was valid\. Trial 0 \({status}\), with {{"x":.*}}: {says}'
+    ) as raised:
+        optimize(objective, space, method, trials)
+    assert raised.value.exit_code == 1
+    found = raised.value.trials
+    assert set(found["status"]) == {status}
+    assert len(found) == (2 if method in ("exhaustive", "grid") else 3)
+
+
+@pytest.mark.parametrize("method", ["random", "bayes", "tpe", "grid", "gradient"])
+def test_a_search_that_only_fails_is_not_gone_through(method):
+    calls = []
+    with pytest.raises(NoValidTrial, match="none of 10 trials was valid"):
+        optimize(lambda c: calls.append(c) or c["y"], {"x": Float(0, 1)}, method, 50)
+    assert len(calls) == 10
+
+
+def test_a_study_that_only_fails_stops_early_unless_that_is_switched_off(tmp_path):
+    @problem(space={"x": Float(0, 1)})
+    def broken(config):
+        return config["y"]
+
+    keys = {
+        "name": "s",
+        "problems": [broken],
+        "methods": ["random", "tpe"],
+        "budget": {"trials": 15},
+        "seeds": 2,
+    }
+    results = run(Study.build(**keys), tmp_path / "a", workers=0)
+    assert results.runs["trials"].tolist() == [10] * 4
+    assert results.runs["end_reason"].str.startswith(GIVEN_UP).all()
+    assert results.runs["end_reason"].str.contains("KeyError: 'y'").all()
+    assert not results.runs["failed"].any()
+    assert not results.ok
+    assert np.isinf(results.reach()["trials"]).all()  # as bad at any budget
+    whole = Study.build(**keys, trial={"give_up_after": 0})
+    assert run(whole, tmp_path / "b", workers=0).runs["trials"].tolist() == [15] * 4
+    assert run(whole, tmp_path / "a", workers=0).runs["trials"].tolist() == [15] * 4  # it goes on
+
+
+class Tires(Method):
+    """Proposes three configs and then raises; or is done at once."""
+
+    name, summary, reference = "tires", "for tests", "none"
+
+    def propose(self, space, completed, pending, number, rng):
+        if number == 3:
+            raise RuntimeError("tired")
+        return space.sample(rng)
+
+
+def test_a_method_that_fails_on_the_way_is_warned_of(monkeypatch):
+    monkeypatch.setitem(METHODS._classes, "tires", Tires)
+    with pytest.warns(UserWarning, match="the search ended early: the method raised RuntimeError: tired"):
+        assert len(optimize(bowl, SPACE, "tires", 9).trials) == 3
+    monkeypatch.setattr(Tires, "propose", lambda *_: DONE)
+    with pytest.raises(NoValidTrial, match="there was no trial: the method has nothing more to propose"):
+        optimize(bowl, SPACE, "tires", 9)
 
 
 def test_a_kept_search_goes_on(tmp_path):

@@ -5,6 +5,9 @@ A *room* is a module of the package, or a folder of it with all that is inside.
 
 import ast
 import graphlib
+import re
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -171,6 +174,37 @@ def test_what_works_without_ray_does_not_load_it(path):
         early = {target for target, inside in IMPORTS[NAMES[name]] if not inside and target in NAMES}
         open_ends |= early - seen
     assert not {name for name in seen if target_room(name) in OPEN_RAY}
+
+
+PROJECT = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+IMPORTED_AS = {"scikit_learn": "sklearn", "bayesian_optimization": "bayes_opt", "pyyaml": "yaml"}
+BROUGHT_ALONG = {"tensorboardX", "pydantic_core", "markupsafe"}
+"""By ray[tune], pydantic and jinja2, which cannot do without."""
+WITH_AN_EXTRA = {
+    "runner.testing.method_contract": "pytest",
+    "runner.testing.problem_contract": "pytest",
+    "runner.testing.symmetry": "pytest",
+    "runner.trackers.mlflow_runs": "mlflow",
+}
+"""Modules that need more than the package's own dependencies; who imports them answers for its absence."""
+
+
+def declared(requirements):
+    names = {re.match(r"[\w.-]+", text)[0].lower().replace("-", "_") for text in requirements}
+    return {IMPORTED_AS.get(name, name) for name in names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=at)
+def test_a_module_can_be_imported_with_the_dependencies_alone(path):
+    foreign = {name.split(".")[0] for name, inside in IMPORTS[path] if not inside and not own(name)}
+    needed = foreign - sys.stdlib_module_names - declared(PROJECT["dependencies"]) - BROUGHT_ALONG
+    assert needed == ({WITH_AN_EXTRA[module_of(path)]} if module_of(path) in WITH_AN_EXTRA else set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=at)
+def test_who_imports_a_module_with_an_extra_does_so_late(path):
+    early = {name for name, inside in IMPORTS[path] if not inside} & WITH_AN_EXTRA.keys()
+    assert not early or module_of(path) in WITH_AN_EXTRA
 
 
 def test_there_are_no_circles():

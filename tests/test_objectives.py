@@ -12,7 +12,7 @@ from hyperopt.pyll import scope
 from ray import cloudpickle, tune
 
 from runner import Choice, Float, optimize
-from runner.errors import FivefoldError
+from runner.errors import FivefoldError, NoValidTrial
 from runner.objectives import as_problem
 from runner.problems import evaluate
 from tests.studies import HILL
@@ -91,9 +91,11 @@ def test_a_single_expression_is_given_bare():
 
 
 def test_a_failure_that_is_reported_is_one():
-    found = optimize(lambda x: {"status": "fail"}, hp.uniform("x", 0, 1), "random", 2)
-    assert found.trials["status"].tolist() == ["FAILED"] * 2
-    assert "reported the status 'fail'" in found.trials["error"][0]
+    with pytest.raises(
+        NoValidTrial, match=r"none of 2 trials was valid\..* reported the status 'fail'"
+    ) as raised:
+        optimize(lambda x: {"status": "fail"}, hp.uniform("x", 0, 1), "random", 2)
+    assert raised.value.trials["status"].tolist() == ["FAILED"] * 2
 
 
 def test_one_parameter_at_two_places_is_one():
@@ -260,8 +262,8 @@ def test_a_rule_may_name_what_is_nested(stop, monkeypatch, tmp_path):
 
 def test_a_rule_that_names_what_is_not_there_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    found = optimize(Counting, SPACES[1], "random", 1, stop={"eval/m": 4})
-    assert "The result has no 'eval/m', which 'stop' names; it has [" in found.trials["error"][0]
+    with pytest.raises(NoValidTrial, match=r"The result has no 'eval/m', which 'stop' names; it has \["):
+        optimize(Counting, SPACES[1], "random", 1, stop={"eval/m": 4})
 
 
 LAZY = """
@@ -341,10 +343,10 @@ def test_a_foreign_objective_travels():
 
 
 def test_what_a_trainable_raises_or_leaves_out_is_a_failure():
-    found = optimize(reporting, PARAM_SPACE | {"extra": 1}, "random", 1, metric="accuracy")
-    assert "AssertionError" in found.trials["error"][0]
-    found = optimize(reporting, PARAM_SPACE, "random", 1)
-    assert "never reported 'loss', only ['accuracy', 'step']" in found.trials["error"][0]
+    with pytest.raises(NoValidTrial, match=r"the only trial was not valid\..* AssertionError"):
+        optimize(reporting, PARAM_SPACE | {"extra": 1}, "random", 1, metric="accuracy")
+    with pytest.raises(NoValidTrial, match=r"never reported 'loss', only \['accuracy', 'step'\]"):
+        optimize(reporting, PARAM_SPACE, "random", 1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pandas.testing import assert_frame_equal
 from runner.errors import JournalError, ResultsError
 from runner.journal import Journal
 from runner.results import Results
+from runner.results.failures import nothing_found
 from runner.results.frames import _ABSENT, typed
 from runner.results.ranking import quantile
 from runner.trial import Outcome, Status, Trial
@@ -391,3 +392,31 @@ def test_a_live_study_can_be_opened(tmp_path):
 def test_it_works_without_ray():
     code = "import sys; sys.modules['ray'] = None; from runner.results import Results"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "trials, says",
+    [
+        ([], "there was no trial: the run has not started."),
+        (
+            [Outcome(Status.STOPPED, loss=1.0, value=1.0)] * 2,
+            "none of 2 trials came to its end: each was stopped early by the scheduler. Let the",
+        ),
+        (
+            [Outcome(Status.STOPPED, loss=1.0, value=1.0), Outcome(Status.CRASHED)],
+            'none of 2 trials was valid. Trial 1 (CRASHED), with {"x":1.0}: the worker process died during',
+        ),
+        (
+            [Outcome(Status.FAILED, error="KeyError: 'y'"), Outcome(Status.TIMEOUT, error="late")],
+            "Trial 0 (FAILED), with {\"x\":1.0}: KeyError: 'y'",
+        ),
+    ],
+)
+def test_without_a_valid_trial_the_error_names_the_first_failure(tmp_path, trials, says):
+    given = study(problems=[HILL], methods=["random"], seeds=1)
+    rows = [Trial(i, {"x": 1.0}, outcome) for i, outcome in enumerate(trials)]
+    results = write(tmp_path / "s", {given.runs[0].id: rows}, given)
+    error = nothing_found(results)
+    assert says in str(error)
+    assert error.exit_code == 1
+    assert_frame_equal(error.trials, results.trials)

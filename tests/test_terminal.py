@@ -8,6 +8,8 @@ from rich.console import Console
 from runner.dispatch import Dispatcher
 from runner.inprocess import run_in_process
 from runner.journal import Journal
+from runner.problems.base import FunctionProblem
+from runner.space import Float, Space
 from runner.terminal import LiveProgress, PlainProgress, number, progress
 from tests.studies import HILL, study
 
@@ -55,6 +57,18 @@ def test_runs_that_end_early_make_the_total_smaller(tmp_path):
     text, display = drawn(tmp_path / "study", made, PlainProgress)
     assert display.total == display.done == 6
     assert "6/6 trials" in text
+
+
+def test_runs_that_only_fail_say_why_once_and_make_the_total_smaller(tmp_path):
+    broken = FunctionProblem(lambda config: config["y"], Space({"x": Float(0, 1)}), "broken")
+    made = study(problems=[broken], methods=["random", "tpe"], seeds=3, budget={"trials": 50})
+    text, display = drawn(tmp_path / "study", made, PlainProgress)
+    (line,) = [line for line in text.splitlines() if "ended early" in line]
+    assert line.startswith(
+        "broken/random/0 ended early: its first trials all failed alike (10 of them), FAILED:"
+    )
+    assert "KeyError: 'y' (test_terminal.py, line" in line
+    assert display.total == display.done == 60
 
 
 def test_without_a_budget_of_trials_there_is_no_total(tmp_path):

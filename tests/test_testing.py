@@ -1,6 +1,8 @@
 """The contracts catch what they are there for: each bad method fails the law that it breaks."""
 
 import random
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import ClassVar
@@ -325,3 +327,32 @@ def test_a_bad_problem_fails_its_law(bad, law):
 
     with pytest.raises(AssertionError):
         getattr(Suite(), law)()
+
+
+WITHOUT_PYTEST = """
+import sys
+for name in ("pytest", "_pytest"):
+    sys.modules[name] = None  # an import of it is a ModuleNotFoundError
+from runner.testing import BRANIN_SPACE, branin, simulate
+from runner.methods import Random
+assert len(simulate(Random(), BRANIN_SPACE, branin, 3)) == 3
+import runner.testing
+for name in ("MethodContract", "ProblemContract"):
+    try:
+        getattr(runner.testing, name)
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+
+
+def test_simulate_needs_no_pytest_and_the_contracts_say_that_they_do():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_PYTEST], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        f"{name} is a class of pytest tests, and pytest is not installed. Run: pip install pytest."
+        for name in ("MethodContract", "ProblemContract")
+    ]
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(ImportError, match="cannot import name 'Contract'"):
+        from runner.testing import Contract  # noqa: F401

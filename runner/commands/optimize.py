@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import shlex
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +15,7 @@ from runner.handover.how import Save
 
 
 def optimize(
+    context: typer.Context,
     data: Annotated[
         str, typer.Option(help="A .csv or .parquet file, or a built-in data set.", show_default=False)
     ],
@@ -31,11 +35,16 @@ def optimize(
         float | None, typer.Option(help="Seconds of evaluation and thinking, if that is less.")
     ] = None,
     scoring: Annotated[
-        str | None, typer.Option(help="A scikit-learn scorer; accuracy or r2 if not given.")
+        str | None,
+        typer.Option(help="A scikit-learn scorer. Default: accuracy or r2; roc_auc if one class is rare."),
     ] = None,
     cv: Annotated[int, typer.Option(help="Folds of cross-validation.")] = 5,
     test: Annotated[float, typer.Option(help="Share of the rows that is held out; 0 for none.")] = 0.2,
-    drop: Annotated[str | None, typer.Option(help="Columns to leave out, with commas between.")] = None,
+    drop: Annotated[str | None, typer.Option(help="Columns to leave out, comma-separated.")] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option(metavar=".|,", help="The decimal mark, where the numbers can be read in two ways."),
+    ] = None,
     space: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="The space, instead of the built-in one.")
     ] = None,
@@ -54,25 +63,52 @@ def optimize(
 ) -> None:
     """Tune one scikit-learn estimator on a data file, and save the best pipeline.
 
-    Text columns are categories, missing values are filled in, and the estimator's defaults are the first
-    config. The same command again goes on where it stopped.
+    Text columns are categories, dates become their parts, missing values are filled in, and the
+    estimator's defaults are the first config. The same command again goes on where it stopped.
     """
     from runner.handover.search import Wanted, finish, planned
     from runner.launch import default_folder, run
+    from runner.problems.fitness import ColumnsRefused
+    from runner.problems.kinds import comma_separated
     from runner.tables import print_conclusions
     from runner.terminal import progress
 
     console = output()
     limits: dict[str, Any] = {"trials": trials} | ({} if seconds is None else {"seconds": seconds})
-    columns = tuple(name.strip() for name in (drop or "").split(",") if name.strip())
-    wanted = Wanted(data, target, estimator, method, limits, scoring, cv, test, columns, space, seed, workers)
-    plan = planned(wanted)
+    dropped = tuple(name.strip() for name in next(csv.reader([drop or ""]), []) if name.strip())
+    wanted = Wanted(
+        data, target, estimator, method, limits, scoring, cv, test, dropped, decimal, space, seed, workers
+    )
+    try:
+        plan = planned(wanted)
+    except ColumnsRefused as error:
+        if not error.columns or error.of_target:
+            raise
+        again = _command(context, drop=comma_separated([*dropped, *error.columns]))
+        raise type(error)(
+            error.message, where=error.where, hint=f"{error.hint} To go on without them: {again}".strip()
+        ) from None
     for line in plan.said:
         print_line(console, line)
     folder = out if out is not None else default_folder(plan.study)
     results = run(plan.study, folder, workers=workers, monitor=progress(console, workers), track=track or ())
-    print_conclusions(console, results)
     found = finish(plan, results, save)
+    print_conclusions(console, results)
     for line in found:
         print_line(console, line)
     raise typer.Exit(0 if results.ok else 1)
+
+
+def _command(context: typer.Context, **changed: str) -> str:
+    """The command line again, with some options changed."""
+    parts = [context.command_path]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if name not in changed and (source is None or source.name != "COMMANDLINE"):
+            continue
+        value = changed.get(name, context.params.get(name))
+        for one in value if isinstance(value, list | tuple) else [value]:
+            parts += [parameter.opts[0], str(one.value if isinstance(one, Enum) else one)]
+    program, *options = parts
+    return f"{program} {shlex.join(options)}"

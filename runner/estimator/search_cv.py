@@ -14,6 +14,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import _fit_context, clone, is_classifier
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import check_cv
@@ -80,7 +81,7 @@ class SearchCV(BaseSearchCV):
     ----------
     cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_,
     refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
-        As in `GridSearchCV`.
+        As in `GridSearchCV`; but a score of +inf ranks behind all finite ones.
 
     Examples
     --------
@@ -256,6 +257,7 @@ class SearchCV(BaseSearchCV):
         if self.multimetric_:
             self._check_refit_for_multimetric(first)
         self.cv_results_ = self._format_results(candidates, self.n_splits_, folds)
+        _rank_infinite_last(self.cv_results_)
         if self.refit or not self.multimetric_:
             metric = self.refit if self.multimetric_ else "score"
             self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
@@ -274,3 +276,16 @@ class SearchCV(BaseSearchCV):
         self.refit_time_ = time.time() - began
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _rank_infinite_last(results: dict[str, Any]) -> None:
+    """Rank a score of +inf behind all finite ones, where scikit-learn has it first.
+
+    It comes of a division by zero or a singular matrix, is a failed trial for the method, and cannot be
+    the best. Tables without one are left as scikit-learn makes them.
+    """
+    for key in [key for key in results if key.startswith("rank_test_")]:
+        means = results[key.replace("rank_", "mean_", 1)]
+        if np.isposinf(means).any():
+            finite = np.where(np.isfinite(means), means, -np.inf)
+            results[key] = rankdata(-finite, method="min").astype(np.int32)

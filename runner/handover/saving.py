@@ -13,6 +13,8 @@ from typing import Any
 from runner.errors import ResultsError
 from runner.handover.how import Save
 from runner.handover.snippet import snippet_of
+from runner.problems.baselines import class_name
+from runner.problems.columns import Columns
 from runner.problems.estimators import EstimatorProblem
 from runner.trial import Config
 
@@ -32,6 +34,10 @@ class Saved:
     pipeline : Path or None
     score : float or None
         On the rows that were held out, of this very pipeline; None where none were.
+    held_out : (list of str, list of str) or None
+        The classes of these rows, and those that it predicts; None for quantities.
+    ranks : bool
+        Whether it has ``predict_proba``.
     warning : str
         What whoever loads the pipeline should know; may be empty.
     """
@@ -39,6 +45,8 @@ class Saved:
     snippet: Path
     pipeline: Path | None
     score: float | None
+    held_out: tuple[list[str], list[str]] | None = None
+    ranks: bool = False
     warning: str = ""
 
 
@@ -62,11 +70,15 @@ def save_pipeline(
     text = snippet_of(problem, config, seed, said)
     made: dict[str, Any] = {"__name__": "pipeline"}
     exec(compile(text, "pipeline.py", "exec"), made)
+    made["Columns"] = Columns  # its copy there could be imported by nobody who loads the pipeline
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # counted in the trial; told there
         X_train, X_test, y_train, y_test = made["split"](*made["load"]())
         pipeline = made["build"]().fit(X_train, y_train)
         score = made["get_scorer"](problem.metric)(pipeline, X_test, y_test) if problem.test else None
+        held_out = None
+        if problem.test and problem.classifies:
+            held_out = _names(problem, y_test), _names(problem, pipeline.predict(X_test))
     path = None if how is Save.none else folder / f"pipeline.{how.value}"
     warning = ""
     try:
@@ -75,7 +87,20 @@ def save_pipeline(
             warning = _dump(pipeline, path, how)
     except OSError as error:
         raise ResultsError(f"it cannot be written: {error.strerror}.", where=str(folder)) from None
-    return Saved(folder / "pipeline.py", path, None if score is None else float(score), warning)
+    return Saved(
+        folder / "pipeline.py",
+        path,
+        None if score is None else float(score),
+        held_out,
+        hasattr(pipeline, "predict_proba"),
+        warning,
+    )
+
+
+def _names(problem: EstimatorProblem, labels: Any) -> list[str]:
+    """Classes as the file has them; a snippet may know them by their numbers."""
+    named = isinstance(labels[0], str)
+    return [str(label) if named else class_name(problem.table, label) for label in labels]
 
 
 def _dump(pipeline: Any, path: Path, how: Save) -> str:
@@ -89,6 +114,11 @@ def _dump(pipeline: Any, path: Path, how: Save) -> str:
 
     skops.io.dump(pipeline, path)
     unknown = skops.io.get_untrusted_types(file=path)
+    own = any(name.startswith("runner.") for name in unknown)
+    needs = " It needs fivefold, whose Columns reads the table; pipeline.py does not." * own
     if not unknown:
-        return ""
-    return f"skops does not know these types; look at them, then load it with trusted={unknown!r}."
+        return needs.strip()
+    return (
+        f"To load it: skops.io.load({str(path)!r}, trusted={unknown!r}). skops does not know these types;"
+        f" check that you trust them.{needs}"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,21 @@ from typing import Any
 
 import numpy as np
 import yaml
+from sklearn.base import is_classifier
 
 from runner.catalogue import Entry, entry_of, find, start_of
 from runner.errors import StudyError
 from runner.handover.how import Save
+from runner.handover.judging import judged
 from runner.handover.saving import save_pipeline
 from runner.handover.snippet import expression_of
+from runner.problems.baselines import Balance, positive_class, seeing_scorer
 from runner.problems.data import BUILT_IN, Data, load_data
+from runner.problems.estimator_checks import make_estimator
 from runner.problems.estimators import EstimatorProblem
 from runner.problems.tables import listed
 from runner.results import Results
+from runner.results.failures import nothing_found
 from runner.study import Study
 from runner.studyfile import read_yaml
 
@@ -44,6 +48,7 @@ class Wanted:
     cv: int
     test: float
     drop: tuple[str, ...]
+    decimal: str | None
     space: Path | None
     seed: int
     workers: int
@@ -67,7 +72,7 @@ def planned(wanted: Wanted) -> Plan:
         Where something does not fit, in a sentence.
     """
     source = wanted.data if wanted.data in BUILT_IN else str(Path(wanted.data).resolve())
-    table = load_data(source, wanted.target, ".", True, wanted.drop)
+    table = load_data(source, wanted.target, ".", True, wanted.drop, wanted.decimal)
     name = wanted.estimator or _DEFAULT[table.task]
     entry, space = _space(name, wanted.space)
     given: dict[str, Any] = {
@@ -78,7 +83,12 @@ def planned(wanted: Wanted) -> Plan:
         "cv": wanted.cv,
         "test": wanted.test,
     }
-    optional = {"target": wanted.target, "scoring": wanted.scoring, "params": dict(entry.params)}
+    optional = {
+        "target": wanted.target,
+        "scoring": wanted.scoring or _scoring(entry, table),
+        "decimal": wanted.decimal,
+        "params": dict(entry.params),
+    }
     given |= {key: value for key, value in optional.items() if value}
     given |= {"drop": list(wanted.drop)} if wanted.drop else {}
     problem = EstimatorProblem.from_mapping(given, Path())
@@ -95,46 +105,30 @@ def planned(wanted: Wanted) -> Plan:
     (made,) = study.problems
     if not isinstance(made, EstimatorProblem):
         raise StudyError("an estimator was expected.", where="estimator")
+    made.check()
     return Plan(study, made, tuple(_said(made, entry, wanted, table, study)))
 
 
 def finish(plan: Plan, results: Results, how: Save) -> list[str]:
-    """Save the best pipeline; what was found, in lines."""
+    """Save the best pipeline; what was found, in lines.
+
+    Raises
+    ------
+    NoValidTrial
+        Where there is none.
+    """
     best = next(iter(results.best()), None)
     if best is None:
-        return ["No trial was valid, so there is nothing to save."]
+        raise nothing_found(results)
     problem, (spec, *_) = plan.problem, plan.study.runs
     said = f"{problem.name}: {problem.metric} {best['value']:.4g} in {problem.cv}-fold cross-validation."
     saved = save_pipeline(problem, best["config"], spec.problem_seed, results.folder, how, said)
-    first = results.trials.iloc[0]
-    lines = [f"Best {problem.metric} in cross-validation: {best['value']:.4g} (trial {best['number']})."]
-    if first["status"] == "COMPLETED" and spec.start.first:
-        lines[0] = lines[0][:-1] + f"; the config to start from had {first['value']:.4g}."
-    lines += [f"  {name}: {json.dumps(value)}" for name, value in best["config"].items()]
-    if saved.score is not None:
-        count = len(problem.table.y)
-        held = int(np.ceil(problem.test * count))
-        lines.append(
-            f"On the {held} of {count} rows that no trial saw: {saved.score:.4g}{_default_score(plan)}. Of"
-            " many searches the best one on these rows would look better than it is: look at them once."
-        )
+    lines = judged(problem, spec, results, best, saved)
     lines.append(f"Python that rebuilds it without fivefold: {saved.snippet}")
     if saved.pipeline is not None:
         rows = "the rows outside that part" if problem.test else "all rows"
         lines.append(f"The pipeline, fitted on {rows}: {saved.pipeline}")
     return [*lines, saved.warning] if saved.warning else lines
-
-
-def _default_score(plan: Plan) -> str:
-    """What the first config has on the same rows."""
-    (spec, *_) = plan.study.runs
-    if not spec.start.first:
-        return ""
-    try:
-        score = plan.problem.test_score(spec.start.first[0], spec.problem_seed)
-    except Exception:  # whatever the estimator raises; its trial says so
-        return ""
-    return f" (the config to start from: {score:.4g})"
 
 
 def _space(name: str, path: Path | None) -> tuple[Entry, Mapping[str, Any]]:
@@ -158,6 +152,29 @@ def _initial(entry: Entry, problem: EstimatorProblem, table: Data, built_in: boo
     return [{"config": start_of(entry, columns)}]
 
 
+def _scoring(entry: Entry, table: Data) -> str | None:
+    """Choose the scorer where none was asked for and one class is rare."""
+    model = make_estimator(entry.path, entry.params)
+    return seeing_scorer(table, model) if is_classifier(model) else None
+
+
+def _judged(problem: EstimatorProblem, table: Data, asked: bool) -> str:
+    """Name the scorer of the configs, with the reason for it."""
+    kind = "classifier" if problem.classifies else "regressor"
+    why = "" if asked else f" (the default for {kind}s; --scoring takes another)"
+    balance = Balance.of(table)
+    if not asked and balance is not None and balance.uneven and problem.classifies:
+        why = (
+            f", because '{balance.rarest}' is only {balance.share:.1%} of the rows: always answering"
+            f" '{balance.commonest}' would have an accuracy of {balance.most:.4g} (--scoring takes another,"
+            " such as balanced_accuracy, average_precision or accuracy)"
+        )
+    positive = positive_class(table, problem.metric) if problem.classifies else None
+    counted = f" The positive class is '{positive}'." if positive is not None else ""
+    held = f"; {problem.test:.0%} of the rows are held out for the end" if problem.test else ""
+    return f"Judged by {problem.metric}{why}, in {problem.cv}-fold cross-validation{held}.{counted}"
+
+
 def _said(
     problem: EstimatorProblem, entry: Entry, wanted: Wanted, table: Data, study: Study
 ) -> Sequence[str]:
@@ -173,11 +190,11 @@ def _said(
         for name, domain in entry.space.items()
     )
     lines += [f"  {text.strip()[1:-1]}" for text in flow]
-    default = "" if wanted.scoring else f" (the default for {kind}s; --scoring takes another)"
-    lines.append(
-        f"Judged by {problem.metric}{default} in {problem.cv}-fold cross-validation"
-        + (f"; {problem.test:.0%} of the rows are held out for the end." if problem.test else ".")
-    )
+    lines.append(_judged(problem, table, wanted.scoring is not None))
+    if (constant := problem.constant(study.runs[0].problem_seed)) is not None:
+        lines.append(
+            f"Without looking at the columns, {constant.answer} has {constant.value:.4g} ({problem.metric})."
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         first = study.runs[0].start.first or ({},)

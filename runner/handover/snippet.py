@@ -1,22 +1,31 @@
 """A pipeline as Python that needs pandas and scikit-learn and nothing of this package.
 
-It is also what the saved pipeline is made by, so that the two cannot differ.
+It is also what the saved pipeline is made by, so that the two cannot differ. What reads the columns of
+a file is copied into it, word for word.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import textwrap
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
+from runner.problems import columns, values
+from runner.problems.columns import Columns
 from runner.problems.data import BUILT_IN, Data
 from runner.problems.estimators import EstimatorProblem
-from runner.problems.tables import MISSING, separator_of
+from runner.problems.tables import style_of
+from runner.problems.values import PLAIN
 from runner.seeds import seed_for
 from runner.trial import Config
 
 _WIDTH = 100
+_SHORT = 24
+_FULL = 50
 
 
 def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) -> str:
@@ -38,6 +47,7 @@ def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) 
     loading = _loading(problem, data, imports)
     if problem.test:
         imports.add("from sklearn.model_selection import train_test_split")
+    copied = [] if data.reading is None else [_copied(module, imports) for module in (values, columns)]
     lines = [
         f'"""{said}',
         "",
@@ -58,6 +68,7 @@ def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) 
         *_splitting(problem, seed),
         "",
         "",
+        *copied,
         'if __name__ == "__main__":',
         "    X, y = load()",
         "    X_train, X_test, y_train, y_test = split(X, y)",
@@ -77,22 +88,28 @@ def expression_of(thing: Any, imports: set[str] | None = None) -> str:
     imports : set of str, optional
         Takes the imports that the expression needs.
     """
+    if isinstance(thing, Mapping):
+        items = [f"{key!r}: {expression_of(value, imports)}" for key, value in thing.items()]
+        return _enclosed("{", items, "}")
     if isinstance(thing, list | tuple):
         inner = [expression_of(part, imports) for part in thing]
-        return _call("" if isinstance(thing, tuple) else None, inner)
+        if isinstance(thing, list):
+            return _enclosed("[", inner, "]")
+        return _enclosed("(", inner, ",)" if len(inner) == 1 else ")")
     if not callable(getattr(thing, "get_params", None)):
         return repr(thing)
     if isinstance(steps := getattr(thing, "steps", None), list):
         _import(imports, "sklearn.pipeline", "make_pipeline")
-        return _call("make_pipeline", [expression_of(step, imports) for _, step in steps])
+        return _enclosed("make_pipeline(", [expression_of(step, imports) for _, step in steps], ")")
     cls = type(thing)
-    _import(imports, _public_module(cls), cls.__name__)
+    if cls is not Columns:  # which is copied
+        _import(imports, _public_module(cls), cls.__name__)
     arguments = []
     for name, parameter in inspect.signature(cls).parameters.items():
         value = getattr(thing, name, parameter.default)
         if parameter.default is parameter.empty or repr(value) != repr(parameter.default):
             arguments.append(f"{name}={expression_of(value, imports)}")
-    return _call(cls.__name__, arguments)
+    return _enclosed(f"{cls.__name__}(", arguments, ")")
 
 
 def _import(imports: set[str] | None, module: str, name: str) -> None:
@@ -107,14 +124,33 @@ def _public_module(cls: type) -> str:
     return next(path for path in paths if getattr(importlib.import_module(path), cls.__name__, None) is cls)
 
 
-def _call(name: str | None, inner: list[str]) -> str:
-    """A call, a tuple (no name) or a list (None), in one line where it has room."""
-    opening, closing = ("[", "]") if name is None else (f"{name}(", ")")
-    comma = "," if name == "" and len(inner) == 1 else ""
-    line = opening + ", ".join(inner) + comma + closing
+def _enclosed(opening: str, inner: list[str], closing: str) -> str:
+    """A call, a tuple, a list or a dict, in one line where it has room."""
+    line = opening + ", ".join(inner) + closing
     if len(line) <= _WIDTH - 8 and "\n" not in line:
         return line
-    return opening + "\n" + "".join(textwrap.indent(part, "    ") + ",\n" for part in inner) + closing
+    rows: list[list[str]] = []
+    for part in inner:  # several numbers or labels in a row, anything longer in one of its own
+        if rows and max(len(part), len(rows[-1][-1])) <= _SHORT and len(", ".join(rows[-1])) < _FULL:
+            rows[-1].append(part)
+        else:
+            rows.append([part])
+    lines = "".join(textwrap.indent(", ".join(row), "    ") + ",\n" for row in rows)
+    return f"{opening}\n{lines}{closing[-1]}"
+
+
+def _copied(module: ModuleType, imports: set[str]) -> str:
+    """The text of a module behind its imports, which are added to the others."""
+    text = inspect.getsource(module)
+    last = 0
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            last = node.end_lineno or last
+            if not (
+                isinstance(node, ast.ImportFrom) and str(node.module).startswith(__package__.split(".")[0])
+            ):
+                imports.add(ast.unparse(node))
+    return "\n".join(text.split("\n")[last:]).strip("\n") + "\n\n"
 
 
 def _loading(problem: EstimatorProblem, data: Data, imports: set[str]) -> list[str]:
@@ -124,34 +160,38 @@ def _loading(problem: EstimatorProblem, data: Data, imports: set[str]) -> list[s
         return ["def load():", '    """Features and target."""', f"    return load_{name}(return_X_y=True)"]
     path = problem.folder / problem.data
     imports |= {"import numpy as np", "import pandas as pd"}
-    labels = data.labels or (None,) * len(data.feature_names)
-    numbers = [name for name, known in zip(data.feature_names, labels, strict=True) if known is None]
-    texts = [name for name, known in zip(data.feature_names, labels, strict=True) if known is not None]
     read = "pd.read_parquet(path)"
     if path.suffix.lower() == ".csv":
-        read = f"pd.read_csv(path, sep={separator_of(path)!r}, keep_default_na=False, na_values=MISSING)"
-    lines = [
+        style = style_of(path)
+        read = (
+            f"pd.read_csv(path, sep={style.separator!r}, encoding={style.encoding!r}, dtype=str, "
+            "keep_default_na=False)"
+        )
+    if data.classes:
+        target = [
+            "    y = classes_of(table[TARGET])",
+            "    known = np.array([label is not None for label in y])",
+        ]
+        kind = "str"
+    else:
+        written = "" if data.goal == PLAIN else f", {data.goal!r}"
+        target = [f"    y = numbers_of(table[TARGET]{written})", "    known = ~np.isnan(y)"]
+        kind = "int" if data.y.dtype.kind in "iu" else "float"
+    known = f"y[known].astype({kind})"
+    if data.classes and _needs_numbers(problem):
+        codes = {label: code for code, label in enumerate(data.classes)}
+        known = f"pd.Series({known}).map({codes!r}).to_numpy()"
+    return [
         f"DATA = {str(path)!r}",
         f"TARGET = {problem.target!r}",
-        f"NUMBERS = {expression_of(numbers)}",
-        f"CATEGORIES = {expression_of(texts)}",
+        "",
+        "",
+        "def load(path=DATA):",
+        '    """The features as they are in the file, and the target, of the rows that have one."""',
+        f"    table = {read}",
+        *target,
+        f"    return table[known].drop(columns=TARGET), {known}",
     ]
-    if path.suffix.lower() == ".csv":
-        lines.append(f"MISSING = {expression_of(list(MISSING))}")
-    lines += ["", "", "def load(path=DATA):", '    """Features and target."""', f"    table = {read}"]
-    if data.labels is None:
-        lines.append("    X = table[NUMBERS].to_numpy(dtype=float)")
-    else:
-        lines.append("    types = {name: float for name in NUMBERS} | {name: object for name in CATEGORIES}")
-        lines.append("    X = table[NUMBERS + CATEGORIES].astype(types)")
-    if not data.classes:
-        lines.append("    return X, table[TARGET].to_numpy()")
-    elif _needs_numbers(problem):
-        codes = {label: code for code, label in enumerate(data.classes)}
-        lines.append(f"    return X, table[TARGET].astype(str).map({codes!r}).to_numpy()")
-    else:
-        lines.append("    return X, np.asarray(table[TARGET].astype(str), dtype=str)")
-    return lines
 
 
 def _needs_numbers(problem: EstimatorProblem) -> bool:

@@ -41,7 +41,11 @@ _NOT_OBJECTIVE = {
     "name", "space", "direction", "metric", "noisy", "has_gradient", "optimum", "minimisers", "default",
     "forbid", "folder", "checkpoints", "has_test",
 }  # fmt: skip
-_IF_GIVEN = {"prepare", "drop"}  # what is new, so that what was begun before can be gone on with
+_IF_GIVEN = {
+    "prepare",
+    "drop",
+    "decimal",
+}  # new keys, so that a study that was begun before them can be resumed
 _MOST_CHARACTERS = 100
 CODE: Final = "code"
 """The key of digests by the names of files, and of `_CAPTURED`."""

@@ -123,7 +123,7 @@ def _updated(pairs: Sequence[Pair], d: int, curvature: float, diagonal: bool) ->
         if sy <= 0 or sy < _LEAST_CURVATURE * min(sBs, math.sqrt(float(s @ s) * float(y @ y))):
             continue
         B += y[:, None] * (y / sy) - Bs[:, None] * (Bs / sBs)  # eq. 6.19
-    return B
+    return 0.5 * (B + B.T)  # where pairs contradict each other, little but rounding errors may be left
 
 
 def _diagonal(pairs: Sequence[Pair], scale: float) -> Vector:

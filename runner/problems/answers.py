@@ -176,9 +176,9 @@ def _metrics(flat: Mapping[str, Any], key: str) -> dict[str, float]:
     return dict(kept[:_MOST_METRICS])
 
 
-def sentence(text: str) -> str:
-    """What an outcome says of itself, at a length that a table can hold."""
-    return clip(text, _MOST_ERROR_CHARACTERS)
+def sentence(text: str, end: str = "") -> str:
+    """What an outcome says of itself, at a length that a table can hold; the end is not cut off."""
+    return clip(text, _MOST_ERROR_CHARACTERS - len(end)) + end
 
 
 def shown(value: object) -> str:

@@ -142,6 +142,19 @@ class Problem(ABC):
         del seed
         return self.optimum
 
+    def baseline(self, seed: int) -> float | None:
+        """The metric of the best answer that looks at nothing, such as one class for all rows.
+
+        None where there is no such answer. What a search finds is worth no more than its lead over it.
+        """
+        del seed
+        return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for whoever runs the problem; they are shown before the first trial."""
+        return ()
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle what an objective file defines by its place, so that there is one of it in each process."""
         module, name = vars(self).get("_place", ("", ""))

@@ -161,12 +161,14 @@ def check_numbers(cv: object, test: object, scale: object) -> None:
         raise ProblemError(f"got {scale!r}; true or false was expected.", where="scale")
 
 
-def check_columns(prepare: object, drop: object) -> None:
+def check_columns(prepare: object, drop: object, decimal: object) -> None:
     """Raise ProblemError where one of them is not what it must be."""
     if not isinstance(prepare, bool):
         raise ProblemError(f"got {prepare!r}; true or false was expected.", where="prepare")
     if not isinstance(drop, list | tuple) or not all(isinstance(name, str) for name in drop):
         raise ProblemError(f"got {drop!r}; a list of columns was expected.", where="drop")
+    if decimal not in (None, ".", ","):
+        raise ProblemError(f"expected '.' or ',', got {decimal!r}.", where="decimal")
 
 
 def check_target(data: Data, model: Any, classifies: bool) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from runner.convert import parse_space
 from runner.errors import ProblemError, nearest
 from runner.problems.base import Answer, Problem
+from runner.problems.baselines import Baseline, best_constant, blindness
 from runner.problems.data import BUILT_IN, Data, check_source, load_data
 from runner.problems.estimator_checks import (
     check_columns,
@@ -71,10 +72,13 @@ class EstimatorProblem(Problem):
     scale : bool, default True
         Standardise the features, by mean and variance of each training part.
     prepare : bool, default False
-        Take text for categories and let values be missing: see `runner.problems.fitting.pipeline`,
-        which learns what it fills in from each training part. Else they are refused.
+        Take text for categories, dates for their parts (year, month, weekday, days since the first)
+        and let values be missing: see `runner.problems.fitting.pipeline`, which learns what it fills
+        in from each training part. Else they are refused.
     drop : sequence of str, optional
         Columns of a file that are left out.
+    decimal : "." or ",", optional
+        The decimal mark of a file's numbers, where neither their column nor the others tell.
     params : mapping, optional
         Fixed parameters of the estimator.
     forbid : sequence of mappings, optional
@@ -112,6 +116,7 @@ class EstimatorProblem(Problem):
     scale: bool = True
     prepare: bool = False
     drop: Sequence[str] = ()
+    decimal: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     forbid: Sequence[Mapping[str, object]] = ()
     fidelity: Fidelity = FOLDS
@@ -139,9 +144,9 @@ class EstimatorProblem(Problem):
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, Data):
-            check_source(self.data, self.target)
+            check_source(self.data, self.target, self.folder)
         check_numbers(self.cv, self.test, self.scale)
-        check_columns(self.prepare, self.drop)
+        check_columns(self.prepare, self.drop, self.decimal)
         if not isinstance(self.params, Mapping):
             raise ProblemError(f"got {self.params!r}; a mapping was expected.", where="params")
         space = parse_space(self.space, self.forbid)
@@ -199,7 +204,13 @@ class EstimatorProblem(Problem):
         """Its data, read once per process."""
         if isinstance(self.data, Data):
             return self.data
-        return load_data(self.data, self.target, self.folder, self.prepare, self.drop)
+        return load_data(self.data, self.target, self.folder, self.prepare, self.drop, self.decimal)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on a file that is not plain, and on a scorer that hardly sees a rare class."""
+        blind = blindness(self.table, self.metric)
+        return (*self.table.notes, blind) if blind else self.table.notes
 
     def evaluate(self, config: Config, seed: int) -> Iterator[dict[str, Any]]:
         """The mean score over the folds, step by step; see `Problem.evaluate`.
@@ -266,13 +277,22 @@ class EstimatorProblem(Problem):
             warnings.simplefilter("ignore")
             return self._score(data, config, seed, rest, held)
 
-    def pipeline_of(self, config: Config, seed: int) -> Any:
-        """The pipeline of a config, not fitted, for the table as it is in the file.
+    def constant(self, seed: int) -> Baseline | None:
+        """The best predictor that looks at no feature, on the same folds and held-out rows."""
+        folds, parts = split(self.table, self.classifies, self.cv, self.test, seed)
+        return best_constant(self.table, self.classifies, self._scorer, folds, parts)
 
-        Columns are named where they are prepared, and categories are texts.
+    def baseline(self, seed: int) -> float | None:
+        """See `Problem.baseline`: the score of `constant` in cross-validation."""
+        found = self.constant(seed)
+        return None if found is None else found.value
+
+    def pipeline_of(self, config: Config, seed: int) -> Any:
+        """The pipeline of a config, not fitted, for the table as it is in the file, or typed otherwise.
+
+        Of a file it begins with `Columns`; of other data it is that of the trials.
         """
-        data = self.table
-        return assembled(self._model, self.scale, config, seed, data.labels, data.feature_names)
+        return assembled(self._model, self.scale, config, seed, self.table, reads=True)
 
     def check(self) -> None:
         """Read the data, compare it with the estimator and the folds, and try a small fit.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from runner.errors import describe
+from runner.errors import FivefoldError, describe, raised_at
 from runner.files import missing
 from runner.problems.answers import judge, sentence, sign_of
 from runner.problems.base import MOST_STEPS, Problem
@@ -236,4 +236,5 @@ def _told(error: BaseException) -> str:
         text = f"{text.rstrip('.')}. {_READ_ONLY}"
     if hint := missing(error):
         text = f"{text.rstrip('.')}. {hint}"
-    return sentence(text)
+    place = "" if isinstance(error, FivefoldError) else raised_at(error)
+    return sentence(text, f" ({place})" if place else "")

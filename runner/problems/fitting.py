@@ -19,26 +19,22 @@ from runner.trial import Config
 
 def fit(model: Any, scale: bool, data: Data, config: Config, seed: int, train: Rows) -> Any:
     """A pipeline with a clone of the model, fitted to the rows; see `assembled`."""
-    codes: list[list[float] | None] | None = None
-    if data.labels is not None:  # the numbers that stand for them
-        codes = [None if known is None else [float(i) for i in range(len(known))] for known in data.labels]
-    made = assembled(model, scale, config, seed, codes, range(data.X.shape[1]))
-    return made.fit(data.X[train], data.y[train])
+    return assembled(model, scale, config, seed, data).fit(data.X[train], data.y[train])
 
 
-def assembled(
-    model: Any,
-    scale: bool,
-    config: Config,
-    seed: int,
-    labels: Sequence[Sequence[Any] | None] | None,
-    columns: Sequence[Any],
-) -> Any:
+def assembled(model: Any, scale: bool, config: Config, seed: int, data: Data, *, reads: bool = False) -> Any:
     """The `pipeline` of a config, not fitted, with a clone of the model.
 
     Every ``random_state`` of the model that is None is set from the seed.
+
+    Parameters
+    ----------
+    reads : bool, default False
+        Whether it begins with what reads the data's file, where they are of one; else it takes the
+        data's matrix.
     """
     from sklearn.base import clone
+    from sklearn.pipeline import make_pipeline
 
     made = clone(model).set_params(**config)
     states = {
@@ -46,15 +42,19 @@ def assembled(
         for key, value in made.get_params().items()
         if key.split("__")[-1] == "random_state" and value is None
     }
-    return pipeline(made.set_params(**states), scale, labels, columns)
+    rest = pipeline(made.set_params(**states), scale, data.labels)
+    if not reads or data.reading is None:
+        return rest
+    from runner.problems.columns import Columns
+
+    read = data.reading
+    labels = {name: list(known) for name, known in read.labels.items()}
+    first = Columns(list(read.names), dict(read.numbers) or None, labels or None, dict(read.dates) or None)
+    steps = [step for _, step in rest.steps] if hasattr(rest, "steps") and rest is not made else [rest]
+    return make_pipeline(first, *steps)
 
 
-def pipeline(
-    model: Any,
-    scale: bool,
-    labels: Sequence[Sequence[Any] | None] | None = None,
-    columns: Sequence[Any] = (),
-) -> Any:
+def pipeline(model: Any, scale: bool, labels: Sequence[Sequence[str] | None] | None = None) -> Any:
     """The model behind what prepares its features and is fitted with it, or alone.
 
     Parameters
@@ -63,11 +63,9 @@ def pipeline(
     scale : bool
         Whether numbers are standardised.
     labels : sequence, optional
-        For each column its categories or None; where it is given, missing numbers become the
-        median, with a column that says so, and categories a 0/1 column each, all 0 where the
-        value is missing or was not known.
-    columns : sequence
-        The columns' positions or names, in the order of ``labels``.
+        For each column the categories that its numbers 0, 1, ... stand for, or None; where it is
+        given, missing numbers become the median, with a column that says so, and categories a 0/1
+        column each, all 0 where the value is missing or was not known.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
@@ -77,10 +75,10 @@ def pipeline(
     if labels is None:
         return make_pipeline(StandardScaler(), model) if scale else model
     filled = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    known = [list(kinds) for kinds in labels if kinds is not None]
+    known = [[float(i) for i in range(len(kinds))] for kinds in labels if kinds is not None]
     encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
-    numbers = [name for name, kinds in zip(columns, labels, strict=True) if kinds is None]
-    texts = [name for name, kinds in zip(columns, labels, strict=True) if kinds is not None]
+    numbers = [i for i, kinds in enumerate(labels) if kinds is None]
+    texts = [i for i, kinds in enumerate(labels) if kinds is not None]
     steps = [
         ("numbers", make_pipeline(filled, StandardScaler()) if scale else filled, numbers),
         ("categories", encoder, texts),

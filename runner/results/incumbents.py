@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from runner.asktell import NOTHING_MORE
+from runner.asktell import GIVEN_UP, NOTHING_MORE
 from runner.record import Record
 from runner.results.frames import Floats, Positions, judged_losses, positions, signs
 
@@ -64,6 +64,7 @@ def reach_frame(record: Record, steps: pd.DataFrame) -> pd.DataFrame:
     done = np.array([bool(r.end_reason) for r in record.runs], dtype=bool)
     failed = np.array([r.failed for r in record.runs], dtype=bool)
     exhausted = np.array([r.end_reason == NOTHING_MORE for r in record.runs], dtype=bool)
+    given_up = np.array([r.end_reason.startswith(GIVEN_UP) for r in record.runs], dtype=bool)
     last = starts + settled - 1
     frame = pd.DataFrame(
         {
@@ -80,5 +81,5 @@ def reach_frame(record: Record, steps: pd.DataFrame) -> pd.DataFrame:
     for axis in ("trials", "equivalents", "seconds", "compute"):
         spent = np.zeros(count)
         spent[settled > 0] = steps[axis].to_numpy(dtype=np.float64)[last[settled > 0]]
-        frame[axis] = np.where(exhausted | failed, np.inf, spent)
+        frame[axis] = np.where(exhausted | failed | given_up, np.inf, spent)
     return frame

@@ -147,7 +147,7 @@ class Results:
             One row per run: run, method, problem, seed, ended, exhausted (the method had nothing
             more to propose), failed (the method did), settled (its trials 0, 1, ... that have ended
             without a gap), and what those have spent: trials, equivalents, seconds, compute.
-            Infinite where it was exhausted or failed: it keeps its last incumbent.
+            Infinite where it was exhausted, failed or given up: it keeps its last incumbent, if any.
         """
         return reach_frame(self._record, self._incumbents)
 

@@ -5,12 +5,44 @@
     class TestMine(MethodContract):
         method = Mine()
 
-`MethodContract` and `ProblemContract` are pytest base classes; `simulate` runs a method on a
-function within the process, as a study would.
+`MethodContract` and `ProblemContract` are pytest base classes, and are imported at their first use;
+`simulate` runs a method on a function within the process, as a study would, and needs no pytest.
 """
 
-from runner.testing.method_contract import MethodContract
-from runner.testing.problem_contract import ProblemContract
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 from runner.testing.simulation import BRANIN_SPACE, SPACES, bowl, branin, simulate
 
+if TYPE_CHECKING:
+    from runner.testing.method_contract import MethodContract
+    from runner.testing.problem_contract import ProblemContract
+
+_CONTRACTS = {"MethodContract": "method_contract", "ProblemContract": "problem_contract"}
+
 __all__ = ["BRANIN_SPACE", "SPACES", "MethodContract", "ProblemContract", "bowl", "branin", "simulate"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a contract at its first use.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Where pytest is not installed.
+    """
+    if name not in _CONTRACTS:
+        raise AttributeError(f"module 'runner.testing' has no attribute '{name}'")
+    try:
+        value: object = getattr(importlib.import_module(f"runner.testing.{_CONTRACTS[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "pytest":
+            raise
+        raise ModuleNotFoundError(
+            f"{name} is a class of pytest tests, and pytest is not installed. Run: pip install pytest.",
+            name="pytest",
+        ) from None
+    globals()[name] = value
+    return value

@@ -2,7 +2,11 @@
 
 import importlib
 import json
+import re
 import runpy
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -70,6 +74,13 @@ def test_the_saved_pipeline_is_the_one_that_was_scored(estimator, target, more, 
     runpy.run_path(str(folder / "pipeline.py"), run_name="__main__")
     assert float(capsys.readouterr().out.split()[1]) == pytest.approx(score, abs=1e-12)
     assert "runner" not in (folder / "pipeline.py").read_text()
+    alone = (
+        "import sys, runpy; sys.modules['runner'] = None; runpy.run_path('pipeline.py', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", alone], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout.split()[1]) == pytest.approx(score, abs=1e-12)
     trusted = skops.io.get_untrusted_types(file=folder / "pipeline.skops")
     pipeline = skops.io.load(folder / "pipeline.skops", trusted=trusted)
     news = churn.drop(columns=target).head(5).assign(plan="never seen", age=np.nan)
@@ -102,11 +113,15 @@ def test_a_space_of_ones_own_and_a_built_in_data_set(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        ({"since": pd.Timestamp("2020-01-01")}, "'since' holds dates or times, .* --drop since"),
-        ({"name": [f"Mr {i}" for i in range(200)]}, "'name' has 200 different texts in 200 rows"),
-        ({"age": np.nan}, "'age' is empty"),
-        ({"paid": np.inf}, "'paid' has infinite values"),
-        ({"churned": None}, "the target 'churned'|has one class|is empty"),
+        (
+            {"name": [f"Mr {i}" for i in range(200)], "age": np.nan, "paid": np.inf, "a,b": "1.5 €"},
+            r"These 3 columns cannot be used: 'age' \(no value\), 'paid' \(infinite values\), 'name' \(200"
+            r" different texts in 200 rows, such as 'Mr 0'\)\. Leave them out: .* To go on without them: "
+            r".*optimize --data churn\.csv --estimator GaussianNB --target churned --method random --trials "
+            r"2 --drop age,paid,name$",
+        ),
+        ({"churned": None}, "The target 'churned' cannot be predicted: no value"),
+        ({"churned": pd.Timestamp("2020-01-01")}, "The target 'churned' holds dates"),
     ],
 )
 def test_columns_of_which_nothing_can_be_learnt_are_named(change, sentence, churn, tmp_path):
@@ -121,9 +136,9 @@ def test_csv_and_parquet_are_typed_alike(churn, tmp_path):
         one.labels == other.labels == (("basic", "plus", "pro"), None, ("None", "Oslo", "Rome"), None, None)
     )
     np.testing.assert_array_equal(one.X, other.X)
-    with pytest.raises(FivefoldError, match="'plan', 'city' hold text or dates"):
+    with pytest.raises(FivefoldError, match=r"'plan' \(text\), 'age' \(missing values\), 'city' \(text\)"):
         load_data("churn.csv", "churned", tmp_path)
-    with pytest.raises(FivefoldError, match=r"drop: 'plam' is no column\. Did you mean 'plan'"):
+    with pytest.raises(FivefoldError, match=r"drop: there is no column 'plam'\. Did you mean 'plan'"):
         load_data("churn.csv", "churned", tmp_path, True, ["plam"])
 
 
@@ -146,3 +161,170 @@ def test_an_estimator_as_python_is_the_same_estimator(path):
     names = {}
     exec("\n".join(imports), names)
     assert eval(text, names).get_params() == made.get_params()
+
+
+# -- what a result is worth -----------------------------------------------------------------------
+
+
+def scores(said):
+    """The scores by what has them: of the search, the defaults, the constant; and on the held-out rows."""
+    cross = re.search(r"in cross-validation: (\S+) by trial \d+(?:, the defaults)? \((.*)\)\.", said)
+    test = re.search(r"that no trial saw: (\S+) \((.*)\)\.", said)
+    return [
+        {"best": float(found[1])}
+        | {k: float(v) for k, v in (part.rsplit(": ", 1) for part in found[2].split("; "))}
+        for found in (cross, test)
+    ]
+
+
+def rare(folder, signal, n=600, share=0.06):
+    """Two classes, one of them rare, which x separates as far as the signal goes."""
+    rng = np.random.default_rng(5)
+    y = rng.random(n) < share
+    x = rng.normal(size=n) + signal * y
+    pd.DataFrame({"x": x, "z": rng.normal(size=n), "churned": np.where(y, "yes", "no")}).to_csv(
+        "churn.csv", index=False
+    )
+    return y.mean()
+
+
+SMALL = ["--target", "churned", "--method", "random", "--trials", "3", "--save", "none"]
+
+
+def test_a_rare_class_is_noticed_and_seen_by_the_scorer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    share = rare(tmp_path, 2.0)
+    said = optimize(*SMALL, "--estimator", "LogisticRegression")
+    assert (
+        f"Judged by roc_auc, because 'yes' is only {share:.1%} of the rows: always answering 'no' would"
+        in said
+    )
+    assert f"an accuracy of {1 - share:.4g} (--scoring takes another" in said
+    assert "The positive class is 'yes'." in said
+    assert re.search(
+        r"Of the \d+ of these rows that are 'yes' it finds \d+, and takes \d+ others|predicts 'no'", said
+    )
+    for found in scores(said):
+        assert found["always answering 'no'"] == 0.5
+        assert found["best"] > 0.8
+
+
+def test_a_blind_scorer_that_was_asked_for_is_warned_of_and_the_result_is_not_celebrated(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    share = rare(tmp_path, 0.0)
+    said = optimize(*SMALL, "--estimator", "LogisticRegression", "--scoring", "accuracy")
+    assert f"'yes' is {share:.1%} of the rows, and accuracy hardly sees it: always answering 'no' has" in said
+    assert "no better than always answering 'no'" in said
+    assert re.search(r"For all \d+ of these rows it predicts 'no'\. Its predict_proba ranks them", said)
+    cross, test = scores(said)
+    assert cross["best"] == cross["always answering 'no'"] == pytest.approx(1 - share, abs=0.01)
+    assert test["best"] == test["always answering 'no'"]
+
+
+def test_a_score_of_the_common_class_is_warned_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    share = rare(tmp_path, 1.0, share=0.95)
+    said = optimize(*SMALL, "--estimator", "GaussianNB", "--scoring", "f1")
+    assert "The positive class is 'yes'." in said
+    assert f"f1 is that of 'yes', {share:.0%} of the rows, and hardly sees 'no'. Take roc_auc" in said
+
+
+def test_a_rare_class_among_several(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    y = rng.choice(["a", "b", "c"], 400, p=[0.6, 0.33, 0.07])
+    pd.DataFrame({"x": rng.normal(size=400) + (y == "c"), "churned": y}).to_csv("churn.csv", index=False)
+    said = optimize(*SMALL, "--estimator", "GaussianNB")
+    assert "Judged by balanced_accuracy, because 'c' is only" in said
+    assert scores(said)[0]["always answering 'a'"] == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_even_classes_and_quantities_have_the_usual_scorers(churn):
+    said = optimize("--target", "churned", "--estimator", "GaussianNB", "--method", "random", "--trials", "2")
+    assert "Judged by accuracy (the default for classifiers" in said
+    said = optimize(
+        "--target", "paid", "--estimator", "Ridge", "--method", "random", "--trials", "2", "--drop", "churned"
+    )
+    (constant,) = (
+        value for key, value in scores(said)[0].items() if key.startswith("always answering the me")
+    )
+    assert -0.2 < constant <= 0.0
+
+
+def test_a_search_that_gains_nothing_over_the_defaults_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(120, 2))
+    pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "churned": X[:, 0]}).to_csv("churn.csv", index=False)
+    (tmp_path / "space.yaml").write_text("alpha: {float: [1.0, 1000.0], log: true}\n")
+    said = optimize(*SMALL, "--estimator", "Ridge", "--space", "space.yaml")
+    assert "by trial 0, the defaults (always answering the" in said
+    assert "No config was better than the estimator's defaults." in said
+
+
+def test_the_command_that_goes_on_goes_on(churn, tmp_path):
+    churn.assign(name=[f"Mr {i}" for i in range(200)], empty="").to_csv("churn.csv", index=False)
+    options = [
+        "--target",
+        "churned",
+        "--estimator",
+        "GaussianNB",
+        "--method",
+        "random",
+        "--trials",
+        "2",
+        "--drop",
+    ]
+    with pytest.raises(FivefoldError) as error:
+        optimize(*options, "city")
+    again = shlex.split(str(error.value).partition("go on without them: ")[2])
+    assert again[-2:] == ["--drop", "city,name,empty"]
+    assert "Best accuracy" in optimize(*again[again.index("--data") + 2 :])
+
+
+# -- new data -------------------------------------------------------------------------------------
+
+
+def test_a_saved_pipeline_reads_new_data_typed_otherwise(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    n = 80
+    plan, size = rng.choice(["1", "2", "G"], n), rng.normal(size=n)
+    days = pd.date_range("2020-01-01", periods=n)
+    table = pd.DataFrame(
+        {
+            "plan": plan,
+            "calls": [str(c) if c else "unknown" for c in rng.integers(0, 9, n)],
+            "price": [f"{100 * x:,.2f} €".translate(str.maketrans(",.", ".,")) for x in size],
+            "since": days.strftime("%d.%m.%Y"),
+            "promo": rng.choice(["true", "false"], n),
+            "churned": np.where(size + (plan == "1") > 0.5, "yes", "no"),
+        }
+    )
+    table.to_csv("churn.csv", index=False, sep=";")
+    optimize(
+        "--target", "churned", "--estimator", "DecisionTreeClassifier", "--method", "random", "--trials", "2"
+    )
+    path = tmp_path / "results/DecisionTreeClassifier-churn/pipeline.skops"
+    pipeline = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    expected = pipeline.predict(table)
+    assert set(expected) == {"yes", "no"}
+    typed = pd.read_csv("churn.csv", sep=";", dtype={"plan": "category"})[table.columns[::-1]].assign(more=1)
+    numbers = typed.assign(
+        price=(100 * size).round(2),
+        since=days,
+        calls=pd.to_numeric(table["calls"], errors="coerce").astype("Int64"),
+        promo=table["promo"] == "true",
+    )
+    for news in (typed, numbers, numbers.convert_dtypes(), table.astype("string")):
+        assert (pipeline.predict(news) == expected).all()
+    digits = table[table["plan"] != "G"]
+    assert (pipeline.predict(digits.astype({"plan": int})) == expected[table["plan"] != "G"]).all()
+    with pytest.raises(
+        ValueError, match=r"column 'price', row 0: expected a number such as 1234,5 €, got '5\.25'"
+    ):
+        pipeline.predict(table.head(1).assign(price="5.25"))
+    with pytest.raises(ValueError, match=r"expected the columns .*; \['calls'\] missing"):
+        pipeline.predict(table.drop(columns="calls"))

@@ -199,6 +199,16 @@ def test_names_defaults_and_scoring():
     assert inline(forbid=[{"kernel": "linear"}]).space.size() == float("inf")
 
 
+@pytest.mark.parametrize("bad", [-np.inf, np.inf, np.nan])
+@pytest.mark.parametrize("stops", [None, lambda step, loss: False])
+def test_a_score_that_is_not_finite_is_an_invalid_trial(monkeypatch, bad, stops):
+    scores = iter([0.9, bad, 0.9, 0.9, 0.9])
+    monkeypatch.setattr(EstimatorProblem, "_score", lambda *_: next(scores))
+    outcome = evaluate(inline(), {"C": 1.0, "kernel": "rbf"}, 0, stops=stops)
+    assert (outcome.status, outcome.loss) == ("INVALID", None)
+    assert "a finite number was expected" in outcome.error
+
+
 # -- step by step ---------------------------------------------------------------------------------
 
 SHARES = {"data": [0.1, 0.3, 1.0]}
@@ -412,8 +422,14 @@ FILES = {
         ),
         ({"space": {"kernel": ["rbff"]}}, "space: SVC with {'kernel': 'rbff'} could not be fitted: Invalid"),
         ({"data": "z.csv", "target": "y"}, "z.csv: there is no such file. The folder"),
-        ({"data": "binary.csv", "target": "price"}, "there is no column 'price'; there is 'age', 'y'."),
-        ({"data": "text.csv", "target": "y"}, "text.csv: 'city' holds text or dates, and features must be"),
+        (
+            {"data": "binary.csv", "target": "price"},
+            "there is no column 'price'; the columns are 'age', 'y'.",
+        ),
+        (
+            {"data": "text.csv", "target": "y"},
+            "text.csv: This column cannot be used: 'city' (text). Write prepare",
+        ),
         (
             {"fidelity": {"data": [0.01, 1.0]}},
             "fidelity.data: 0.01 of a fold's 96 training rows are 1, too few for all 3 classes of 'iris'.",

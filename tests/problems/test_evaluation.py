@@ -1,5 +1,7 @@
+import json
 import math
 import os
+import re
 import subprocess
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from runner.errors import ProblemError
+from runner.errors import ProblemError, raised_at
 from runner.problems.base import MOST_STEPS, Problem, problem
 from runner.problems.evaluation import cut, evaluate
 from runner.space import Float, Space
@@ -107,7 +109,19 @@ def test_any_answer_is_an_outcome(answer, status, says):
 )
 def test_whatever_is_raised_is_a_failure(error, says):
     outcome = asked(raises(error))
-    assert (outcome.status, outcome.loss, outcome.error) == (Status.FAILED, None, says)
+    assert (outcome.status, outcome.loss) == (Status.FAILED, None)
+    place = "" if isinstance(error, ProblemError) else r" \(test_evaluation\.py, line \d+, in \w+\)"
+    assert re.fullmatch(re.escape(says) + place, outcome.error)
+
+
+def test_the_place_is_the_last_line_of_the_users_own_code():
+    def objective(config):
+        return json.loads("{")  # raises within Python's own library
+
+    line = objective.__code__.co_firstlineno + 1
+    assert asked(objective).error.endswith(f"(test_evaluation.py, line {line}, in objective)")
+    assert raised_at(ValueError("never raised")) == ""
+    assert len(asked(raises(ValueError("x" * 10**6))).error) == 2000
 
 
 def test_an_interrupt_is_the_users_and_passes():
@@ -386,7 +400,7 @@ def test_what_is_recalled_is_not_evaluated():
     stopped = evaluate(made, {"x": 0.5}, 0, stops=after(1))
     assert (stopped.status, stopped.loss, stopped.seconds, stopped.share) == ("STOPPED", 1.0, 4.0, 0.5)
     assert evaluate(made, {"x": 0.1}, 0).loss == 0.0
-    assert evaluate(made, {"x": 0.95}, 0).error == "KeyError: 'lost'"
+    assert evaluate(made, {"x": 0.95}, 0).error.startswith("KeyError: 'lost' (")
 
 
 def test_a_problem_is_told_that_nothing_will_stop_it():

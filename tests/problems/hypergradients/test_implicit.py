@@ -64,7 +64,8 @@ def test_no_outer_slope_is_no_gradient():
         ((H[:3, :3], B, C), r"the Hessian's shape is \(3, 3\)"),
         ((H, B[None], C), r"outer_gradient: its shape is \(1, 12\)"),
         ((H, np.full(12, np.nan), C), "finite numbers"),
-        ((lambda v: np.roll(v, 1), B, C), "left a residual of .* most and report|left a residual"),
+        ((lambda v: np.roll(v, 1), B, C), "left a residual of "),
+        ((lambda v: np.tile([1.0, -1.0], 6) * v, np.ones(12), C), "left a residual of nan after"),
     ],
 )
 def test_what_cannot_be_solved_is_refused(arguments, says):
