@@ -52,6 +52,8 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
         table = fitting(console, f"{problem} ({aim}{after})", "median", _OPTIONAL, cells)
         console.print()
         console.print(table)
+    if len(results.methods) > 1 and runs["seed"].nunique() > 1:
+        print_line(console, "Ranked by medians over the seeds; the verdict compares average regrets.", "dim")
     console.print()
     print_conclusions(console, results)
     _print_reasons(console, results)

@@ -36,6 +36,16 @@ class Sheet:
         """All methods, for a legend."""
         return tuple(range(len(self.styles)))
 
+    @property
+    def names(self) -> list[str]:
+        """The methods, in the page's order."""
+        return [style.name for style in self.styles]
+
+    @property
+    def average(self) -> str:
+        """What regrets are averaged by, at the head of a sentence."""
+        return "Mean" if len(self.comparison.problems) == 1 else "Interquartile mean"
+
     def series(self, method: str) -> int | None:
         """The position of a method; None for what is none."""
         for i, style in enumerate(self.styles):

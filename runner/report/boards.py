@@ -11,19 +11,38 @@ import pandas as pd
 
 from runner.figures.sheet import Sheet, records
 from runner.report.views import Cell, Head, Table, cell, number, percent, seconds
+from runner.stats.decision import Decision
 
 _LONG = 40  # letters from which on a text may wrap
 
 
-def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Table:
-    """One budget's leaderboard; columns without any number are left out."""
+def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) -> Table:
+    """One budget's leaderboard, with the row of the recommended method marked.
+
+    Columns without any number are left out.
+    """
+    reference = sheet.comparison.plan.reference
     rows = records(board)
     against = reference or "the reference"
     columns: list[tuple[Head, list[Cell]]] = [
         (Head("#", "place"), [cell(row["place"]) for row in rows]),
-        (Head("method", left=True), [Cell(str(row["method"])) for row in rows]),
         (
-            Head("regret", "interquartile mean of the normalised regret, 95 % interval; lower is better"),
+            Head("method", "marked: the one that the verdict at this budget names", left=True),
+            [Cell(str(row["method"]), decision.mark(str(row["method"])) if decision else "") for row in rows],
+        ),
+        (
+            Head(
+                "against the leader",
+                "equivalent: the interval of the difference lies within the ROPE; worse: above it; "
+                "undecided: neither is shown",
+                left=True,
+            ),
+            [Cell(row["standing"] or "–") for row in rows],
+        ),
+        (
+            Head(
+                "regret", f"{sheet.average.lower()} of the normalised regret, 95 % interval; lower is better"
+            ),
             [cell(row["regret"], 2, row["lower"], row["upper"]) for row in rows],
         ),
         (
@@ -98,7 +117,7 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Tab
         [head for head, _ in kept],
         [list(row) for row in zip(*(cells for _, cells in kept), strict=True)],
         series=[sheet.series(str(row["method"])) for row in rows],
-        lead=0 if rows and rows[0]["regret"] is not None else None,
+        lead=next((place for place, row in enumerate(rows) if row["recommended"]), None),
     )
 
 
@@ -137,7 +156,7 @@ def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
 
 def pairs(sheet: Sheet, frame: pd.DataFrame) -> Table:
     """The probability that the row beats the column, with its interval."""
-    names = [style.name for style in sheet.styles]
+    names = sheet.comparison.foremost
     of = {(str(row["method"]), str(row["against"])): row for row in records(frame)}
     rows = []
     for name in names:

@@ -240,9 +240,20 @@ class Cells:
         """The average regrets at a budget with their resamples."""
         key = (*self._at(budget, axis), scope)
         if key not in self._samples:
-            self._samples[key] = Resampled(self.blocks(key[1], key[0]), scope)
+            self._samples[key] = self.sampled(self.blocks(key[1], key[0]), scope)
         return self._samples[key]
+
+    def sampled(self, blocks: Blocks, scope: Scope = "seeds") -> Resampled:
+        """The average regrets of some blocks; of equal ones the same."""
+        key = (scope, blocks.problems, *(part.tobytes() for part in (*blocks.seeds, *blocks.values)))
+        if key not in self._by_content:
+            self._by_content[key] = Resampled(blocks, scope)
+        return self._by_content[key]
 
     @cached_property
     def _samples(self) -> dict[tuple[Axis, float, Scope], Resampled]:
+        return {}
+
+    @cached_property
+    def _by_content(self) -> dict[tuple[object, ...], Resampled]:
         return {}

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from runner.stats.decision import LEVEL_DIGITS, Decision, ranked
 from runner.stats.shape import table
 
 _FLOATS = (
@@ -17,6 +18,8 @@ _FLOATS = (
 KINDS: Final[dict[str, str]] = {
     "place": "int",
     "method": "text",
+    "recommended": "bool",
+    "standing": "text",
     **dict.fromkeys(_FLOATS, "float"),
     "tied": "bool",
     "wins": "int",
@@ -38,23 +41,35 @@ KINDS: Final[dict[str, str]] = {
 """The columns in their order."""
 
 
-def leaderboard(methods: Sequence[str], parts: Mapping[str, pd.DataFrame], budget: float) -> pd.DataFrame:
+def leaderboard(
+    methods: Sequence[str],
+    parts: Mapping[str, pd.DataFrame],
+    budget: float,
+    decision: Decision | None,
+    names: Mapping[str, str],
+) -> pd.DataFrame:
     """The leaderboard at one budget, from the statistics that it is made of.
 
     Parameters
     ----------
     methods : sequence of str
     parts : mapping of str to pandas.DataFrame
-        Each with a column ``method``: regret, area, rank, beats, difference, to_leader (`tied`),
-        trials and seconds (speed-ups for one target), counts (per method: overhead_seconds, test, gap,
+        Each with a column ``method``: regret, area, rank, beats, difference, trials
+        and seconds (speed-ups for one target), counts (per method: overhead_seconds, test, gap,
         failures, trials, imputed, blocks, blocks_planned).
     budget : float
+    decision : Decision or None
+        At this budget.
+    names : mapping of str to str
+        Registered names by labels.
 
     Returns
     -------
     pandas.DataFrame
-        place (methods with equal regret share one), method, and the columns of `KINDS`. What has no
-        interval keeps its average, and says why in ``reason``.
+        place (methods with equal regret share one), method, and the columns of `KINDS`: recommended
+        (the one method that the verdict names), standing (leads, equivalent, undecided, worse), tied
+        (not shown to be worse than the leader). What has no interval keeps its average, and says why in
+        ``reason``.
     """
     rows = []
     by_method = {name: frame.drop_duplicates("method").set_index("method") for name, frame in parts.items()}
@@ -77,17 +92,19 @@ def leaderboard(methods: Sequence[str], parts: Mapping[str, pd.DataFrame], budge
         counts = {name: name for name in ("wins", "ties", "losses")}
         row |= of("beats", method, {"p_beats": "probability", **interval("p_beats"), **counts})
         row |= of("difference", method, {"difference": "difference", **interval("difference")})
-        row["tied"] = of("to_leader", method, {"tied": "tied"}).get("tied", True)
+        if decision is not None:
+            row |= {"recommended": method == decision.recommended, "standing": decision.standing(method)}
+        row["tied"] = decision is None or method not in decision.worse
         for axis in ("trials", "seconds"):
             row |= of(axis, method, {f"speedup_{axis}": "speedup", f"speedup_{axis}_bound": "bound"})
         row |= of("counts", method, {name: name for name in by_method["counts"].columns})
         rows.append(row)
-    order = sorted(
-        rows, key=lambda row: (np.nan_to_num(float(row["regret"]), nan=np.inf), methods.index(row["method"]))
-    )
-    for row in order:
-        row["place"] = 1 + sum(other["regret"] < row["regret"] for other in order)
-    return table(order, {"place": "int", "method": "text", "budget": "float", **KINDS})
+    order = ranked(methods, [float(row["regret"]) for row in rows], names)
+    rows.sort(key=lambda row: order.index(row["method"]))
+    levels = np.round([float(row["regret"]) for row in rows], LEVEL_DIGITS)
+    for row, level in zip(rows, levels, strict=True):
+        row["place"] = 1 + int((levels < level).sum())
+    return table(rows, {"place": "int", "method": "text", "budget": "float", **KINDS})
 
 
 def counts(

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from runner.stats.blocks import Blocks
-from runner.stats.shape import LEAST_SEEDS, LEVEL, table, too_few_seeds
+from runner.stats.shape import LEVEL, table, too_few_seeds
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -138,38 +138,3 @@ def seeds_for(gamma: float, alpha: float = 0.05, power: float = 0.95) -> int:
     """
     z = stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)
     return int(np.ceil((z / (np.sqrt(6.0) * (0.5 - gamma))) ** 2))
-
-
-def seeds_needed(blocks: Blocks, pairs: Sequence[Pair], rope: float, gamma: float = 0.75) -> pd.DataFrame:
-    """How many seeds per problem would settle which of two methods is better.
-
-    The difference is settled where its 95 % interval leaves out 0, as far as the difference is what
-    it is now, with normal quantiles and a power of one half; where it is below the ROPE, where the
-    interval lies within the ROPE.
-
-    Returns
-    -------
-    pandas.DataFrame
-        method, against, difference (of mean regrets), sd (of one block's difference), needed (0 where
-        it cannot be settled, since nothing differs), have, rule (seeds for a claim of gamma).
-    """
-    rows = []
-    rule = seeds_for(gamma)
-    for a, b in pairs:
-        i, j = blocks.methods.index(a), blocks.methods.index(b)
-        gaps = [value[i] - value[j] for value in blocks.values]
-        row: dict[str, Any] = {"method": a, "against": b, "problems": len(gaps), "rule": rule}
-        row["seeds"] = blocks.fewest
-        row["have"] = blocks.fewest
-        if not (reason := too_few_seeds(blocks.fewest, LEAST_SEEDS)):
-            gap = float(np.mean([x.mean() for x in gaps]))
-            variance = float(np.mean([x.var(ddof=1) for x in gaps])) / len(gaps)  # of a mean of one seed each
-            room = abs(gap) if abs(gap) > rope else rope - abs(gap)
-            z = float(stats.norm.ppf(0.5 + LEVEL / 2))
-            row |= {"difference": gap, "sd": float(np.sqrt(variance * len(gaps)))}
-            row["needed"] = (
-                0 if variance == 0 else int(min(1e9, np.ceil(z**2 * variance / max(room, 1e-12) ** 2)))
-            )
-        rows.append(row | {"reason": reason})
-    kinds = {"method": "text", "against": "text", "difference": "float", "sd": "float"}
-    return table(rows, {**kinds, "needed": "int", "have": "int", "rule": "int"})

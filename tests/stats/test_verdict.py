@@ -50,13 +50,40 @@ def test_fewer_problems_make_it_moderate_and_few_seeds_low():
     assert confidence(math.nan, 10, 5, tied=False) == "low"
 
 
-def test_among_equals_the_cheapest_is_recommended_and_it_is_said():
-    c = compared(two(0.005, noise=0.1), optimum=0.0)
+def test_a_cheaper_method_that_is_shown_to_be_equivalent_is_recommended_and_it_is_said():
+    row = compared(two(0.002, noise=0.0), optimum=0.0).verdict()
+    assert (row["leader"], row["recommended"], row["equivalent"]) == ("bayes", "random", "random")
+    assert "use random (regret" in row["sentence"]
+    assert (
+        "shown to be equivalent to bayes, the lowest, within 0.01 of regret, and is cheaper"
+        in row["sentence"]
+    )
+    assert row["p_near"] == 1.0
+    assert row["confidence"] == "high"
+
+
+def test_what_is_not_shown_to_be_worse_is_undecided_and_the_leader_is_named():
+    c = compared(two(0.02, noise=0.1), optimum=0.0)
     row = c.verdict()
-    assert row["recommended"] == "random"
-    assert "no method is shown to beat random by more than 0.01" in row["sentence"]
+    assert (row["leader"], row["recommended"], row["undecided"]) == ("bayes", "bayes", "random")
+    assert row["sentence"].startswith(
+        "At 5 trials undecided between bayes and random; bayes leads (regret 0."
+    )
+    assert "Random search may be as good." in row["sentence"]
+    assert row["would_change"] == "More seeds may decide between bayes and random."
     assert row["confidence"] == "low"
     assert c.leaderboard()["tied"].all()
+    assert c.leaderboard()["standing"].tolist() == ["leads", "undecided"]
+
+
+def test_methods_that_are_level_are_all_named():
+    losses = {(p, m, s): [float(s), 0.5] for p in "pq" for s in range(3) for m in ("tpe", "bayes")}
+    losses |= {(p, "random", s): [float(s), 0.6] for p in "pq" for s in range(3)}
+    row = compared(losses, optimum=0.0).verdict()
+    assert "tpe and bayes are level and lowest" in row["sentence"]
+    assert row["leader"] == "tpe"  # the cheaper one
+    few = compared({k: v for k, v in losses.items() if k[2] < 2}, optimum=0.0).verdict()
+    assert "tpe and bayes have the lowest regret so far" in few["sentence"]
 
 
 def test_a_plan_is_kept_to():
@@ -180,7 +207,9 @@ def test_incumbents_at_the_end_of_a_range_are_warned_of():
 
 def test_latex():
     c = compared(two(0.2), optimum=0.0)
-    text = leaderboard_latex(c.leaderboard(), "random", "a_b & 50 %")
+    text = leaderboard_latex(c.leaderboard(), "random", "a_b & 50 %", "5 trials")
+    assert r"\textbf{bayes}" in text
+    assert "after 5 trials, over 12 problems" in text
     assert "a\\_b \\& 50 \\%" in text
     assert text.count(r" \\") == 3
     assert text.count("{") == text.count("}")
