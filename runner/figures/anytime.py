@@ -51,13 +51,13 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
         marks += curve(rows, "regret", i, name, ("lower", "upper"))
     return Figure(
         f"03_anytime_{axis}" if axis == "trials" else f"04_anytime_{axis}",
-        _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
+        _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), UNITS[axis]),
         f"{sheet.average} of the regret after so much budget; bands: 95 % intervals over the seeds. "
         + ("Drawn as far as every run has come." if axis in _TIMES else _BEYOND),
         rests_on(at_end),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
-        sheet.everyone,
+        sheet.legend,
         "random in expectation, and with twice the budget",
     )
 
@@ -98,7 +98,7 @@ def ranks(sheet: Sheet) -> Figure | None:
         rests_on(known),
         (Panel(_budget_axis(axis, known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
         frame,
-        sheet.everyone,
+        sheet.legend,
     )
 
 
@@ -112,10 +112,9 @@ def ecdf(sheet: Sheet) -> Figure | None:
     marks: list[Mark] = []
     for i, name, rows in sheet.by_method(known):
         marks += curve(rows, "share", i, name)
-    half = {
-        name: float(rows.loc[rows["share"] >= _HALF, "budget"].min())
-        for _, name, rows in sheet.by_method(known)
-    }
+    first = known[known["share"] >= _HALF].groupby("method")["budget"].min()
+    methods = set(known["method"])
+    half = {name: float(first.get(name, math.inf)) for name in sheet.names if name in methods}
     return Figure(
         "06_ecdf",
         _reach(half, UNITS[axis]),
@@ -130,7 +129,7 @@ def ecdf(sheet: Sheet) -> Figure | None:
             ),
         ),
         frame,
-        sheet.everyone,
+        sheet.legend,
     )
 
 
@@ -184,7 +183,7 @@ def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
                 f"n = {plural(int(fact['seeds']), 'seed')}.",
                 tuple(panels),
                 pd.concat([of_fair.assign(axis=fair), of_seconds.assign(axis="seconds")]),
-                sheet.everyone,
+                sheet.legend,
             ),
         )
 
@@ -252,10 +251,9 @@ def _shade(sheet: Sheet, axis: BudgetAxis, frame: pd.DataFrame) -> list[Mark]:
     return [Shade(common, last * 1.1)] if math.isfinite(common) and common < last * (1 - 1e-9) else []
 
 
-def _lead(curves: pd.DataFrame, common: float, axis: str) -> str:
+def _lead(curves: pd.DataFrame, common: float, unit: str) -> str:
     """Who has the lowest curve at the end of what is compared, and since when."""
     wide = curves.pivot(index="budget", columns="method", values="regret").sort_index()
     wide = wide[list(dict.fromkeys(curves["method"]))]
     wide = wide[wide.index <= common * (1 + 1e-9)].dropna(how="all")
-    unit = AXIS_TITLES[axis].split(",")[0].lower()
     return findings.lead(wide, unit) if len(wide) else f"Regret over {unit}"

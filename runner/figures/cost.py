@@ -24,7 +24,7 @@ def overhead(sheet: Sheet) -> Figure | None:
     columns = [*(name for name, _, _ in _PARTS), "trials"]
     totals = costs.groupby("method", sort=False)[columns].sum(min_count=1)
     totals = totals[totals["trials"] > 0]
-    names = [style.name for style in sheet.styles if style.name in totals.index]
+    names = [name for name in sheet.shown if name in totals.index]
     totals = totals.loc[names]
     y = np.arange(len(names), dtype=np.float64)
     of = [sheet.series(name) for name in names]
@@ -68,7 +68,7 @@ def overhead(sheet: Sheet) -> Figure | None:
         f"n = {plural(int(trials.sum()), 'trial')}.",
         tuple(panels),
         costs,
-        sheet.everyone,
+        sheet.legend,
     )
 
 

@@ -42,6 +42,6 @@ def generalisation(sheet: Sheet) -> Figure | None:
         f"n = {plural(len(known), 'run')} on {plural(len(problems), 'problem')}.",
         tuple(panels),
         frame,
-        sheet.everyone,
+        sheet.legend,
         "test equals validation",
     )

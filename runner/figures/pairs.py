@@ -9,7 +9,6 @@ import numpy as np
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel, Points, Rule, Tiles
 from runner.figures.scale import short
 from runner.figures.sheet import LOWER, Sheet, floats, records, rests_on
-from runner.stats.across import MOST_PAIRED
 from runner.wording import listed
 
 
@@ -19,7 +18,7 @@ def pairwise(sheet: Sheet) -> Figure | None:
     known = frame[frame["probability"].notna()]
     if not len(known):
         return None
-    names = sheet.comparison.foremost
+    names = sheet.shown
     places = {name: float(i) for i, name in enumerate(names)}
     rows = records(known)
     tiles = Tiles(
@@ -30,14 +29,11 @@ def pairwise(sheet: Sheet) -> Figure | None:
         shade=np.array([row["probability"] for row in rows]),
         texts=tuple(f"{row['probability']:.2f}" for row in rows),
     )
-    some = (
-        "" if len(names) == len(sheet.styles) else f" Only {MOST_PAIRED} methods with low regrets, and the "
-    )
     return Figure(
         "08_pairwise",
         _first_pair(sheet, rows),
         "Each cell: how probable it is that the method of the row ends a run better than that of the column "
-        f"on the same problem and seed; 0.5 is no difference.{some and some + 'reference, are shown.'}",
+        "on the same problem and seed; 0.5 is no difference.",
         rests_on(known),
         (
             Panel(
@@ -57,12 +53,10 @@ def _first_pair(sheet: Sheet, rows: list[dict[str, Any]]) -> str:
     first, second = (str(name) for name in board["method"].head(2))
     for row in rows:
         if (row["method"], row["against"]) == (first, second):
-            pair = f"{first} beats {second}, the next in regret,"
-            if board["place"].iloc[1] == 1:
-                pair = f"{first} and {second} are level in regret; {first} beats {second}"
-            return (
-                f"{pair} with probability {row['probability']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
-            )
+            level = board["place"].iloc[1] == 1
+            next_one = f"{second}, {'level with it' if level else 'the next'} in regret,"
+            chance = f"{row['probability']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+            return f"{first} ends better than {next_one} with a probability of {chance}"
     return "How often each method beats each other"
 
 

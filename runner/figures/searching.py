@@ -59,7 +59,7 @@ def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
         f"n = {plural(len(rows), 'trial')}.",
         (Panel(Axis("trials"), value_axis(aim.label, floats(rows, "value")), tuple(marks)),),
         rows[["problem", "method", "seed", "number", "status", "value"]],
-        sheet.everyone,
+        sheet.legend,
     )
 
 
@@ -121,7 +121,7 @@ def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: 
         tuple(panels),
         rows[["method", "seed", "number", "value", *(f"config/{f['parameter']}" for f in records(
             facts[facts["problem"] == problem]) if f"config/{f['parameter']}" in rows)]],
-        sheet.everyone,
+        sheet.legend,
     )  # fmt: skip
 
 

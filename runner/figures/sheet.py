@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,19 @@ class Sheet:
     comparison: Comparison
     styles: tuple[Style, ...]
 
-    @property
-    def everyone(self) -> tuple[int, ...]:
-        """All methods, for a legend."""
-        return tuple(range(len(self.styles)))
+    @cached_property
+    def shown(self) -> list[str]:
+        """The methods that are drawn, in the page's order; see `Comparison.foremost`."""
+        return self.comparison.foremost
+
+    @cached_property
+    def legend(self) -> tuple[int, ...]:
+        """The positions of the methods that are drawn."""
+        return tuple(i for i, style in enumerate(self.styles) if style.name in set(self.shown))
 
     @property
     def names(self) -> list[str]:
-        """The methods, in the page's order."""
+        """All methods, in the page's order."""
         return [style.name for style in self.styles]
 
     @property
@@ -54,11 +60,12 @@ class Sheet:
         return None
 
     def by_method(self, frame: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
-        """(position, method, its rows) of the methods in a frame, in the page's order."""
-        groups = dict(iter(frame.groupby("method", sort=False)))
-        for i, style in enumerate(self.styles):
-            if style.name in groups:
-                yield i, style.name, groups[style.name]
+        """(position, method, its rows) of the methods in a frame that are drawn, in the page's order."""
+        groups = dict(iter(frame[frame["method"].isin(self.shown)].groupby("method", sort=False)))
+        for i in self.legend:
+            name = self.styles[i].name
+            if name in groups:
+                yield i, name, groups[name]
 
 
 def rests_on(frame: pd.DataFrame) -> str:

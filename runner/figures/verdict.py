@@ -85,9 +85,10 @@ def leaderboard(sheet: Sheet) -> Figure | None:
     known = board[board["regret"].notna()]
     if not len(known):
         return None
-    names = [str(name) for name in known["method"]]
+    drawn = known[known["method"].isin(sheet.shown)]
+    names = [str(name) for name in drawn["method"]]
     marks: list[Mark] = []
-    for place, row in enumerate(records(known)):
+    for place, row in enumerate(records(drawn)):
         marks.append(
             Points(
                 np.array([row["regret"]]),
@@ -139,7 +140,7 @@ def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
     if not len(known):
         return None
     rows = list(dict.fromkeys(str(name) for name in known["problem"]))
-    columns = [style.name for style in sheet.styles]
+    columns = sheet.shown
     found = known[known["method"].isin(columns)]
     x = np.array([float(columns.index(str(name))) for name in found["method"]])
     y = np.array([float(rows.index(str(name))) for name in found["problem"]])
@@ -151,7 +152,7 @@ def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
     tiles = Tiles(x, y, 1.0, 1.0, shade=np.clip(regret, 0, 1), texts=texts)
     return Figure(
         "07_heatmap",
-        _leads(found, len(rows)),
+        _leads(known, len(rows)),
         "Regret at the common budget, mean over the seeds: the darker, the worse. A dot marks the method "
         "with the lowest mean on a problem, and those that are not shown to be worse there.",
         f"n = {plural(len(rows), 'problem')} × {plural(int(found['seeds'].min()), 'seed')}.",

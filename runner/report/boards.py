@@ -33,8 +33,8 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
         (
             Head(
                 "against the leader",
-                "equivalent: the interval of the difference lies within the ROPE; worse: above it; "
-                "undecided: neither is shown",
+                "equivalent: the interval of the difference lies within the ROPE; worse: it lies above 0; "
+                "undecided: neither",
                 left=True,
             ),
             [Cell(row["standing"] or "–") for row in rows],
@@ -135,7 +135,7 @@ def _float(value: Any) -> float:
 
 def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
     """Method by problem: colour regret, below it the value itself, a dot on the best and the tied."""
-    names = [style.name for style in sheet.styles]
+    names = sheet.shown
     rows = []
     for problem, found in frame.groupby("problem", sort=False):
         of = {str(row["method"]): row for row in records(found)}
@@ -156,7 +156,7 @@ def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
 
 def pairs(sheet: Sheet, frame: pd.DataFrame) -> Table:
     """The probability that the row beats the column, with its interval."""
-    names = sheet.comparison.foremost
+    names = sheet.shown
     of = {(str(row["method"]), str(row["against"])): row for row in records(frame)}
     rows = []
     for name in names:

@@ -18,8 +18,8 @@ from runner.stats.shape import table
 
 Floats = NDArray[np.float64]
 
-MOST_PAIRED: Final = 20
-"""Of at most so many methods all pairs are made: pairs grow with the square, and nobody reads 40,000."""
+MOST_SHOWN: Final = 20
+"""Of so many methods curves can be told apart; and pairs grow with the square of their number."""
 _MOST_POINTS = 40
 
 
@@ -52,10 +52,16 @@ class Across(Cells):
 
     @cached_property
     def foremost(self) -> list[str]:
-        """The methods of which all pairs are made, as planned: of many the best ones and the reference."""
-        found = self.resampled()
-        best = ranked(self.methods, found.middle, self.method_names)[:MOST_PAIRED]
-        return [method for method in self.methods if method in best or method == self.plan.reference]
+        """The methods that figures and pairs show, as planned.
+
+        All, or of many those with the lowest regrets at the common budget, the reference, and whatever
+        the verdicts name.
+        """
+        best = ranked(self.methods, self.resampled().middle, self.method_names)[:MOST_SHOWN]
+        found = {*best, self.plan.reference}
+        for decision in map(self.decision, self.budgets()):
+            found |= {decision.leader, decision.recommended} if decision is not None else set()
+        return [method for method in self.methods if method in found]
 
     def differences(
         self,

@@ -52,8 +52,16 @@ class Comparison(Against):
         self, budget: float | None = None, axis: Axis | None = None, scope: Scope = "seeds"
     ) -> pd.DataFrame:
         """See `runner.stats.leaderboard.leaderboard`."""
-        axis = axis or self.axis
-        budget = self.common(axis) if budget is None else float(budget)
+        key = (*self._at(budget, axis), scope)
+        if key not in self._boards:
+            self._boards[key] = self._leaderboard(key[1], key[0], scope)
+        return self._boards[key].copy()
+
+    @cached_property
+    def _boards(self) -> dict[tuple[Axis, float, Scope], pd.DataFrame]:
+        return {}
+
+    def _leaderboard(self, budget: float, axis: Axis, scope: Scope) -> pd.DataFrame:
         sample = self.resampled(budget, axis, scope)
         target = self.target(budget if axis == "trials" else None)
         parts = {

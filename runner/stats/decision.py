@@ -164,15 +164,14 @@ def seeds_needed(sample: Resampled, leader: str, rope: float, gamma: float = 0.7
 
 
 def _needed(middle: float, low: float, high: float, rope: float, have: int) -> int:
-    """Seeds at which an interval lies outside the ROPE, or within it, as its middle does."""
-    if middle > rope:
-        return _seeds(middle - low, middle - rope, have)
+    """Seeds at which an interval leaves out 0, or lies within the ROPE, whichever is sooner."""
+    apart = _seeds(middle - low, middle, have)
     both = (high - middle, rope - middle), (middle - low, middle + rope)
-    return max(FEW_SEEDS, *(_seeds(half, room, have) for half, room in both))
+    return min(apart, max(FEW_SEEDS, *(_seeds(half, room, have) for half, room in both)))
 
 
 def _seeds(half: float, room: float, have: int) -> int:
     """Seeds at which a half interval fits into the room that there is for it."""
-    if half <= 0:
+    if half <= 0 and room > 0:
         return 1
     return int(min(_MOST_SEEDS, max(1.0, math.ceil(have * (half / max(room, _NO_ROOM)) ** 2))))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from runner.results.frames import FAILURES
 from runner.stats.decision import LEVEL_DIGITS, Decision, ranked
 from runner.stats.shape import table
 
@@ -72,13 +73,14 @@ def leaderboard(
         ``reason``.
     """
     rows = []
-    by_method = {name: frame.drop_duplicates("method").set_index("method") for name, frame in parts.items()}
+    by_method = {
+        name: {str(row["method"]): row for row in reversed(frame.to_dict("records"))}
+        for name, frame in parts.items()
+    }
 
     def of(part: str, method: str, columns: Mapping[str, str]) -> dict[str, Any]:
-        frame = by_method[part]
-        if method not in frame.index:
-            return {}
-        return {ours: frame.at[method, theirs] for ours, theirs in columns.items()}
+        row = by_method[part].get(method)
+        return {} if row is None else {ours: row[theirs] for ours, theirs in columns.items()}
 
     def interval(name: str) -> dict[str, str]:
         return {f"{name}_lower": "lower", f"{name}_upper": "upper"}
@@ -97,7 +99,7 @@ def leaderboard(
         row["tied"] = decision is None or method not in decision.worse
         for axis in ("trials", "seconds"):
             row |= of(axis, method, {f"speedup_{axis}": "speedup", f"speedup_{axis}_bound": "bound"})
-        row |= of("counts", method, {name: name for name in by_method["counts"].columns})
+        row |= of("counts", method, {name: name for name in parts["counts"]})
         rows.append(row)
     order = ranked(methods, [float(row["regret"]) for row in rows], names)
     rows.sort(key=lambda row: order.index(row["method"]))
@@ -133,22 +135,24 @@ def counts(
     sign = cells["problem"].map(dict(signs)).to_numpy(dtype=np.float64)
     used = cells.assign(test_loss=sign * cells["test"].to_numpy(dtype=np.float64))
     used["gap"] = used["test_loss"] - used["loss"]
-    found = []
-    for method, part in used.groupby("method", sort=False, observed=True):
-        inside = part[part["used"]]
-        means = inside.groupby("problem")[["test_loss", "gap"]].mean().mean() if one_metric else None
-        of_method = trials[trials["method"] == method]
-        found.append(
-            {
-                "method": method,
-                "overhead_seconds": float(of_method["suggest_seconds"].mean()) if len(of_method) else np.nan,
-                "test": np.nan if means is None else float(means["test_loss"]),
-                "gap": np.nan if means is None else float(means["gap"]),
-                "failures": int((~of_method["status"].isin(["COMPLETED", "STOPPED"])).sum()),
-                "trials": len(of_method),
-                "imputed": int(inside["imputed"].sum()),
-                "blocks": len(inside),
-                "blocks_planned": len(part),
-            }
-        )
-    return pd.DataFrame(found)
+    failed = trials["status"].isin(FAILURES)
+    of_trials = trials.assign(failed=failed).groupby("method", observed=True)
+    inside = used[used["used"]]
+    of_cells = inside.groupby("method", observed=True)
+    found = pd.DataFrame(index=pd.Index(used["method"].drop_duplicates(), name="method"))
+    found["overhead_seconds"] = of_trials["suggest_seconds"].mean()
+    found[["test", "gap"]] = np.nan
+    if one_metric:
+        means = inside.groupby(["method", "problem"], observed=True)[["test_loss", "gap"]].mean()
+        means = means.groupby(level="method").mean()
+        found["test"], found["gap"] = means["test_loss"], means["gap"]
+    whole = {
+        "failures": of_trials["failed"].sum(),
+        "trials": of_trials.size(),
+        "imputed": of_cells["imputed"].sum(),
+        "blocks": of_cells.size(),
+        "blocks_planned": used.groupby("method", observed=True).size(),
+    }
+    for name, some in whole.items():
+        found[name] = some.reindex(found.index).fillna(0).astype(np.int64)
+    return found.reset_index()

@@ -3,8 +3,8 @@
 | word | the 95 % interval of a paired difference of regrets |
 |---|---|
 | equivalent | lies within the ROPE, and rests on at least five seeds |
-| better, worse | lies outside the ROPE, below or above it |
-| undecided | reaches across an end of the ROPE, or may not be given |
+| better, worse | lies below 0, or above it, and not within the ROPE |
+| undecided | holds 0 and reaches out of the ROPE, or may not be given |
 
 That nothing is shown is no sign of equality: the fewer the data, the more is undecided.
 """
@@ -43,5 +43,5 @@ def shown(
     middle, low, high = (np.asarray(x, dtype=np.float64) for x in (middle, lower, upper))
     low, high = np.minimum(low, middle), np.maximum(high, middle)  # NaN stays
     enough = np.asarray(exact, dtype=bool) | (seeds >= FEW_SEEDS)
-    conditions = [enough & (low >= -rope) & (high <= rope), high < -rope, low > rope]
+    conditions = [enough & (low >= -rope) & (high <= rope), high < 0, low > 0]
     return np.select(conditions, [EQUIVALENT, BETTER, WORSE], UNDECIDED)

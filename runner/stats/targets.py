@@ -149,17 +149,17 @@ def speedups(
     found = average_run_times(times)
     seeds = times.groupby("problem")["seed"].nunique()
     fewest = int(seeds.min()) if len(seeds) else 0
+    rest = {"bound": "", "problems": len(seeds), "seeds": fewest, "reason": too_few_seeds(fewest, FEW_SEEDS)}
+    of = {key: some.set_index("problem") for key, some in found.groupby(["method", "target"], sort=False)}
+    none = found.iloc[:0].set_index("problem")
     rows = []
     for method in methods:
         for b in counts:
-            row: dict[str, Any] = {"method": method, "target": b, "bound": "", "problems": len(seeds)}
-            row |= {"seeds": fewest, "reason": too_few_seeds(fewest, FEW_SEEDS)}
-            at_b = found[found["target"] == b]
-            ours = at_b[at_b["method"] == method].set_index("problem")
-            theirs = at_b[at_b["method"] == reference].set_index("problem").reindex(ours.index)
+            row: dict[str, Any] = {"method": method, "target": b, **rest}
+            ours = of.get((method, b), none)
             row |= {"hits": int(ours["hits"].sum()), "runs": int(ours["runs"].sum())}
             if not row["reason"] and len(ours):
-                row |= _speedup(ours, theirs)
+                row |= _speedup(ours, of.get((reference, b), none).reindex(ours.index))
             rows.append(row)
     return table(rows, kinds)
 
