@@ -168,18 +168,19 @@ def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
         of_seconds = _quartiles(rows, sign)
         if not len(of_fair):
             continue
-        panels = [
-            _value_panel(sheet, summary, axis, label, fact["optimum"])
-            for axis, summary in ((fair, of_fair), ("seconds", of_seconds))
-            if len(summary)
-        ]
+        limit, panels, notes = sheet.limit(problem), [], set()
+        for axis, summary in ((fair, of_fair), ("seconds", of_seconds)):
+            if len(summary):
+                drawn, note = limit.frame(summary, ("lower", "value", "upper"))
+                panels.append(_value_panel(sheet, drawn, axis, label, fact["optimum"]))
+                notes.add(note)
         yield (
             problem,
             Figure(
                 f"curves_{slug(problem, taken)}",
                 _best_median(sheet, problem, of_fair, sign),
                 "The best value found so far, median and quartiles over the seeds; over seconds as far as "
-                "all runs of the method have come.",
+                f"all runs of the method have come.{max(notes)}",
                 f"n = {plural(int(fact['seeds']), 'seed')}.",
                 tuple(panels),
                 pd.concat([of_fair.assign(axis=fair), of_seconds.assign(axis="seconds")]),

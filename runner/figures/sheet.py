@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 
 from runner.figures.marks import Axis, Band, Floats, Line, Mark
+from runner.figures.offscale import Limit
 from runner.figures.palette import Style
+from runner.figures.scale import is_wide
 from runner.stats import Comparison
+from runner.stats.offscale import HUGE
 
 LOWER = "lower is better"
 REGRET = f"normalised regret, {LOWER}"
@@ -51,6 +54,11 @@ class Sheet:
     def average(self) -> str:
         """What regrets are averaged by, at the head of a sentence."""
         return "Mean" if len(self.comparison.problems) == 1 else "Interquartile mean"
+
+    def limit(self, problem: str, losses: bool = False) -> Limit:
+        """From where on values of a problem are penalties, in its own direction; or of its losses."""
+        sign = 1.0 if losses else self.comparison.signs[problem]
+        return Limit(min(HUGE, self.comparison.ceilings.get(problem, HUGE)), sign)
 
     def series(self, method: str) -> int | None:
         """The position of a method; None for what is none."""
@@ -96,7 +104,7 @@ def value_axis(label: str, *columns: Floats) -> Axis:
     """A log axis where all values are positive and two decades apart, else a linear one."""
     values = np.concatenate([np.ravel(column) for column in columns]) if columns else np.zeros(0)
     values = values[np.isfinite(values)]
-    log = len(values) > 0 and values.min() > 0 and values.max() / values.min() > 50
+    log = len(values) > 0 and is_wide(float(values.min()), float(values.max()))
     return Axis(label, "log" if log else "linear")
 
 

@@ -267,7 +267,10 @@ def _hover(frame: Frame, panel: Panel, height: int) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float | None:
-    return float(f"{value:.{_HOVER_DIGITS}g}") if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None
+    found = float(f"{value:.{_HOVER_DIGITS}g}")
+    return found if math.isfinite(found) else float(value)  # the largest numbers round to infinity
 
 
 def _path(across: Floats, down: Floats, step: bool) -> str:

@@ -15,6 +15,7 @@ from runner.stats.averages import Resampled
 from runner.stats.blocks import Blocks, Layout, copies_of
 from runner.stats.curves import AXES, Axis, Curves, common_budget, curves, grid_to
 from runner.stats.intervals import Scope
+from runner.stats.offscale import ceilings
 from runner.stats.regret import instances, random_draws, regrets
 from runner.stats.source import Source, joined
 
@@ -83,12 +84,17 @@ class Cells:
     @cached_property
     def instances(self) -> pd.DataFrame:
         """See `runner.stats.regret.instances`."""
-        return instances(self.trials, self.runs)
+        return instances(self.trials, self.runs, self.ceilings)
+
+    @cached_property
+    def ceilings(self) -> dict[str, float]:
+        """For each problem the least loss that is a penalty; see `runner.stats.offscale`."""
+        return ceilings(self.trials)
 
     @cached_property
     def draws(self) -> pd.DataFrame:
         """The draws of independent random search; see `runner.stats.regret.random_draws`."""
-        return random_draws(self.trials, self.runs)
+        return random_draws(self.trials, self.runs, self.ceilings)
 
     @cached_property
     def random(self) -> str | None:

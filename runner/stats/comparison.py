@@ -27,6 +27,7 @@ from runner.stats.blocks import Blocks
 from runner.stats.curves import Axis
 from runner.stats.decision import Decision, ranked
 from runner.stats.intervals import Scope
+from runner.stats.offscale import to_scale
 from runner.stats.shape import LEAST_SEEDS, too_few_seeds
 from runner.wording import listed
 
@@ -163,7 +164,7 @@ class Comparison(Against):
     def robustness(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
         """See `runner.stats.robustness.robustness`."""
         known = self.instances.copy()
-        good = self.trials[self.trials["status"].eq("COMPLETED")]
+        good = self.trials[self.trials["status"].eq("COMPLETED") & to_scale(self.trials, self.ceilings)]
         keys = pd.MultiIndex.from_frame(known[["problem", "seed"]])
         lowest = good.groupby(["problem", "seed"])["loss"].min()
         firsts = good.groupby(["problem", "seed", "run"], sort=False)["loss"].first()
