@@ -24,7 +24,7 @@ Column = NDArray[Any] | ExtensionArray
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
-FAILURES: Final = tuple(s.value for s in Status if s not in (Status.COMPLETED, Status.STOPPED))
+FAILURES: Final = tuple(s.value for s in Status if s.failed)
 """The statuses that count as failures; a trial stopped by a scheduler is none."""
 
 _LARGEST = 2**63

@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from runner.stats.intervals import mean_interval
+from runner.stats.offscale import HUGE
 from runner.stats.shape import LEAST_SEEDS, table
 
 Floats = NDArray[np.float64]
 
+PENALTY: Final = "an incumbent or its test value is a penalty and no measurement."
 NO_TEST: Final = "its incumbents have no test value."
 _RUN_FLOATS = ("loss", "test_loss", "first_test_loss", "gap", "overtuning", "relative")
 
@@ -73,6 +75,9 @@ def generalisation(trials: pd.DataFrame, steps: pd.DataFrame, signs: dict[str, f
         row |= {"incumbents": len(part), "problems": 1, "seeds": 1, "reason": NO_TEST}
         tests = part["tested"].to_numpy(dtype=np.float64)
         row["loss"] = float(part["validation"].iloc[-1])
+        if not max(abs(row["loss"]), np.nanmax(np.abs(tests), initial=0.0)) < HUGE:
+            rows.append(row | {"reason": PENALTY})
+            continue
         if np.isfinite(tests[-1]):
             row |= {"test_loss": tests[-1], "gap": tests[-1] - row["loss"], "reason": ""}
         if np.isfinite(tests).all():
