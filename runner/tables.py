@@ -154,6 +154,8 @@ def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bo
             print_line(console, f"held-out test: {number(best['test'])}", "dim")
         for name, value in best["config"].items():
             print_line(console, f"  {name}: {json.dumps(value)}")
+        if best["note"]:
+            print_line(console, f"{best['note']} --seed {best['seed']} chooses within one seed.", "yellow")
     if not found:
         print_line(console, "No trial was valid.", "red")
 
