@@ -67,15 +67,18 @@ def _marked(row: Mapping[Hashable, Any]) -> str:
 
 def _legend(decision: Decision) -> str:
     """What the star says, and what is decided of the other methods."""
-    chosen = decision.recommended
+    chosen, leader = decision.recommended, decision.leader
     said = [f"{_MARK} {chosen}: {decision.mark(chosen)}"]
+    if chosen != leader:
+        said[0] += f", equivalent to {leader}, which has the lowest regret"
     for word, names in (
-        ("level with the leader", [name for name in decision.level if name != chosen]),
+        ("level with the leader", decision.level),
         ("undecided", decision.undecided),
-        ("equivalent", [name for name in decision.equivalent if name != chosen]),
+        ("equivalent", decision.equivalent),
     ):
-        if names:
-            said.append(f"{word}: {first_of(list(names), _MOST_NAMED)}")
+        others = [name for name in names if name != chosen]
+        if others:
+            said.append(f"{word}: {first_of(others, _MOST_NAMED)}")
     return "; ".join(said) + "."
 
 

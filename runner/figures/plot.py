@@ -204,7 +204,8 @@ def _draw_points(axes: Axes, mark: Points, styles: Sequence[Style]) -> None:
 
 def _draw_bars(axes: Axes, mark: Bars, styles: Sequence[Style]) -> None:
     colours = [_colour(series, styles) for series in mark.series]
-    axes.barh(mark.y, mark.end - mark.start, mark.height, mark.start, color=colours, alpha=mark.tone, lw=0)
+    edge: dict[str, Any] = {"lw": 1.0, "edgecolor": colours} if mark.visible else {"lw": 0}
+    axes.barh(mark.y, mark.end - mark.start, mark.height, mark.start, color=colours, alpha=mark.tone, **edge)
 
 
 def _draw_tiles(axes: Axes, mark: Tiles, styles: Sequence[Style]) -> None:

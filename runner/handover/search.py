@@ -100,10 +100,10 @@ def planned(wanted: Wanted) -> Plan:
 
 def finish(plan: Plan, results: Results, how: Save) -> list[str]:
     """Save the best pipeline; what was found, in lines."""
-    best = next(iter(results.best()), None)
+    problem, (spec, *_) = plan.problem, plan.study.runs
+    best = next(iter(results.best(seed=spec.seed)), None)  # another seed in the directory has other splits
     if best is None:
         return ["No trial was valid, so there is nothing to save."]
-    problem, (spec, *_) = plan.problem, plan.study.runs
     said = f"{problem.name}: {problem.metric} {best['value']:.4g} in {problem.cv}-fold cross-validation."
     saved = save_pipeline(problem, best["config"], spec.problem_seed, results.folder, how, said)
     first = results.trials.iloc[0]

@@ -9,6 +9,7 @@ import re
 import sys
 
 import pytest
+from markupsafe import escape
 
 from runner.errors import ResultsError
 from runner.figures import plot
@@ -16,6 +17,7 @@ from runner.figures.palette import Style
 from runner.figures.scale import scales, short
 from runner.report import make_page, write_report
 from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds, to_csv
+from runner.stats import Comparison
 from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
 
 pytestmark = pytest.mark.xdist_group("report")  # one study is enough
@@ -39,6 +41,23 @@ class Reader(html.parser.HTMLParser):
 @pytest.fixture(scope="module")
 def read(page):
     return Reader(page.html)
+
+
+def test_the_marked_row_of_each_leaderboard_is_the_one_that_is_decided(page, results):
+    c = Comparison.of(results)
+    boards = page.html.split('<div class="pick" data-group="board" data-value="')[1:]
+    kept = page.tables["02_leaderboards"]
+    places = [key for key, _ in kept.groupby(["axis", "budget"], sort=False)]
+    assert len(boards) == len(places) >= 3
+    for (axis, budget), text in zip(places, boards, strict=True):
+        (row,) = re.findall(r'<tr class="lead">(.*?)</tr>', text, re.S)
+        decision = c.decision(budget, axis)
+        assert str(escape(decision.recommended)) in row
+        assert f"<small>{decision.mark(decision.recommended)}</small>" in row
+        assert decision.standing(decision.recommended) in row
+    said = Reader(page.html).words
+    for row in c.verdicts().to_dict("records"):
+        assert row["sentence"] in said or row["reason"] in " ".join(said)
 
 
 def test_the_page_asks_nobody_for_anything(page, read):
