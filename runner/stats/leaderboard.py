@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -73,7 +73,7 @@ def leaderboard(
         ``reason``.
     """
     rows = []
-    by_method = {
+    by_method: dict[str, dict[str, dict[Hashable, Any]]] = {
         name: {str(row["method"]): row for row in reversed(frame.to_dict("records"))}
         for name, frame in parts.items()
     }
@@ -99,7 +99,7 @@ def leaderboard(
         row["tied"] = decision is None or method not in decision.worse
         for axis in ("trials", "seconds"):
             row |= of(axis, method, {f"speedup_{axis}": "speedup", f"speedup_{axis}_bound": "bound"})
-        row |= of("counts", method, {name: name for name in parts["counts"]})
+        row |= of("counts", method, {str(name): str(name) for name in parts["counts"]})
         rows.append(row)
     order = ranked(methods, [float(row["regret"]) for row in rows], names)
     rows.sort(key=lambda row: order.index(row["method"]))

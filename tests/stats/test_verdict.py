@@ -94,7 +94,25 @@ def test_a_plan_is_kept_to():
     assert (c.plan.rope, c.plan.reference) == (0.02, "random")
     assert c.budgets() == (3.0, 7.0, 9.0)
     assert c.fairness().set_index("check").at["planned before the run", "passed"]
-    assert not compared(simulated(problems=2, seeds=4, trials=9)).plan.planned
+    plain = compared(simulated(problems=2, seeds=4, trials=9))
+    assert not plain.plan.planned
+    assert pd.isna(plain.fairness().set_index("check").at["planned before the run", "passed"])
+
+
+def test_starting_each_in_its_own_way_is_unfair_only_where_points_were_given():
+    losses = simulated(problems=2, seeds=4, trials=9)
+
+    def apart(p, m, s, n):
+        return {"x": n / 100 + (m == "bayes") / 1000}
+
+    check = "same initial points"
+    own = compared(losses, configs=apart).fairness().set_index("check")
+    assert pd.isna(own.at[check, "passed"])
+    assert "each starts in its own way" in own.at[check, "detail"]
+    text = "{name: n, problems: [a], methods: [random], budget: {trials: 9}, initial: [{config: default}]}"
+    given = compared(losses, configs=apart, study=text).fairness().set_index("check")
+    assert not given.at[check, "passed"]
+    assert compared(losses).fairness().set_index("check").at[check, "passed"]
 
 
 def test_a_text_that_is_no_study_file_plans_nothing():
