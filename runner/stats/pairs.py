@@ -49,11 +49,11 @@ def pairs_against(methods: Sequence[str], reference: str) -> list[Pair]:
     return [(method, reference) for method in methods if method != reference]
 
 
-def jeffreys(wins: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Posterior mean and interval of a probability, after so many wins of n."""
+def jeffreys(wins: ArrayLike, n: ArrayLike) -> tuple[Any, Any, Any]:
+    """Posterior mean and interval of a probability, after so many wins of n; numbers of numbers."""
     wins, n = np.asarray(wins, dtype=np.float64), np.asarray(n, dtype=np.float64)
     a, b = wins + 0.5, n - wins + 0.5
-    low, high = (np.asarray(stats.beta.ppf(q, a, b)) for q in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
+    low, high = (stats.beta.ppf(q, a, b) for q in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
     return a / (a + b), low, high
 
 
