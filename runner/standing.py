@@ -56,6 +56,10 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     decision = comparison.decision(trials)
     if decision is not None:
         console.print(Text(_legend(decision), style="dim"), soft_wrap=True)
+    if board["speedup_trials"].notna().any():
+        target = comparison.target(trials if comparison.axis == "trials" else None)
+        said = f"speed-up: how many times fewer trials it takes to find what random search finds in {target}."
+        console.print(Text(said, style="dim"), soft_wrap=True)
     if comparison.unfinished:
         console.print(Text("The study has not ended; this is what is known so far.", style="yellow"))
 
