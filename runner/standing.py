@@ -75,12 +75,14 @@ def _legend(decision: Decision) -> str:
     said = [f"{_MARK} {chosen}: {decision.mark(chosen)}"]
     if chosen != leader:
         said[0] += f", equivalent to {leader}, which has the lowest regret"
+    named = {chosen}
     for word, names in (
         ("level with the leader", decision.level),
         ("undecided", decision.undecided),
         ("equivalent", decision.equivalent),
     ):
-        others = [name for name in names if name != chosen]
+        others = [name for name in names if name not in named]
+        named |= set(others)
         if others:
             said.append(f"{word}: {first_of(others, _MOST_NAMED)}")
     return "; ".join(said) + "."

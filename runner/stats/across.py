@@ -41,9 +41,10 @@ class Across(Cells):
         return self.decided(self.resampled(budget, axis, scope))
 
     def decided(self, sample: averages.Resampled) -> Decision | None:
-        """The decision from average regrets of this comparison."""
+        """The decision from average regrets of this comparison; None where nothing can be compared."""
         if sample not in self._decisions:
-            self._decisions[sample] = decide(sample, self.plan.rope, self.method_names)
+            found = None if self.empty else decide(sample, self.plan.rope, self.method_names)
+            self._decisions[sample] = found
         return self._decisions[sample]
 
     @cached_property

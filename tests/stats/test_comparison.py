@@ -248,11 +248,12 @@ def test_where_nothing_can_be_compared_there_is_a_reason(losses, keys, empty):
         ({k: v for k, v in simulated(problems=2, seeds=4, trials=9).items() if k[1] != "random"}, {}),
         (simulated(problems=2, seeds=4, trials=9), {"statuses": lambda *k: "STOPPED" if k[3] % 3 else None}),
         (simulated(problems=7, seeds=3, trials=9), {"seconds": 0.0}),
+        (simulated(problems=2, seeds=5, trials=9), {"seconds": 0.0}),
         (simulated(problems=2, seeds=3, trials=9), {"failed": [("p0", "tpe", 0)], "tests": 0.5}),
     ],
     ids=[
         "one seed", "one problem", "two seeds", "one trial", "most failed", "unequal budgets", "interrupted",
-        "not begun", "a run missing", "no random", "stopped", "no time", "a method failed",
+        "not begun", "a run missing", "no random", "stopped", "no time", "no time, more seeds", "a method failed",
     ],
 )  # fmt: skip
 def test_thin_and_odd_data(losses, keys):

@@ -184,6 +184,8 @@ def test_sentence_table_map_and_titles_name_one_method(study):
     losses, keys = study
     c = compared(losses, **keys)
     if c.empty:
+        assert not c.leaderboard()["recommended"].any()
+        assert c.decision_map()["method"].isna().all()
         return
     sheet = Sheet(c, styles(c.methods, c.plan.reference))
     cells = c.decision_map()
