@@ -253,7 +253,8 @@ def test_where_nothing_can_be_compared_there_is_a_reason(losses, keys, empty):
     ],
     ids=[
         "one seed", "one problem", "two seeds", "one trial", "most failed", "unequal budgets", "interrupted",
-        "not begun", "a run missing", "no random", "stopped", "no time", "no time, more seeds", "a method failed",
+        "not begun", "a run missing", "no random", "stopped", "no time", "no time, more seeds",
+        "a method failed",
     ],
 )  # fmt: skip
 def test_thin_and_odd_data(losses, keys):
