@@ -19,11 +19,10 @@ from runner.stats.latex import leaderboard_latex
 from runner.stats.verdict import budget_text
 from runner.tables import fitting
 from runner.terminal import number
-from runner.wording import counted, duration, first_of
+from runner.wording import counted, duration, named
 
 NAME = "leaderboard"
 _MARK = "*"
-_MOST_NAMED = 4
 _OPTIONAL = ("speed-up", "test gap", "think/trial")
 
 
@@ -75,16 +74,16 @@ def _legend(decision: Decision) -> str:
     said = [f"{_MARK} {chosen}: {decision.mark(chosen)}"]
     if chosen != leader:
         said[0] += f", equivalent to {leader}, which has the lowest regret"
-    named = {chosen}
+    known = {chosen}
     for word, names in (
         ("level with the leader", decision.level),
         ("undecided", decision.undecided),
         ("equivalent", decision.equivalent),
     ):
-        others = [name for name in names if name not in named]
-        named |= set(others)
+        others = [name for name in names if name not in known]
+        known |= set(others)
         if others:
-            said.append(f"{word}: {first_of(others, _MOST_NAMED)}")
+            said.append(f"{word}: {named(others)}")
     return "; ".join(said) + "."
 
 

@@ -17,6 +17,7 @@ from runner.stats import AXES, AXIS_TITLES, Comparison
 from runner.stats.comparison import UNITS
 from runner.stats.curves import Axis as BudgetAxis
 from runner.stats.verdict import budget_text
+from runner.wording import named
 
 _BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
 _LEAST_PLACES = 3
@@ -142,9 +143,9 @@ def _reach(half: dict[str, float], unit: str) -> str:
     title = findings.verb(first, "reaches", "reach")
     title += f" half of the targets after {budget_text(reached[first[0]], unit)}"
     if never := [name for name in half if name not in reached]:
-        return f"{title}, {findings.named(never)} never"
+        return f"{title}, {named(never)} never"
     last = findings.lowest({name: -budget for name, budget in reached.items()})
-    return title if last == first else f"{title}, {findings.named(last)} after {short(reached[last[0]])}"
+    return title if last == first else f"{title}, {named(last)} after {short(reached[last[0]])}"
 
 
 def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from runner.figures.scale import short
-from runner.wording import first_of, listed
+from runner.wording import named
 
-MOST_NAMED = 4
 _EQUAL = 1e-12
 """Of values, and of regrets between 0 and 1: sums in another order differ by less."""
 
@@ -27,11 +26,6 @@ def lowest(values: Mapping[str, float]) -> list[str]:
         for name, value in known.items()
         if value == least or math.isclose(value, least, rel_tol=_EQUAL, abs_tol=_EQUAL)
     ]
-
-
-def named(names: Sequence[str]) -> str:
-    """Methods as a title lists them: all, or the first and how many more."""
-    return listed(names) if len(names) <= MOST_NAMED else first_of(names, MOST_NAMED)
 
 
 def verb(names: Sequence[str], one: str, several: str) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from runner.figures import findings
 from runner.figures.marks import Axis, Bars, Figure, Line, Mark, Panel, Points, Rule
 from runner.figures.scale import short
 from runner.figures.sheet import Sheet, floats, plural, records, value_axis
+from runner.wording import named
 
 _MOST_POINTS = 240
 """Per method and panel; more would only be ink and bytes."""
@@ -119,7 +119,7 @@ def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: 
     by = [str(name) for name in rows.loc[rows["loss"] == best["loss"], "method"].unique()]
     return Figure(
         name,
-        f"{problem}: the best value is {short(float(best['value']), 4)}, by {findings.named(by)}",
+        f"{problem}: the best value is {short(float(best['value']), 4)}, by {named(by)}",
         "Each dot is a trial. A best value at the end of a range says that the range may be too narrow."
         f"{note}",
         f"n = {plural(len(rows), 'trial')}, at most {_MOST_POINTS} drawn per method.",

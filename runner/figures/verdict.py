@@ -14,7 +14,7 @@ from runner.figures.sheet import REGRET, Sheet, floats, plural, records, rests_o
 from runner.stats.comparison import UNITS
 from runner.stats.decision import Decision
 from runner.stats.verdict import budget_text
-from runner.wording import duration
+from runner.wording import duration, named
 
 
 def decision_map(sheet: Sheet) -> Figure | None:
@@ -66,7 +66,7 @@ def _shares(names: list[str], sure: list[bool]) -> str:
     most = findings.lowest(counts)
     share, undecided = -counts[most[0]] / len(names), 1 - sum(sure) / len(sure)
     if len(most) > 1:
-        title = f"{findings.named(most)} are each the choice in {share:.0%} of the cases"
+        title = f"{named(most)} are each the choice in {share:.0%} of the cases"
     else:
         title = f"{most[0]} is the choice in {'all' if share == 1 else f'{share:.0%} of the'} cases"
     return f"{title}; {undecided:.0%} are undecided" if undecided else title
@@ -176,4 +176,4 @@ def _leads(found: pd.DataFrame, problems: int) -> str:
     if len(most) == 1:
         return f"{most[0]} has the lowest mean regret {where}"
     share = "share the lowest mean regret" if count == problems else "each have the lowest mean regret"
-    return f"{findings.named(most)} {share} {where}"
+    return f"{named(most)} {share} {where}"

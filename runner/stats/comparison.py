@@ -29,7 +29,7 @@ from runner.stats.decision import Decision, ranked
 from runner.stats.intervals import Scope
 from runner.stats.offscale import to_scale
 from runner.stats.shape import LEAST_SEEDS, too_few_seeds
-from runner.wording import listed
+from runner.wording import named
 
 UNITS = {
     "trials": "trials",
@@ -137,7 +137,7 @@ class Comparison(Against):
         if reason := too_few_seeds(sample.blocks.fewest, LEAST_SEEDS):
             lowest = sample.middle[self.methods.index(found.leader)]
             has = "has" if not found.level else "have"
-            said = f"{reason} {listed(found.lowest)} {has} the lowest regret so far ({lowest:.3f})."
+            said = f"{reason} {named(found.lowest)} {has} the lowest regret so far ({lowest:.3f})."
             return row | verdict.refusal(budget, axis, said)
         randoms = [label for label, name in self.method_names.items() if name == "random"]
         left_out = sample.blocks.planned - sample.blocks.count

@@ -15,11 +15,9 @@ from runner.stats.blocks import Blocks
 from runner.stats.decision import Decision, decide
 from runner.stats.regret import normalised
 from runner.stats.shape import LEAST_PROBLEMS, table
-from runner.wording import first_of
+from runner.wording import named
 
 Floats = NDArray[np.float64]
-
-_MOST_NAMED: Final = 3
 
 _KINDS: Final[dict[str, str]] = {
     "check": "text",
@@ -135,7 +133,7 @@ def _others_left_out(
                 _sample(renormalised(rest, instances.assign(own=without[method]), "own", "f_ref")),
             )
     if idle:
-        yield check, first_of(idle, _MOST_NAMED), None
+        yield check, named(idle), None
 
 
 def _changes(blocks: Blocks, losses: Blocks, instances: pd.DataFrame) -> Iterator[tuple[str, str, Resampled]]:

@@ -10,11 +10,10 @@ import pandas as pd
 
 from runner.stats.decision import Decision
 from runner.stats.shape import FEW_SEEDS, table
-from runner.wording import counted, first_of, listed
+from runner.wording import counted, named
 
 _HIGH, _MODERATE = 0.9, 0.75
 _MANY_PROBLEMS = 10
-_MOST_NAMED = 4
 
 KINDS: Final[dict[str, str]] = {
     "budget": "float",
@@ -92,7 +91,7 @@ def _sentences(
     if any(method in randoms for method in decision.undecided):
         said.append("Random search may be as good.")
     said += _speed(row, randoms)
-    if row["as_good_as_random"] > 0 and decision.recommended not in randoms:
+    if row["as_good_as_random"] > 0 and row["problems"] > 1 and decision.recommended not in randoms:
         what = counted(row["as_good_as_random"], "problem")
         said.append(f"On {what} of {row['problems']} the mean regret of random search is no higher.")
     said.append(f"Confidence: {row['confidence']} ({_rests(row)}).")
@@ -105,7 +104,6 @@ def _choice(row: Mapping[str, Any], decision: Decision, unit: str, rope: float) 
     regret = f"regret {row['regret']:.3f}"
     if not math.isnan(row["lower"]):
         regret += f" [{row['lower']:.3f}, {row['upper']:.3f}]"
-    best = "" if math.isnan(row["p_best"]) else f", best in {100 * row['p_best']:.0f} % of resamples"
     within = f"within {rope:g} of regret"
     if chosen != leader:
         said = [
@@ -113,26 +111,25 @@ def _choice(row: Mapping[str, Any], decision: Decision, unit: str, rope: float) 
             "and is cheaper."
         ]
         if decision.undecided:
-            others = first_of(decision.undecided, _MOST_NAMED)
-            said.append(f"Whether {others} may be better is undecided.")
+            said.append(f"Whether {named(decision.undecided)} may be better is undecided.")
         return said
     if decision.undecided:
-        lead = f"{leader} leads ({regret}{best})"
+        lead = f"{leader} leads ({regret})"
         if decision.level:
-            lead = f"{listed(decision.lowest)} are level and lowest ({regret}{best})"
+            lead = f"{named(decision.lowest)} are level and lowest ({regret})"
         said = [f"{at} undecided between {_between(decision)}; {lead}."]
     else:
+        best = "" if math.isnan(row["p_best"]) else f", best in {100 * row['p_best']:.0f} % of resamples"
         said = [f"{at} use {chosen}: lowest {regret}{best}."]
     if decision.equivalent:
         be = "is" if len(decision.equivalent) == 1 else "are"
-        said.append(f"{first_of(decision.equivalent, _MOST_NAMED)} {be} shown to be equivalent, {within}.")
+        said.append(f"{named(decision.equivalent)} {be} shown to be equivalent, {within}.")
     return said
 
 
 def _between(decision: Decision) -> str:
     """The leader and those that it is undecided against, as far as they are few."""
-    names = (decision.leader, *decision.undecided)
-    return listed(names) if len(names) <= _MOST_NAMED else first_of(names, _MOST_NAMED)
+    return named((decision.leader, *decision.undecided))
 
 
 def _speed(row: Mapping[str, Any], randoms: Sequence[str]) -> list[str]:

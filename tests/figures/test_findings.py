@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runner.figures import anytime, cost, findings, pairs, plot, searching, svg, verdict
 from runner.figures.palette import styles
 from runner.figures.sheet import Sheet
+from runner.wording import named
 from tests.comparisons import compared, simulated
 
 
@@ -46,7 +47,7 @@ def test_who_is_lowest_since_when(curves, title):
 def test_sums_in_another_order_are_level():
     assert findings.lowest({"a": 0.1 + 0.2 + 0.3, "b": 0.3 + 0.2 + 0.1, "c": 0.7}) == ["a", "b"]
     assert findings.lowest({"a": math.nan}) == []
-    assert findings.named([f"m{i}" for i in range(6)]) == "m0, m1, m2, m3 and 2 more"
+    assert named([f"m{i}" for i in range(6)]) == "m0, m1, m2, m3 and 2 more"
 
 
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=3, max_size=3), min_size=1, max_size=8))
@@ -57,9 +58,7 @@ def test_a_title_names_all_that_are_lowest_at_the_end_and_nobody_else_as_such(ro
     if len(least) == 3:
         assert title.startswith("All methods are level")
     else:
-        assert title.startswith(
-            f"{findings.named(least)} {'is' if len(least) == 1 else 'are level and'} lowest"
-        )
+        assert title.startswith(f"{named(least)} {'is' if len(least) == 1 else 'are level and'} lowest")
 
 
 # -- the figures ------------------------------------------------------------------------------------
