@@ -15,8 +15,8 @@ from runner.figures.marks import Axis, Band, Floats, Line, Mark
 from runner.figures.offscale import Limit
 from runner.figures.palette import Style
 from runner.figures.scale import is_wide
+from runner.results.frames import HUGE
 from runner.stats import Comparison
-from runner.stats.offscale import HUGE
 
 LOWER = "lower is better"
 REGRET = f"normalised regret, {LOWER}"

@@ -183,7 +183,7 @@ class Results:
     def best(self, problem: str | None = None, seed: int | None = None) -> list[dict[str, Any]]:
         """The best trial of each problem, over all methods and seeds.
 
-        Seeds have splits of their own, so a loss counts less what its seed's splits give all methods,
+        Seeds have splits of their own, so a loss counts less what its seed's splits give all configs,
         as far as that can be told (see `runner.results.finalists`). Of equal trials the one with the
         lower number counts, then the run that was planned first.
 

@@ -22,8 +22,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from runner.results.frames import HUGE
 from runner.stats.intervals import mean_interval
-from runner.stats.offscale import HUGE
 from runner.stats.shape import LEAST_SEEDS, table
 
 Floats = NDArray[np.float64]

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from runner.results.frames import HUGE
+
 Floats = NDArray[np.float64]
 
-HUGE: Final = 1e100
-"""No metric is of this size, and its square still is a float."""
 _LEAST_CONFIGS: Final = 3
 _GAP: Final = 1e3
 

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
+from runner.results.frames import HUGE
 from runner.results.ranking import quantile
-from runner.stats.offscale import HUGE, ceilings
+from runner.stats.offscale import ceilings
 from runner.stats.regret import normalised
 from tests.comparisons import compared, simulated
 
