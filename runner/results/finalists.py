@@ -47,7 +47,8 @@ def by_config(trials: pd.DataFrame) -> pd.DataFrame:
         Those of one problem, as in `runner.results.Results`.
     """
     valid = trials["status"].eq("COMPLETED").to_numpy(dtype=bool) & np.isfinite(trials["loss"].to_numpy())
-    return trials[valid].pivot_table(index="config", columns="seed", values="loss", aggfunc="min")
+    found: pd.DataFrame = trials[valid].groupby(["config", "seed"])["loss"].min().unstack()
+    return found
 
 
 def seeds_differ(losses: pd.DataFrame, optima: pd.Series[float]) -> bool | None:
