@@ -24,27 +24,8 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
     reference = sheet.comparison.plan.reference
     rows = records(board)
     against = reference or "the reference"
-    columns: list[tuple[Head, list[Cell]]] = [
-        (Head("#", "place"), [cell(row["place"]) for row in rows]),
-        (
-            Head("method", "marked: the one that the verdict at this budget names", left=True),
-            [Cell(str(row["method"]), decision.mark(str(row["method"])) if decision else "") for row in rows],
-        ),
-        (
-            Head(
-                "against the leader",
-                "equivalent: the interval of the difference lies within the ROPE; worse: it lies above 0; "
-                "undecided: neither",
-                left=True,
-            ),
-            [Cell(row["standing"] or "–") for row in rows],
-        ),
-        (
-            Head(
-                "regret", f"{sheet.average.lower()} of the normalised regret, 95 % interval; lower is better"
-            ),
-            [cell(row["regret"], 2, row["lower"], row["upper"]) for row in rows],
-        ),
+    columns = _decided(sheet, rows, decision)
+    columns += [
         (
             Head(f"minus {against}", f"paired difference of the regret to {against}; below 0 is better"),
             [cell(row["difference"], 2, row["difference_lower"], row["difference_upper"]) for row in rows],
@@ -119,6 +100,30 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
         series=[sheet.series(str(row["method"])) for row in rows],
         lead=next((place for place, row in enumerate(rows) if row["recommended"]), None),
     )
+
+
+def _decided(
+    sheet: Sheet, rows: list[dict[str, Any]], decision: Decision | None
+) -> list[tuple[Head, list[Cell]]]:
+    """The columns that the decision rests on: place, method with its mark, standing, regret."""
+    names = [str(row["method"]) for row in rows]
+    shown = "equivalent: the interval of the difference lies within the ROPE; worse: it lies above 0; "
+    average = sheet.average.lower()
+    return [
+        (Head("#", "place"), [cell(row["place"]) for row in rows]),
+        (
+            Head("method", "marked: the one that the verdict at this budget names", left=True),
+            [Cell(name, decision.mark(name) if decision else "") for name in names],
+        ),
+        (
+            Head("against the leader", f"{shown}undecided: neither", left=True),
+            [Cell(row["standing"] or "–") for row in rows],
+        ),
+        (
+            Head("regret", f"{average} of the normalised regret, 95 % interval; lower is better"),
+            [cell(row["regret"], 2, row["lower"], row["upper"]) for row in rows],
+        ),
+    ]
 
 
 def _times(row: dict[str, Any], name: str) -> Cell:

@@ -138,6 +138,7 @@ def agreement(runs: pd.DataFrame) -> pd.DataFrame:
             rows.append(row | {"reason": "it has one method."})
             continue
         row["kendall"] = float(stats.kendalltau(means["loss"], means["test_loss"]).statistic)
-        row["same_winner"] = bool(means["loss"].idxmin() == means["test_loss"].idxmin())
+        lowest = means.eq(means.min())  # of methods that are level each is a winner
+        row["same_winner"] = bool(lowest.all(axis=1).any())
         rows.append(row)
     return table(rows, kinds, NO_TEST)

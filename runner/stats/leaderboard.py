@@ -73,10 +73,7 @@ def leaderboard(
         ``reason``.
     """
     rows = []
-    by_method: dict[str, dict[str, dict[Hashable, Any]]] = {
-        name: {str(row["method"]): row for row in reversed(frame.to_dict("records"))}
-        for name, frame in parts.items()
-    }
+    by_method = {name: _by_method(frame) for name, frame in parts.items()}
 
     def of(part: str, method: str, columns: Mapping[str, str]) -> dict[str, Any]:
         row = by_method[part].get(method)
@@ -107,6 +104,11 @@ def leaderboard(
     for row, level in zip(rows, levels, strict=True):
         row["place"] = 1 + int((levels < level).sum())
     return table(rows, {"place": "int", "method": "text", "budget": "float", **KINDS})
+
+
+def _by_method(frame: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
+    """The first row of each method."""
+    return {str(row["method"]): row for row in reversed(frame.to_dict("records"))}
 
 
 def counts(

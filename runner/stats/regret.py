@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -100,32 +100,34 @@ def instances(
     for key, optimum in zip(optima.index.tolist(), optima.tolist(), strict=True):
         problem, seed = key
         lowest = float(best.get(key, math.nan))
-        f_opt, source = _optimum(float(optimum), lowest, key in through)
         count = int(draws["size"].get(key, 0))
         enough = count >= LEAST_DRAWS
         f_ref = float(draws["median"].get(key, math.nan) if enough else firsts.get(key, math.nan))
-        f_ref = lowest if math.isnan(f_ref) else f_ref
-        tight = abs(f_ref - f_opt) <= _FLAT * max(abs(f_ref), abs(f_opt))
-        rows.append(
-            {
-                "problem": problem,
-                "seed": seed,
-                "f_opt": f_opt,
-                "f_opt_source": source,
-                "f_ref": f_ref,
-                "f_ref_source": "random draws" if enough else "first trials",
-                "n_random": count,
-                "flat": bool(tight or f_ref < f_opt),
-                "problems": 1,
-                "seeds": 1,
-                "reason": "" if math.isfinite(lowest) else "no trial was valid.",
-            }
-        )
+        source = "random draws" if enough else "first trials"
+        row = _instance(float(optimum), lowest, key in through, f_ref)
+        row |= {"problem": problem, "seed": seed, "f_ref_source": source, "n_random": count}
+        rows.append(row)
     columns = ["problem", "seed", "f_opt", "f_opt_source", "f_ref", "f_ref_source", "n_random", "flat"]
     frame = pd.DataFrame(rows, columns=[*columns, "problems", "seeds", "reason"])
     text = dict.fromkeys(("problem", "f_opt_source", "f_ref_source", "reason"), "string")
     whole = dict.fromkeys(("seed", "n_random", "problems", "seeds"), "int64")
     return frame.astype({**text, **whole, "f_opt": "float64", "f_ref": "float64", "flat": "bool"})
+
+
+def _instance(known: float, lowest: float, searched_through: bool, f_ref: float) -> dict[str, Any]:
+    """Optimum and reference of one instance, from its best loss and the reference that draws give."""
+    f_opt, source = _optimum(known, lowest, searched_through)
+    f_ref = lowest if math.isnan(f_ref) else f_ref
+    tight = abs(f_ref - f_opt) <= _FLAT * max(abs(f_ref), abs(f_opt))
+    return {
+        "f_opt": f_opt,
+        "f_opt_source": source,
+        "f_ref": f_ref,
+        "flat": bool(tight or f_ref < f_opt),
+        "problems": 1,
+        "seeds": 1,
+        "reason": "" if math.isfinite(lowest) else "no trial was valid.",
+    }
 
 
 def _optimum(known: float, lowest: float, searched_through: bool) -> tuple[float, str]:

@@ -171,6 +171,17 @@ def test_generalisation_by_hand():
     assert none["reason"].eq("its incumbents have no test value.").all()
 
 
+def test_of_methods_that_are_level_each_is_a_winner():
+    def agreed(tests):
+        losses = {("p", m, 0): [0.5, 0.2] for m in ("random", "tpe")}
+        return compared(losses, tests=lambda p, m, s, n: tests[m]).agreement()["same_winner"][0]
+
+    assert agreed({"random": 0.4, "tpe": 0.3})
+    losses = {("p", "random", 0): [0.2], ("p", "tpe", 0): [0.3]}
+    other = compared(losses, tests=lambda p, m, s, n: 0.4 if m == "random" else 0.3)
+    assert not other.agreement()["same_winner"][0]
+
+
 def test_importance_by_hand():
     # Of 40 draws in two bins the best 10 all lie in one: D = (1 - .5)^2 / .5 * 2 = 1, less 1/10 * (1 - 1/4).
     bins = np.repeat([0, 1], 20)
