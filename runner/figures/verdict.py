@@ -69,7 +69,7 @@ def _shares(names: list[str], sure: list[bool]) -> str:
         title = f"{named(most)} are each the choice in {share:.0%} of the cases"
     else:
         title = f"{most[0]} is the choice in {'all' if share == 1 else f'{share:.0%} of the'} cases"
-    return f"{title}; {undecided:.0%} are undecided" if undecided else title
+    return f"{title}; {undecided:.0%} undecided" if undecided else title
 
 
 def _measured(sheet: Sheet) -> str:

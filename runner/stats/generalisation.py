@@ -68,13 +68,15 @@ def generalisation(trials: pd.DataFrame, steps: pd.DataFrame, signs: dict[str, f
     found = steps[new].assign(validation=trials["loss"].to_numpy()[new])
     sign = found["problem"].map(signs).to_numpy(dtype=np.float64)
     found["tested"] = sign * found["test"].to_numpy(dtype=np.float64)
+    columns = [found[name].to_numpy() for name in ("problem", "method", "seed", "validation", "tested")]
+    runs = found["run"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.zeros(0, dtype=int)
     rows: list[dict[str, Any]] = []
-    for _, part in found.groupby("run", sort=False):
-        first = part.iloc[0]
-        row: dict[str, Any] = {name: first[name] for name in ("problem", "method", "seed")}
-        row |= {"incumbents": len(part), "problems": 1, "seeds": 1, "reason": NO_TEST}
-        tests = part["tested"].to_numpy(dtype=np.float64)
-        row["loss"] = float(part["validation"].iloc[-1])
+    for start, end in zip(starts, [*starts[1:], len(runs)], strict=False):
+        problem, method, seed, validation, tests = (column[start:end] for column in columns)
+        row: dict[str, Any] = {"problem": problem[0], "method": method[0], "seed": seed[0]}
+        row |= {"incumbents": len(tests), "problems": 1, "seeds": 1, "reason": NO_TEST}
+        row["loss"] = float(validation[-1])
         if not max(abs(row["loss"]), np.nanmax(np.abs(tests), initial=0.0)) < HUGE:
             rows.append(row | {"reason": PENALTY})
             continue
