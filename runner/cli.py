@@ -231,12 +231,13 @@ def show(
 def best(
     folder: Folder,
     problem: Annotated[str | None, typer.Option(help="Only this problem.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Only the runs with this seed.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """The best config of each problem, ready to paste."""
     from runner.tables import print_best
 
-    found = _results(folder).best(problem)
+    found = _results(folder).best(problem, seed)
     print_best(_console(), found, as_json)
     raise typer.Exit(0 if found else 1)
 

@@ -14,13 +14,15 @@ from rich.text import Text
 from runner.results.export import write_frames
 from runner.stats import Comparison
 from runner.stats.comparison import UNITS
+from runner.stats.decision import Decision
 from runner.stats.latex import leaderboard_latex
 from runner.stats.verdict import budget_text
 from runner.tables import fitting
 from runner.terminal import number
-from runner.wording import duration
+from runner.wording import counted, duration, named
 
 NAME = "leaderboard"
+_MARK = "*"
 _OPTIONAL = ("speed-up", "test gap", "think/trial")
 
 
@@ -48,10 +50,41 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     console.print()
     title = f"{comparison.name}: {_rests(board)}, after {_budget(comparison, trials)}"
     beats = f"beats {comparison.plan.reference}"
-    lines = [(str(row["place"]), str(row["method"]), _cells(row, beats)) for row in board.to_dict("records")]
-    console.print(fitting(console, title, "regret", ("rank", "best", beats, *_OPTIONAL), lines))
+    lines = [(str(row["place"]), _marked(row), _cells(row, beats)) for row in board.to_dict("records")]
+    console.print(fitting(console, title, "regret", ("rank", "P(best)", beats, *_OPTIONAL), lines))
+    decision = comparison.decision(trials)
+    if decision is not None:
+        console.print(Text(_legend(decision), style="dim"), soft_wrap=True)
+    if board["speedup_trials"].notna().any():
+        target = comparison.target(trials if comparison.axis == "trials" else None)
+        said = f"speed-up: how many times fewer trials it takes to find what random search finds in {target}."
+        console.print(Text(said, style="dim"), soft_wrap=True)
     if comparison.unfinished:
         console.print(Text("The study has not ended; this is what is known so far.", style="yellow"))
+
+
+def _marked(row: Mapping[Hashable, Any]) -> str:
+    """The method, with a star where it is the recommended one."""
+    return f"{row['method']} {_MARK}" if row["recommended"] else str(row["method"])
+
+
+def _legend(decision: Decision) -> str:
+    """What the star says, and what is decided of the other methods."""
+    chosen, leader = decision.recommended, decision.leader
+    said = [f"{_MARK} {chosen}: {decision.mark(chosen)}"]
+    if chosen != leader:
+        said[0] += f", equivalent to {leader}, which has the lowest regret"
+    known = {chosen}
+    for word, names in (
+        ("level with the leader", decision.level),
+        ("undecided", decision.undecided),
+        ("equivalent", decision.equivalent),
+    ):
+        others = [name for name in names if name not in known]
+        known |= set(others)
+        if others:
+            said.append(f"{word}: {named(others)}")
+    return "; ".join(said) + "."
 
 
 def _cells(row: Mapping[Hashable, Any], beats: str) -> dict[str, str]:
@@ -60,7 +93,7 @@ def _cells(row: Mapping[Hashable, Any], beats: str) -> dict[str, str]:
     return {
         "regret": number(row["regret"], 3) + _ends(row["lower"], row["upper"]),
         "rank": number(row["rank"], 3),
-        "best": "-" if math.isnan(row["p_best"]) else f"{100 * row['p_best']:.0f} %",
+        "P(best)": "-" if math.isnan(row["p_best"]) else f"{100 * row['p_best']:.0f} %",
         beats: number(row["p_beats"], 2) + _ends(row["p_beats_lower"], row["p_beats_upper"], 2),
         "speed-up": f"{bound} {speed}".strip() if bound != "=" else speed,
         "test gap": number(row["gap"], 3),
@@ -74,7 +107,7 @@ def _ends(low: float, high: float, digits: int = 3) -> str:
 
 def _rests(board: Any) -> str:
     first = board.iloc[0]
-    return f"{first['problems']} problems, {first['blocks']} of {first['blocks_planned']} blocks"
+    return f"{counted(first['problems'], 'problem')}, {first['blocks']} of {first['blocks_planned']} blocks"
 
 
 def _budget(comparison: Comparison, trials: int | None) -> str:
@@ -92,6 +125,7 @@ def export_leaderboard(comparison: Comparison, folder: Path, form: str) -> list[
 
 
 def _tex(comparison: Comparison, board: Any, path: Path) -> None:
-    path.write_text(
-        leaderboard_latex(board, comparison.plan.reference or "", comparison.name), encoding="utf-8"
+    text = leaderboard_latex(
+        board, comparison.plan.reference or "", comparison.name, _budget(comparison, None)
     )
+    path.write_text(text, encoding="utf-8")

@@ -53,6 +53,8 @@ def print_leaderboard(console: Console, results: Results, trials: int | None = N
         table = fitting(console, f"{problem} ({aim}{after})", "median", _OPTIONAL, cells)
         console.print()
         console.print(table)
+    if len(results.methods) > 1 and runs["seed"].nunique() > 1:
+        print_line(console, "Ranked by medians over the seeds; the verdict compares average regrets.", "dim")
     console.print()
     print_conclusions(console, results)
     _print_reasons(console, results)
@@ -153,6 +155,8 @@ def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bo
             print_line(console, f"held-out test: {number(best['test'])}", "dim")
         for name, value in best["config"].items():
             print_line(console, f"  {name}: {json.dumps(value)}")
+        if best["note"]:
+            print_line(console, f"{best['note']} --seed {best['seed']} chooses within one seed.", "yellow")
     if not found:
         print_line(console, "No trial was valid.", "red")
 

@@ -6,7 +6,6 @@ A value is always shown in the problem's own direction.
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Iterable, Sequence
 
@@ -19,7 +18,7 @@ from rich.text import Text
 from runner.asktell import Run
 from runner.monitor import Monitor
 from runner.study import Study
-from runner.trial import Trial
+from runner.trial import Status, Trial
 from runner.wording import counted, duration
 
 _MOST_ROWS = 30
@@ -43,6 +42,7 @@ class Progress(Monitor):
         self.done = self.found_done = 0
         self.spent = 0.0  # full-evaluation equivalents; as many as trials where nothing stops early
         self._failed: list[int] = []  # per run; the display's thread must not walk through trials
+        self.stopped = 0  # early, by a scheduler
         self.total: int | None = None
         self._reasons: set[tuple[str, str]] = set()  # of runs that ended early, by problem
         self._began = time.monotonic()
@@ -53,7 +53,8 @@ class Progress(Monitor):
         self.study, self.runs = study, runs
         self.done = self.found_done = sum(len(run.ended) for run in runs)
         self.spent = sum(map(_spent, runs))
-        self._failed = [sum(not trial.valid for trial in run.ended.values()) for run in runs]
+        self._failed = [sum(trial.failed for trial in run.ended.values()) for run in runs]
+        self.stopped = sum(_stopped(trial) for run in runs for trial in run.ended.values())
         if study.budget.trials is not None:
             self.total = sum(max(study.budget.trials, math.ceil(_spent(run))) for run in runs)
         shape = " x ".join(
@@ -80,7 +81,8 @@ class Progress(Monitor):
         self.spent += trial.outcome.share
         if self._first is None:
             self._first = time.monotonic()
-        self._failed[index] += not trial.valid
+        self._failed[index] += trial.failed
+        self.stopped += _stopped(trial)
 
     def finished(self, index: int) -> None:
         """See `Monitor.finished`; a run that ends early makes the total smaller."""
@@ -119,6 +121,8 @@ class Progress(Monitor):
             parts = [counted(self.done, "trial")]
             if self.total is not None:
                 parts.append(f"{self.spent:.4g}/{self.total} full evaluations")
+        if self.stopped:
+            parts.append(f"{self.stopped} stopped early")
         if self.failures:
             parts.append(f"{self.failures} failed")
         parts.append(f"{duration(time.monotonic() - self._began)} so far")
@@ -142,7 +146,7 @@ class Progress(Monitor):
                 label,
                 sum(len(self.runs[index].ended) for index in where),
                 sum(self._failed[index] for index in where),
-                statistics.median(values) if values else None,
+                _median(values) if values else None,
             )
 
 
@@ -222,6 +226,16 @@ def number(value: float | None, digits: int = 5) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.{digits}g}"
+
+
+def _stopped(trial: Trial) -> bool:
+    return trial.status is Status.STOPPED
+
+
+def _median(values: Sequence[float]) -> float:
+    """The median; that of two is made of halves, which cannot overflow."""
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else 0.5 * ordered[half - 1] + 0.5 * ordered[half]
 
 
 def _limit(study: Study) -> str:

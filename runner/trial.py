@@ -30,6 +30,11 @@ class Status(enum.StrEnum):
         """What the status means, for a reader."""
         return _SENTENCES[self]
 
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong; being stopped by a scheduler is no failure."""
+        return self not in (Status.COMPLETED, Status.STOPPED)
+
 
 _SENTENCES: Final = {
     Status.COMPLETED: "evaluated to the end, with a finite loss",
@@ -183,6 +188,11 @@ class Trial:
     def gradient(self) -> dict[str, float] | None:
         """D loss / d parameter, or None."""
         return self.outcome.gradient
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong: neither completed nor stopped by a scheduler."""
+        return self.outcome.status.failed
 
     @property
     def valid(self) -> bool:

@@ -21,6 +21,11 @@ def first_of(names: Sequence[str], most: int) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def named(names: Sequence[str], most: int = 4) -> str:
+    """All of a few names, a, b and c; of more the first ones, and how many more there are."""
+    return listed(names) if len(names) <= most else first_of(names, most)
+
+
 def counted(n: int, what: str) -> str:
     """A number of things: 1 trial, 2 trials."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
@@ -37,4 +42,4 @@ def duration(seconds: float) -> str:
     return f"{seconds / _DAY:,.{0 if seconds >= 100 * _DAY else 1}f} days"
 
 
-__all__ = ["counted", "duration", "first_of", "listed"]
+__all__ = ["counted", "duration", "first_of", "listed", "named"]

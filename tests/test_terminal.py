@@ -8,9 +8,11 @@ from rich.console import Console
 from runner.dispatch import Dispatcher
 from runner.inprocess import run_in_process
 from runner.journal import Journal
+from runner.launch import run
 from runner.problems.base import FunctionProblem
 from runner.space import Float, Space
 from runner.terminal import LiveProgress, PlainProgress, number, progress
+from runner.trackers.tracker import figures_of
 from tests.studies import HILL, study
 
 
@@ -99,3 +101,38 @@ def test_the_console_chooses_the_display():
 )
 def test_numbers_have_five_digits(value, text):
     assert number(value) == text
+
+
+def grows(config):
+    """Four steps; the larger x, the worse, and beyond 0.9 it breaks."""
+    for step in range(1, 5):
+        if config["x"] > 0.9 and step > 1:
+            raise RuntimeError("too large")
+        yield config["x"] / step
+
+
+@pytest.mark.parametrize("kind, console", [(PlainProgress, {}), (LiveProgress, {"force_terminal": True})])
+def test_what_a_scheduler_stops_has_not_failed(kind, console, tmp_path):
+    """Neither in the live display nor anywhere after it."""
+    problem = FunctionProblem(grows, Space({"x": Float(0.0, 1.0)}), "grows", steps=4)
+    made = study(
+        problems=[problem], methods=["random"], seeds=2, budget={"trials": 6}, parallel=2, scheduler="asha"
+    )
+    text = io.StringIO()
+    display = kind(Console(file=text, width=120, **console))
+    results = run(made, tmp_path / "study", workers=0, monitor=display)
+    status = results.trials["status"]
+    stopped, failed = int(status.eq("STOPPED").sum()), int(status.eq("FAILED").sum())
+    assert stopped > 0
+    assert (display.stopped, display.failures) == (stopped, failed)
+    assert display.line().count(f"{stopped} stopped early") == 1
+    assert (f"{failed} failed" in display.line()) == bool(failed)
+    assert [row[3] for row in display.incumbents()] == [failed]
+    assert results.leaderboard()["failures"].sum() == results.runs["failures"].sum() == failed
+    assert results.ok
+    again = kind(Console(file=text, width=120, **console))
+    run(made, tmp_path / "study", workers=0, monitor=again)
+    assert (again.stopped, again.failures) == (stopped, failed), "in earlier sessions too"
+    figures = [figures_of(made.runs[0], trial) for trial in results.record.history(made.runs[0].id)]
+    of_run = results.trials[results.trials["run"] == made.runs[0].id]["status"]
+    assert sum(found["failed"] for found in figures) == of_run.eq("FAILED").sum()

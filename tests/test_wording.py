@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.wording import counted, duration, first_of, listed
+from runner.wording import counted, duration, first_of, listed, named
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,9 @@ def test_a_duration_has_the_unit_that_suits_it(seconds, text):
 @pytest.mark.parametrize("n, text", [(0, "0 trials"), (1, "1 trial"), (2, "2 trials")])
 def test_things_are_counted(n, text):
     assert counted(n, "trial") == text
+
+
+def test_a_few_names_are_all_named():
+    assert named(["a", "b", "c"]) == "a, b and c"
+    assert named(list("abcdef")) == "a, b, c, d and 2 more"
+    assert named([]) == ""

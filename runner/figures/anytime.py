@@ -9,12 +9,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from runner.figures import findings
 from runner.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
 from runner.figures.scale import short
 from runner.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
 from runner.stats import AXES, AXIS_TITLES, Comparison
+from runner.stats.comparison import UNITS
 from runner.stats.curves import Axis as BudgetAxis
-from runner.wording import listed
+from runner.stats.verdict import budget_text
+from runner.wording import named
 
 _BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
 _LEAST_PLACES = 3
@@ -49,13 +52,13 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
         marks += curve(rows, "regret", i, name, ("lower", "upper"))
     return Figure(
         f"03_anytime_{axis}" if axis == "trials" else f"04_anytime_{axis}",
-        _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), axis),
-        "Interquartile mean of the regret after so much budget; bands: 95 % intervals over the seeds. "
+        _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), UNITS[axis]),
+        f"{sheet.average} of the regret after so much budget; bands: 95 % intervals over the seeds. "
         + ("Drawn as far as every run has come." if axis in _TIMES else _BEYOND),
         rests_on(at_end),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
-        sheet.everyone,
+        sheet.legend,
         "random in expectation, and with twice the budget",
     )
 
@@ -73,76 +76,86 @@ def differs(comparison: Comparison, axis: BudgetAxis) -> bool:
 
 def ranks(sheet: Sheet) -> Figure | None:
     """The average rank over the budget."""
-    frame = sheet.comparison.ranks("trials")
+    axis = sheet.comparison.axis
+    frame = sheet.comparison.ranks(axis)
     known = frame[frame["rank"].notna()]
     if not len(known):
         return None
-    marks: list[Mark] = _shade(sheet, "trials", known)
+    marks: list[Mark] = _shade(sheet, axis, known)
     for i, name, rows in sheet.by_method(known):
         marks += curve(rows, "rank", i, name)
-    common, pool = sheet.comparison.common("trials"), int(known["pool"].max())
-    last = known[known["budget"] <= common].sort_values("budget").groupby("method")["rank"].last()
+    common, pool = sheet.comparison.common(axis), int(known["pool"].max())
+    last = known[known["budget"] <= common].sort_values("budget").groupby("method", sort=False)["rank"].last()
     title = "Average ranks over the budget"
     if len(last):
-        title = (
-            f"{last.idxmin()} has the best average rank at {short(common)} trials, {last.min():.1f} of {pool}"
-        )
+        ranks_at_end = {name: float(last[name]) for name in sheet.names if name in last.index}
+        best = findings.lowest(ranks_at_end)
+        has = findings.verb(best, "has the best average rank", "share the best average rank")
+        title = f"{has} at {budget_text(common, UNITS[axis])}, {last.min():.1f} of {pool}"
     return Figure(
         "05_rank",
         title,
         "Methods are ranked within each problem and seed, 1 is best; ranks depend on who takes part.",
         rests_on(known),
-        (Panel(_budget_axis("trials", known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
+        (Panel(_budget_axis(axis, known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
         frame,
-        sheet.everyone,
+        sheet.legend,
     )
 
 
 def ecdf(sheet: Sheet) -> Figure | None:
     """The share of targets reached over the budget."""
-    frame = sheet.comparison.ecdf("trials")
+    axis = sheet.comparison.axis
+    frame = sheet.comparison.ecdf(axis)
     known = frame[frame["share"].notna()]
     if not len(known):
         return None
     marks: list[Mark] = []
     for i, name, rows in sheet.by_method(known):
         marks += curve(rows, "share", i, name)
-    half = {
-        name: float(rows.loc[rows["share"] >= _HALF, "budget"].min())
-        for _, name, rows in sheet.by_method(known)
-    }
-    reached = {name: budget for name, budget in half.items() if math.isfinite(budget)}
-    title = "No method reaches half of the targets"
-    if reached:
-        first, last = min(reached, key=reached.__getitem__), max(reached, key=reached.__getitem__)
-        title = f"{first} reaches half of the targets after {plural(int(reached[first]), 'trial')}"
-        never = [name for name in half if name not in reached]
-        title += f", {listed(never)} never" if never else f", {last} after {int(reached[last])}"
+    first = known[known["share"] >= _HALF].groupby("method")["budget"].min()
+    methods = set(known["method"])
+    half = {name: float(first.get(name, math.inf)) for name in sheet.names if name in methods}
     return Figure(
         "06_ecdf",
-        title,
+        _reach(half, UNITS[axis]),
         "A target is what random search is expected to find in 5, 10, 30 ... trials on the same problem and "
-        "seed; the curve says what share of them was reached after so many trials.",
+        "seed; the curve says what share of them was reached after so much budget.",
         rests_on(known),
         (
             Panel(
-                _budget_axis("trials", known),
+                _budget_axis(axis, known),
                 Axis("share of targets reached, higher is better", limits=(0, 1)),
                 tuple(marks),
             ),
         ),
         frame,
-        sheet.everyone,
+        sheet.legend,
     )
 
 
+def _reach(half: dict[str, float], unit: str) -> str:
+    """Who reaches half of the targets first, and who last; ``half``: after what budget each does."""
+    reached = {name: budget for name, budget in half.items() if math.isfinite(budget)}
+    if not reached:
+        return "No method reaches half of the targets"
+    first = findings.lowest(reached)
+    title = findings.verb(first, "reaches", "reach")
+    title += f" half of the targets after {budget_text(reached[first[0]], unit)}"
+    if never := [name for name in half if name not in reached]:
+        return f"{title}, {named(never)} never"
+    last = findings.lowest({name: -budget for name, budget in reached.items()})
+    return title if last == first else f"{title}, {named(last)} after {short(reached[last[0]])}"
+
+
 def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
-    """(problem, figure): the median incumbent value of each method over trials and over seconds."""
+    """(problem, figure): the median incumbent value of each method over the fair axis and over seconds."""
     facts = sheet.comparison.problem_facts.to_dict("records")
-    by_trials = sheet.comparison.curves("trials")
+    fair = sheet.comparison.axis
+    by_fair = sheet.comparison.curves(fair)
     reach = floats(sheet.comparison.reach, "seconds")
     reach = reach[np.isfinite(reach) & (reach > 0)]
-    by_seconds = by_trials.iloc[:0]
+    by_seconds = by_fair.iloc[:0]
     if len(reach):
         grid = np.geomspace(reach.min() * _FIRST_SHARE, reach.max(), 2 * _PLACES)
         by_seconds = sheet.comparison.curves("seconds", grid)
@@ -151,31 +164,43 @@ def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
         problem = str(fact["problem"])
         sign = 1.0 if fact["direction"] == "minimize" else -1.0
         label = f"{fact['metric']}, {'lower' if sign > 0 else 'higher'} is better"
-        of_trials = _quartiles(by_trials[by_trials["problem"] == problem], sign)
+        of_fair = _quartiles(by_fair[by_fair["problem"] == problem], sign)
         rows = by_seconds[(by_seconds["problem"] == problem) & by_seconds["reached"].astype(bool)]
         of_seconds = _quartiles(rows, sign)
-        if not len(of_trials):
+        if not len(of_fair):
             continue
-        panels = [
-            _value_panel(sheet, summary, axis, label, fact["optimum"])
-            for axis, summary in (("trials", of_trials), ("seconds", of_seconds))
-            if len(summary)
-        ]
-        at_end = of_trials.sort_values("budget").groupby("method")["value"].last()
-        winner = str(at_end.idxmin() if sign > 0 else at_end.idxmax())
+        limit, panels, notes = sheet.limit(problem), [], set()
+        for axis, summary in ((fair, of_fair), ("seconds", of_seconds)):
+            if len(summary):
+                drawn, note = limit.frame(summary, ("lower", "value", "upper"))
+                panels.append(_value_panel(sheet, drawn, axis, label, fact["optimum"]))
+                notes.add(note)
         yield (
             problem,
             Figure(
                 f"curves_{slug(problem, taken)}",
-                f"{problem}: {winner} ends at {short(float(at_end[winner]), 4)} in the median",
+                _best_median(sheet, problem, of_fair, sign),
                 "The best value found so far, median and quartiles over the seeds; over seconds as far as "
-                "all runs of the method have come.",
+                f"all runs of the method have come.{max(notes)}",
                 f"n = {plural(int(fact['seeds']), 'seed')}.",
                 tuple(panels),
-                pd.concat([of_trials.assign(axis="trials"), of_seconds.assign(axis="seconds")]),
-                sheet.everyone,
+                pd.concat([of_fair.assign(axis=fair), of_seconds.assign(axis="seconds")]),
+                sheet.legend,
             ),
         )
+
+
+def _best_median(sheet: Sheet, problem: str, curves: pd.DataFrame, sign: float) -> str:
+    """Who has the best median value at the common budget."""
+    axis = sheet.comparison.axis
+    common = sheet.comparison.common(axis)
+    inside = curves[curves["budget"] <= common * (1 + 1e-9)].sort_values("budget", kind="stable")
+    if not len(inside):
+        return f"{problem}: values over the budget"
+    at_end = inside.groupby("method")["value"].last()
+    best = findings.lowest({name: sign * float(at_end[name]) for name in sheet.names if name in at_end})
+    has, at = findings.verb(best, "has", "share"), budget_text(common, UNITS[axis])
+    return f"{problem}: {has} the best median at {at}, {short(float(at_end[best[0]]), 4)}"
 
 
 def _value_panel(sheet: Sheet, summary: pd.DataFrame, axis: str, label: str, optimum: object) -> Panel:
@@ -228,17 +253,9 @@ def _shade(sheet: Sheet, axis: BudgetAxis, frame: pd.DataFrame) -> list[Mark]:
     return [Shade(common, last * 1.1)] if math.isfinite(common) and common < last * (1 - 1e-9) else []
 
 
-def _lead(curves: pd.DataFrame, common: float, axis: str) -> str:
+def _lead(curves: pd.DataFrame, common: float, unit: str) -> str:
     """Who has the lowest curve at the end of what is compared, and since when."""
-    wide = curves.pivot_table(index="budget", columns="method", values="regret", aggfunc="last").sort_index()
+    wide = curves.pivot(index="budget", columns="method", values="regret").sort_index()
+    wide = wide[list(dict.fromkeys(curves["method"]))]
     wide = wide[wide.index <= common * (1 + 1e-9)].dropna(how="all")
-    unit = AXIS_TITLES[axis].split(",")[0].lower()
-    if not len(wide):
-        return f"Regret over {unit}"
-    leaders = wide.idxmin(axis=1)
-    last = leaders.iloc[-1]
-    changes = np.flatnonzero((leaders != last).to_numpy())
-    if not len(changes):
-        return f"{last} is lowest throughout, over {unit}"
-    since = wide.index[changes[-1] + 1]
-    return f"{last} is lowest from {short(float(since))} {unit} on"
+    return findings.lead(wide, unit) if len(wide) else f"Regret over {unit}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
+from runner.figures import findings
 from runner.figures.marks import Axis, Bars, Figure, Mark, Panel
 from runner.figures.sheet import LOWER, Sheet, curve, floats, plural, records, value_axis
 from runner.wording import duration
@@ -14,6 +16,7 @@ _PARTS = (
     ("queue_seconds", "waiting for a lane", 0.2),
 )
 _MOST_BARS = 400
+_LEAST_SHARE = 0.01
 
 
 def overhead(sheet: Sheet) -> Figure | None:
@@ -24,7 +27,7 @@ def overhead(sheet: Sheet) -> Figure | None:
     columns = [*(name for name, _, _ in _PARTS), "trials"]
     totals = costs.groupby("method", sort=False)[columns].sum(min_count=1)
     totals = totals[totals["trials"] > 0]
-    names = [style.name for style in sheet.styles if style.name in totals.index]
+    names = [name for name in sheet.shown if name in totals.index]
     totals = totals.loc[names]
     y = np.arange(len(names), dtype=np.float64)
     of = [sheet.series(name) for name in names]
@@ -39,11 +42,7 @@ def overhead(sheet: Sheet) -> Figure | None:
         marks.append(Bars(y, start, start + part, of, texts, tone=tone))
         start = start + part
     thinking = totals["suggest_seconds"].to_numpy(dtype=np.float64) / trials
-    most = int(np.nanargmax(thinking))
-    title = f"{names[most]} thinks for {duration(float(thinking[most]))} per trial"
-    if len(names) > 1:
-        others = np.delete(thinking, most)
-        title += f", the others for at most {duration(float(np.nanmax(others)))}"
+    title = _thinks(dict(zip(names, thinking.tolist(), strict=True)))
     panels = [
         Panel(
             Axis("seconds per trial"),
@@ -68,32 +67,45 @@ def overhead(sheet: Sheet) -> Figure | None:
         f"n = {plural(int(trials.sum()), 'trial')}.",
         tuple(panels),
         costs,
-        sheet.everyone,
+        sheet.legend,
     )
 
 
+def _thinks(seconds: dict[str, float]) -> str:
+    """Who thinks longest per trial; methods of which the same is said are all named."""
+    said = {name: duration(value) for name, value in seconds.items()}
+    longest = said[max(seconds, key=lambda name: seconds[name])]
+    most = [name for name in said if said[name] == longest]
+    title = f"{findings.verb(most, 'thinks', 'think')} for {longest} per trial"
+    others = [value for name, value in seconds.items() if name not in most]
+    return f"{title}, the others for at most {duration(max(others))}" if others else title
+
+
 def timeline(sheet: Sheet) -> Figure | None:
-    """When the trials of one run were evaluated: the run with the most trials, on its lanes."""
+    """When the trials of one run were evaluated: of the run that used its lanes best."""
     trials = sheet.comparison.trials
     trials = trials[trials["started"].notna() & (trials["seconds"] > 0) & (trials["origin"] == "evaluated")]
     if not len(trials):
         return None
-    run = trials.groupby("run", sort=True)["seconds"].sum().idxmax()
-    rows = trials[trials["run"] == run].sort_values("started").head(_MOST_BARS)
+    shares = busy_shares(trials)
+    run = str(shares.index[0])
+    rows = trials[trials["run"] == run].sort_values("started", kind="stable").head(_MOST_BARS)
     lanes = [str(name) for name in dict.fromkeys(rows["worker"].fillna(""))]
     y = np.array([float(lanes.index(str(name))) for name in rows["worker"].fillna("")])
     start, seconds = floats(rows, "started"), floats(rows, "seconds")
-    method = str(rows["method"].iloc[0])
-    span = float((start + seconds).max() - start.min())
-    busy = min(1.0, float(seconds.sum()) / (span * len(lanes))) if span > 0 else 1.0
     texts = tuple(
         f"trial {row['number']}: {duration(row['seconds'])}, {row['status']}" for row in records(rows)
     )
-    bars = Bars(y, start, start + seconds, [sheet.series(method)] * len(rows), texts)
+    series = sheet.series(str(rows["method"].iloc[0]))
+    bars = Bars(y, start, start + seconds, [series] * len(rows), texts, visible=True)
+    title = f"{run}: evaluations fill {_percent(shares.iloc[0])} of its lanes' time"
+    if len(shares) > 1:
+        title += f", the most of {plural(len(shares), 'run')} (median {_percent(shares.median())})"
     return Figure(
         "09_timeline",
-        f"{run}: evaluations fill {busy:.0%} of its lanes' time",
-        "Each bar is one evaluation; between them the method thinks, or the lane works for other runs.",
+        title,
+        "Each bar is one evaluation; between them the method thinks, or the lane works for other runs. Short "
+        "bars are drawn wide enough to be seen.",
         f"n = {plural(len(rows), 'trial')} of one run.",
         (
             Panel(
@@ -104,3 +116,30 @@ def timeline(sheet: Sheet) -> Figure | None:
         ),
         rows[["run", "number", "worker", "started", "seconds", "status"]],
     )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= _LEAST_SHARE else "less than 1%"
+
+
+def busy_shares(trials: pd.DataFrame) -> pd.Series[float]:
+    """For each run the share of its lanes' time that its evaluations fill, the fullest first.
+
+    Of runs that are equally full the longest comes first. A run of one trial is full by itself, so it
+    counts only where all are.
+    """
+    ended = trials["started"] + trials["seconds"]
+    groups = trials.assign(ended=ended).groupby("run", sort=True)
+    found = groups.agg(
+        first=("started", "min"),
+        last=("ended", "max"),
+        seconds=("seconds", "sum"),
+        lanes=("worker", "nunique"),
+        trials=("seconds", "size"),
+    )
+    several = found[found["trials"] > 1]
+    found = several if len(several) else found
+    span = (found["last"] - found["first"]) * found["lanes"].clip(lower=1)
+    share = (found["seconds"] / span.where(span > 0, found["seconds"])).clip(upper=1.0)
+    order = found.assign(share=share).sort_values(["share", "seconds"], ascending=False, kind="stable")
+    return order["share"]

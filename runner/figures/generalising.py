@@ -17,17 +17,20 @@ def generalisation(sheet: Sheet) -> Figure | None:
     known = frame[frame["test_loss"].notna() & frame["loss"].notna()]
     if not len(known):
         return None
-    panels = []
+    panels, notes = [], {""}
     problems = list(dict.fromkeys(str(name) for name in known["problem"]))
     for problem in problems[:_MOST_PANELS]:
-        rows = known[known["problem"] == problem]
+        rows, note = sheet.limit(problem, losses=True).frame(
+            known[known["problem"] == problem], ("loss", "test_loss")
+        )
+        notes.add(note)
         both = np.concatenate([floats(rows, "loss"), floats(rows, "test_loss")])
         ends = np.array([both.min(), both.max()])
         marks: list[Mark] = [Line(ends, ends, None, markers=False, dashed=True)]
         for i, name, found in sheet.by_method(rows):
             texts = tuple(
                 f"{name}, seed {row['seed']}: validation {short(row['loss'])}, test {short(row['test_loss'])}"
-                for row in records(found)
+                for row in records(known.loc[found.index])
             )
             marks.append(Points(floats(found, "loss"), floats(found, "test_loss"), i, name, texts=texts))
         panels.append(
@@ -38,10 +41,10 @@ def generalisation(sheet: Sheet) -> Figure | None:
         "10_generalisation",
         f"The test loss is above the validation loss in {worse:.0%} of the runs",
         "Each point is the incumbent of one run, fitted again and scored on held-out data after the run; "
-        "above the dashed line it does worse there than in validation.",
+        f"above the dashed line it does worse there than in validation.{max(notes)}",
         f"n = {plural(len(known), 'run')} on {plural(len(problems), 'problem')}.",
         tuple(panels),
         frame,
-        sheet.everyone,
+        sheet.legend,
         "test equals validation",
     )

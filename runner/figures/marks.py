@@ -83,7 +83,10 @@ class Points:
 
 @dataclass(frozen=True)
 class Bars:
-    """Horizontal bars from ``start`` to ``end`` at the places ``y``, each ``height`` high."""
+    """Horizontal bars from ``start`` to ``end`` at the places ``y``, each ``height`` high.
+
+    ``visible``: each can be seen, however short it is.
+    """
 
     y: Floats
     start: Floats
@@ -92,6 +95,7 @@ class Bars:
     texts: tuple[str, ...] = ()
     height: float = 0.7
     tone: float = 1.0
+    visible: bool = False
 
 
 @dataclass(frozen=True)

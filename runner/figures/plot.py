@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -31,6 +32,7 @@ _PANEL_WIDTH: Final = 3.9
 _PANEL_HEIGHT: Final = 2.6
 _ROW: Final = 0.27
 _MOST_COLUMNS: Final = 3
+_BOLD_LETTERS: Final = 10.4  # to an inch, of a title
 _MARKERS: Final = {
     "circle": "o",
     "square": "s",
@@ -82,7 +84,7 @@ def _composed(figure: Figure, styles: Sequence[Style]) -> Canvas:
         (_ROW * panel.rows + 0.3 if panel.rows else _PANEL_HEIGHT for panel in figure.panels), default=1
     )
     wide = _PANEL_WIDTH * max(columns, 1.7 if count == 1 else 1)
-    title = textwrap.fill(figure.title, int(wide * 11.5))
+    title = textwrap.fill(figure.title, int(wide * _BOLD_LETTERS))
     below = textwrap.fill(f"{figure.how} {figure.n}", int(wide * 16))
     head = 0.24 + 0.2 * (title.count("\n") + 1)
     legend = bool(figure.legend)
@@ -204,24 +206,23 @@ def _draw_points(axes: Axes, mark: Points, styles: Sequence[Style]) -> None:
 
 def _draw_bars(axes: Axes, mark: Bars, styles: Sequence[Style]) -> None:
     colours = [_colour(series, styles) for series in mark.series]
-    axes.barh(mark.y, mark.end - mark.start, mark.height, mark.start, color=colours, alpha=mark.tone, lw=0)
+    edge: dict[str, Any] = {"lw": 1.0, "edgecolor": colours} if mark.visible else {"lw": 0}
+    axes.barh(mark.y, mark.end - mark.start, mark.height, mark.start, color=colours, alpha=mark.tone, **edge)
 
 
 def _draw_tiles(axes: Axes, mark: Tiles, styles: Sequence[Style]) -> None:
     boxes = [(*_span(x, mark.width, axes.get_xscale()), *_span(y, mark.height, axes.get_yscale()))
              for x, y in zip(mark.x, mark.y, strict=True)]  # fmt: skip
+    series = [mark.series[i] if mark.series else None for i in range(len(boxes))]
+    unsure = [bool(mark.unsure and mark.unsure[i]) for i in range(len(boxes))]
+    shades = np.ones(len(boxes)) if mark.shade is None else 0.85 * np.nan_to_num(mark.shade)
+    alphas = np.where(unsure, 0.5, shades).tolist()
+    shapes = [Rectangle((a, bottom), b - a, top - bottom) for a, b, bottom, top in boxes]
+    faces = [to_rgba(_colour(one, styles), alpha) for one, alpha in zip(series, alphas, strict=True)]
+    edges = [to_rgba("white", alpha) for alpha in alphas]
+    axes.add_collection(PatchCollection(shapes, facecolors=faces, edgecolors=edges, linewidths=1.0))
     for i, (a, b, bottom, top) in enumerate(boxes):
-        series = mark.series[i] if mark.series else None
-        shade = 1.0 if mark.shade is None else 0.85 * float(np.nan_to_num(mark.shade[i]))
-        unsure = bool(mark.unsure and mark.unsure[i])
-        box = Rectangle((a, bottom), b - a, top - bottom)
-        colour = _colour(series, styles)
-        axes.add_collection(
-            PatchCollection(
-                [box], facecolor=colour, edgecolor="white", lw=1.0, alpha=0.5 if unsure else shade
-            )
-        )
-        if unsure:
+        if unsure[i]:
             axes.add_patch(
                 Rectangle((a, bottom), b - a, top - bottom, fill=False, hatch="////", ec="white", lw=0.0)
             )
@@ -233,7 +234,7 @@ def _draw_tiles(axes: Axes, mark: Tiles, styles: Sequence[Style]) -> None:
                 ha="center",
                 va="center",
                 fontsize=7.5,
-                color="white" if series is not None or shade > 0.55 else _INK,
+                color="white" if series[i] is not None or shades[i] > 0.55 else _INK,
             )
 
 

@@ -12,6 +12,10 @@ from runner.figures.marks import Axis, Band, Bars, Floats, Line, Mark, Panel, Po
 
 _MOST_TICKS = 5
 _MARGIN = 0.04
+_WIDE = 50.0
+_MOST = 0.25 * float(np.finfo(np.float64).max)
+"""Larger values are drawn as this one: the length of an axis must be a number."""
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Scale:
             if self.log:
                 given, low, high = np.log(given), math.log(self.low), math.log(self.high)
             else:
-                low, high = self.low, self.high
+                given, low, high = np.clip(given, -_MOST, _MOST), self.low, self.high
             return np.asarray((given - low) / (high - low))
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -46,6 +50,11 @@ class Scale:
         if len(set(labels)) < len(labels):  # a narrow range far from zero
             labels = [f"{value:.8g}" for value in found]
         return list(zip(found, labels, strict=True))
+
+
+def is_wide(low: float, high: float) -> bool:
+    """Whether values of this range want a log axis: all positive, and more than two decades or so."""
+    return low > 0 and high > _WIDE * low
 
 
 def scales(panel: Panel) -> tuple[Scale, Scale]:
@@ -65,8 +74,9 @@ def _scale(axis: Axis, marks: Iterable[Mark], which: int) -> Scale:
     found = [np.ravel(v) for mark in marks for v in _extent(mark, which, log)]
     values = np.concatenate([np.zeros(0), *found])
     values = values[np.isfinite(values)]
+    values = np.clip(values, -_MOST, _MOST)
     if axis.kind == "log":
-        values = values[values > 0]
+        values = np.maximum(values[values > 0], _LEAST)
     if not len(values):
         return Scale(axis, *((0.1, 1.0) if axis.kind == "log" else (0.0, 1.0)))
     low, high = float(values.min()), float(values.max())
@@ -74,7 +84,7 @@ def _scale(axis: Axis, marks: Iterable[Mark], which: int) -> Scale:
         return Scale(axis, low, high)
     if axis.kind == "log":
         low, high = (low, high) if high > low * (1 + 1e-9) else (low / 2, high * 2)
-        pad = (high / low) ** _MARGIN
+        pad = math.exp(_MARGIN * (math.log(high) - math.log(low)))
         return Scale(axis, low / pad, high * pad)
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         pad = abs(low) * 0.1 or 1.0

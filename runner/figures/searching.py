@@ -13,6 +13,7 @@ import pandas as pd
 from runner.figures.marks import Axis, Bars, Figure, Line, Mark, Panel, Points, Rule
 from runner.figures.scale import short
 from runner.figures.sheet import Sheet, floats, plural, records, value_axis
+from runner.wording import named
 
 _MOST_POINTS = 240
 """Per method and panel; more would only be ink and bytes."""
@@ -39,8 +40,9 @@ def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
     rows = trials[(trials["problem"] == problem) & trials["value"].notna()]
     if not len(rows):
         return None
+    drawn, note = sheet.limit(problem).frame(rows, ("value",))
     marks: list[Mark] = []
-    for i, method, found in sheet.by_method(rows):
+    for i, method, found in sheet.by_method(drawn):
         marks.append(Points(floats(found, "number") + 1, floats(found, "value"), i, method, faint=True))
         for seed, of_seed in found[found["status"] == "COMPLETED"].groupby("seed"):
             of_seed = of_seed.sort_values("number")
@@ -55,11 +57,11 @@ def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
     return Figure(
         name,
         title,
-        "Each dot is a trial, in the order in which they were proposed; the line is the best so far.",
+        f"Each dot is a trial, in the order in which they were proposed; the line is the best so far.{note}",
         f"n = {plural(len(rows), 'trial')}.",
-        (Panel(Axis("trials"), value_axis(aim.label, floats(rows, "value")), tuple(marks)),),
+        (Panel(Axis("trials"), value_axis(aim.label, floats(drawn, "value")), tuple(marks)),),
         rows[["problem", "method", "seed", "number", "status", "value"]],
-        sheet.everyone,
+        sheet.legend,
     )
 
 
@@ -105,23 +107,26 @@ def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: 
     rows = trials[
         (trials["problem"] == problem) & (trials["status"] == "COMPLETED") & trials["value"].notna()
     ]
+    drawn, note = sheet.limit(problem).frame(rows, ("value",))
     panels = [
         panel
         for fact in records(facts[facts["problem"] == problem])
-        if (panel := _axis_plot(sheet, rows, fact, aim)) is not None
+        if (panel := _axis_plot(sheet, drawn, fact, aim)) is not None
     ]
     if not panels:
         return None
     best = rows.iloc[int(rows["loss"].to_numpy().argmin())]
+    by = [str(name) for name in rows.loc[rows["loss"] == best["loss"], "method"].unique()]
     return Figure(
         name,
-        f"{problem}: the best value is {short(float(best['value']), 4)}, by {best['method']}",
-        "Each dot is a trial. A best value at the end of a range says that the range may be too narrow.",
+        f"{problem}: the best value is {short(float(best['value']), 4)}, by {named(by)}",
+        "Each dot is a trial. A best value at the end of a range says that the range may be too narrow."
+        f"{note}",
         f"n = {plural(len(rows), 'trial')}, at most {_MOST_POINTS} drawn per method.",
         tuple(panels),
         rows[["method", "seed", "number", "value", *(f"config/{f['parameter']}" for f in records(
             facts[facts["problem"] == problem]) if f"config/{f['parameter']}" in rows)]],
-        sheet.everyone,
+        sheet.legend,
     )  # fmt: skip
 
 
@@ -174,23 +179,27 @@ def training_curves(sheet: Sheet) -> Iterator[Figure]:
     stepped = trials[
         trials["steps"].notna() & (trials["folds"].isna() | trials["problem"].isin(stopped_somewhere))
     ]
-    for number, (_, rows) in enumerate(stepped.groupby("problem", sort=False)):
+    for number, (problem, rows) in enumerate(stepped.groupby("problem", sort=False)):
         run = rows["run"].iloc[0]
         of_run = rows[rows["run"] == run].head(_MOST_CURVES)
         marks: list[Mark] = []
         i = sheet.series(str(of_run["method"].iloc[0]))
-        for row in records(of_run):
-            losses = np.array([np.nan if v is None else float(v) for v in json.loads(row["steps"])])
+        given = [
+            np.array([np.nan if v is None else float(v) for v in json.loads(text)])
+            for text in of_run["steps"]
+        ]
+        drawn, note = sheet.limit(str(problem), losses=True).fitted(*given)
+        for row, losses in zip(records(of_run), drawn, strict=True):
             stopped = row["status"] == "STOPPED"
             steps = np.arange(1, len(losses) + 1, dtype=np.float64)
             marks.append(Line(steps, losses, None if stopped else i, "", False, stopped, False))
         stopped_count = int((of_run["status"] == "STOPPED").sum())
-        losses_of = [np.array(json.loads(text), dtype=float) for text in of_run["steps"]]
         yield Figure(
             f"12_training_{number + 1}",
             f"{run}: {stopped_count} of {plural(len(of_run), 'trial')} stopped early",
-            "Each line is a trial, its loss after each step; dashed ones were stopped by the scheduler.",
+            "Each line is a trial, its loss after each step; dashed ones were stopped by the scheduler."
+            f"{note}",
             f"n = {plural(len(of_run), 'trial')} of one run.",
-            (Panel(Axis("step"), value_axis("loss, lower is better", *losses_of), tuple(marks)),),
+            (Panel(Axis("step"), value_axis("loss, lower is better", *drawn), tuple(marks)),),
             of_run[["run", "number", "status", "steps"]],
         )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from runner.figures.marks import Axis, Band, Floats, Line, Mark
+from runner.figures.offscale import Limit
 from runner.figures.palette import Style
+from runner.figures.scale import is_wide
+from runner.results.frames import HUGE
 from runner.stats import Comparison
 
 LOWER = "lower is better"
@@ -31,10 +35,30 @@ class Sheet:
     comparison: Comparison
     styles: tuple[Style, ...]
 
+    @cached_property
+    def shown(self) -> list[str]:
+        """The methods that are drawn, in the page's order; see `Comparison.foremost`."""
+        return self.comparison.foremost
+
+    @cached_property
+    def legend(self) -> tuple[int, ...]:
+        """The positions of the methods that are drawn."""
+        return tuple(i for i, style in enumerate(self.styles) if style.name in set(self.shown))
+
     @property
-    def everyone(self) -> tuple[int, ...]:
-        """All methods, for a legend."""
-        return tuple(range(len(self.styles)))
+    def names(self) -> list[str]:
+        """All methods, in the page's order."""
+        return [style.name for style in self.styles]
+
+    @property
+    def average(self) -> str:
+        """What regrets are averaged by, at the head of a sentence."""
+        return "Mean" if len(self.comparison.problems) == 1 else "Interquartile mean"
+
+    def limit(self, problem: str, losses: bool = False) -> Limit:
+        """From where on values of a problem are penalties, in its own direction; or of its losses."""
+        sign = 1.0 if losses else self.comparison.signs[problem]
+        return Limit(min(HUGE, self.comparison.ceilings.get(problem, HUGE)), sign)
 
     def series(self, method: str) -> int | None:
         """The position of a method; None for what is none."""
@@ -44,11 +68,12 @@ class Sheet:
         return None
 
     def by_method(self, frame: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
-        """(position, method, its rows) of the methods in a frame, in the page's order."""
-        groups = dict(iter(frame.groupby("method", sort=False)))
-        for i, style in enumerate(self.styles):
-            if style.name in groups:
-                yield i, style.name, groups[style.name]
+        """(position, method, its rows) of the methods in a frame that are drawn, in the page's order."""
+        groups = dict(iter(frame[frame["method"].isin(self.shown)].groupby("method", sort=False)))
+        for i in self.legend:
+            name = self.styles[i].name
+            if name in groups:
+                yield i, name, groups[name]
 
 
 def rests_on(frame: pd.DataFrame) -> str:
@@ -79,7 +104,7 @@ def value_axis(label: str, *columns: Floats) -> Axis:
     """A log axis where all values are positive and two decades apart, else a linear one."""
     values = np.concatenate([np.ravel(column) for column in columns]) if columns else np.zeros(0)
     values = values[np.isfinite(values)]
-    log = len(values) > 0 and values.min() > 0 and values.max() / values.min() > 50
+    log = len(values) > 0 and is_wide(float(values.min()), float(values.max()))
     return Axis(label, "log" if log else "linear")
 
 

@@ -27,6 +27,7 @@ _LABEL: Final = 14  # more room at the top where the vertical axis has a label
 _LETTER: Final = 6.1  # px of a letter at the size of the labels
 _MOST_LETTERS: Final = 22
 _MARKERS_PER_LINE: Final = 5
+_LEAST_BAR: Final = 1.5  # px
 _HOVER_DIGITS: Final = 4
 
 
@@ -163,7 +164,8 @@ def _draw_bars(parent: Element, frame: Frame, mark: Bars, styles: Sequence[Style
         top, bottom = sorted((float(frame.down(y - half)), float(frame.down(y + half))))
         if not math.isfinite(a + b + top + bottom):
             continue
-        box = {"x": _px(min(a, b)), "y": _px(top), "width": _px(abs(b - a)), "height": _px(bottom - top)}
+        wide = max(abs(b - a), _LEAST_BAR if mark.visible else 0.0)
+        box = {"x": _px(min(a, b)), "y": _px(top), "width": _px(wide), "height": _px(bottom - top)}
         box |= {"class": f"{_kind('s', mark.series[i])} bar", "style": f"--o:{mark.tone:g}"}
         if mark.texts:
             box["data-t"] = mark.texts[i]
@@ -267,7 +269,10 @@ def _hover(frame: Frame, panel: Panel, height: int) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> float | None:
-    return float(f"{value:.{_HOVER_DIGITS}g}") if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None
+    found = float(f"{value:.{_HOVER_DIGITS}g}")
+    return found if math.isfinite(found) else float(value)  # the largest numbers round to infinity
 
 
 def _path(across: Floats, down: Floats, step: bool) -> str:

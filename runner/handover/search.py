@@ -117,10 +117,10 @@ def finish(plan: Plan, results: Results, how: Save) -> list[str]:
     NoValidTrial
         Where there is none.
     """
-    best = next(iter(results.best()), None)
+    problem, (spec, *_) = plan.problem, plan.study.runs
+    best = next(iter(results.best(seed=spec.seed)), None)  # another seed in the directory has other splits
     if best is None:
         raise nothing_found(results)
-    problem, (spec, *_) = plan.problem, plan.study.runs
     said = f"{problem.name}: {problem.metric} {best['value']:.4g} in {problem.cv}-fold cross-validation."
     saved = save_pipeline(problem, best["config"], spec.problem_seed, results.folder, how, said)
     lines = judged(problem, spec, results, best, saved)

@@ -11,21 +11,21 @@ import pandas as pd
 
 from runner.figures.sheet import Sheet, records
 from runner.report.views import Cell, Head, Table, cell, number, percent, seconds
+from runner.stats.decision import Decision
 
 _LONG = 40  # letters from which on a text may wrap
 
 
-def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Table:
-    """One budget's leaderboard; columns without any number are left out."""
+def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) -> Table:
+    """One budget's leaderboard, with the row of the recommended method marked.
+
+    Columns without any number are left out.
+    """
+    reference = sheet.comparison.plan.reference
     rows = records(board)
     against = reference or "the reference"
-    columns: list[tuple[Head, list[Cell]]] = [
-        (Head("#", "place"), [cell(row["place"]) for row in rows]),
-        (Head("method", left=True), [Cell(str(row["method"])) for row in rows]),
-        (
-            Head("regret", "interquartile mean of the normalised regret, 95 % interval; lower is better"),
-            [cell(row["regret"], 2, row["lower"], row["upper"]) for row in rows],
-        ),
+    columns = _decided(sheet, rows, decision)
+    columns += [
         (
             Head(f"minus {against}", f"paired difference of the regret to {against}; below 0 is better"),
             [cell(row["difference"], 2, row["difference_lower"], row["difference_upper"]) for row in rows],
@@ -98,8 +98,32 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, reference: str | None) -> Tab
         [head for head, _ in kept],
         [list(row) for row in zip(*(cells for _, cells in kept), strict=True)],
         series=[sheet.series(str(row["method"])) for row in rows],
-        lead=0 if rows and rows[0]["regret"] is not None else None,
+        lead=next((place for place, row in enumerate(rows) if row["recommended"]), None),
     )
+
+
+def _decided(
+    sheet: Sheet, rows: list[dict[str, Any]], decision: Decision | None
+) -> list[tuple[Head, list[Cell]]]:
+    """The columns that the decision rests on: place, method with its mark, standing, regret."""
+    names = [str(row["method"]) for row in rows]
+    shown = "equivalent: the interval of the difference lies within the ROPE; worse: it lies above 0; "
+    average = sheet.average.lower()
+    return [
+        (Head("#", "place"), [cell(row["place"]) for row in rows]),
+        (
+            Head("method", "marked: the one that the verdict at this budget names", left=True),
+            [Cell(name, decision.mark(name) if decision else "") for name in names],
+        ),
+        (
+            Head("against the leader", f"{shown}undecided: neither", left=True),
+            [Cell(row["standing"] or "–") for row in rows],
+        ),
+        (
+            Head("regret", f"{average} of the normalised regret, 95 % interval; lower is better"),
+            [cell(row["regret"], 2, row["lower"], row["upper"]) for row in rows],
+        ),
+    ]
 
 
 def _times(row: dict[str, Any], name: str) -> Cell:
@@ -116,7 +140,7 @@ def _float(value: Any) -> float:
 
 def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
     """Method by problem: colour regret, below it the value itself, a dot on the best and the tied."""
-    names = [style.name for style in sheet.styles]
+    names = sheet.shown
     rows = []
     for problem, found in frame.groupby("problem", sort=False):
         of = {str(row["method"]): row for row in records(found)}
@@ -137,7 +161,7 @@ def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
 
 def pairs(sheet: Sheet, frame: pd.DataFrame) -> Table:
     """The probability that the row beats the column, with its interval."""
-    names = [style.name for style in sheet.styles]
+    names = sheet.shown
     of = {(str(row["method"]), str(row["against"])): row for row in records(frame)}
     rows = []
     for name in names:

@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from runner.figures import anytime, cost, generalising, searching, verdict
-from runner.figures.scale import short
+from runner.figures import anytime, cost, generalising, pairs, searching, verdict
 from runner.figures.sheet import Sheet, records
 from runner.report import boards
-from runner.report.views import Album, number
+from runner.report.views import Album
 from runner.results import Results
 from runner.stats import AXES, AXIS_TITLES, refused
+from runner.stats.comparison import UNITS
+from runner.stats.verdict import budget_text
 from runner.wording import duration, listed
 
 Content = dict[str, Any]
@@ -66,9 +67,16 @@ def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
     frame = sheet.comparison.verdicts()
     tables["00_verdict"] = frame
     return {
-        "rows": [row | {"at": number(row["budget"], 6)} for row in records(frame)],
+        "rows": [row | {"at": _budget_at(row)} for row in records(frame)],
         "map": album.add(verdict.decision_map(sheet)),
     }
+
+
+def _budget_at(verdict: Content) -> str:
+    """Where a verdict stands: at 30 trials."""
+    if verdict["budget"] is None:
+        return "No budget"
+    return f"At {budget_text(verdict['budget'], UNITS[verdict['axis']])}"
 
 
 def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
@@ -85,21 +93,22 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
                 {
                     "key": f"{axis} {budget:g}",
                     "axis": AXIS_TITLES[axis],
-                    "budget": short(budget, 6),
-                    "table": boards.leaderboard(sheet, board, comparison.plan.reference),
+                    "at": budget_text(budget, UNITS[axis]),
+                    "note": AXIS_TITLES[axis].lower() if axis in ("seconds", "compute") else "",
+                    "table": boards.leaderboard(sheet, board, comparison.decision(budget, axis)),
                     "why": refused(board),
                 }
             )
     if kept:
         tables["02_leaderboards"] = pd.concat(kept, ignore_index=True)
-    last = [pick["key"] for pick in picks if str(pick["key"]).startswith("trials ")]
+    fair = [pick["key"] for pick in picks if pick["axis"] == AXIS_TITLES[comparison.axis]]
     groups: dict[str, list[Content]] = {}
     for pick in picks:
         groups.setdefault(str(pick["axis"]), []).append(pick)
     return {
         "picks": picks,
         "groups": groups,
-        "first": last[-1] if last else "",
+        "first": fair[-1] if fair else "",
         "figure": album.add(verdict.leaderboard(sheet)),
     }
 
@@ -146,14 +155,14 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
         ("significant", "significant", "flag"),
     ]
     return {
-        "figure": album.add(verdict.pairwise(sheet), inline=False),
+        "figure": album.add(pairs.pairwise(sheet), inline=False),
         "table": boards.pairs(sheet, frame),
         "why": refused(frame),
-        "signed": album.add(verdict.signed_ranks(sheet)),
+        "signed": album.add(pairs.signed_ranks(sheet)),
         "signed_why": refused(comparison.signed_rank(against="reference")),
         "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
         "wilcoxon_why": refused(wilcoxon),
-        "cd": album.add(verdict.critical_difference(sheet)),
+        "cd": album.add(pairs.critical_difference(sheet)),
         "cd_why": _cd_reason(friedman),
     }
 
@@ -277,7 +286,7 @@ def _robustness(sheet: Sheet, tables: Tables) -> Content:
     tables["14_robustness"], tables["14_seeds_needed"] = checks, needed
     judged = checks["unchanged"].dropna()
     columns = [
-        ("method", "method", "text"),
+        ("method", "leader", "text"),
         ("against", "against", "text"),
         ("difference", "difference of regret", "number"),
         ("have", "seeds so far", "count"),

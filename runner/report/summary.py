@@ -11,6 +11,7 @@ from runner.report.views import number, seconds
 from runner.results import Results
 from runner.results.frames import FAILURES
 from runner.stats import Comparison
+from runner.stats.across import MOST_SHOWN
 
 _FEW_SEEDS = 5
 _FEW_PROBLEMS = 6
@@ -52,12 +53,23 @@ def about(results: Results, comparison: Comparison) -> dict[str, Any]:
         "facts": [(big, small) for big, small in facts if big],
         "created": results.record.created[:16].replace("T", " "),
         "version": results.record.version,
-        "notes": results.notes,
+        "notes": [*results.notes, *_left_out(comparison)],
         "unfinished": _unfinished(comparison, running, ended, len(runs)),
         "progress": _progress(runs),
         "lights": _lights(comparison, ended, runs),
         "alone": len(comparison.methods) == 1,
     }
+
+
+def _left_out(comparison: Comparison) -> list[str]:
+    """That figures do not show all methods, where there are many."""
+    shown, methods = len(comparison.foremost), len(comparison.methods)
+    if shown == methods:
+        return []
+    return [
+        f"Figures and pairs show {shown} of {methods} methods: the {MOST_SHOWN} with the lowest regrets at "
+        "the common budget, the reference, and those that a verdict names. Leaderboards and tables/ hold all."
+    ]
 
 
 def _budget(runs: Any) -> str:

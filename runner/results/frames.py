@@ -24,8 +24,11 @@ Column = NDArray[Any] | ExtensionArray
 Floats = NDArray[np.float64]
 Positions = NDArray[np.intp]
 
-FAILURES: Final = tuple(s.value for s in Status if s not in (Status.COMPLETED, Status.STOPPED))
+FAILURES: Final = tuple(s.value for s in Status if s.failed)
 """The statuses that count as failures; a trial stopped by a scheduler is none."""
+
+HUGE: Final = 1e100
+"""No metric is of this size, and its square still is a float; a loss that is says "as bad as can be"."""
 
 _LARGEST = 2**63
 _ABSENT: Final = object()

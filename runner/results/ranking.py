@@ -74,6 +74,10 @@ def quantile(losses: Floats, q: float) -> float:
     """
     ordered = np.sort(losses)
     place = (len(ordered) - 1) * q
-    below, share = ordered[math.floor(place)], place % 1.0
-    above = ordered[math.ceil(place)]
-    return float(below if share == 0.0 or below == above else below + share * (above - below))
+    below, share = float(ordered[math.floor(place)]), place % 1.0
+    above = float(ordered[math.ceil(place)])
+    if share == 0.0 or below == above:
+        return below
+    if math.isinf(above - below) and math.isfinite(above):  # each half of it is a number
+        return (1.0 - share) * below + share * above
+    return below + share * (above - below)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Hashable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +12,15 @@ import yaml
 from runner.errors import ResultsError, StudyError, nearest
 from runner.record import Record, read_journal
 from runner.results.export import write_frames
+from runner.results.finalists import best_of
 from runner.results.frames import runs_frame, trials_frame
 from runner.results.incumbents import incumbents_frame, reach_frame
 from runner.results.optuna_storage import write_optuna
 from runner.results.ranking import leaderboard
 from runner.studyfile import StudyFile, parse_study
+from runner.wording import first_of
+
+_MOST_SEEDS = 10
 
 
 class Results:
@@ -179,26 +180,32 @@ class Results:
             raise ResultsError(f"got {trials}; at least one trial is needed.", where="trials")
         return leaderboard(self._record, self.trials, trials)
 
-    def best(self, problem: str | None = None) -> list[dict[str, Any]]:
+    def best(self, problem: str | None = None, seed: int | None = None) -> list[dict[str, Any]]:
         """The best trial of each problem, over all methods and seeds.
 
-        Of equal trials the one with the lower number counts, then the run that was planned first.
+        Seeds have splits of their own, so a loss counts less what its seed's splits give all configs,
+        as far as that can be told (see `runner.results.finalists`). Of equal trials the one with the
+        lower number counts, then the run that was planned first.
 
         Parameters
         ----------
         problem : str, optional
             Only this one.
+        seed : int, optional
+            Only the runs with this seed, whose losses are comparable as they are.
 
         Returns
         -------
         list of dict
             problem, value, loss, test (None where it was not reported), config (a dict), method,
-            seed, number. A problem without a valid trial is left out.
+            seed, number, median (the method's median incumbent over the seeds, as a value), note (what
+            is to be known of scores of different seeds; empty where nothing is). A problem without a
+            valid trial is left out.
 
         Raises
         ------
         ResultsError
-            Where there is no such problem.
+            Where there is no such problem or seed.
         """
         if problem is not None and problem not in self.problems:
             raise ResultsError(
@@ -206,12 +213,19 @@ class Results:
                 where=str(self.folder),
                 hint=nearest(problem, self.problems),
             )
-        runs = self.runs[self.runs["incumbent_loss"].notna()]
-        if problem is not None:
-            runs = runs[runs["problem"] == problem]
-        order = runs.sort_values(["incumbent_loss", "incumbent_number"], kind="stable")
-        rows = {row["problem"]: row for row in order.drop_duplicates("problem").to_dict("records")}
-        return [_best(rows[name]) for name in self.problems if name in rows]
+        seeds = sorted(set(self.runs["seed"].tolist()))
+        if seed is not None and seed not in seeds:
+            raise ResultsError(
+                f"the study has no seed {seed}.",
+                where=str(self.folder),
+                hint=f"Its seeds are {first_of([str(one) for one in seeds], _MOST_SEEDS)}.",
+            )
+        runs, trials = self.runs, self.trials
+        wanted = self.problems if problem is None else [problem]
+        found = [
+            best_of(runs[runs["problem"] == name], trials[trials["problem"] == name], seed) for name in wanted
+        ]
+        return [best for best in found if best is not None]
 
     def export(
         self, folder: str | Path | None = None, format: Literal["csv", "parquet", "json"] = "parquet"
@@ -253,18 +267,3 @@ class Results:
             The URL.
         """
         return write_optuna(self._record, to)
-
-
-def _best(run: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """What is told of an incumbent, from its run's row."""
-    test = float(run["incumbent_test"])
-    return {
-        "problem": str(run["problem"]),
-        "value": float(run["incumbent_value"]),
-        "loss": float(run["incumbent_loss"]),
-        "test": None if math.isnan(test) else test,
-        "config": json.loads(run["incumbent_config"]),
-        "method": str(run["method"]),
-        "seed": int(run["seed"]),
-        "number": int(run["incumbent_number"]),
-    }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -9,11 +12,14 @@ from numpy.typing import NDArray
 from runner.stats import anytime, averages, pairs, per_problem, significance
 from runner.stats.cells import Cells
 from runner.stats.curves import Axis, grid_to
+from runner.stats.decision import Decision, decide, ranked, seeds_needed
 from runner.stats.intervals import Scope
 from runner.stats.shape import table
 
 Floats = NDArray[np.float64]
 
+MOST_SHOWN: Final = 20
+"""Of so many methods curves can be told apart; and pairs grow with the square of their number."""
 _MOST_POINTS = 40
 
 
@@ -28,6 +34,36 @@ class Across(Cells):
         """See `runner.stats.averages.regrets`."""
         return averages.regrets(self.resampled(budget, axis, scope))
 
+    def decision(
+        self, budget: float | None = None, axis: Axis | None = None, scope: Scope = "seeds"
+    ) -> Decision | None:
+        """The decision at a budget; see `runner.stats.decision`. None where no block is complete."""
+        return self.decided(self.resampled(budget, axis, scope))
+
+    def decided(self, sample: averages.Resampled) -> Decision | None:
+        """The decision from average regrets of this comparison; None where nothing can be compared."""
+        if sample not in self._decisions:
+            found = None if self.empty else decide(sample, self.plan.rope, self.method_names)
+            self._decisions[sample] = found
+        return self._decisions[sample]
+
+    @cached_property
+    def _decisions(self) -> dict[averages.Resampled, Decision | None]:
+        return {}
+
+    @cached_property
+    def foremost(self) -> list[str]:
+        """The methods that figures and pairs show, as planned.
+
+        All, or of many those with the lowest regrets at the common budget, the reference, and whatever
+        the verdicts name.
+        """
+        best = ranked(self.methods, self.resampled().middle, self.method_names)[:MOST_SHOWN]
+        found = {*best, self.plan.reference}
+        for decision in map(self.decision, self.budgets()):
+            found |= {decision.leader, decision.recommended} if decision is not None else set()
+        return [method for method in self.methods if method in found]
+
     def differences(
         self,
         budget: float | None = None,
@@ -36,14 +72,14 @@ class Across(Cells):
         to: str | None = None,
     ) -> pd.DataFrame:
         """See `runner.stats.averages.differences`; ``to`` is the reference, a method, or "leader"."""
-        sample = self.resampled(budget, axis, scope)
         if to is None:
             to = self.plan.reference
         if to == "leader" and "leader" not in self.methods:
-            to = self.methods[int(np.nanargmin(sample.middle))] if np.isfinite(sample.middle).any() else None
+            found = self.decision(budget, axis, scope)
+            to = None if found is None else found.leader
         if to is None or to not in self.methods:
             return table([], {"method": "text"}, averages.NO_BLOCK)
-        return averages.differences(sample, to, self.plan.rope)
+        return averages.differences(self.resampled(budget, axis, scope), to, self.plan.rope)
 
     def beats(
         self, budget: float | None = None, axis: Axis | None = None, against: str = "all"
@@ -58,13 +94,11 @@ class Across(Cells):
         return pairs.beats_by_problem(self.blocks(budget, axis), self._pairs(against))
 
     def seeds_needed(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
-        """See `runner.stats.pairs.seeds_needed`, of the leader against each other method."""
-        sample = self.resampled(budget, axis)
-        if not np.isfinite(sample.middle).any():
-            return pairs.seeds_needed(sample.blocks, [], self.plan.rope)
-        leader = self.methods[int(np.nanargmin(sample.middle))]
-        found = [(leader, method) for method in self.methods if method != leader]
-        return pairs.seeds_needed(sample.blocks, found, self.plan.rope, self.plan.gamma)
+        """See `runner.stats.decision.seeds_needed`."""
+        found = self.decision(budget, axis)
+        if found is None:
+            return table([], {"method": "text"}, averages.NO_BLOCK)
+        return seeds_needed(self.resampled(budget, axis), found.leader, self.plan.rope, self.plan.gamma)
 
     def wilcoxon(
         self, budget: float | None = None, axis: Axis | None = None, against: str = "reference"
@@ -115,8 +149,7 @@ class Across(Cells):
         valid = ~np.isnan(found.loss[:, -1])
         heights = averages.area(grid, regret, log)
         areas = averages.mean_table(self.layout.blocks(heights, found.reached[:, -1], valid), "auc", scope)
-        blocks = self.blocks(most, axis)
-        copies = np.array([max(blocks.independent([m]), default=0) == 1 for m in self.methods])
+        copies = self.blocks(most, axis).constant
         copies &= areas["reason"].eq("").to_numpy(dtype=bool)  # they have no spread to judge by
         areas["reason"] = areas["reason"].mask(copies, averages.COPIES)
         areas["lower"], areas["upper"] = areas["lower"].mask(copies), areas["upper"].mask(copies)
@@ -145,7 +178,7 @@ class Across(Cells):
 
     def _pairs(self, against: str) -> list[pairs.Pair]:
         if against == "all":
-            return pairs.all_pairs(self.methods)
+            return pairs.all_pairs(self.foremost)
         reference = self.plan.reference if against == "reference" else against
         return pairs.pairs_against(self.methods, reference) if reference in self.methods else []
 

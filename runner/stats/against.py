@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from runner.stats import costs, decision, targets
+from runner.stats import costs, decision_map, targets
 from runner.stats.across import Across
-from runner.stats.blocks import Blocks
 from runner.stats.curves import Axis, curves
 from runner.stats.regret import regrets
 
@@ -102,33 +101,25 @@ class Against(Across):
             As `steps`, with other seconds, and estimate: whether they are one, since with several workers
             a method that uses its history would have known less.
         """
-        found = decision.retimed_steps(self.steps, self._suggest, seconds, workers)
-        return found.assign(estimate=workers > 1)
+        found = costs.retimed(self.steps, self._suggest, seconds, workers)
+        return self.steps.assign(seconds=found, estimate=workers > 1)
 
     @property
     def _suggest(self) -> Floats:
         return self.trials["suggest_seconds"].to_numpy(dtype=np.float64)
 
     def decision_map(
-        self,
-        evaluations: Sequence[float] | None = None,
-        seconds: Sequence[float] = decision.SECONDS,
-        workers: int = 1,
+        self, evaluations: Sequence[float] | None = None, seconds: Sequence[float] = decision_map.SECONDS
     ) -> pd.DataFrame:
-        """See `runner.stats.decision.decision_map`; ``evaluations`` are the checkpoints in trials."""
-        if evaluations is None:
-            evaluations = self.budgets("trials")
-        reach = self.reach.assign(seconds=np.where(self.reach["settled"] > 0, math.inf, 0.0))
-        rows: list[list[Blocks]] = []
-        for duration in seconds:
-            steps = decision.retimed_steps(self.steps, self._suggest, duration, workers)
-            times = np.asarray(evaluations, dtype=np.float64) * duration * (1 + 1e-9)
-            found = curves(steps, reach, times, "seconds")
-            regret, valid = regrets(found.loss, reach, self.instances), ~np.isnan(found.loss)
-            rows.append(
-                [
-                    self.layout.blocks(regret[:, b], found.reached[:, b], valid[:, b])
-                    for b in range(len(times))
-                ]
-            )
-        return decision.decision_map(rows, evaluations, seconds, self.plan.rope, self.method_names)
+        """See `runner.stats.decision_map`; ``evaluations`` are the budgets of the verdicts."""
+        found = np.asarray(self.budgets() if evaluations is None else evaluations, dtype=np.float64)
+        cells = []
+        for c in seconds:
+            steps = decision_map.spent(self.steps, self._suggest, c, self.axis)
+            known = curves(steps, self.reach, found, self.axis)
+            regret, valid = regrets(known.loss, self.reach, self.instances), ~np.isnan(known.loss)
+            for b, x in enumerate(found.tolist()):
+                blocks = self.layout.blocks(regret[:, b], known.reached[:, b], valid[:, b])
+                sample = self.sampled(blocks)
+                cells.append((x, c, sample, self.decided(sample)))
+        return decision_map.decision_map(cells)

@@ -55,18 +55,20 @@ def anytime(
     rows: list[dict[str, Any]] = []
     for budget, blocks in zip(grid, over, strict=True):
         sample = Resampled(blocks, draws=DRAWS)
-        pooled = blocks.pooled()
-        for m, method in enumerate(blocks.methods):
-            row: dict[str, Any] = {"method": method, "kind": "method", "budget": budget, **sample.rest()}
-            row |= {"regret": sample.middle[m], "reached": budget <= common * (1 + 1e-9)}
-            row["reason"] = sample.reason
-            if pooled.shape[1]:
-                row |= dict(
-                    zip(("q25", "q50", "q75"), np.quantile(pooled[m], [0.25, 0.5, 0.75]), strict=True)
-                )
-            if not sample.reason:
-                row["lower"], row["upper"] = sample.level(m)
-            rows.append(row)
+        size, pooled = len(blocks.methods), blocks.pooled()
+        columns = {"regret": sample.middle}
+        if pooled.shape[1]:
+            columns |= dict(
+                zip(("q25", "q50", "q75"), np.quantile(pooled, [0.25, 0.5, 0.75], axis=1), strict=True)
+            )
+        if not sample.reason:
+            columns |= dict(zip(("lower", "upper"), sample.levels(), strict=True))
+        rest = {"kind": "method", "budget": budget, "reached": budget <= common * (1 + 1e-9)}
+        rest |= {**sample.rest(), "reason": sample.reason}
+        for m in range(size):
+            rows.append(
+                {"method": blocks.methods[m], **rest, **{name: some[m] for name, some in columns.items()}}
+            )
     return table([*rows, *lines], _KINDS, "no budget was reached by every method.")
 
 

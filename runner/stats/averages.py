@@ -7,7 +7,7 @@ one problem it is the mean. Ranks and areas are means over the problems of means
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from runner.stats.blocks import Blocks
 from runner.stats.intervals import DRAWS, Scope, drawn_interval, iqm, mean_interval, resampled_iqm
 from runner.stats.pairs import jeffreys
 from runner.stats.shape import table, too_few_problems, too_few_seeds
+from runner.stats.shown import UNDECIDED, shown
 
 Floats = NDArray[np.float64]
 
@@ -52,42 +53,55 @@ class Resampled:
     ----------
     middle : array, shape (methods,)
         IQM, or the mean where there is one problem; NaN without a block.
-    drawn : array, shape (draws, methods)
-        Empty where no interval may be given.
     reason : str
-        Why there is none.
+        Why no interval may be given; empty where one may.
     """
 
     def __init__(
         self, blocks: Blocks, scope: Scope = "seeds", draws: int = DRAWS, mean: bool = False
     ) -> None:
-        self.blocks, self.scope = blocks, scope
+        self.blocks, self.scope, self.draws = blocks, scope, draws
         self.reason = interval_reason(blocks, scope)
         self.one = len(blocks.problems) == 1
+        self._mean = self.one or mean
         pooled = blocks.pooled()
         if not blocks.problems:
             self.middle = np.full(len(blocks.methods), np.nan)
         else:
-            self.middle = pooled.mean(axis=1) if self.one or mean else iqm(pooled)
-        self.drawn = np.zeros((0, len(blocks.methods)))
-        if not self.reason:
-            self.drawn = resampled_iqm(blocks, scope, draws, mean=self.one or mean)
+            self.middle = pooled.mean(axis=1) if self._mean else iqm(pooled)
 
-    def level(self, m: int) -> tuple[float, float]:
-        """The interval of a method's average, within what a regret can be."""
-        low, high = self._interval(
-            self.middle[m], self.drawn[:, m], [value[m] for value in self.blocks.values]
-        )
-        return max(0.0, low), min(1.0, high)
+    @cached_property
+    def drawn(self) -> Floats:
+        """The averages in the resamples, shape (draws, methods); empty where no interval may be given."""
+        if self.reason:
+            return np.zeros((0, len(self.blocks.methods)))
+        return resampled_iqm(self.blocks, self.scope, self.draws, mean=self._mean)
 
-    def difference(self, m: int, to: int) -> tuple[float, float, float]:
-        """A method's average minus another's, with its interval, paired."""
-        middle = float(self.middle[m] - self.middle[to])
-        if m == to:
-            return 0.0, 0.0, 0.0
-        gaps = [value[m] - value[to] for value in self.blocks.values]
-        low, high = self._interval(middle, self.drawn[:, m] - self.drawn[:, to], gaps)
+    def levels(self) -> tuple[Floats, Floats]:
+        """The interval of each method's average, within what a regret can be."""
+        if self.one:
+            _, low, high = mean_interval(self.blocks.values, self.scope)
+        else:
+            low, high = drawn_interval(self.middle, self.drawn, self.blocks.values, self.scope)
+        return np.maximum(0.0, low), np.minimum(1.0, high)
+
+    def differences(self, to: int) -> tuple[Floats, Floats, Floats]:
+        """Each method's average minus that of one of them, with its interval, paired."""
+        middle = self.middle - self.middle[to]
+        gaps = tuple(value - value[to] for value in self.blocks.values)
+        if self.one:
+            _, low, high = mean_interval(gaps, self.scope)
+        else:
+            low, high = drawn_interval(middle, self.drawn - self.drawn[:, [to]], gaps, self.scope)
         return middle, low, high
+
+    def shown(self, to: int, rope: float) -> NDArray[np.str_]:
+        """What is shown of each method against one of them; see `runner.stats.shown`."""
+        if self.reason:
+            return np.full(len(self.middle), UNDECIDED)
+        exact = self.copies & self.copies[to]
+        exact[to] = True
+        return shown(*self.differences(to), rope, self.blocks.fewest, exact)
 
     def best(self) -> Floats:
         """For each method the share of resamples in which its average is the lowest, ties shared."""
@@ -96,33 +110,34 @@ class Resampled:
         lowest = self.drawn == self.drawn.min(axis=1, keepdims=True)
         return np.asarray((lowest / lowest.sum(axis=1, keepdims=True)).mean(axis=0))
 
-    def copies(self, methods: Sequence[int]) -> bool:
-        """Whether on every problem the runs of these methods are copies, so that there is no spread."""
-        names = [self.blocks.methods[m] for m in methods]
-        return (
-            bool(self.blocks.problems) and max(self.blocks.independent(names)) == 1 and self.scope == "seeds"
-        )
+    def near(self, m: int, rope: float) -> float:
+        """The share of resamples in which a method's average is within the rope of the lowest."""
+        if not len(self.drawn):
+            return math.nan
+        return float((self.drawn[:, m] <= self.drawn.min(axis=1) + rope).mean())
+
+    @property
+    def copies(self) -> NDArray[np.bool_]:
+        """For each method whether its runs are copies on every problem, so that there is no spread."""
+        return self.blocks.constant & (self.scope == "seeds")
 
     def rest(self) -> dict[str, Any]:
         """What it rests on."""
         return {"problems": len(self.blocks.problems), "seeds": self.blocks.fewest}
 
-    def _interval(self, middle: float, drawn: Floats, values: list[Floats]) -> tuple[float, float]:
-        if self.one:
-            _, low, high = mean_interval(tuple(values), self.scope)
-            return float(low), float(high)
-        return drawn_interval(float(middle), drawn, tuple(values), self.scope)
-
 
 def regrets(sample: Resampled) -> pd.DataFrame:
     """The average regret of each method: method, regret, lower, upper, p_best (see `Resampled`)."""
     rows = []
-    best = sample.best()
+    best, copies = sample.best(), sample.copies
+    low = high = np.full(len(best), math.nan)
+    if not sample.reason:
+        low, high = sample.levels()
     for m, method in enumerate(sample.blocks.methods):
         row: dict[str, Any] = {"method": method, "regret": sample.middle[m], "p_best": best[m]}
-        row |= {**sample.rest(), "reason": sample.reason or (COPIES if sample.copies([m]) else "")}
+        row |= {**sample.rest(), "reason": sample.reason or (COPIES if copies[m] else "")}
         if not row["reason"]:
-            row["lower"], row["upper"] = sample.level(m)
+            row |= {"lower": low[m], "upper": high[m]}
         rows.append(row)
     return table(rows, {"method": "text", "regret": "float", **_RANGE, "p_best": "float"})
 
@@ -133,24 +148,26 @@ def differences(sample: Resampled, to: str, rope: float) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        method, to, difference, lower, upper, tied (the interval reaches into the ROPE, or none may be
-        given).
+        method, to, difference, lower, upper, shown (see `runner.stats.shown`).
     """
     rows = []
     j = sample.blocks.methods.index(to)
+    words = sample.shown(j, rope)
+    copies = sample.copies & sample.copies[j]
+    if sample.reason:
+        middle = sample.middle - sample.middle[j]
+        low = high = np.full(len(middle), math.nan)
+    else:
+        middle, low, high = sample.differences(j)
     for m, method in enumerate(sample.blocks.methods):
         if m == j:
             continue
-        row: dict[str, Any] = {"method": method, "to": to, "tied": True, **sample.rest()}
-        row["difference"] = sample.middle[m] - sample.middle[j]
-        row["reason"] = sample.reason or (COPIES if sample.copies([m, j]) else "")
+        row: dict[str, Any] = {"method": method, "to": to, "difference": middle[m], "shown": words[m]}
+        row |= {**sample.rest(), "reason": sample.reason or (COPIES if copies[m] else "")}
         if not row["reason"]:
-            row["difference"], row["lower"], row["upper"] = sample.difference(m, j)
-            row["tied"] = row["lower"] < rope and row["upper"] > -rope
-        elif row["reason"] == COPIES:  # what differs, differs always
-            row["tied"] = abs(row["difference"]) <= rope
+            row |= {"lower": low[m], "upper": high[m]}
         rows.append(row)
-    kinds = {"method": "text", "to": "text", "difference": "float", **_RANGE, "tied": "bool"}
+    kinds = {"method": "text", "to": "text", "difference": "float", **_RANGE, "shown": "text"}
     return table(rows, kinds)
 
 

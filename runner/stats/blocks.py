@@ -74,10 +74,13 @@ class Blocks:
             tuple(copy[where] for copy in self.copies),
         )
 
-    def independent(self, methods: Sequence[str]) -> list[int]:
-        """For each problem how many seeds of these methods together are no copies of each other."""
-        where = [self.methods.index(method) for method in methods]
-        return [len(np.unique(copy[where], axis=1).T) for copy in self.copies]
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """For each method whether its runs are copies of each other on every problem."""
+        found = np.full(len(self.methods), bool(self.problems))
+        for copy in self.copies:
+            found &= (copy == copy[:, :1]).all(axis=1)
+        return found
 
 
 class Layout:

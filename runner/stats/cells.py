@@ -15,6 +15,7 @@ from runner.stats.averages import Resampled
 from runner.stats.blocks import Blocks, Layout, copies_of
 from runner.stats.curves import AXES, Axis, Curves, common_budget, curves, grid_to
 from runner.stats.intervals import Scope
+from runner.stats.offscale import ceilings
 from runner.stats.regret import instances, random_draws, regrets
 from runner.stats.source import Source, joined
 
@@ -83,12 +84,17 @@ class Cells:
     @cached_property
     def instances(self) -> pd.DataFrame:
         """See `runner.stats.regret.instances`."""
-        return instances(self.trials, self.runs)
+        return instances(self.trials, self.runs, self.ceilings)
+
+    @cached_property
+    def ceilings(self) -> dict[str, float]:
+        """For each problem the least loss that is a penalty; see `runner.stats.offscale`."""
+        return ceilings(self.trials)
 
     @cached_property
     def draws(self) -> pd.DataFrame:
         """The draws of independent random search; see `runner.stats.regret.random_draws`."""
-        return random_draws(self.trials, self.runs)
+        return random_draws(self.trials, self.runs, self.ceilings)
 
     @cached_property
     def random(self) -> str | None:
@@ -240,9 +246,20 @@ class Cells:
         """The average regrets at a budget with their resamples."""
         key = (*self._at(budget, axis), scope)
         if key not in self._samples:
-            self._samples[key] = Resampled(self.blocks(key[1], key[0]), scope)
+            self._samples[key] = self.sampled(self.blocks(key[1], key[0]), scope)
         return self._samples[key]
+
+    def sampled(self, blocks: Blocks, scope: Scope = "seeds") -> Resampled:
+        """The average regrets of some blocks; of equal ones the same."""
+        key = (scope, blocks.problems, *(part.tobytes() for part in (*blocks.seeds, *blocks.values)))
+        if key not in self._by_content:
+            self._by_content[key] = Resampled(blocks, scope)
+        return self._by_content[key]
 
     @cached_property
     def _samples(self) -> dict[tuple[Axis, float, Scope], Resampled]:
+        return {}
+
+    @cached_property
+    def _by_content(self) -> dict[tuple[object, ...], Resampled]:
         return {}

@@ -25,8 +25,11 @@ from runner.stats import (
 from runner.stats.against import Against
 from runner.stats.blocks import Blocks
 from runner.stats.curves import Axis
+from runner.stats.decision import Decision, ranked
 from runner.stats.intervals import Scope
+from runner.stats.offscale import to_scale
 from runner.stats.shape import LEAST_SEEDS, too_few_seeds
+from runner.wording import named
 
 UNITS = {
     "trials": "trials",
@@ -50,8 +53,16 @@ class Comparison(Against):
         self, budget: float | None = None, axis: Axis | None = None, scope: Scope = "seeds"
     ) -> pd.DataFrame:
         """See `runner.stats.leaderboard.leaderboard`."""
-        axis = axis or self.axis
-        budget = self.common(axis) if budget is None else float(budget)
+        key = (*self._at(budget, axis), scope)
+        if key not in self._boards:
+            self._boards[key] = self._leaderboard(key[1], key[0], scope)
+        return self._boards[key].copy()
+
+    @cached_property
+    def _boards(self) -> dict[tuple[Axis, float, Scope], pd.DataFrame]:
+        return {}
+
+    def _leaderboard(self, budget: float, axis: Axis, scope: Scope) -> pd.DataFrame:
         sample = self.resampled(budget, axis, scope)
         target = self.target(budget if axis == "trials" else None)
         parts = {
@@ -60,21 +71,15 @@ class Comparison(Against):
             "rank": self.ranks(axis, np.array([budget]), scope),
             "beats": self.beats(budget, axis, "reference"),
             "difference": self.differences(budget, axis, scope),
-            "to_leader": self._to_leader(sample),
             "trials": self._speed("trials", target),
             "seconds": self._speed("seconds", target),
             "counts": self._counts(budget, axis),
         }
-        return leaderboard.leaderboard(self.methods, parts, budget)
+        return leaderboard.leaderboard(self.methods, parts, budget, self.decided(sample), self.method_names)
 
     def _speed(self, axis: Axis, target: int) -> pd.DataFrame:
         found = self.speedups(axis)
         return found[(found["target"] == target) & (found["method"] != self.random)]
-
-    def _to_leader(self, sample: averages.Resampled) -> pd.DataFrame:
-        found = verdict.recommend(sample, self.plan.rope, self.method_names)
-        near = [] if found is None else [found[0], *found[2]]
-        return pd.DataFrame({"method": self.methods, "tied": [method in near for method in self.methods]})
 
     def _counts(self, budget: float, axis: Axis) -> pd.DataFrame:
         loose = budget * (1 + 1e-9)
@@ -89,10 +94,12 @@ class Comparison(Against):
         Returns
         -------
         pandas.DataFrame
-            budget, axis, leader, recommended, regret, lower, upper, p_best (of the recommended), tied
-            (the methods that are tied with the leader, with commas between), speedup_trials,
-            speedup_seconds and their bounds, target, p_same (Bayesian, leader and next), as_good_as_random
-            (problems), confidence (high, moderate, low, none), sentence, would_change.
+            budget, axis, leader, recommended, regret, lower, upper, p_best (of the recommended), p_near
+            (how probable it is that the recommended is the best, or within the ROPE of it), tied (the
+            methods that are not shown to be worse than the leader, with commas between), equivalent and
+            undecided (the two kinds of these), speedup_trials, speedup_seconds and their bounds, target,
+            p_same (Bayesian, leader and next), as_good_as_random (problems), confidence (high, moderate,
+            low, none), sentence, would_change.
         """
         axis = axis or self.axis
         if self.empty:
@@ -109,15 +116,15 @@ class Comparison(Against):
 
     def _verdict(self, budget: float, axis: Axis) -> dict[str, Any]:
         sample = self.resampled(budget, axis)
-        found = verdict.recommend(sample, self.plan.rope, self.method_names)
+        found = self.decided(sample)
         if found is None:
             return verdict.refusal(budget, axis, averages.NO_BLOCK)
-        leader, chosen, tied = found
-        row: dict[str, Any] = {"budget": budget, "axis": axis, "leader": leader, "recommended": chosen}
-        row |= {"tied": ", ".join(tied), **sample.rest()}
-        regret = averages.regrets(sample).set_index("method")
-        for name in ("regret", "lower", "upper", "p_best"):
-            row[name] = float(regret[name].to_numpy(dtype=np.float64)[self.methods.index(chosen)])
+        chosen, place = found.recommended, self.methods.index(found.recommended)
+        row: dict[str, Any] = {"budget": budget, "axis": axis, "leader": found.leader, "recommended": chosen}
+        row |= {name: ", ".join(getattr(found, name)) for name in ("tied", "equivalent", "undecided")}
+        row |= {**sample.rest(), "p_near": sample.near(place, self.plan.rope)}
+        regret = averages.regrets(sample).iloc[place]
+        row |= {name: float(regret[name]) for name in ("regret", "lower", "upper", "p_best")}
         target = self.target(budget if axis == "trials" else None)
         along: Axis
         for along in ("trials", "seconds"):
@@ -125,24 +132,24 @@ class Comparison(Against):
             of_chosen = speed[speed["method"] == chosen]
             row[f"speedup_{along}"] = float(of_chosen["speedup"].iloc[0]) if len(of_chosen) else math.nan
             row[f"speedup_{along}_bound"] = str(of_chosen["bound"].iloc[0]) if len(of_chosen) else ""
-        row |= {"target": target, "p_same": self._same(sample, leader), "reason": ""}
+        row |= {"target": target, "p_same": self._same(sample, found), "reason": ""}
         row["as_good_as_random"] = self._as_good_as_random(sample.blocks, chosen)
-        randoms = [label for label, name in self.method_names.items() if name == "random"]
         if reason := too_few_seeds(sample.blocks.fewest, LEAST_SEEDS):
-            lowest = float(regret["regret"].to_numpy(dtype=np.float64)[self.methods.index(leader)])
-            told = f"{reason} The lowest regret so far has {leader} ({lowest:.3f})."
-            return row | verdict.refusal(budget, axis, told)
-        return verdict.verdict(
-            row, UNITS[axis], randoms, sample.blocks.planned - sample.blocks.count, self.plan.rope
-        )
+            lowest = sample.middle[self.methods.index(found.leader)]
+            has = "has" if not found.level else "have"
+            said = f"{reason} {named(found.lowest)} {has} the lowest regret so far ({lowest:.3f})."
+            return row | verdict.refusal(budget, axis, said)
+        randoms = [label for label, name in self.method_names.items() if name == "random"]
+        left_out = sample.blocks.planned - sample.blocks.count
+        return verdict.verdict(row, found, UNITS[axis], randoms, left_out, self.plan.rope)
 
-    def _same(self, sample: averages.Resampled, leader: str) -> float:
-        order = np.argsort(sample.middle, kind="stable")
-        if len(order) < 2:
+    def _same(self, sample: averages.Resampled, found: Decision) -> float:
+        """How probable it is that the leader and the next best are practically the same."""
+        if len(self.methods) < 2:
             return math.nan
-        second = self.methods[int(order[1])]
-        found = significance.signed_rank(sample.blocks, [(leader, second)], self.plan.rope)
-        return float(found["p_same"][0])
+        second = ranked(self.methods, sample.middle, self.method_names)[1]
+        tested = significance.signed_rank(sample.blocks, [(found.leader, second)], self.plan.rope)
+        return float(tested["p_same"][0])
 
     def _as_good_as_random(self, blocks: Blocks, chosen: str) -> int:
         """On how many problems the mean regret of random search is no higher, but for the ROPE."""
@@ -157,15 +164,23 @@ class Comparison(Against):
     def robustness(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
         """See `runner.stats.robustness.robustness`."""
         known = self.instances.copy()
-        good = self.trials[self.trials["status"].eq("COMPLETED")]
+        good = self.trials[self.trials["status"].eq("COMPLETED") & to_scale(self.trials, self.ceilings)]
         keys = pd.MultiIndex.from_frame(known[["problem", "seed"]])
         lowest = good.groupby(["problem", "seed"])["loss"].min()
         firsts = good.groupby(["problem", "seed", "run"], sort=False)["loss"].first()
         middle = firsts.groupby(level=["problem", "seed"]).median()
         known["alt_opt"] = keys.map(lowest.to_dict()).to_numpy(dtype=np.float64)
         known["alt_ref"] = keys.map(middle.to_dict()).to_numpy(dtype=np.float64)
-        blocks, losses = self.blocks(budget, axis), self.losses(budget, axis)
-        return robustness.robustness(blocks, losses, known, self.plan.rope, self.method_names)
+        sample = self.resampled(budget, axis)
+        return robustness.robustness(
+            sample.blocks,
+            self.losses(budget, axis),
+            known,
+            self.plan.rope,
+            self.method_names,
+            self.decided(sample),
+            robustness.optima_without(good, known, self.foremost),
+        )
 
     def importance(self, problem: str | None = None) -> pd.DataFrame:
         """See `runner.stats.importance.importance`; of one problem, or of all."""

@@ -64,22 +64,13 @@ def overhead_growth(trials: pd.DataFrame, bins: int = 20) -> pd.DataFrame:
     edges = np.unique(np.linspace(0, most, min(bins, most) + 1).round())
     place = np.digitize(trials["number"].to_numpy(), edges) - 1
     groups = trials.assign(bin=place).groupby(["method", "bin"], sort=False, observed=True)
-    rows: list[dict[str, Any]] = []
-    for (method, place_of), part in groups:
-        b = int(str(place_of))
-        low, middle, high = np.quantile(part["suggest_seconds"], [0.25, 0.5, 0.75])
-        rows.append(
-            {
-                "method": method,
-                "number": (edges[b] + edges[b + 1] - 1) / 2,
-                "suggest_seconds": middle,
-                "q25": low,
-                "q75": high,
-                "problems": part["problem"].nunique(),
-                "seeds": part["seed"].nunique(),
-            }
-        )
-    return table(rows, kinds)
+    found = groups.agg(problems=("problem", "nunique"), seeds=("seed", "nunique"))
+    quantiles = groups["suggest_seconds"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
+    found[["q25", "suggest_seconds", "q75"]] = quantiles.reindex(found.index).to_numpy()
+    found = found.reset_index()
+    b = found["bin"].to_numpy()
+    found["number"] = (edges[b] + edges[b + 1] - 1) / 2
+    return table([{str(k): v for k, v in row.items()} for row in found.to_dict("records")], kinds)
 
 
 def break_even(n_a: float, overhead_a: float, n_b: float, overhead_b: float) -> tuple[float, Pays]:

@@ -56,7 +56,7 @@ def last_known(x: Floats, grid: Floats) -> NDArray[np.intp]:
 
 def _taken(y: Floats, where: NDArray[np.intp]) -> Floats:
     if not len(y):
-        return np.full(len(where), np.nan)
+        return np.full(where.shape, np.nan)
     return np.where(where >= 0, y[np.maximum(where, 0)], np.nan)
 
 
@@ -117,14 +117,12 @@ def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = 
     loose = grid * (1 + _ROUNDING) if axis == "equivalents" else grid
     spans = _spans(steps)
     spent = steps[axis].to_numpy(dtype=np.float64)
-    known = {name: steps[name].to_numpy(dtype=np.float64) for name in ("loss", "value", "test")}
-    found = {name: np.full((len(reach), len(grid)), np.nan) for name in known}
+    rows = np.full((len(reach), len(grid)), -1, dtype=np.intp)  # of the steps; -1 before the first one
     for row, (run, settled) in enumerate(zip(reach["run"], reach["settled"], strict=True)):
         start = spans.get(run, 0)
-        inside = slice(start, start + int(settled))
-        where = last_known(spent[inside], loose)
-        for name, values in known.items():
-            found[name][row] = _taken(values[inside], where)
+        where = last_known(spent[start : start + int(settled)], loose)
+        rows[row] = np.where(where >= 0, start + where, -1)
+    found = {name: _taken(steps[name].to_numpy(dtype=np.float64), rows) for name in ("loss", "value", "test")}
     limits = reach[axis].to_numpy(dtype=np.float64)[:, None] * (1 + _ROUNDING)
     return Curves(grid, found["loss"], found["value"], found["test"], (grid <= limits) & (limits > 0))
 

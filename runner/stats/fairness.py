@@ -107,7 +107,7 @@ def _probe(trials: pd.DataFrame, probes: Mapping[str, Any]) -> Check:
 def _same_chances(
     trials: pd.DataFrame, runs: pd.DataFrame, reach: pd.DataFrame, settings: Mapping[str, Any]
 ) -> Iterator[Check]:
-    yield _initial(trials, runs)
+    yield _initial(trials, runs, bool(settings.get("initial")))
     budgets = runs[["budget_trials", "budget_seconds"]].drop_duplicates()
     told = ", ".join(f"{_budget(row)}" for row in budgets.to_dict("records"))
     yield "equal budgets", len(budgets) == 1, f"each run may spend {told}."
@@ -136,7 +136,8 @@ def _same_chances(
         yield "full evaluations only", True, "trials that were stopped early are never incumbents."
 
 
-def _initial(trials: pd.DataFrame, runs: pd.DataFrame) -> Check:
+def _initial(trials: pd.DataFrame, runs: pd.DataFrame, given: bool) -> Check:
+    """Whether methods start alike: they must where points were given, and else may start as they do."""
     names = dict(zip(runs["method"], runs["method_name"], strict=True))
     able = [label for label, name in names.items() if name not in _CANNOT_TAKE_POINTS]
     first = trials[trials["number"].eq(0) & trials["method"].isin(able)]
@@ -148,9 +149,11 @@ def _initial(trials: pd.DataFrame, runs: pd.DataFrame) -> Check:
     detail = f"in {alike} of {int(some.sum())} blocks the first trial is the same for {', '.join(able)}"
     unable = [label for label in names if label not in able]
     detail += f"; {', '.join(unable)} cannot take points" if unable else ""
-    if alike < int(some.sum()):
-        detail += "; each method starts in the way that is its own"
-    return "same initial points", alike == int(some.sum()), f"{detail}."
+    if alike == int(some.sum()):
+        return "same initial points", True, f"{detail}."
+    if given:
+        return "same initial points", False, f"{detail}; yet the study gives points to begin with."
+    return "same initial points", None, f"{detail}; none were given, so each starts in its own way."
 
 
 def _budget(row: Mapping[Any, Any]) -> str:
@@ -190,7 +193,7 @@ def _enough(runs: pd.DataFrame, reach: pd.DataFrame) -> Iterator[Check]:
 def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterator[Check]:
     yield (
         "planned before the run",
-        plan.planned,
+        plan.planned or None,
         f"reference {plan.reference}, ROPE {plan.rope:g}, budgets {list(plan.budgets)}."
         if plan.planned
         else "the study file has no 'report', so budgets and reference are defaults: exploratory.",

@@ -22,11 +22,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from runner.results.frames import HUGE
 from runner.stats.intervals import mean_interval
 from runner.stats.shape import LEAST_SEEDS, table
 
 Floats = NDArray[np.float64]
 
+PENALTY: Final = "an incumbent or its test value is a penalty and no measurement."
 NO_TEST: Final = "its incumbents have no test value."
 _RUN_FLOATS = ("loss", "test_loss", "first_test_loss", "gap", "overtuning", "relative")
 
@@ -66,13 +68,18 @@ def generalisation(trials: pd.DataFrame, steps: pd.DataFrame, signs: dict[str, f
     found = steps[new].assign(validation=trials["loss"].to_numpy()[new])
     sign = found["problem"].map(signs).to_numpy(dtype=np.float64)
     found["tested"] = sign * found["test"].to_numpy(dtype=np.float64)
+    columns = [found[name].to_numpy() for name in ("problem", "method", "seed", "validation", "tested")]
+    runs = found["run"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.zeros(0, dtype=int)
     rows: list[dict[str, Any]] = []
-    for _, part in found.groupby("run", sort=False):
-        first = part.iloc[0]
-        row: dict[str, Any] = {name: first[name] for name in ("problem", "method", "seed")}
-        row |= {"incumbents": len(part), "problems": 1, "seeds": 1, "reason": NO_TEST}
-        tests = part["tested"].to_numpy(dtype=np.float64)
-        row["loss"] = float(part["validation"].iloc[-1])
+    for start, end in zip(starts, [*starts[1:], len(runs)], strict=False):
+        problem, method, seed, validation, tests = (column[start:end] for column in columns)
+        row: dict[str, Any] = {"problem": problem[0], "method": method[0], "seed": seed[0]}
+        row |= {"incumbents": len(tests), "problems": 1, "seeds": 1, "reason": NO_TEST}
+        row["loss"] = float(validation[-1])
+        if not max(abs(row["loss"]), np.nanmax(np.abs(tests), initial=0.0)) < HUGE:
+            rows.append(row | {"reason": PENALTY})
+            continue
         if np.isfinite(tests[-1]):
             row |= {"test_loss": tests[-1], "gap": tests[-1] - row["loss"], "reason": ""}
         if np.isfinite(tests).all():
@@ -133,6 +140,7 @@ def agreement(runs: pd.DataFrame) -> pd.DataFrame:
             rows.append(row | {"reason": "it has one method."})
             continue
         row["kendall"] = float(stats.kendalltau(means["loss"], means["test_loss"]).statistic)
-        row["same_winner"] = bool(means["loss"].idxmin() == means["test_loss"].idxmin())
+        lowest = means.eq(means.min())  # of methods that are level each is a winner
+        row["same_winner"] = bool(lowest.all(axis=1).any())
         rows.append(row)
     return table(rows, kinds, NO_TEST)

@@ -27,7 +27,7 @@ import math
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from runner.seeds import rng_for
@@ -130,26 +130,31 @@ def _mean(values: Floats) -> Floats:
 
 
 def drawn_interval(
-    middle: float, drawn: Floats, values: tuple[Floats, ...], scope: Scope
-) -> tuple[float, float]:
-    """The interval of a statistic from its resamples.
+    middle: ArrayLike, drawn: Floats, values: tuple[Floats, ...], scope: Scope
+) -> tuple[Floats, Floats]:
+    """The intervals of statistics from their resamples.
 
     Parameters
     ----------
-    middle : float
-        The statistic.
-    drawn : array, shape (draws,)
-        Its resamples, of which each value was stretched by sqrt(n_p / (n_p - 1)).
-    values : tuple of array, each of shape (n_p,)
+    middle : array, shape (...)
+        The statistics.
+    drawn : array, shape (draws, ...)
+        Their resamples, of which each value was stretched by sqrt(n_p / (n_p - 1)).
+    values : tuple of array, each of shape (..., n_p)
         What is averaged, problem by problem: it has the degrees of freedom of (1).
     scope : "seeds" or "problems"
+
+    Returns
+    -------
+    lower, upper : arrays, shape (...)
     """
-    low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
     size = len(values)
+    wider: Floats | float
     if scope == "problems":
-        wider = math.sqrt(size / (size - 1)) * float(stats.t.ppf(0.5 + LEVEL / 2, size - 1)) / _Z
+        wider = math.sqrt(size / (size - 1)) * stats.t.ppf(0.5 + LEVEL / 2, size - 1) / _Z
     else:
-        counts = np.array([len(value) for value in values], dtype=np.float64)
-        variances = np.array([value.var(ddof=1) for value in values])
-        wider = float(stats.t.ppf(0.5 + LEVEL / 2, degrees(variances, counts))) / _Z
+        counts = np.array([value.shape[-1] for value in values], dtype=np.float64)
+        variances = np.stack([value.var(axis=-1, ddof=1) for value in values], axis=-1)
+        wider = stats.t.ppf(0.5 + LEVEL / 2, degrees(variances, counts)) / _Z
     return middle + wider * (low - middle), middle + wider * (high - middle)

@@ -22,7 +22,7 @@ _ESCAPES: Final = {
 }
 
 
-def leaderboard_latex(board: pd.DataFrame, reference: str, name: str) -> str:
+def leaderboard_latex(board: pd.DataFrame, reference: str, name: str, at: str) -> str:
     """A tabular with its caption, for the package booktabs.
 
     Parameters
@@ -33,12 +33,15 @@ def leaderboard_latex(board: pd.DataFrame, reference: str, name: str) -> str:
         The method that the others are compared with.
     name : str
         Of the study.
+    at : str
+        The budget with its unit.
     """
     first = board.iloc[0]
     caption = (
         f"{name}: normalised regret (0 optimum, 1 reference loss; lower is better) after "
-        f"{first['budget']:g}, over {first['problems']} problems and {first['blocks']} of "
-        f"{first['blocks_planned']} blocks, with 95 % intervals from a paired bootstrap over seeds."
+        f"{at}, over {first['problems']} problems and {first['blocks']} of "
+        f"{first['blocks_planned']} blocks, with 95 % intervals from a paired bootstrap over seeds. "
+        "Bold: the recommended method."
     )
     lines = [
         r"\begin{table}",
@@ -64,8 +67,9 @@ def escape(text: str) -> str:
 def _line(row: Mapping[Hashable, Any]) -> str:
     bound = {"<=": r"$\le$ ", ">=": r"$\ge$ "}.get(str(row["speedup_trials_bound"]), "")
     speed = _number(row["speedup_trials"], 2)
+    method = escape(str(row["method"]))
     cells = [
-        escape(str(row["method"])),
+        f"\\textbf{{{method}}}" if row["recommended"] else method,
         _number(row["regret"], 3) + _ends(row["lower"], row["upper"], 3),
         _number(row["rank"], 2),
         _number(row["p_best"], 2),

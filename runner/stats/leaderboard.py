@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from runner.results.frames import FAILURES
+from runner.stats.decision import LEVEL_DIGITS, Decision, ranked
 from runner.stats.shape import table
 
 _FLOATS = (
@@ -17,6 +19,8 @@ _FLOATS = (
 KINDS: Final[dict[str, str]] = {
     "place": "int",
     "method": "text",
+    "recommended": "bool",
+    "standing": "text",
     **dict.fromkeys(_FLOATS, "float"),
     "tied": "bool",
     "wins": "int",
@@ -38,32 +42,42 @@ KINDS: Final[dict[str, str]] = {
 """The columns in their order."""
 
 
-def leaderboard(methods: Sequence[str], parts: Mapping[str, pd.DataFrame], budget: float) -> pd.DataFrame:
+def leaderboard(
+    methods: Sequence[str],
+    parts: Mapping[str, pd.DataFrame],
+    budget: float,
+    decision: Decision | None,
+    names: Mapping[str, str],
+) -> pd.DataFrame:
     """The leaderboard at one budget, from the statistics that it is made of.
 
     Parameters
     ----------
     methods : sequence of str
     parts : mapping of str to pandas.DataFrame
-        Each with a column ``method``: regret, area, rank, beats, difference, to_leader (`tied`),
-        trials and seconds (speed-ups for one target), counts (per method: overhead_seconds, test, gap,
+        Each with a column ``method``: regret, area, rank, beats, difference, trials
+        and seconds (speed-ups for one target), counts (per method: overhead_seconds, test, gap,
         failures, trials, imputed, blocks, blocks_planned).
     budget : float
+    decision : Decision or None
+        At this budget.
+    names : mapping of str to str
+        Registered names by labels.
 
     Returns
     -------
     pandas.DataFrame
-        place (methods with equal regret share one), method, and the columns of `KINDS`. What has no
-        interval keeps its average, and says why in ``reason``.
+        place (methods with equal regret share one), method, and the columns of `KINDS`: recommended
+        (the one method that the verdict names), standing (leads, equivalent, undecided, worse), tied
+        (not shown to be worse than the leader). What has no interval keeps its average, and says why in
+        ``reason``.
     """
     rows = []
-    by_method = {name: frame.drop_duplicates("method").set_index("method") for name, frame in parts.items()}
+    by_method = {name: _by_method(frame) for name, frame in parts.items()}
 
     def of(part: str, method: str, columns: Mapping[str, str]) -> dict[str, Any]:
-        frame = by_method[part]
-        if method not in frame.index:
-            return {}
-        return {ours: frame.at[method, theirs] for ours, theirs in columns.items()}
+        row = by_method[part].get(method)
+        return {} if row is None else {ours: row[theirs] for ours, theirs in columns.items()}
 
     def interval(name: str) -> dict[str, str]:
         return {f"{name}_lower": "lower", f"{name}_upper": "upper"}
@@ -77,17 +91,24 @@ def leaderboard(methods: Sequence[str], parts: Mapping[str, pd.DataFrame], budge
         counts = {name: name for name in ("wins", "ties", "losses")}
         row |= of("beats", method, {"p_beats": "probability", **interval("p_beats"), **counts})
         row |= of("difference", method, {"difference": "difference", **interval("difference")})
-        row["tied"] = of("to_leader", method, {"tied": "tied"}).get("tied", True)
+        if decision is not None:
+            row |= {"recommended": method == decision.recommended, "standing": decision.standing(method)}
+        row["tied"] = decision is None or method not in decision.worse
         for axis in ("trials", "seconds"):
             row |= of(axis, method, {f"speedup_{axis}": "speedup", f"speedup_{axis}_bound": "bound"})
-        row |= of("counts", method, {name: name for name in by_method["counts"].columns})
+        row |= of("counts", method, {str(name): str(name) for name in parts["counts"]})
         rows.append(row)
-    order = sorted(
-        rows, key=lambda row: (np.nan_to_num(float(row["regret"]), nan=np.inf), methods.index(row["method"]))
-    )
-    for row in order:
-        row["place"] = 1 + sum(other["regret"] < row["regret"] for other in order)
-    return table(order, {"place": "int", "method": "text", "budget": "float", **KINDS})
+    order = ranked(methods, [float(row["regret"]) for row in rows], names)
+    rows.sort(key=lambda row: order.index(row["method"]))
+    levels = np.round([float(row["regret"]) for row in rows], LEVEL_DIGITS)
+    for row, level in zip(rows, levels, strict=True):
+        row["place"] = 1 + int((levels < level).sum())
+    return table(rows, {"place": "int", "method": "text", "budget": "float", **KINDS})
+
+
+def _by_method(frame: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
+    """The first row of each method."""
+    return {str(row["method"]): row for row in reversed(frame.to_dict("records"))}
 
 
 def counts(
@@ -116,22 +137,24 @@ def counts(
     sign = cells["problem"].map(dict(signs)).to_numpy(dtype=np.float64)
     used = cells.assign(test_loss=sign * cells["test"].to_numpy(dtype=np.float64))
     used["gap"] = used["test_loss"] - used["loss"]
-    found = []
-    for method, part in used.groupby("method", sort=False, observed=True):
-        inside = part[part["used"]]
-        means = inside.groupby("problem")[["test_loss", "gap"]].mean().mean() if one_metric else None
-        of_method = trials[trials["method"] == method]
-        found.append(
-            {
-                "method": method,
-                "overhead_seconds": float(of_method["suggest_seconds"].mean()) if len(of_method) else np.nan,
-                "test": np.nan if means is None else float(means["test_loss"]),
-                "gap": np.nan if means is None else float(means["gap"]),
-                "failures": int((~of_method["status"].isin(["COMPLETED", "STOPPED"])).sum()),
-                "trials": len(of_method),
-                "imputed": int(inside["imputed"].sum()),
-                "blocks": len(inside),
-                "blocks_planned": len(part),
-            }
-        )
-    return pd.DataFrame(found)
+    failed = trials["status"].isin(FAILURES)
+    of_trials = trials.assign(failed=failed).groupby("method", observed=True)
+    inside = used[used["used"]]
+    of_cells = inside.groupby("method", observed=True)
+    found = pd.DataFrame(index=pd.Index(used["method"].drop_duplicates(), name="method"))
+    found["overhead_seconds"] = of_trials["suggest_seconds"].mean()
+    found[["test", "gap"]] = np.nan
+    if one_metric:
+        means = inside.groupby(["method", "problem"], observed=True)[["test_loss", "gap"]].mean()
+        means = means.groupby(level="method").mean()
+        found["test"], found["gap"] = means["test_loss"], means["gap"]
+    whole = {
+        "failures": of_trials["failed"].sum(),
+        "trials": of_trials.size(),
+        "imputed": of_cells["imputed"].sum(),
+        "blocks": of_cells.size(),
+        "blocks_planned": used.groupby("method", observed=True).size(),
+    }
+    for name, some in whole.items():
+        found[name] = some.reindex(found.index).fillna(0).astype(np.int64)
+    return found.reset_index()

@@ -23,11 +23,11 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from runner.stats.blocks import Blocks
-from runner.stats.shape import LEAST_SEEDS, LEVEL, table, too_few_seeds
+from runner.stats.shape import LEVEL, table, too_few_seeds
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -49,10 +49,11 @@ def pairs_against(methods: Sequence[str], reference: str) -> list[Pair]:
     return [(method, reference) for method in methods if method != reference]
 
 
-def jeffreys(wins: float, n: float) -> tuple[float, float, float]:
-    """Posterior mean and interval of a probability, after so many wins of n."""
+def jeffreys(wins: ArrayLike, n: ArrayLike) -> tuple[Any, Any, Any]:
+    """Posterior mean and interval of a probability, after so many wins of n; numbers of numbers."""
+    wins, n = np.asarray(wins, dtype=np.float64), np.asarray(n, dtype=np.float64)
     a, b = wins + 0.5, n - wins + 0.5
-    low, high = (float(stats.beta.ppf(q, a, b)) for q in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
+    low, high = (stats.beta.ppf(q, a, b) for q in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
     return a / (a + b), low, high
 
 
@@ -65,14 +66,18 @@ def beats_by_problem(blocks: Blocks, pairs: Sequence[Pair]) -> pd.DataFrame:
         problem, method, against, wins, ties, losses, share (of wins, a tie counts one half),
         probability (posterior mean), lower, upper. Below three seeds there is no interval.
     """
+    counts = _wins(blocks, pairs)
+    sizes = counts.sum(axis=2)
+    shares = (counts[:, :, 0] + counts[:, :, 1] / 2) / sizes
+    middle, low, high = jeffreys(shares * sizes, sizes)
     rows = []
-    for a, b in pairs:
-        for problem, (wins, ties, losses) in zip(blocks.problems, _wins(blocks, a, b), strict=True):
-            n = wins + ties + losses
+    for i, (a, b) in enumerate(pairs):
+        for p, problem in enumerate(blocks.problems):
+            n = int(sizes[i, p])
             row = {"problem": problem, "method": a, "against": b, "problems": 1, "seeds": n}
-            row |= {"wins": wins, "ties": ties, "losses": losses, "share": (wins + ties / 2) / n}
+            row |= dict(zip(_COUNTS, counts[i, p].tolist(), strict=True)) | {"share": shares[i, p]}
             if not (reason := too_few_seeds(n)):
-                row |= dict(zip(("probability", "lower", "upper"), jeffreys(wins + ties / 2, n), strict=True))
+                row |= {"probability": middle[i, p], "lower": low[i, p], "upper": high[i, p]}
             rows.append(row | {"reason": reason})
     return table(rows, {"problem": "text", "method": "text", "against": "text", **_COUNTS, **_ESTIMATE})
 
@@ -95,22 +100,23 @@ def beats(blocks: Blocks, pairs: Sequence[Pair], gamma: float = 0.75) -> pd.Data
         of wins), probability (posterior mean), lower, upper, verdict: "no evidence" (lower up to
         0.5), "real but small" (upper up to gamma) or "real and meaningful".
     """
-    rows = []
-    for a, b in pairs:
-        counts = np.array(_wins(blocks, a, b), dtype=np.float64).reshape(-1, 3)
-        sizes = counts.sum(axis=1)
-        row: dict[str, Any] = {"method": a, "against": b, "problems": len(sizes)}
-        row |= dict(zip(_COUNTS, counts.sum(axis=0).astype(int).tolist(), strict=True))
-        row["seeds"] = int(sizes.min()) if len(sizes) else 0
-        reason = too_few_seeds(row["seeds"]) if len(sizes) else "no block is complete."
-        if len(sizes):
-            share = float(((counts[:, 0] + counts[:, 1] / 2) / sizes).mean())
-            row["share"] = share
-        if not reason:
-            n = len(sizes) ** 2 / float((1 / sizes).sum())
-            middle, low, high = jeffreys(share * n, n)  # (1)
-            row |= {"probability": middle, "lower": low, "upper": high, "verdict": _judged(low, high, gamma)}
-        rows.append(row | {"reason": reason})
+    rows: list[dict[str, Any]] = [{"method": a, "against": b} for a, b in pairs]
+    size = len(blocks.problems)
+    if not size:
+        rows = [row | {"reason": "no block is complete."} for row in rows]
+    elif pairs:
+        counts = _wins(blocks, pairs)
+        sizes = counts.sum(axis=2)
+        fewest, totals = sizes.min(axis=1).tolist(), counts.sum(axis=1).tolist()
+        shares = ((counts[:, :, 0] + counts[:, :, 1] / 2) / sizes).mean(axis=1)
+        n = size**2 / (1 / sizes).sum(axis=1)
+        middle, low, high = jeffreys(shares * n, n)  # (1)
+        for i, row in enumerate(rows):
+            row |= {"problems": size, "seeds": fewest[i], "share": shares[i]}
+            row |= dict(zip(_COUNTS, totals[i], strict=True)) | {"reason": too_few_seeds(fewest[i])}
+            if not row["reason"]:
+                row |= {"probability": middle[i], "lower": low[i], "upper": high[i]}
+                row["verdict"] = _judged(low[i], high[i], gamma)
     return table(rows, {"method": "text", "against": "text", **_COUNTS, **_ESTIMATE, "verdict": "text"})
 
 
@@ -120,14 +126,31 @@ def _judged(low: float, high: float, gamma: float) -> str:
     return MEANINGFUL if high > gamma else SMALL
 
 
-def _wins(blocks: Blocks, a: str, b: str) -> list[tuple[int, int, int]]:
-    """Wins, ties and losses of A per problem; blocks in which both runs are copies count once."""
-    i, j = blocks.methods.index(a), blocks.methods.index(b)
-    found = []
-    for value, copy in zip(blocks.values, blocks.copies, strict=True):
-        _, first = np.unique(copy[[i, j]], axis=1, return_index=True)
-        x, y = value[i, first], value[j, first]
-        found.append((int((x < y).sum()), int((x == y).sum()), int((x > y).sum())))
+def _wins(blocks: Blocks, pairs: Sequence[Pair]) -> NDArray[np.int64]:
+    """Wins, ties and losses of A, shape (pairs, problems, 3); blocks of two copies count once."""
+    place = {method: m for m, method in enumerate(blocks.methods)}
+    first, second = (np.array([place[pair[side]] for pair in pairs], dtype=np.intp) for side in (0, 1))
+    found = np.zeros((len(pairs), len(blocks.problems), 3), dtype=np.int64)
+    for p, (value, copy) in enumerate(zip(blocks.values, blocks.copies, strict=True)):
+        x, y = value[first], value[second]
+        counts = _first_of_copies(copy, first, second)
+        for k, outcome in enumerate((x < y, x == y, x > y)):
+            found[:, p, k] = (outcome & counts).sum(axis=1)
+    return found
+
+
+def _first_of_copies(
+    copy: NDArray[np.int64], first: NDArray[np.intp], second: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """For each pair and seed whether no earlier seed has copies of both runs, shape (pairs, seeds)."""
+    seeds = copy.shape[1]
+    found = np.ones((len(first), seeds), dtype=bool)
+    earlier = np.tri(seeds, k=-1, dtype=bool)
+    same = (copy[:, :, None] == copy[:, None, :]) & earlier
+    repeats = same.any(axis=(1, 2))
+    several = np.flatnonzero(repeats[first] & repeats[second])
+    for i in several:
+        found[i] = ~(same[first[i]] & same[second[i]]).any(axis=1)
     return found
 
 
@@ -138,38 +161,3 @@ def seeds_for(gamma: float, alpha: float = 0.05, power: float = 0.95) -> int:
     """
     z = stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)
     return int(np.ceil((z / (np.sqrt(6.0) * (0.5 - gamma))) ** 2))
-
-
-def seeds_needed(blocks: Blocks, pairs: Sequence[Pair], rope: float, gamma: float = 0.75) -> pd.DataFrame:
-    """How many seeds per problem would settle which of two methods is better.
-
-    The difference is settled where its 95 % interval leaves out 0, as far as the difference is what
-    it is now, with normal quantiles and a power of one half; where it is below the ROPE, where the
-    interval lies within the ROPE.
-
-    Returns
-    -------
-    pandas.DataFrame
-        method, against, difference (of mean regrets), sd (of one block's difference), needed (0 where
-        it cannot be settled, since nothing differs), have, rule (seeds for a claim of gamma).
-    """
-    rows = []
-    rule = seeds_for(gamma)
-    for a, b in pairs:
-        i, j = blocks.methods.index(a), blocks.methods.index(b)
-        gaps = [value[i] - value[j] for value in blocks.values]
-        row: dict[str, Any] = {"method": a, "against": b, "problems": len(gaps), "rule": rule}
-        row["seeds"] = blocks.fewest
-        row["have"] = blocks.fewest
-        if not (reason := too_few_seeds(blocks.fewest, LEAST_SEEDS)):
-            gap = float(np.mean([x.mean() for x in gaps]))
-            variance = float(np.mean([x.var(ddof=1) for x in gaps])) / len(gaps)  # of a mean of one seed each
-            room = abs(gap) if abs(gap) > rope else rope - abs(gap)
-            z = float(stats.norm.ppf(0.5 + LEVEL / 2))
-            row |= {"difference": gap, "sd": float(np.sqrt(variance * len(gaps)))}
-            row["needed"] = (
-                0 if variance == 0 else int(min(1e9, np.ceil(z**2 * variance / max(room, 1e-12) ** 2)))
-            )
-        rows.append(row | {"reason": reason})
-    kinds = {"method": "text", "against": "text", "difference": "float", "sd": "float"}
-    return table(rows, {**kinds, "needed": "int", "have": "int", "rule": "int"})

@@ -10,8 +10,10 @@ import pandas as pd
 from runner.results.frames import FAILURES
 from runner.results.ranking import quantile
 from runner.stats.blocks import Blocks
+from runner.stats.decision import LEVEL_DIGITS
 from runner.stats.intervals import mean_interval
 from runner.stats.shape import table, too_few_seeds
+from runner.stats.shown import WORSE, shown
 
 _FLOATS = ("regret", "lower", "upper", "value", "value_lower", "value_upper")
 
@@ -34,24 +36,29 @@ def by_problem(blocks: Blocks, losses: Blocks, signs: dict[str, float], rope: fl
     pandas.DataFrame
         problem, method, regret (mean over the seeds), lower, upper (Student's t), value (median, in the
         problem's own direction), value_lower, value_upper (quartiles), leads (no method has a lower
-        regret), tied (the paired interval of the difference to the leader reaches into the ROPE).
+        mean regret), tied (it is not shown to be worse than the leader; see `runner.stats.shown`).
     """
     rows = []
-    for problem, values, loss in zip(blocks.problems, blocks.values, losses.values, strict=True):
+    for problem, values, loss, copies in zip(
+        blocks.problems, blocks.values, losses.values, blocks.copies, strict=True
+    ):
         n = values.shape[1]
         middle = values.mean(axis=1)
-        best = int(np.argmin(middle))
+        levels = np.round(middle, LEVEL_DIGITS)
+        best = int(np.argmin(levels))
         reason = too_few_seeds(n)
+        worse = np.zeros(len(middle), dtype=bool)
         if not reason:
             _, low, high = mean_interval((values,))
-            _, gap, _ = mean_interval((values - values[best],))
+            exact = (copies == copies[:, :1]).all(axis=1)
+            worse = shown(*mean_interval((values - values[best],)), rope, n, exact & exact[best]) == WORSE
         for m, method in enumerate(blocks.methods):
             row: dict[str, Any] = {"problem": problem, "method": method, "regret": middle[m]}
-            row |= {"leads": middle[m] == middle[best], "problems": 1, "seeds": n, "reason": reason}
+            row |= {"leads": levels[m] == levels[best], "problems": 1, "seeds": n, "reason": reason}
             ends = sorted(signs[problem] * quantile(loss[m], q) for q in (0.25, 0.75))
             row |= {"value": signs[problem] * quantile(loss[m], 0.5) + 0.0}
             row |= {"value_lower": ends[0] + 0.0, "value_upper": ends[1] + 0.0}
-            row["tied"] = True if reason else bool(m == best or gap[m] < rope)
+            row["tied"] = not worse[m]
             if not reason:
                 row |= {"lower": max(0.0, low[m]), "upper": min(1.0, high[m])}
             rows.append(row)

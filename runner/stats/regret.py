@@ -17,12 +17,15 @@ to 1 and moves when a method is added.
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln
+
+from runner.stats.offscale import ceilings, to_scale
 
 Floats = NDArray[np.float64]
 
@@ -30,15 +33,20 @@ LEAST_DRAWS: Final = 5
 _FLAT: Final = 8 * np.finfo(np.float64).eps
 
 
-def random_draws(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def random_draws(
+    trials: pd.DataFrame, runs: pd.DataFrame, limits: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """The trials of independent random search: problem, seed, loss; NaN where a draw was not valid.
 
-    Of several such methods the first counts, since all of a block draw alike.
+    Of several such methods the first counts, since all of a block draw alike. A penalty is no loss.
+    ``limits`` are `runner.stats.offscale.ceilings`.
     """
+    limits = ceilings(trials) if limits is None else limits
     independent = runs["method_name"].eq("random") & ~runs["settings"].str.contains('"sobol"', regex=False)
     of_random = runs[independent.to_numpy(dtype=bool)].drop_duplicates(["problem", "seed"])
     found = trials[trials["run"].isin(of_random["run"])]
     valid = found["status"].eq("COMPLETED").to_numpy(dtype=bool) & np.isfinite(found["loss"].to_numpy())
+    valid &= to_scale(found, limits)
     return pd.DataFrame(
         {
             "problem": found["problem"],
@@ -50,13 +58,17 @@ def random_draws(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def instances(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def instances(
+    trials: pd.DataFrame, runs: pd.DataFrame, limits: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Optimum and reference loss of each instance.
 
     Parameters
     ----------
     trials, runs : pandas.DataFrame
         As in `runner.results.Results`.
+    limits : mapping of str to float, optional
+        `runner.stats.offscale.ceilings`, where they are known already.
 
     Returns
     -------
@@ -67,15 +79,19 @@ def instances(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Notes
     -----
     Where no random search ran, or gave fewer than five valid draws, the reference is the median of
-    the runs' first valid losses. Where a loss lies below the stated optimum (noise, or a wrong
-    optimum), the best loss takes its place.
+    the runs' first valid losses; penalties count for neither. Where a loss lies below the stated
+    optimum (noise, or a wrong optimum), the best loss takes its place. Where all losses of an instance
+    are penalties, they are all there is to go by.
     """
     valid = trials["status"].eq("COMPLETED").to_numpy(dtype=bool) & np.isfinite(trials["loss"].to_numpy())
     good = trials.loc[valid, ["problem", "seed", "run", "loss"]]
     keys = ["problem", "seed"]
     best = good.groupby(keys)["loss"].min()
-    firsts = good.groupby([*keys, "run"], sort=False)["loss"].first().groupby(level=keys).median()
-    draws = random_draws(trials, runs).dropna(subset=["loss"]).groupby(keys)["loss"].agg(["median", "size"])
+    limits = ceilings(trials) if limits is None else limits
+    scaled = good[to_scale(good, limits)]
+    firsts = scaled.groupby([*keys, "run"], sort=False)["loss"].first().groupby(level=keys).median()
+    draws = random_draws(trials, runs, limits).dropna(subset=["loss"])
+    draws = draws.groupby(keys)["loss"].agg(["median", "size"])
     sign = np.where(runs["direction"].eq("minimize"), 1.0, -1.0)
     known = runs[keys].assign(known=sign * runs["optimum"].to_numpy(dtype=np.float64))
     optima = known.groupby(keys, sort=False)["known"].first()  # of all runs of a block the same
@@ -84,31 +100,34 @@ def instances(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     for key, optimum in zip(optima.index.tolist(), optima.tolist(), strict=True):
         problem, seed = key
         lowest = float(best.get(key, math.nan))
-        f_opt, source = _optimum(float(optimum), lowest, key in through)
         count = int(draws["size"].get(key, 0))
         enough = count >= LEAST_DRAWS
         f_ref = float(draws["median"].get(key, math.nan) if enough else firsts.get(key, math.nan))
-        tight = abs(f_ref - f_opt) <= _FLAT * max(abs(f_ref), abs(f_opt))
-        rows.append(
-            {
-                "problem": problem,
-                "seed": seed,
-                "f_opt": f_opt,
-                "f_opt_source": source,
-                "f_ref": f_ref,
-                "f_ref_source": "random draws" if enough else "first trials",
-                "n_random": count,
-                "flat": bool(tight or f_ref < f_opt),
-                "problems": 1,
-                "seeds": 1,
-                "reason": "" if math.isfinite(lowest) else "no trial was valid.",
-            }
-        )
+        source = "random draws" if enough else "first trials"
+        row = _instance(float(optimum), lowest, key in through, f_ref)
+        row |= {"problem": problem, "seed": seed, "f_ref_source": source, "n_random": count}
+        rows.append(row)
     columns = ["problem", "seed", "f_opt", "f_opt_source", "f_ref", "f_ref_source", "n_random", "flat"]
     frame = pd.DataFrame(rows, columns=[*columns, "problems", "seeds", "reason"])
     text = dict.fromkeys(("problem", "f_opt_source", "f_ref_source", "reason"), "string")
     whole = dict.fromkeys(("seed", "n_random", "problems", "seeds"), "int64")
     return frame.astype({**text, **whole, "f_opt": "float64", "f_ref": "float64", "flat": "bool"})
+
+
+def _instance(known: float, lowest: float, searched_through: bool, f_ref: float) -> dict[str, Any]:
+    """Optimum and reference of one instance, from its best loss and the reference that draws give."""
+    f_opt, source = _optimum(known, lowest, searched_through)
+    f_ref = lowest if math.isnan(f_ref) else f_ref
+    tight = abs(f_ref - f_opt) <= _FLAT * max(abs(f_ref), abs(f_opt))
+    return {
+        "f_opt": f_opt,
+        "f_opt_source": source,
+        "f_ref": f_ref,
+        "flat": bool(tight or f_ref < f_opt),
+        "problems": 1,
+        "seeds": 1,
+        "reason": "" if math.isfinite(lowest) else "no trial was valid.",
+    }
 
 
 def _optimum(known: float, lowest: float, searched_through: bool) -> tuple[float, str]:
@@ -143,7 +162,7 @@ def normalised(loss: Floats, f_opt: Floats, f_ref: Floats) -> Floats:
     tight = span <= _FLAT * np.maximum(np.abs(f_ref), np.abs(f_opt))
     above = loss - f_opt
     small = above <= _FLAT * np.maximum(np.abs(loss), np.abs(f_opt))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(tight, np.where(small, 0.0, 1.0), above / span)
     return np.where(np.isnan(loss), np.nan, np.clip(ratio, 0.0, 1.0))
 

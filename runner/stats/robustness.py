@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from runner.stats.averages import Resampled, ranked
 from runner.stats.blocks import Blocks
+from runner.stats.decision import Decision, decide
 from runner.stats.regret import normalised
 from runner.stats.shape import LEAST_PROBLEMS, table
-from runner.stats.verdict import recommend
+from runner.wording import named
 
 Floats = NDArray[np.float64]
-
-DRAWS: Final = 500
 
 _KINDS: Final[dict[str, str]] = {
     "check": "text",
@@ -35,6 +34,8 @@ def robustness(
     instances: pd.DataFrame,
     rope: float,
     names: Mapping[str, str],
+    first: Decision | None,
+    without: Mapping[str, Floats],
 ) -> pd.DataFrame:
     """The recommendation under each change.
 
@@ -50,6 +51,10 @@ def robustness(
     rope : float
     names : mapping of str to str
         Registered names by labels.
+    first : Decision or None
+        What is decided without a change.
+    without : mapping of str to array, shape (instances,)
+        See `optima_without`.
 
     Returns
     -------
@@ -57,34 +62,85 @@ def robustness(
         check ("one problem left out", "one method left out", "half of the seeds", "another reference
         loss", "another optimum", "without imputed runs", "mean instead of IQM", "problems drawn too"),
         changed (what), leader, recommended, unchanged (the same method is recommended as without the
-        change; where the change left it out, there is no row).
+        change).
     """
-    first = recommend(Resampled(blocks, draws=DRAWS), rope, names)
     if first is None:
         return table([], _KINDS, "no block is complete at this budget.")
     rows = []
-    for check, changed, sample in _changes(blocks, losses, instances, first[:2]):
-        found = recommend(sample, rope, names)
-        row: dict[str, Any] = {"check": check, "changed": changed, **sample.rest()}
+    for check, changed, sample in (
+        *_others_left_out(losses, instances, (first.leader, first.recommended), without),
+        *_changes(blocks, losses, instances),
+    ):
+        found = decide(sample, rope, names) if sample is not None else first
+        row: dict[str, Any] = {"check": check, "changed": changed}
+        row |= (
+            sample.rest()
+            if sample is not None
+            else {"problems": len(blocks.problems), "seeds": blocks.fewest}
+        )
         if found is None:
             rows.append(row | {"reason": "nothing is left to compare."})
             continue
-        rows.append(row | {"leader": found[0], "recommended": found[1], "unchanged": found[1] == first[1]})
+        row |= {"leader": found.leader, "recommended": found.recommended}
+        rows.append(row | {"unchanged": found.recommended == first.recommended})
     return table(rows, _KINDS, "there is nothing that could be changed.")
 
 
-def _changes(
-    blocks: Blocks, losses: Blocks, instances: pd.DataFrame, kept: tuple[str, str]
-) -> Iterator[tuple[str, str, Resampled]]:
+def optima_without(
+    trials: pd.DataFrame, instances: pd.DataFrame, methods: Sequence[str]
+) -> dict[str, Floats]:
+    """The optima of the instances as they were without a method, for those that alone found one.
+
+    Parameters
+    ----------
+    trials : pandas.DataFrame
+        The completed ones.
+    instances : pandas.DataFrame
+        `runner.stats.regret.instances`.
+    methods : sequence of str
+        Of which it is asked.
+    """
+    best = trials.groupby(["problem", "seed", "method"], observed=True)["loss"].min().unstack()
+    keys = pd.MultiIndex.from_frame(instances[["problem", "seed"]])
+    lowest = best.reindex(keys).to_numpy(dtype=np.float64)
+    seen = instances["f_opt_source"].str.startswith("best seen").to_numpy(dtype=bool)
+    stated = instances["f_opt"].to_numpy(dtype=np.float64)
+    found = {}
+    for method in methods:
+        if method not in best.columns:
+            continue
+        rest = np.delete(lowest, best.columns.get_loc(method), axis=1)
+        rest = np.fmin.reduce(rest, axis=1, initial=math.inf)
+        optima = np.where(seen & np.isfinite(rest), rest, stated)
+        if (optima != stated).any():
+            found[method] = optima
+    return found
+
+
+def _others_left_out(
+    losses: Blocks, instances: pd.DataFrame, kept: tuple[str, str], without: Mapping[str, Floats]
+) -> Iterator[tuple[str, str, Resampled | None]]:
+    """Each other method left out. Only where it alone found an optimum does that move a regret."""
+    check = "one method left out"
+    others = [method for method in losses.methods if method not in kept]
+    idle = [method for method in others if method not in without]
+    for method in others:
+        if method in without:
+            rest = losses.of([other for other in losses.methods if other != method])
+            yield (
+                check,
+                method,
+                _sample(renormalised(rest, instances.assign(own=without[method]), "own", "f_ref")),
+            )
+    if idle:
+        yield check, named(idle), None
+
+
+def _changes(blocks: Blocks, losses: Blocks, instances: pd.DataFrame) -> Iterator[tuple[str, str, Resampled]]:
     if len(blocks.problems) > 1:
         for problem in blocks.problems:
             left = [p for p in range(len(blocks.problems)) if blocks.problems[p] != problem]
             yield "one problem left out", problem, _sample(pick(blocks, left))
-    if len(blocks.methods) > 2:
-        for method in blocks.methods:
-            if method not in kept:
-                rest = [other for other in blocks.methods if other != method]
-                yield "one method left out", method, _sample(blocks.of(rest))
     if blocks.fewest >= 4:
         for half, name in ((0, "even places"), (1, "odd places")):
             yield "half of the seeds", name, _sample(_some_seeds(blocks, half))
@@ -106,11 +162,11 @@ def _changes(
         yield "mean instead of IQM", "", _sample(blocks, mean=True)
         yield "ranks instead of regrets", "", _sample(_scaled_ranks(losses))
     if len(blocks.problems) >= LEAST_PROBLEMS:
-        yield "problems drawn too", "", Resampled(blocks, "problems", DRAWS)
+        yield "problems drawn too", "", Resampled(blocks, "problems")
 
 
 def _sample(blocks: Blocks, mean: bool = False) -> Resampled:
-    return Resampled(blocks, draws=DRAWS, mean=mean)
+    return Resampled(blocks, mean=mean)
 
 
 def pick(blocks: Blocks, problems: list[int]) -> Blocks:

@@ -67,6 +67,7 @@ class Source:
                 "order": (file.order if file is not None else None) or "trial",
                 "cpus": file.trial.cpus if file is not None else 1.0,
                 "scheduler": file.scheduler.name if file is not None else "none",
+                "initial": file is not None and bool(file.initial),
                 "cache": file.cache if file is not None else True,
                 "differing": _differing(results),
                 "probes": dict(results.record.probes),

@@ -149,30 +149,39 @@ def speedups(
     found = average_run_times(times)
     seeds = times.groupby("problem")["seed"].nunique()
     fewest = int(seeds.min()) if len(seeds) else 0
+    rest = {"bound": "", "problems": len(seeds), "seeds": fewest, "reason": too_few_seeds(fewest, FEW_SEEDS)}
+    of: dict[tuple[str, int], dict[str, tuple[float, float]]] = {}
+    counted: dict[tuple[str, int], tuple[int, int]] = {}
+    columns = ["problem", "method", "target", "art", "spent", "hits", "runs"]
+    for problem, method, b, art, spent, hits, runs in found[columns].itertuples(index=False, name=None):
+        of.setdefault((method, b), {})[problem] = art, spent
+        before = counted.get((method, b), (0, 0))
+        counted[method, b] = before[0] + int(hits), before[1] + int(runs)
     rows = []
     for method in methods:
         for b in counts:
-            row: dict[str, Any] = {"method": method, "target": b, "bound": "", "problems": len(seeds)}
-            row |= {"seeds": fewest, "reason": too_few_seeds(fewest, FEW_SEEDS)}
-            at_b = found[found["target"] == b]
-            ours = at_b[at_b["method"] == method].set_index("problem")
-            theirs = at_b[at_b["method"] == reference].set_index("problem").reindex(ours.index)
-            row |= {"hits": int(ours["hits"].sum()), "runs": int(ours["runs"].sum())}
-            if not row["reason"] and len(ours):
-                row |= _speedup(ours, theirs)
+            row: dict[str, Any] = {"method": method, "target": b, **rest}
+            row |= dict(zip(("hits", "runs"), counted.get((method, b), (0, 0)), strict=True))
+            ours, theirs = of.get((method, b), {}), of.get((reference, b), {})
+            if not row["reason"] and ours:
+                unknown = (math.nan, math.nan)
+                row |= _speedup(
+                    np.array(list(ours.values())), np.array([theirs.get(p, unknown) for p in ours])
+                )
             rows.append(row)
     return table(rows, kinds)
 
 
-def _speedup(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Any]:
-    a, b = ours["art"].to_numpy(dtype=np.float64), theirs["art"].to_numpy(dtype=np.float64)
-    art = float(np.exp(np.log(a).mean())) if np.isfinite(a).all() else math.inf
+def _speedup(ours: Floats, theirs: Floats) -> dict[str, Any]:
+    """Equation (2) from aRT and what was spent, shape (problems, 2) each."""
+    a, b = ours[:, 0], theirs[:, 0]
+    with np.errstate(divide="ignore"):  # of what took no time the mean is 0
+        art = float(np.exp(np.log(a).mean())) if np.isfinite(a).all() else math.inf
     missed, lacking = ~np.isfinite(a), ~np.isfinite(b)
     if missed.any() and lacking.any():
         return {"art": art, "reason": "neither it nor random search hits the target on every problem."}
     # Who has not hit would need more than all its runs have spent.
-    a = np.where(missed, ours["spent"].to_numpy(dtype=np.float64), a)
-    b = np.where(lacking, theirs["spent"].to_numpy(dtype=np.float64), b)
+    a, b = np.where(missed, ours[:, 1], a), np.where(lacking, theirs[:, 1], b)
     if not (a > 0).all() or not (b > 0).all():
         return {"art": art, "reason": "no time was measured."}
     bound = "<=" if missed.any() else ">=" if lacking.any() else "="

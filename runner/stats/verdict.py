@@ -1,10 +1,4 @@
-"""The verdict: which method, at this budget, and how sure that is.
-
-The leader has the lowest average regret. Tied with it is every method whose paired difference to
-the leader has an interval that reaches into the ROPE. Of the leader and those tied with it the
-cheapest is recommended, by the order of `CHEAPNESS`: where nothing speaks for a dear method, a plain
-one does. If random search is among them, the sentence says so.
-"""
+"""The verdict in words: the decision at a budget, what it rests on, and how sure it is."""
 
 from __future__ import annotations
 
@@ -12,15 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
-from runner.stats.averages import Resampled
+from runner.stats.decision import Decision
 from runner.stats.shape import FEW_SEEDS, table
-from runner.wording import counted, listed
+from runner.wording import counted, named
 
-CHEAPNESS: Final = ("random", "grid", "exhaustive", "gradient", "tpe", "bayes")
-"""Registered names from cheap to dear thinking; what is not here comes after."""
 _HIGH, _MODERATE = 0.9, 0.75
 _MANY_PROBLEMS = 10
 
@@ -33,7 +24,10 @@ KINDS: Final[dict[str, str]] = {
     "lower": "float",
     "upper": "float",
     "p_best": "float",
+    "p_near": "float",
     "tied": "text",
+    "equivalent": "text",
+    "undecided": "text",
     "speedup_trials": "float",
     "speedup_trials_bound": "text",
     "speedup_seconds": "float",
@@ -47,57 +41,26 @@ KINDS: Final[dict[str, str]] = {
 }
 
 
-def recommend(
-    sample: Resampled, rope: float, names: Mapping[str, str], tied: Sequence[str] | None = None
-) -> tuple[str, str, list[str]] | None:
-    """Leader, recommended method, and the methods that are tied with the leader.
-
-    None where no method has an average.
+def confidence(p: float, problems: int, seeds: int, tied: bool) -> str:
+    """How sure the decision is: high, moderate or low.
 
     Parameters
     ----------
-    sample : Resampled
-    rope : float
-    names : mapping of str to str
-        Registered names by labels.
-    tied : sequence of str, optional
-        Where it is known already who is tied with the leader.
+    p : float
+        How probable it is that the recommended method is the best, or within the ROPE of it.
+    problems, seeds : int
+    tied : bool
+        Whether a method is neither shown to be worse than the leader nor equivalent to it.
     """
-    methods, middle = sample.blocks.methods, sample.middle
-    if not np.isfinite(middle).any():
-        return None
-    best = int(np.nanargmin(middle))
-    if tied is None:
-        tied = [method for m, method in enumerate(methods) if m != best and is_tied(sample, m, best, rope)]
-    among = [methods[best], *tied]
-    return methods[best], min(among, key=lambda method: _price(method, names, methods)), list(tied)
-
-
-def is_tied(sample: Resampled, m: int, best: int, rope: float) -> bool:
-    """Whether a method may be as good as the leader; it may where no interval can be given."""
-    if sample.reason:
-        return True
-    if sample.copies([m, best]):
-        return bool(sample.middle[m] - sample.middle[best] <= rope)
-    return sample.difference(m, best)[1] < rope
-
-
-def _price(method: str, names: Mapping[str, str], methods: Sequence[str]) -> tuple[int, int]:
-    name = names.get(method, method)
-    return CHEAPNESS.index(name) if name in CHEAPNESS else len(CHEAPNESS), methods.index(method)
-
-
-def confidence(p_best: float, problems: int, seeds: int, tied: bool) -> str:
-    """How sure it is that the leader is the best: high, moderate or low."""
-    if math.isnan(p_best) or seeds < FEW_SEEDS or tied:
+    if math.isnan(p) or seeds < FEW_SEEDS or tied:
         return "low"
-    if p_best >= _HIGH and problems >= _MANY_PROBLEMS:
+    if p >= _HIGH and problems >= _MANY_PROBLEMS:
         return "high"
-    return "moderate" if p_best >= _MODERATE else "low"
+    return "moderate" if p >= _MODERATE else "low"
 
 
 def verdict(
-    row: dict[str, Any], unit: str, randoms: Sequence[str], left_out: int, rope: float
+    row: dict[str, Any], decision: Decision, unit: str, randoms: Sequence[str], left_out: int, rope: float
 ) -> dict[str, Any]:
     """A row of verdicts with its sentence, and what would change it.
 
@@ -105,6 +68,7 @@ def verdict(
     ----------
     row : dict
         With the columns of `KINDS` but for the last three, and problems and seeds.
+    decision : Decision
     unit : str
         What the budget is counted in, such as "trials".
     randoms : sequence of str
@@ -114,75 +78,88 @@ def verdict(
     rope : float
         Smaller differences of regret are none.
     """
-    tied = [label for label in str(row["tied"]).split(", ") if label]
-    row["confidence"] = confidence(row["p_best"], row["problems"], row["seeds"], bool(tied))
-    row["sentence"] = " ".join(_sentences(row, unit, tied, randoms, rope))
-    row["would_change"] = " ".join(_changes(row, tied, left_out))
+    row["confidence"] = confidence(row["p_near"], row["problems"], row["seeds"], bool(decision.undecided))
+    row["sentence"] = " ".join(_sentences(row, decision, unit, randoms, rope))
+    row["would_change"] = " ".join(_changes(row, decision, left_out))
     return row
 
 
 def _sentences(
-    row: Mapping[str, Any], unit: str, tied: Sequence[str], randoms: Sequence[str], rope: float
+    row: Mapping[str, Any], decision: Decision, unit: str, randoms: Sequence[str], rope: float
 ) -> list[str]:
-    chosen, leader = row["recommended"], row["leader"]
-    at = f"At {budget_text(row['budget'], unit)}"
+    said = _choice(row, decision, unit, rope)
+    if any(method in randoms for method in decision.undecided):
+        said.append("Random search may be as good.")
+    said += _speed(row, randoms)
+    if row["as_good_as_random"] > 0 and row["problems"] > 1 and decision.recommended not in randoms:
+        what = counted(row["as_good_as_random"], "problem")
+        said.append(f"On {what} of {row['problems']} the mean regret of random search is no higher.")
+    said.append(f"Confidence: {row['confidence']} ({_rests(row)}).")
+    return said
+
+
+def _choice(row: Mapping[str, Any], decision: Decision, unit: str, rope: float) -> list[str]:
+    """What is recommended, or between what it is undecided."""
+    at, leader, chosen = f"At {budget_text(row['budget'], unit)}", decision.leader, decision.recommended
     regret = f"regret {row['regret']:.3f}"
     if not math.isnan(row["lower"]):
         regret += f" [{row['lower']:.3f}, {row['upper']:.3f}]"
-    if not tied:
-        said = [f"{at} use {chosen}: lowest {regret}, best in {100 * row['p_best']:.0f} % of resamples."]
-        if math.isnan(row["p_best"]):
-            said = [f"{at} use {chosen}: lowest {regret}."]
-    elif chosen in randoms:
+    within = f"within {rope:g} of regret"
+    if chosen != leader:
         said = [
-            f"{at} no method is shown to beat {chosen} by more than {rope:g} of regret: use {chosen}, the "
-            f"cheapest ({regret})."
+            f"{at} use {chosen} ({regret}): it is shown to be equivalent to {leader}, the lowest, {within}, "
+            "and is cheaper."
         ]
-    elif chosen == leader:
-        said = [f"{at} use {chosen}: lowest {regret}, but {listed(tied)} may be as good (within {rope:g})."]
+        if decision.undecided:
+            said.append(f"Whether {named(decision.undecided)} may be better is undecided.")
+        return said
+    if decision.undecided:
+        lead = f"{leader} leads ({regret})"
+        if decision.level:
+            lead = f"{named(decision.lowest)} are level and lowest ({regret})"
+        said = [f"{at} undecided between {_between(decision)}; {lead}."]
     else:
-        others = [method for method in tied if method != chosen]
-        also = f" So may {listed(others)}." if others else ""
-        said = [
-            f"{at} use {chosen} ({regret}): it may be as good as {leader}, the lowest, and is cheaper.{also}"
-        ]
-    said += _speed(row, randoms)
-    if not math.isnan(row["p_same"]) and tied:
-        said.append(
-            f"That {leader} and the next best are practically the same has probability {row['p_same']:.2f}."
-        )
-    if row["as_good_as_random"] > 0 and chosen not in randoms:
-        what = counted(row["as_good_as_random"], "problem")
-        said.append(f"On {what} of {row['problems']} random search is as good.")
-    said.append(f"Confidence: {row['confidence']} ({_rests(row)}).")
+        best = "" if math.isnan(row["p_best"]) else f", best in {100 * row['p_best']:.0f} % of resamples"
+        said = [f"{at} use {chosen}: lowest {regret}{best}."]
+    if decision.equivalent:
+        be = "is" if len(decision.equivalent) == 1 else "are"
+        said.append(f"{named(decision.equivalent)} {be} shown to be equivalent, {within}.")
     return said
+
+
+def _between(decision: Decision) -> str:
+    """The leader and those that it is undecided against, as far as they are few."""
+    return named((decision.leader, *decision.undecided))
 
 
 def _speed(row: Mapping[str, Any], randoms: Sequence[str]) -> list[str]:
     if row["recommended"] in randoms:
         return []
     parts = []
-    for axis, less, more in (
-        ("trials", "fewer trials", "more trials"),
-        ("seconds", "less time", "more time"),
+    for axis, less, more, same in (
+        ("trials", "fewer trials", "more trials", "as many trials"),
+        ("seconds", "less time", "more time", "as much time"),
     ):
         factor, bound = row[f"speedup_{axis}"], row[f"speedup_{axis}_bound"]
         if math.isnan(factor):
             continue
         slower = factor < 1
         edge = {"<=": "at least " if slower else "at most ", ">=": "at most " if slower else "at least "}
-        parts.append(f"{edge.get(bound, '')}{max(factor, 1 / factor):.1f} times {more if slower else less}")
+        times = f"{max(factor, 1 / factor):.1f}"
+        amount = same if times == "1.0" else f"{times} times {more if slower else less}"
+        parts.append(f"{edge.get(bound, '')}{amount}")
     if not parts:
         return []
-    return [f"It finds what random search finds in {row['target']} trials with {' and '.join(parts)}."]
+    finds = f"{row['recommended']} finds what random search finds in {row['target']} trials"
+    return [f"{finds} with {' and '.join(parts)}."]
 
 
-def _changes(row: Mapping[str, Any], tied: Sequence[str], left_out: int) -> list[str]:
+def _changes(row: Mapping[str, Any], decision: Decision, left_out: int) -> list[str]:
     said = []
     if row["seeds"] < FEW_SEEDS:
         said.append(f"More seeds: {row['seeds']} are too few to be sure of anything.")
-    elif tied:
-        said.append("More seeds may separate the methods that are tied.")
+    elif decision.undecided:
+        said.append(f"More seeds may decide between {_between(decision)}.")
     if row["problems"] < _MANY_PROBLEMS:
         said.append(
             f"It is about {counted(row['problems'], 'problem')}; another problem may favour another method."

@@ -61,6 +61,6 @@ def figures_of(spec: RunSpec, trial: Trial) -> dict[str, float]:
         spec.problem.metric: outcome.value,
         "test": outcome.test,
         "seconds": outcome.seconds,
-        "failed": float(not trial.valid),
+        "failed": float(trial.failed),
     }
     return {name: float(value) for name, value in found.items() if value is not None and value == value}

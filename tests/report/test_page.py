@@ -4,14 +4,20 @@ import base64
 import csv
 import hashlib
 import html.parser
+import itertools
 import re
+import sys
 
 import pytest
+from markupsafe import escape
 
 from runner.errors import ResultsError
+from runner.figures import plot
 from runner.figures.palette import Style
+from runner.figures.scale import scales, short
 from runner.report import make_page, write_report
 from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds, to_csv
+from runner.stats import Comparison
 from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
 
 pytestmark = pytest.mark.xdist_group("report")  # one study is enough
@@ -35,6 +41,23 @@ class Reader(html.parser.HTMLParser):
 @pytest.fixture(scope="module")
 def read(page):
     return Reader(page.html)
+
+
+def test_the_marked_row_of_each_leaderboard_is_the_one_that_is_decided(page, results):
+    c = Comparison.of(results)
+    boards = page.html.split('<div class="pick" data-group="board" data-value="')[1:]
+    kept = page.tables["02_leaderboards"]
+    places = [key for key, _ in kept.groupby(["axis", "budget"], sort=False)]
+    assert len(boards) == len(places) >= 3
+    for (axis, budget), text in zip(places, boards, strict=True):
+        (row,) = re.findall(r'<tr class="lead">(.*?)</tr>', text, re.S)
+        decision = c.decision(budget, axis)
+        assert str(escape(decision.recommended)) in row
+        assert f"<small>{decision.mark(decision.recommended)}</small>" in row
+        assert decision.standing(decision.recommended) in row
+    said = Reader(page.html).words
+    for row in c.verdicts().to_dict("records"):
+        assert row["sentence"] in said or row["reason"] in " ".join(said)
 
 
 def test_the_page_asks_nobody_for_anything(page, read):
@@ -131,6 +154,38 @@ def test_where_nothing_can_be_compared_the_page_says_so(case, tmp_path):
     assert 'id="verdict"' not in page.html
     assert "02_leaderboard" not in page.figures
     assert "<script>alert" not in page.html
+
+
+@pytest.mark.parametrize("penalty", [sys.float_info.max, 1e300, 1e9])
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_penalties_are_drawn_off_the_scale_and_it_is_said(penalty, direction, tmp_path):
+    sign = 1.0 if direction == "minimize" else -1.0
+
+    def penalised(config):
+        return sign * (penalty if config["x"] > 0 else (config["x"] + 1.0) ** 2)
+
+    results = made(tmp_path / "study", problems=[problem(penalised, direction=direction)], seeds=3)
+    page = make_page(results)
+    assert f"Penalties, up to {short(sign * penalty)}, are off the scale" in page.html
+    drawn = [figure for figure in page.figures.values() if "off the scale" in figure.how]
+    assert {"curves_penalised", "11_parameters_penalised"} >= {figure.name for figure in drawn} != set()
+    for figure in drawn:
+        for panel in figure.panels:
+            assert max(abs(scales(panel)[1].low), abs(scales(panel)[1].high)) < 1e3
+        plot.render(figure, page.styles)
+    values = page.tables["11_parameters_penalised"]["value"]
+    assert (sign * values).max() == penalty, "the table holds what was measured"
+    assert not re.search(r'd="[^"]*(?:inf|nan)', page.html)
+
+
+def test_numbers_of_any_size_have_a_page(tmp_path):
+    """As good as can be, too: nothing overflows on an axis of all floats."""
+    ends = itertools.cycle([-sys.float_info.max, 0.0, sys.float_info.max, 1e-300])
+    results = made(tmp_path / "study", problems=[problem(lambda config: next(ends), "any")], seeds=3)
+    page = make_page(results)
+    assert not re.search(r'd="[^"]*(?:inf|nan)', page.html)
+    for name in ("curves_any", "11_parameters_any"):
+        plot.render(page.figures[name], page.styles)
 
 
 def test_a_study_of_one_method_has_a_page_that_suits_it(tmp_path):

@@ -50,13 +50,40 @@ def test_fewer_problems_make_it_moderate_and_few_seeds_low():
     assert confidence(math.nan, 10, 5, tied=False) == "low"
 
 
-def test_among_equals_the_cheapest_is_recommended_and_it_is_said():
-    c = compared(two(0.005, noise=0.1), optimum=0.0)
+def test_a_cheaper_method_that_is_shown_to_be_equivalent_is_recommended_and_it_is_said():
+    row = compared(two(0.002, noise=0.0), optimum=0.0).verdict()
+    assert (row["leader"], row["recommended"], row["equivalent"]) == ("bayes", "random", "random")
+    assert "use random (regret" in row["sentence"]
+    assert (
+        "shown to be equivalent to bayes, the lowest, within 0.01 of regret, and is cheaper"
+        in row["sentence"]
+    )
+    assert row["p_near"] == 1.0
+    assert row["confidence"] == "high"
+
+
+def test_what_is_not_shown_to_be_worse_is_undecided_and_the_leader_is_named():
+    c = compared(two(0.02, noise=0.1), optimum=0.0)
     row = c.verdict()
-    assert row["recommended"] == "random"
-    assert "no method is shown to beat random by more than 0.01" in row["sentence"]
+    assert (row["leader"], row["recommended"], row["undecided"]) == ("bayes", "bayes", "random")
+    assert row["sentence"].startswith(
+        "At 5 trials undecided between bayes and random; bayes leads (regret 0."
+    )
+    assert "Random search may be as good." in row["sentence"]
+    assert row["would_change"] == "More seeds may decide between bayes and random."
     assert row["confidence"] == "low"
     assert c.leaderboard()["tied"].all()
+    assert c.leaderboard()["standing"].tolist() == ["leads", "undecided"]
+
+
+def test_methods_that_are_level_are_all_named():
+    losses = {(p, m, s): [float(s), 0.5] for p in "pq" for s in range(3) for m in ("tpe", "bayes")}
+    losses |= {(p, "random", s): [float(s), 0.6] for p in "pq" for s in range(3)}
+    row = compared(losses, optimum=0.0).verdict()
+    assert "tpe and bayes are level and lowest" in row["sentence"]
+    assert row["leader"] == "tpe"  # the cheaper one
+    few = compared({k: v for k, v in losses.items() if k[2] < 2}, optimum=0.0).verdict()
+    assert "tpe and bayes have the lowest regret so far" in few["sentence"]
 
 
 def test_a_plan_is_kept_to():
@@ -67,7 +94,25 @@ def test_a_plan_is_kept_to():
     assert (c.plan.rope, c.plan.reference) == (0.02, "random")
     assert c.budgets() == (3.0, 7.0, 9.0)
     assert c.fairness().set_index("check").at["planned before the run", "passed"]
-    assert not compared(simulated(problems=2, seeds=4, trials=9)).plan.planned
+    plain = compared(simulated(problems=2, seeds=4, trials=9))
+    assert not plain.plan.planned
+    assert pd.isna(plain.fairness().set_index("check").at["planned before the run", "passed"])
+
+
+def test_starting_each_in_its_own_way_is_unfair_only_where_points_were_given():
+    losses = simulated(problems=2, seeds=4, trials=9)
+
+    def apart(p, m, s, n):
+        return {"x": n / 100 + (m == "bayes") / 1000}
+
+    check = "same initial points"
+    own = compared(losses, configs=apart).fairness().set_index("check")
+    assert pd.isna(own.at[check, "passed"])
+    assert "each starts in its own way" in own.at[check, "detail"]
+    text = "{name: n, problems: [a], methods: [random], budget: {trials: 9}, initial: [{config: default}]}"
+    given = compared(losses, configs=apart, study=text).fairness().set_index("check")
+    assert not given.at[check, "passed"]
+    assert compared(losses).fairness().set_index("check").at[check, "passed"]
 
 
 def test_a_text_that_is_no_study_file_plans_nothing():
@@ -126,6 +171,17 @@ def test_generalisation_by_hand():
     assert none["reason"].eq("its incumbents have no test value.").all()
 
 
+def test_of_methods_that_are_level_each_is_a_winner():
+    def agreed(tests):
+        losses = {("p", m, 0): [0.5, 0.2] for m in ("random", "tpe")}
+        return compared(losses, tests=lambda p, m, s, n: tests[m]).agreement()["same_winner"][0]
+
+    assert agreed({"random": 0.4, "tpe": 0.3})
+    losses = {("p", "random", 0): [0.2], ("p", "tpe", 0): [0.3]}
+    other = compared(losses, tests=lambda p, m, s, n: 0.4 if m == "random" else 0.3)
+    assert not other.agreement()["same_winner"][0]
+
+
 def test_importance_by_hand():
     # Of 40 draws in two bins the best 10 all lie in one: D = (1 - .5)^2 / .5 * 2 = 1, less 1/10 * (1 - 1/4).
     bins = np.repeat([0, 1], 20)
@@ -180,7 +236,9 @@ def test_incumbents_at_the_end_of_a_range_are_warned_of():
 
 def test_latex():
     c = compared(two(0.2), optimum=0.0)
-    text = leaderboard_latex(c.leaderboard(), "random", "a_b & 50 %")
+    text = leaderboard_latex(c.leaderboard(), "random", "a_b & 50 %", "5 trials")
+    assert r"\textbf{bayes}" in text
+    assert "after 5 trials, over 12 problems" in text
     assert "a\\_b \\& 50 \\%" in text
     assert text.count(r" \\") == 3
     assert text.count("{") == text.count("}")
