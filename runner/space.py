@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from runner.branches import Branch, Clause, Config, cut, meets, read_clause
 from runner.domains import Choice, Domain, Float, Int, Params, Value, typed
-from runner.errors import SpaceError, nearest
+from runner.errors import Faults, SpaceError, nearest
 from runner.tree import Node, check_names, grow
+from runner.wording import shown
 
 __all__ = ["Branch", "Choice", "Clause", "Config", "Domain", "Float", "Int", "Space"]
 
@@ -66,13 +67,16 @@ class Space:
         self.dimensions: Params = tuple(columns)
         if not isinstance(forbid, Sequence) or isinstance(forbid, str):
             raise SpaceError(
-                f"got {forbid!r}; a list of combinations was expected.",
+                f"expected a list of combinations, got {shown(forbid)}.",
                 where="forbid",
                 hint="Write [{a: 1, b: 2}].",
             )
-        self.forbid = tuple(
-            read_clause(clause, self.dimensions, f"forbid[{i}]") for i, clause in enumerate(forbid)
-        )
+        faults, clauses = Faults(), []
+        for i, clause in enumerate(forbid):
+            with faults:
+                clauses.append(read_clause(clause, self.dimensions, f"forbid[{i}]"))
+        faults.check()
+        self.forbid = tuple(clauses)
         self._clauses = tuple(
             tuple((name, frozenset(map(typed, values))) for name, values in clause) for clause in self.forbid
         )

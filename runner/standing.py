@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.text import Text
 
+from runner.console import print_line
 from runner.results.export import write_frames
 from runner.stats import Comparison
 from runner.stats.comparison import UNITS
@@ -37,9 +37,7 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     console.print()
     rows = comparison.verdicts() if trials is None else pd.DataFrame([comparison.verdict(trials)])
     for row in rows.to_dict("records"):
-        console.print(
-            Text(str(row["sentence"]), style="bold" if not row["reason"] else "dim"), soft_wrap=True
-        )
+        print_line(console, row["sentence"], "bold" if not row["reason"] else "dim")
     if comparison.empty:
         return
     board = comparison.leaderboard(trials)
@@ -51,7 +49,7 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     lines = [(str(row["place"]), str(row["method"]), _cells(row, beats)) for row in board.to_dict("records")]
     console.print(fitting(console, title, "regret", ("rank", "best", beats, *_OPTIONAL), lines))
     if comparison.unfinished:
-        console.print(Text("The study has not ended; this is what is known so far.", style="yellow"))
+        print_line(console, "The study has not ended; this is what is known so far.", "yellow")
 
 
 def _cells(row: Mapping[Hashable, Any], beats: str) -> dict[str, str]:

@@ -438,7 +438,7 @@ def test_what_describes_no_cluster_is_told(tmp_path):
     with pytest.raises(StudyError, match="there is no such file"):
         check_cluster(tmp_path / "cluster.yaml")
     (tmp_path / "twice.yaml").write_text("cluster_name: a\nprovider: {type: aws}\ncluster_name: b\n")
-    with pytest.raises(StudyError, match=r"line 3, .*the key 'cluster_name' stands twice"):
+    with pytest.raises(StudyError, match=r"twice\.yaml:3:1: .*duplicate key 'cluster_name'"):
         check_cluster(tmp_path / "twice.yaml")
 
 

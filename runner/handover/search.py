@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from runner.catalogue import Entry, entry_of, find, start_of
 from runner.errors import StudyError
@@ -22,7 +21,7 @@ from runner.problems.estimators import EstimatorProblem
 from runner.problems.tables import listed
 from runner.results import Results
 from runner.study import Study
-from runner.studyfile import read_yaml
+from runner.yamlfile import dump, read_yaml
 
 _DEFAULT = {
     "classification": "HistGradientBoostingClassifier",
@@ -168,10 +167,7 @@ def _said(
         _target_said(table, wanted.target),
         f"{entry.name}, a {kind}{chosen}. Space, from {entry.source}:",
     ]
-    flow = (
-        yaml.safe_dump({name: domain}, default_flow_style=True, width=1000)
-        for name, domain in entry.space.items()
-    )
+    flow = (dump({name: domain}, flow=True, width=1000) for name, domain in entry.space.items())
     lines += [f"  {text.strip()[1:-1]}" for text in flow]
     default = "" if wanted.scoring else f" (the default for {kind}s; --scoring takes another)"
     lines.append(

@@ -21,6 +21,7 @@ from runner.methods.base import Method, register
 from runner.methods.exhaustive import MOST_POINTS, require_any, walk
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
+from runner.wording import shown
 
 _POINTS_WITHOUT_BUDGET = 5
 
@@ -59,7 +60,7 @@ class Grid(Method):
         for name, count in given.items():
             if count is not None and not 1 <= count <= MOST_POINTS:
                 raise MethodError(
-                    f"got {count}; 1 to {MOST_POINTS:,} points were expected.",
+                    f"expected 1 to {MOST_POINTS:,} points, got {shown(count)}.",
                     where=f"points.{name}".rstrip("."),
                 )
 

@@ -40,6 +40,7 @@ from runner.methods.random_search import sobol_row
 from runner.seeds import Shuffle, run_entropy
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
+from runner.wording import shown
 
 _DRAWS = 8
 """How often a config that is known or forbidden is drawn again from the model."""
@@ -88,9 +89,9 @@ class TPE(Method):
         for setting in ("startup", "candidates"):
             given = getattr(self, setting)
             if given is not None and given < 1:
-                raise MethodError(f"got {given}; at least 1 was expected.", where=setting)
+                raise MethodError(f"expected at least 1, got {shown(given)}.", where=setting)
         if self.gamma is not None and not 0 < self.gamma < math.inf:
-            raise MethodError(f"got {self.gamma}; a number above 0 was expected.", where="gamma")
+            raise MethodError(f"expected a number above 0, got {shown(self.gamma)}.", where="gamma")
 
     def propose(
         self,

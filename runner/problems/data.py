@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from runner.errors import ProblemError, nearest, nearest_file
 from runner.problems.tables import Labels, coded, incomplete, listed, read_table
+from runner.wording import shown
 
 Task = Literal["classification", "regression"]
 
@@ -112,10 +113,10 @@ def load_data(
 def check_source(data: object, target: object) -> None:
     """Raise ProblemError where a data set's name and target cannot be right, without reading it."""
     if not isinstance(data, str):
-        raise ProblemError(f"got {data!r}; a name or a path was expected.", where="data")
+        raise ProblemError(f"expected a name or a path, got {shown(data)}.", where="data")
     if not isinstance(target, str | None):
         raise ProblemError(
-            f"got {target!r}; a column's name was expected.", where="target", hint="Put it in quotes."
+            f"expected a column's name, got {shown(target)}.", where="target", hint="Put it in quotes."
         )
     if data in BUILT_IN:
         if target is not None:

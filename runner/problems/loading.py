@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from runner.errors import FivefoldError, ProblemError, nearest, nearest_file
+from runner.errors import FivefoldError, ProblemError, near, nearest, nearest_file
 from runner.problems.base import PROBLEMS, Problem
 from runner.problems.estimators import EstimatorProblem
 from runner.problems.recorded import RecordedProblem
+from runner.wording import shown
 
 PREFIX = "fivefold_objective_"
 """How the modules of objective files are called; other processes cannot import them by it."""
@@ -41,18 +43,10 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     if isinstance(given, Problem):
         return given
     if isinstance(given, Mapping):
-        if "recorded" in given:
-            return RecordedProblem.from_mapping(given, Path(folder))
-        if "estimator" not in given:
-            raise ProblemError(
-                f"a mapping with the keys {[str(key) for key in given]} is no problem.",
-                hint="An inline problem has the keys estimator, data and space; a finished study has the "
-                "key recorded.",
-            )
-        return EstimatorProblem.from_mapping(given, Path(folder))
+        return _inline(given, Path(folder))
     if not isinstance(given, str):
         raise ProblemError(
-            f"got {given!r}; a problem's name was expected.",
+            f"expected a problem's name, got {shown(given)}.",
             hint="Write a built-in name, file.py:name, {estimator: ..., data: ..., space: ...} or "
             "{recorded: DIR}.",
         )
@@ -70,6 +64,19 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     if given not in PROBLEMS:
         raise ProblemError(f"there is no built-in problem '{given}'.", hint=nearest(given, PROBLEMS))
     return PROBLEMS[given]()
+
+
+def _inline(given: Mapping[str, Any], folder: Path) -> Problem:
+    """The problem of a mapping: of the kind to which its keys belong, however they are spelt."""
+    for kind, key in ((RecordedProblem, "recorded"), (EstimatorProblem, "estimator")):
+        if key in given or any(near(str(other), [key]) for other in given):
+            return kind.from_mapping(given, folder)
+    if {"data", "space"} & given.keys():
+        return EstimatorProblem.from_mapping(given, folder)
+    raise ProblemError(
+        f"expected the keys estimator, data and space, or recorded, got {shown([*given])}.",
+        hint="An inline problem has the former, a finished study the latter.",
+    )
 
 
 def objective_folders() -> list[str]:
@@ -152,7 +159,7 @@ def _import_failure(error: BaseException, where: str) -> FivefoldError:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == where]
         where, text = (f"{where}, line {lines[-1]}" if lines else where), str(error)
     if isinstance(error, FivefoldError):
-        return type(error)(error.message, where=f"{where}: {error.where}".rstrip(": "), hint=error.hint)
+        return error.at(where, ": ")
     return ProblemError(f"importing it raised {type(error).__name__}: {text}.", where=where)
 
 

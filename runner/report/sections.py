@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from runner.figures import anytime, cost, generalising, searching, verdict
 from runner.figures.scale import short
@@ -17,6 +16,7 @@ from runner.report.views import Album, number
 from runner.results import Results
 from runner.stats import AXES, AXIS_TITLES, refused
 from runner.wording import duration, listed
+from runner.yamlfile import dump
 
 Content = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
@@ -243,7 +243,7 @@ def _best(results: Results) -> list[Content]:
     """The best trial of each problem, ready to paste."""
     found = []
     for best in results.best():
-        said = yaml.safe_dump(best["config"], sort_keys=False, allow_unicode=True)
+        said = dump(best["config"])
         found.append(best | {"yaml": said.rstrip(), "python": f"config = {best['config']!r}"})
     return found
 
@@ -320,5 +320,5 @@ def _reproduce(results: Results) -> Content:
         given = json.loads(results.record.study)
     except ValueError:
         given = None
-    text = results.record.study if given is None else yaml.safe_dump(given, sort_keys=False)
+    text = results.record.study if given is None else dump(given)
     return {"study": text.strip(), "version": results.record.version}

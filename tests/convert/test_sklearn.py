@@ -67,7 +67,7 @@ def test_a_list_of_grids_is_a_conditional_space():
         ({"x": []}, "x: there is no option"),
         ([{"a": [1]}, {"a": [1], "b": [2]}], "params: no parameter has values of its own in every grid"),
         ([{"a": [1]}, 3], "params[1]: a dict of parameters was expected, got 3"),
-        ("words", "a mapping of parameters was expected, got 'words'"),
+        ("words", "expected a mapping of parameters, got 'words'"),
         ([], "params: a dict of parameters was expected, got []"),
     ],
 )

@@ -1,0 +1,151 @@
+"""What was read, and where each part of it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from runner.errors import FivefoldError, near
+
+
+class Mark(NamedTuple):
+    """A place in a file; lines and columns count from 1."""
+
+    line: int
+    column: int
+
+
+_NAME = re.compile(r"(?:\.|: ?)?([^.:\[]+)")
+
+NOWHERE = Mark(0, 0)
+
+
+@dataclass(eq=False)
+class Node:
+    """A value with its place.
+
+    Attributes
+    ----------
+    value : object
+        As Python has it. Nodes that an alias stands for are the anchored node itself.
+    mark : Mark
+    items : list of Node
+        Of a list.
+    entries : dict
+        Of a mapping: by its keys, the place of the key and the node of the value.
+    size, depth : int
+        How many values it stands for, aliases written out, and how deeply they are nested.
+    """
+
+    value: Any
+    mark: Mark
+    items: list[Node] = field(default_factory=list)
+    entries: dict[Any, tuple[Mark, Node]] = field(default_factory=dict)
+    size: int = 1
+    depth: int = 0
+
+    @property
+    def parts(self) -> Iterator[tuple[str, Mark, Node]]:
+        """What lies directly below: how a path writes it, where it begins, and the node."""
+        for i, item in enumerate(self.items):
+            yield f"[{i}]", item.mark, item
+        for key, (mark, node) in self.entries.items():
+            yield str(key), mark, node
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file that has been read; or an object in its place, of which no places are known.
+
+    Attributes
+    ----------
+    source : str
+        What errors call it: its path.
+    root : Node
+    faults : tuple of (Mark, FivefoldError)
+        What is wrong with single values; they have some value all the same.
+    """
+
+    source: str
+    root: Node
+    faults: tuple[tuple[Mark, FivefoldError], ...] = ()
+
+    @classmethod
+    def of(cls, value: Any, source: str) -> Document:
+        """An object in place of a file."""
+        return cls(source, Node(value, NOWHERE))
+
+    @property
+    def value(self) -> Any:
+        """What the file holds."""
+        return self.root.value
+
+    def find(self, path: str) -> tuple[Mark, Node]:
+        """The place of what an error names, and the node that is there.
+
+        Parameters
+        ----------
+        path : str
+            Keys and positions as errors write them, such as ``problems[0]: space.C``. A key may
+            nearly be the one in the path. What is not found is left out: the place is then that of
+            the innermost part that was.
+        """
+        mark, node = self.root.mark, self.root
+        while path and (found := _step(node, path) or _step_near(node, path) or _step_over(node, path)):
+            path, mark, node = found
+        return mark, node
+
+    def in_order(self, errors: Iterable[FivefoldError]) -> list[FivefoldError]:
+        """All that is wrong with the file, in its order, each error with its place in front.
+
+        Parameters
+        ----------
+        errors : iterable of FivefoldError
+            Whose ``where`` begins with the path of a key. What is wrong with a value that could not
+            be read is left out: it follows from that.
+        """
+        unread = {mark for mark, _ in self.faults}
+        found = dict.fromkeys(self.faults)
+        for error in errors:
+            mark, node = self.find(error.where)
+            if node.mark not in unread or mark == NOWHERE:
+                place = self.source if mark == NOWHERE else f"{self.source}:{mark.line}:{mark.column}"
+                found[mark, error.at(place, ": ")] = None
+        texts: dict[str, FivefoldError] = {}
+        for _, error in sorted(found, key=lambda pair: pair[0]):
+            texts.setdefault(str(error), error)
+        return list(texts.values())
+
+
+def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+    """The rest of a path, and the part of a node that it begins with; of several, the longest name."""
+    path = path.removeprefix(":").lstrip(" ") if path.startswith(":") else path.removeprefix(".")
+    found: tuple[str, Mark, Node] | None = None
+    for name, mark, part in node.parts:
+        rest = path.removeprefix(name)
+        if (
+            path.startswith(name)
+            and rest[:1] in ("", ".", "[", ":")
+            and (found is None or len(rest) < len(found[0]))
+        ):
+            found = rest, mark, part
+    return found
+
+
+def _step_over(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+    """As `_step`, over a key that errors leave out: ``choice`` of a domain, the name of a method."""
+    steps = [_step(part, path) for _, _, part in node.parts if part.entries]
+    known = [step for step in steps if step is not None]
+    return known[0] if len(known) == 1 else None
+
+
+def _step_near(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+    """As `_step`, to the key that was meant by the name in the path, by the rule of who read it."""
+    name = _NAME.match(path)
+    meant = near(name[1], [str(key) for key in node.entries]) if name else None
+    return _step(node, f"{meant}{path[name.end() :]}") if name and meant is not None else None
+
+
+__all__ = ["NOWHERE", "Document", "Mark", "Node"]
