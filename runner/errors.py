@@ -137,11 +137,14 @@ class Faults:
 
     @contextmanager
     def at(self, where: str, joint: str = ".") -> Iterator[None]:
-        """As the collection itself, for what happens at an inner place."""
+        """As the collection itself, at an inner place; what the file system says is kept, too."""
         try:
             yield
         except FivefoldError as error:
             self.add(error.at(where, joint))
+        except OSError as error:  # of a name that is too long, a link that leads to itself, ...
+            what = f"'{clip(str(error.filename), _MOST_COMPARED)}' cannot be read: {error.strerror}."
+            self.add(StudyError(what, where=where))
 
     def add(self, error: FivefoldError) -> None:
         """Keep an error; of a joined one, each."""

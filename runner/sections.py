@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from runner.advice import make
-from runner.errors import Faults, FivefoldError, StudyError, near, nearest
+from runner.errors import Faults, FivefoldError, SpaceError, StudyError, near, nearest
 from runner.files import DataFile, find_files, placed
 from runner.methods import METHODS, Method
 from runner.problems import load_problem
 from runner.problems.base import Problem
+from runner.space import Space
 from runner.studyfile import StudyFile, wrong_name
 from runner.studykeys import Keys, place_of, read_keys
 from runner.warmstart import WarmStart, warm_starts
@@ -102,7 +103,7 @@ class Sections:
             with self.at(place):
                 problem = load_problem(given, folder)
                 _check_name(problem.name)
-                if problem.space.size() == 0:
+                if _is_empty(problem.space):
                     raise StudyError(
                         "all configs of its space are forbidden.", where="forbid", hint="Forbid less."
                     )
@@ -167,6 +168,13 @@ class Sections:
                     f"got {scheduler.grace}.",
                     where="grace",
                 )
+
+
+def _is_empty(space: Space) -> bool:
+    try:
+        return space.size() == 0
+    except SpaceError:  # too many parts to count; whether a method can search it, that method says
+        return False
 
 
 def _check_name(name: str) -> None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from runner.branches import Branch, Clause, Config, cut, meets, read_clause
 from runner.domains import Choice, Domain, Float, Int, Params, Value, typed
 from runner.errors import Faults, SpaceError, nearest
+from runner.spread import Points
 from runner.tree import Node, check_names, grow
 from runner.wording import shown
 
@@ -237,10 +238,20 @@ class Space:
 
     # -- finite spaces ----------------------------------------------------------------------
 
-    @cached_property
+    @property
     def branches(self) -> tuple[Branch, ...]:
         """The space as disjoint products, none of them empty; see `runner.branches.cut`."""
-        return cut(self.params, self.forbid)
+        found = self._branches
+        if isinstance(found, SpaceError):
+            raise SpaceError(found.message, where=found.where, hint=found.hint)
+        return found
+
+    @cached_property
+    def _branches(self) -> tuple[Branch, ...] | SpaceError:
+        try:
+            return cut(self.params, self.forbid)
+        except SpaceError as error:  # it takes as long to find again
+            return error
 
     @cached_property
     def _ends(self) -> tuple[float, ...]:
@@ -285,7 +296,7 @@ class Space:
         Parameters
         ----------
         points : mapping of str to int
-            How many values; see `Domain.spread`. Parameters not named stay as they are.
+            How many values; see `runner.spread.Points`. Parameters not named stay as they are.
         """
 
         def thin(params: Params) -> dict[str, Domain]:
@@ -297,7 +308,7 @@ class Space:
                 elif isinstance(domain, Choice) or name not in points:
                     result[name] = domain
                 else:
-                    result[name] = Choice(domain.spread(points[name]))
+                    result[name] = Points(domain, points[name])  # type: ignore[arg-type]
             return result
 
         thinned = Space(thin(self.params))

@@ -231,14 +231,14 @@ class Study:
     @property
     def announcements(self) -> dict[tuple[str, str], str]:
         """What each method says of each problem before it starts, by problem and label; may be empty."""
-        # Not of each run: the runs of other seeds would say the same.
-        one_each = {(spec.problem.name, spec.label): spec for spec in self.runs}
         said = {}
-        for key, spec in one_each.items():
-            own = spec.method.announce(spec.problem.space, self._rest(spec.problem))
-            _, advice = self.chosen.get(key, (None, None))
-            why = f"{advice.entry}. {advice.because[0]} " if advice else ""
-            said[key] = f"{why}{own}".rstrip()
+        for problem in self.problems:
+            for label, _ in self.methods:
+                key = problem.name, label
+                own = self.prepared[key].announce(problem.space, self._rest(problem))
+                _, advice = self.chosen.get(key, (None, None))
+                why = f"{advice.entry}. {advice.because[0]} " if advice else ""
+                said[key] = f"{why}{own}".rstrip()
         return said
 
     @cached_property

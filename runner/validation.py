@@ -148,7 +148,7 @@ def _wanted(error: ErrorDetails) -> str:
 
 def _limit(value: object) -> str:
     if isinstance(value, int | float):
-        return f"{value:,}" if value == int(value) and abs(value) >= 1 else f"{value:g}"
+        return f"{int(value):,}" if value == int(value) else f"{value:g}"
     return str(value)
 
 

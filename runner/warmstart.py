@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from runner.convert.raytune import flat_config
+from runner.domains import Choice, Params
 from runner.errors import FivefoldError, SpaceError, StudyError, near, nearest
 from runner.problems.answers import sign_of
 from runner.problems.base import Problem
@@ -78,12 +79,31 @@ def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) 
         with contextlib.suppress(SpaceError):  # it may be a value of a sibling's domain
             given[column] = domain.encode(domain.canonical(point[name]))
     config: dict[str, Any] = {}
-    for _ in range(_TRIES):
+    possible = _reach(space.params, point) == len(point) and space.allows(point)
+    for _ in range(_TRIES if possible else 1):
         row = rng.random(space.d)
         config = {**space.decode(np.where(np.isnan(given), row, given)), **point}
         if config in space:
             break
     return space.canonical(config)
+
+
+def _reach(params: Params, point: Mapping[str, Any]) -> int:
+    """How many parameters of a point one config can have at the most, each with the point's value."""
+    count = 0
+    for name, domain in params:
+        level: int | None = None
+        if name in point:
+            try:
+                value = domain.canonical(point[name])
+            except SpaceError:
+                continue  # with another value what lies below would be that of another config
+            count += 1
+            level = domain.index(value) if isinstance(domain, Choice) else None
+        if isinstance(domain, Choice) and domain.conditional:
+            branches = domain.branches if level is None else (domain.branches[level],)
+            count += max(_reach(branch, point) for branch in branches)
+    return count
 
 
 def searched(space: Space, parameters: Mapping[str, Any]) -> Config:

@@ -33,7 +33,7 @@ FLOORS = [
         "sources",
     },
     {"domains", "leaving"},
-    {"tree", "branches"},
+    {"tree", "branches", "spread"},
     {"space"},
     {"trial", "convert"},
     {"record", "thinking"},

@@ -125,7 +125,7 @@ def check_source(data: object, target: object) -> None:
             )
     elif Path(data).suffix.lower() not in _SUFFIXES:
         raise ProblemError(
-            f"there is no data set '{data}'.",
+            f"there is no data set {shown(data)}.",
             where="data",
             hint=f"{nearest(data, BUILT_IN)} A file ends in .csv or .parquet.",
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.errors import Faults, ProblemError, nearest
+from runner.errors import Faults, ProblemError, describe, nearest
 from runner.problems.data import Data
 from runner.trial import Config
 from runner.wording import shown
@@ -81,22 +81,25 @@ def check_names(model: Any, names: Mapping[str, Any] | tuple[str, ...], where: s
 def _import_class(path: str) -> Any:
     module_name, _, name = path.rpartition(".")
     if not module_name or module_name.startswith("."):
-        raise ProblemError(f"'{path}' is no path of a class.", where="estimator", hint=_suggest(path))
+        raise ProblemError(f"{shown(path)} is no path of a class.", where="estimator", hint=_suggest(path))
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # whatever the module raises
         own = module_name.partition(".")[0] == "sklearn"
+        what = error if isinstance(error, ImportError) else describe(error)
         raise ProblemError(
-            f"'{module_name}' cannot be imported: {error}.",
+            f"{shown(module_name)} cannot be imported: {what}.",
             where="estimator",
             hint=_suggest(path) if own else "Install it, or correct the path.",
         ) from None
     if not hasattr(module, name):
-        raise ProblemError(f"'{module_name}' has no '{name}'.", where="estimator", hint=_suggest(path))
+        raise ProblemError(
+            f"{shown(module_name)} has no {shown(name)}.", where="estimator", hint=_suggest(path)
+        )
     found = getattr(module, name)
     if not inspect.isclass(found):
         raise ProblemError(
-            f"'{path}' is no class but a {type(found).__name__}.", where="estimator", hint=_suggest(path)
+            f"{shown(path)} is no class but a {type(found).__name__}.", where="estimator", hint=_suggest(path)
         )
     return found
 
@@ -142,7 +145,9 @@ def scorer_name(scoring: str | None, classifies: bool | None) -> str:
     known = get_scorer_names()
     if scoring not in known:
         raise ProblemError(
-            f"scikit-learn has no scorer '{scoring}'.", where="scoring", hint=nearest(str(scoring), known)
+            f"scikit-learn has no scorer {shown(scoring)}.",
+            where="scoring",
+            hint=nearest(str(scoring), known),
         )
     if classifies is None:
         return scoring

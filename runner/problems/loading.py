@@ -53,7 +53,7 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     source, colon, name = given.rpartition(":")
     if given.endswith((".py", ":")):
         raise ProblemError(
-            f"'{given}' names a file or module but no problem in it.",
+            f"{shown(given)} names a file or module but no problem in it.",
             hint=f"Write '{given.rstrip(':')}:name', where name is a function decorated with @problem.",
         )
     if colon and not source:
@@ -62,7 +62,7 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
         module = _from_file(Path(folder) / source) if source.endswith(".py") else _from_path(source, folder)
         return _pick(module, name, given)
     if given not in PROBLEMS:
-        raise ProblemError(f"there is no built-in problem '{given}'.", hint=nearest(given, PROBLEMS))
+        raise ProblemError(f"there is no built-in problem {shown(given)}.", hint=nearest(given, PROBLEMS))
     return PROBLEMS[given]()
 
 
@@ -136,7 +136,7 @@ def _pick(module: ModuleType, name: str, given: str) -> Problem:
     known = [key for key, value in vars(module).items() if isinstance(value, Problem)]
     if not hasattr(module, name):
         raise ProblemError(
-            f"there is no '{name}' in it.",
+            f"there is no {shown(name)} in it.",
             where=given,
             hint=nearest(name, known) if known else "It has no function decorated with @problem.",
         )

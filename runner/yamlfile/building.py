@@ -201,6 +201,9 @@ class Builder:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if "\ufffd" in text:
                 self._fault(event, "half of a surrogate pair is no character.")
+        if "\0" in text:
+            self._fault(event, "a string with a NUL is no name, path or value.")
+            return text.replace("\0", "\ufffd")
         try:
             if tag is None:
                 return resolve(text) if event.implicit[0] else text
