@@ -20,6 +20,7 @@ from runner.errors import FivefoldError
 from runner.wording import counted, printable
 
 _PIPE_WIDTH = 200
+_MOST_FAULTS = 100
 
 
 class Terminal(Console):
@@ -72,10 +73,12 @@ def note(text: str) -> None:
 
 def print_error(error: FivefoldError) -> None:
     """Print an error on standard error; of a joined one each fault, and how many there are."""
-    for fault in error.faults:
+    for fault in error.faults[:_MOST_FAULTS]:
         _print_marked("error", "bold red", str(fault))
     if len(error.faults) > 1:
-        err_console.print(f"{counted(len(error.faults), 'error')}.")
+        rest = len(error.faults) - _MOST_FAULTS
+        more = f", of which the first {_MOST_FAULTS} are shown" if rest > 0 else ""
+        print_line(err_console, f"{counted(len(error.faults), 'error')}{more}.")
 
 
 def _print_marked(word: str, style: str, text: str) -> None:

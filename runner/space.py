@@ -298,6 +298,8 @@ class Space:
         points : mapping of str to int
             How many values; see `runner.spread.Points`. Parameters not named stay as they are.
         """
+        if not any(name in points and not isinstance(domain, Choice) for name, domain in self.dimensions):
+            return self
 
         def thin(params: Params) -> dict[str, Domain]:
             result: dict[str, Domain] = {}

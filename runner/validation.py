@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from runner.errors import Faults, ProblemError, near, nearest
 from runner.wording import shown
 
-Path = tuple[str | int, ...]
+Path = tuple[Any, ...]
 
 _OPTION = re.compile(r"'([^']*)'")
 _KEY = "[key]"  # what pydantic calls the key of a mapping, as the last part of its place
@@ -27,7 +27,7 @@ class Finding:
 
     Attributes
     ----------
-    path : tuple of str and int
+    path : tuple
         The keys and positions that lead to it.
     kind : str
         pydantic's type of error, such as ``missing`` or ``extra_forbidden``.
@@ -75,10 +75,12 @@ def findings(error: ValidationError, given: object) -> list[Finding]:
 
 def _places(error: ErrorDetails, given: object) -> tuple[Path, Path | None]:
     """The path of an error, and that of the outermost union around it."""
-    path: list[str | int] = []
+    path: list[Any] = []
     union: Path | None = None
     for i, part in enumerate(error["loc"]):
         last = i == len(error["loc"]) - 1
+        if last and error["type"] == "invalid_key":
+            part = error["input"]  # the key itself; in its place it is a string or an integer
         if _holds(given, part):
             given = given[part]  # type: ignore[index]
         elif part == _KEY or not (last and error["type"] == "missing"):

@@ -42,6 +42,8 @@ from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
 from runner.wording import shown
 
+_MOST_CANDIDATES = 100_000
+"""Of so many draws a hundred parameters take 80 MB at each proposal."""
 _DRAWS = 8
 """How often a config that is known or forbidden is drawn again from the model."""
 
@@ -90,6 +92,9 @@ class TPE(Method):
             given = getattr(self, setting)
             if given is not None and given < 1:
                 raise MethodError(f"expected at least 1, got {shown(given)}.", where=setting)
+        if self.candidates is not None and self.candidates > _MOST_CANDIDATES:
+            wanted = f"expected at most {_MOST_CANDIDATES:,}, got {shown(self.candidates)}."
+            raise MethodError(wanted, where="candidates")
         if self.gamma is not None and not 0 < self.gamma < math.inf:
             raise MethodError(f"expected a number above 0, got {shown(self.gamma)}.", where="gamma")
 

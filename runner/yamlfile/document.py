@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
 from typing import Any, NamedTuple
 
 from runner.errors import FivefoldError, near
@@ -17,9 +19,8 @@ class Mark(NamedTuple):
     column: int
 
 
+_MOST_DEPTH = 12  # of an object, which may contain itself
 _NAME = re.compile(r"(?:\.|: ?)?([^.:\[]+)")
-
-NOWHERE = Mark(0, 0)
 
 
 @dataclass(eq=False)
@@ -74,13 +75,17 @@ class Document:
 
     @classmethod
     def of(cls, value: Any, source: str) -> Document:
-        """An object in place of a file."""
-        return cls(source, Node(value, NOWHERE))
+        """An object in place of a file: its errors have an order, but no lines."""
+        return cls(source, Node(value, Mark(0, 0)))
 
     @property
     def value(self) -> Any:
         """What the file holds."""
         return self.root.value
+
+    @cached_property
+    def _tree(self) -> Node:
+        return self.root if self.root.mark.line else _numbered(self.value, count(), 0)
 
     def find(self, path: str) -> tuple[Mark, Node]:
         """The place of what an error names, and the node that is there.
@@ -92,7 +97,8 @@ class Document:
             nearly be the one in the path. What is not found is left out: the place is then that of
             the innermost part that was.
         """
-        mark, node = self.root.mark, self.root
+        node = self._tree
+        mark = node.mark
         while path and (found := _step(node, path) or _step_near(node, path) or _step_over(node, path)):
             path, mark, node = found
         return mark, node
@@ -110,13 +116,24 @@ class Document:
         found = dict.fromkeys(self.faults)
         for error in errors:
             mark, node = self.find(error.where)
-            if node.mark not in unread or mark == NOWHERE:
-                place = self.source if mark == NOWHERE else f"{self.source}:{mark.line}:{mark.column}"
+            if node.mark not in unread:
+                place = f"{self.source}:{mark.line}:{mark.column}" if mark.line else self.source
                 found[mark, error.at(place, ": ")] = None
         texts: dict[str, FivefoldError] = {}
         for _, error in sorted(found, key=lambda pair: pair[0]):
             texts.setdefault(str(error), error)
         return list(texts.values())
+
+
+def _numbered(value: Any, numbers: Iterator[int], depth: int) -> Node:
+    """A node for an object, with the order of its parts as their columns in line 0."""
+    node = Node(value, Mark(0, next(numbers)))
+    if depth < _MOST_DEPTH and isinstance(value, Mapping):
+        for key, part in value.items():
+            node.entries[key] = Mark(0, next(numbers)), _numbered(part, numbers, depth + 1)
+    elif depth < _MOST_DEPTH and isinstance(value, list | tuple):
+        node.items = [_numbered(part, numbers, depth + 1) for part in value]
+    return node
 
 
 def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
@@ -148,4 +165,4 @@ def _step_near(node: Node, path: str) -> tuple[str, Mark, Node] | None:
     return _step(node, f"{meant}{path[name.end() :]}") if name and meant is not None else None
 
 
-__all__ = ["NOWHERE", "Document", "Mark", "Node"]
+__all__ = ["Document", "Mark", "Node"]

@@ -147,6 +147,7 @@ def test_a_merged_mapping_can_be_merged_again_and_stays_what_it_was():
         ("!!timestamp 2020-01-01", "1:1: the tag '!!timestamp' has no meaning here. Leave it out."),
         ("!!bool maybe", "1:1: expected bool as the tag says, got 'maybe'."),
         ('"\\ud83d"', "1:1: half of a surrogate pair is no character."),
+        ('a: "b\\0c"', "1:4: a string with a NUL is no name, path or value."),
         ("a: [1, 010]", "1:8: '010' is 8 in YAML 1.1 and 10 in YAML 1.2."),
         ("010: 3", "1:1: '010' is 8 in YAML 1.1 and 10 in YAML 1.2."),
     ],
