@@ -23,6 +23,7 @@ import typer
 from runner.commands import register
 from runner.commands.arguments import Folder, Methods, Seeds, StudyFile, Trials, load
 from runner.commands.check_cluster import check_file
+from runner.commands.usage import Misused, explain
 from runner.console import err_console, note, print_error, print_line
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
@@ -61,13 +62,18 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:
-        app()
+        code = app(prog_name="fivefold", standalone_mode=False)
     except StudyInterrupted as error:
         print_line(err_console, f"{error} Run the same command again to go on.")
         sys.exit(error.exit_code)
     except FivefoldError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if not isinstance(error, Misused):
+            raise
+        sys.exit(explain(error))
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

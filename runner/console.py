@@ -10,32 +10,36 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import IO
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
 from runner.errors import FivefoldError
-from runner.wording import counted, printable
+from runner.wording import counted, printable, printable_lines
 
 _PIPE_WIDTH = 200
 _MOST_FAULTS = 100
 
 
 class Terminal(Console):
-    """A console that draws what it is given, styles included, and nothing else."""
+    """A console that draws what it is given, styles included, and nothing else.
 
-    def __init__(
-        self, *, stderr: bool = False, width: int | None = None, file: IO[str] | None = None
-    ) -> None:
-        super().__init__(stderr=stderr, width=width, file=file, markup=False, emoji=False, highlight=False)
+    Parameters
+    ----------
+    **options
+        Of `rich.console.Console`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """See `rich.console.Console.render`; only rich's own control codes stay such."""
         for segment in super().render(renderable, options):
-            if segment.control is None and not segment.text.isprintable():
-                segment = Segment("\n".join(map(printable, segment.text.split("\n"))), segment.style)
+            if segment.control is None:
+                segment = Segment(printable_lines(segment.text), segment.style)
             if segment.text.isascii() or self.encoding.startswith("utf"):
                 yield segment
             else:

@@ -33,6 +33,11 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """Escape as `printable`, but keep the line breaks."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def shown(value: object) -> str:
     """Describe a value within a sentence: its ``repr``, short whatever the value is, and without failing.
 
@@ -98,4 +103,4 @@ def duration(seconds: float) -> str:
     return f"{seconds / _DAY:,.{0 if seconds >= 100 * _DAY else 1}f} days"
 
 
-__all__ = ["MOST_SHOWN", "counted", "duration", "first_of", "listed", "printable", "shown"]
+__all__ = ["MOST_SHOWN", "counted", "duration", "first_of", "listed", "printable", "printable_lines", "shown"]

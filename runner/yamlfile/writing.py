@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel
 
-from runner.wording import printable
+from runner.wording import printable, printable_lines
 from runner.yamlfile.scalars import ScalarError, resolve
 
 
@@ -47,7 +47,7 @@ def dump(value: object, *, flow: bool = False, width: int | None = None) -> str:
     width : int, optional
         Where lines are broken; by default at 80 characters.
     """
-    return yaml.dump(
+    text = yaml.dump(
         plain(value),
         Dumper=_Dumper,
         sort_keys=False,
@@ -55,6 +55,9 @@ def dump(value: object, *, flow: bool = False, width: int | None = None) -> str:
         default_flow_style=flow,
         width=width or 80,
     )
+    # What could reorder or hide the text around it is within double quotes, where Python's escapes
+    # are those of YAML.
+    return printable_lines(text)
 
 
 def plain(value: object) -> Any:
