@@ -61,7 +61,7 @@ def output() -> Terminal:
 
 
 def visible(text: object, style: str = "") -> Text:
-    """A line of a text that may come from anybody."""
+    """A line of text that may come from anybody."""
     return Text(printable(str(text)), style=style)
 
 
@@ -71,7 +71,7 @@ def print_line(console: Console, text: object, style: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a sentence on standard error about what is no mistake."""
+    """Print a sentence on standard error about what is not a mistake."""
     _print_marked("note", "bold yellow", text)
 
 

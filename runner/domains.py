@@ -77,7 +77,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def most_points(self) -> int:
-        """How many evenly spread points are distinct; of categories there is no other number."""
+        """The number of evenly spread points that are distinct; categories have all of theirs."""
 
     @abstractmethod
     def point(self, index: int, count: int) -> Value:

@@ -105,13 +105,13 @@ def even_level(index: int, count: int, levels: int) -> int:
 
 def even_log_int(index: int, count: int, low: int, high: int) -> int:
     """One of that many distinct integers, evenly spread in the logarithm with both ends."""
-    ideal = round(low * (high / low) ** even_place(index, count))
+    ideal: int = round(low * (high / low) ** even_place(index, count))
     # Near low the ideal ones are closer than integers are: there every integer is taken.
     return min(max(ideal, low + index), high - (count - 1 - index))
 
 
 def most_floats(low: float, high: float, log: bool) -> int:
-    """How many evenly spread floats of a range are surely distinct."""
+    """The number of evenly spread floats of a range that are surely distinct."""
     if log:
         return int(math.log(high / low) / _APART)
     return int(min((high - low) / (_APART * max(abs(low), abs(high))), 2.0**53))

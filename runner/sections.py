@@ -24,7 +24,7 @@ from runner.yamlfile import Document
 
 
 class Sections:
-    """What a study is made of.
+    """The parts of a study, as far as they can be made.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Sections:
     Attributes
     ----------
     file : StudyFile
-        With defaults and placeholders where a key is faulty.
+        Defaults and placeholders take the place of faulty keys.
     files : tuple of DataFile
     problems, methods : dict
         What could be made, by name or label: a `Problem` or `Method`, and where it is in the file.
@@ -44,7 +44,7 @@ class Sections:
     Raises
     ------
     StudyError
-        Where the document is no mapping.
+        Where the document is not a mapping.
     """
 
     def __init__(self, document: Document, folder: Path) -> None:
@@ -67,7 +67,7 @@ class Sections:
         self._check_scheduler()
 
     def has(self, *path: str) -> bool:
-        """Whether a key was written as it must be, or left out."""
+        """Say if a key was written as it must be, or left out."""
         return self._keys.has(*path)
 
     def at(self, place: str) -> AbstractContextManager[None]:
@@ -123,7 +123,7 @@ class Sections:
                 self.methods[label] = method, place
 
     def _starts(self, folder: Path) -> dict[str, WarmStart]:
-        """What the runs of each problem begin with, from what is sound."""
+        """Make the beginnings of runs, of those problems and entries that are sound."""
         all_loaded = len(self.problems) == len(self.file.problems)
         wanted = [
             (i, entry)
@@ -135,12 +135,12 @@ class Sections:
         return warm_starts(wanted, problems, folder, lambda i: self.at(place_of("initial", i)))
 
     def _check_names(self) -> None:
-        """Names of problems and methods in other sections; where some are faulty, they may be meant."""
+        """Note names of no problem or method; where one of these is faulty, it may be meant."""
         reference = self.file.report.reference
         known = [*self.methods]
         if reference is not None and reference not in known and len(known) == len(self.file.methods):
             with self.at(place_of("report", "reference")):
-                raise StudyError(f"'{reference}' is no method of this study.", hint=nearest(reference, known))
+                raise StudyError(f"the study has no method '{reference}'.", hint=nearest(reference, known))
         if len(self.problems) < len(self.file.problems):
             return
         for name in self.file.trial.problems:
@@ -150,7 +150,7 @@ class Sections:
                     raise StudyError(f"the study has no problem '{name}'.", hint=hint)
 
     def _check_scheduler(self) -> None:
-        """Whether the scheduler could stop anything."""
+        """Note a scheduler that could stop nothing."""
         scheduler = self.file.scheduler
         whole = self.has("scheduler") and len(self.problems) == len(self.file.problems)
         if scheduler.name == "none" or not whole:
@@ -189,7 +189,7 @@ def read_method(given: object) -> tuple[str, Method]:
     Raises
     ------
     MethodError, StudyError
-        Where it is none.
+        Where there is no such method, or a setting does not fit.
     """
     if isinstance(given, str):
         return given, make(given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
 from runner.domains import Domain, Float, Int, Value, same
 from runner.errors import SpaceError
@@ -44,7 +45,7 @@ class Points(Domain):
     def index(self, value: object) -> int:
         """The level of a value; raises SpaceError where it is none of the points."""
         if type(value) is type(self.domain.low):
-            level = bisect_left(range(self.levels), value, key=self.level)  # type: ignore[type-var]
+            level = bisect_left(range(self.levels), value, key=cast("Any", self.level))
             if level < self.levels and same(self.level(level), value):
                 return level
         raise SpaceError(

@@ -188,7 +188,7 @@ class Study:
         return study
 
     def prepare(self, problem: Problem, label: str) -> Method:
-        """A method of the study with its settings completed for a problem; what ``auto`` stands for.
+        """A method of the study with its settings completed for a problem; in place of ``auto``, its choice.
 
         Raises
         ------

@@ -43,14 +43,14 @@ def _custom(resources: dict[str, float]) -> dict[str, float]:
 
 
 def _number(given: object) -> object:
-    """Booleans and words are no numbers, although Python can make one of each."""
+    """Refuse booleans and strings, which Python could make a number of."""
     if isinstance(given, bool | str):
         raise PydanticCustomError("float_type", "a number")
     return given
 
 
 def _integer(given: object) -> object:
-    """``1e3`` is an integer, as it is in JSON's schema."""
+    """Take ``1e3`` for an integer, as JSON's schema does."""
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
@@ -76,7 +76,7 @@ SeedList = Annotated[list[Whole], Field(min_length=1, max_length=MOST_SEEDS)]
 
 
 def wrong_name(name: str) -> str:
-    """What a study, a problem or a method must be called; empty where the name is such a one.
+    """Say which name a study, a problem or a method must have; empty where this one will do.
 
     Names are part of tables, lists and paths.
     """
@@ -85,6 +85,26 @@ def wrong_name(name: str) -> str:
     if len(name) > _MOST_LETTERS:
         return f"a name of at most {_MOST_LETTERS} letters"
     return ""
+
+
+def scheduler_form(given: object) -> object:
+    """Write out ``asha`` and ``{asha: {grace: 2}}``, the forms that methods have."""
+    if isinstance(given, str):
+        return {"name": given}
+    if isinstance(given, Mapping) and len(given) == 1 and "name" not in given:
+        ((name, settings),) = given.items()
+        if settings is None or (isinstance(settings, Mapping) and "name" not in settings):
+            return {"name": name, **(settings or {})}
+    return given
+
+
+def initial_form(given: object) -> object:
+    """Write out ``default``, and a config without its key."""
+    if given == "default":
+        return {"config": given}
+    if isinstance(given, Mapping) and not {"config", "from", "from_"} & given.keys():
+        return {"config": dict(given)}
+    return given
 
 
 class BudgetFile(BaseModel):
@@ -149,17 +169,7 @@ class SchedulerFile(BaseModel):
     )
     least: Count = Field(3, description="median: how many trials must be known before one is stopped.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def whole_form(cls, given: object) -> object:
-        """The keys of ``asha`` and ``{asha: {grace: 2}}``, as methods are written."""
-        if isinstance(given, str):
-            return {"name": given}
-        if isinstance(given, Mapping) and len(given) == 1 and "name" not in given:
-            ((name, settings),) = given.items()
-            if settings is None or (isinstance(settings, Mapping) and "name" not in settings):
-                return {"name": name, **(settings or {})}
-        return given
+    _whole_form = model_validator(mode="before")(scheduler_form)
 
 
 class ReportFile(BaseModel):
@@ -191,15 +201,7 @@ class InitialFile(BaseModel):
     earlier: str | None = Field(None, description="Which problem of the earlier study; else the same name.")
     problem: str | None = Field(None, description="For this problem only; else for all.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def whole_form(cls, given: object) -> object:
-        """The keys of ``default``, and of a config that is written without its key."""
-        if given == "default":
-            return {"config": given}
-        if isinstance(given, Mapping) and not {"config", "from", "from_"} & given.keys():
-            return {"config": dict(given)}
-        return given
+    _whole_form = model_validator(mode="before")(initial_form)
 
     @model_validator(mode="after")
     def _one_source(self) -> InitialFile:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from runner.errors import FivefoldError, StudyError, near, nearest
-from runner.studyfile import InitialFile, SchedulerFile, StudyFile
+from runner.studyfile import StudyFile, initial_form, scheduler_form
 from runner.validation import Finding, Path, findings
 from runner.wording import shown
+
+Tree = dict[str, Any]
 
 _MOST_ROUNDS = 10  # each takes away what the one before has found; three were enough for all that was tried
 
 
 @dataclass
 class Keys:
-    """What a study file holds.
+    """The keys of a study file.
 
     Attributes
     ----------
@@ -36,7 +38,7 @@ class Keys:
     bad: set[Path] = field(default_factory=set)
 
     def has(self, *path: str | int) -> bool:
-        """Whether a part is in ``file`` as it was written, or left out."""
+        """Say if a part is in ``file`` as it was written, or left out."""
         return not any(other[: len(path)] == path[: len(other)] for other in self.bad)
 
 
@@ -58,14 +60,14 @@ def read_keys(given: object) -> Keys:
     Raises
     ------
     StudyError
-        Where it is no mapping, so that nothing can be said of its keys.
+        Where it is not a mapping, so that nothing can be said of its keys.
     """
     if not isinstance(given, Mapping):
         raise StudyError(
             f"expected a mapping of keys to values, got {_GIVEN.get(type(given), shown(given))}.",
             hint="See 'fivefold init' for an example.",
         )
-    keys = Keys(StudyFile.model_construct())
+    keys = Keys(StudyFile.model_validate(_PLACEHOLDERS))
     tree = _whole_forms(dict(given))
     for _ in range(_MOST_ROUNDS):
         try:
@@ -93,17 +95,17 @@ def parse_study(given: object, where: str) -> StudyFile:
     return keys.file
 
 
-def _whole_forms(given: dict[str, Any]) -> dict[str, Any]:
+def _whole_forms(given: Tree) -> Tree:
     """The short forms of parts written out, so that paths are those of the models."""
     if "scheduler" in given:
-        given["scheduler"] = SchedulerFile.whole_form(given["scheduler"])
+        given["scheduler"] = scheduler_form(given["scheduler"])
     if isinstance(given.get("initial"), list | tuple):
-        given["initial"] = [InitialFile.whole_form(entry) for entry in given["initial"]]
+        given["initial"] = [initial_form(entry) for entry in given["initial"]]
     return given
 
 
-def _mended(tree: dict[str, Any], found: list[Finding], keys: Keys) -> dict[str, Any]:
-    """The study without what does not fit; what is found is noted."""
+def _mended(tree: Tree, found: list[Finding], keys: Keys) -> Tree:
+    """The study without what does not fit, of which note is taken."""
     before = set(keys.bad)
     unknown = [finding for finding in found if finding.kind in ("extra_forbidden", "invalid_key")]
     for finding in unknown:
@@ -111,34 +113,34 @@ def _mended(tree: dict[str, Any], found: list[Finding], keys: Keys) -> dict[str,
     for finding in found:
         if finding in unknown or (finding.kind == "missing" and _is_there(tree, finding.path)):
             continue
-        # A mapping that lacks what was taken away is no fault of its own.
+        # That a mapping lacks what was taken away is not a fault of the file.
         if not any(path[: len(finding.path)] == finding.path for path in before | set(keys.bad)):
             keys.faults.append(_fault(finding, keys))
         tree = _without(tree, finding.path, keys)
     return tree
 
 
-def _without_key(tree: dict[str, Any], finding: Finding, keys: Keys) -> dict[str, Any]:
-    """A key that there is not is taken away; or for the one that it nearly is, if that is missing."""
+def _without_key(tree: Tree, finding: Finding, keys: Keys) -> Tree:
+    """The study without an unknown key; or with the one that it nearly is, if that is missing."""
     *parent, written = finding.path
     known = _described(finding.path)[0].model_fields
     options = [info.alias or name for name, info in known.items()]
     if isinstance(written, str):
         hint = nearest(written, options)
-        keys.faults.append(StudyError("there is no such key.", where=place_of(*finding.path), hint=hint))
+        keys.faults.append(StudyError("unknown key.", where=place_of(*finding.path), hint=hint))
         meant = near(written, options)
         holder = _at(tree, parent)
         if meant is not None and meant not in holder:
             renamed = {meant if key == written else key: value for key, value in holder.items()}
-            return _put(tree, parent, renamed)
+            return cast("Tree", _put(tree, parent, renamed))
     else:
         keys.faults.append(_fault(finding, keys))
     holder = {key: value for key, value in _at(tree, parent).items() if key != written}
-    return _put(tree, parent, holder)
+    return cast("Tree", _put(tree, parent, holder))
 
 
-def _without(tree: dict[str, Any], path: Path, keys: Keys) -> dict[str, Any]:
-    """A part that does not fit is taken away; what cannot be missing becomes a placeholder."""
+def _without(tree: Tree, path: Path, keys: Keys) -> Tree:
+    """The study without a part; what it cannot lack becomes a placeholder."""
     keys.bad.add(path)
     if path[:1] == ("initial",) and len(path) == 2:
         entries = list(tree["initial"])
@@ -153,11 +155,12 @@ def _without(tree: dict[str, Any], path: Path, keys: Keys) -> dict[str, Any]:
     holder = _at(tree, parent)
     if holder is None:  # it was taken away with what is around it
         return tree
-    return _put(tree, parent, {key: value for key, value in holder.items() if key != last})
+    without = {key: value for key, value in holder.items() if key != last}
+    return cast("Tree", _put(tree, parent, without))
 
 
-def _at(tree: Any, path: list[str | int]) -> Any:
-    """What is at a path; None where that is gone."""
+def _at(tree: Any, path: list[Any]) -> Any:
+    """The value at a path; None where it is gone."""
     for part in path:
         if isinstance(tree, Mapping) and part not in tree:
             return None
@@ -169,11 +172,11 @@ def _is_there(tree: Any, path: Path) -> bool:
     return path[-1] in _at(tree, list(path[:-1]))
 
 
-def _put(tree: Any, path: list[str | int], value: Any) -> Any:
+def _put(tree: Any, path: list[Any], value: Any) -> Any:
     """A copy of the tree with another value at a path."""
     if not path:
         return value
-    copy = dict(tree) if isinstance(tree, Mapping) else list(tree)
+    copy: Any = dict(tree) if isinstance(tree, Mapping) else list(tree)
     copy[path[0]] = _put(tree[path[0]], path[1:], value)
     return copy
 

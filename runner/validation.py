@@ -56,14 +56,14 @@ class Finding:
 
 
 def findings(error: ValidationError, given: object) -> list[Finding]:
-    """Everything that pydantic found wrong, in its order.
+    """List everything that pydantic found wrong, in its order.
 
     Parameters
     ----------
     error : ValidationError
     given : object
         What was validated. pydantic tries every branch of a union and puts the branch's name into
-        the place of an error; what is no key of the input is such a name.
+        the place of an error: a part of it that is not a key of the input is such a name.
     """
     found: dict[Path, list[tuple[Path, ErrorDetails]]] = {}
     for details in error.errors():
@@ -109,7 +109,7 @@ def meant_keys(
     for key, value in given.items():
         if key in options:
             continue
-        faults.add(ProblemError("there is no such key.", where=str(key), hint=nearest(str(key), options)))
+        faults.add(ProblemError("unknown key.", where=str(key), hint=nearest(str(key), options)))
         name = near(str(key), options)
         if name is not None and name not in meant:
             meant[name] = value
@@ -155,7 +155,7 @@ def _limit(value: object) -> str:
 
 
 def converted(given: Mapping[str, Any], made: object) -> Iterator[Finding]:
-    """What pydantic takes for something else in silence: ``true`` for 1, ``"no"`` for false.
+    """Find what pydantic takes for something else in silence: ``true`` for 1, ``"no"`` for false.
 
     Parameters
     ----------
@@ -207,4 +207,4 @@ _WANTED = MappingProxyType(
         "invalid_key": "a string as the key",
     }
 )
-"""What was wanted, by pydantic's type of error."""
+"""The words for what was wanted, by pydantic's type of error."""

@@ -89,7 +89,7 @@ def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) 
 
 
 def _reach(params: Params, point: Mapping[str, Any]) -> int:
-    """How many parameters of a point one config can have at the most, each with the point's value."""
+    """Count the parameters of a point that one config can have, each with the point's value."""
     count = 0
     for name, domain in params:
         level: int | None = None

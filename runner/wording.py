@@ -18,7 +18,7 @@ _MOST_BITS = 1024  # about 300 digits; Python itself refuses to write more than 
 
 
 def printable(text: str) -> str:
-    r"""Escape what is no visible character: it could move a cursor, or reorder or hide what follows.
+    r"""Escape what is not a visible character: it could move a cursor, or reorder or hide what follows.
 
     Control characters (a line break too), format characters such as the bidirectional overrides,
     halves of a surrogate pair and unassigned code points become ``\x1b``, ``\n``, ``\u202e``.

@@ -319,10 +319,10 @@ BAD = {
         "forbid: expected a list of combinations, got 3",
     ),
     "nameless column": (inline(data="labels.csv"), "column 1 has no name"),
-    "unknown key": ({"budgett": 3}, "study.yaml:3:1: budgett: there is no such key. Did you mean 'budget'?"),
+    "unknown key": ({"budgett": 3}, "study.yaml:3:1: budgett: unknown key. Did you mean 'budget'?"),
     "unknown nested key": (
         {"budget": {"trails": 3}},
-        "budget.trails: there is no such key. Did you mean 'trials'?",
+        "budget.trails: unknown key. Did you mean 'trials'?",
     ),
     "unknown method": ({"methods": ["baes"]}, "methods[0]: there is no method 'baes'. Did you mean 'bayes'?"),
     "unknown setting": (

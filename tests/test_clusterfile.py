@@ -80,13 +80,13 @@ WORLD = [{"IpProtocol": "tcp", "FromPort": 8265, "ToPort": 8265, "IpRanges": [{"
 
 # file, what is changed, and the sentence that must be told.
 LAUNCHER_MISTAKES = {
-    "unknown key": (AWS, {"max_worker": 3}, r"max_worker: there is no such key\. Did you mean 'max_workers'"),
-    "unknown key in auth": (AWS, {"auth.ssh_usr": "me"}, r"auth\.ssh_usr: there is no such key"),
-    "unknown key in docker": (AWS, {"docker.img": "x"}, r"docker\.img: there is no such key"),
+    "unknown key": (AWS, {"max_worker": 3}, r"max_worker: unknown key\. Did you mean 'max_workers'"),
+    "unknown key in auth": (AWS, {"auth.ssh_usr": "me"}, r"auth\.ssh_usr: unknown key"),
+    "unknown key in docker": (AWS, {"docker.img": "x"}, r"docker\.img: unknown key"),
     "unknown key of a node type": (
         AWS,
         {"available_node_types.worker.max_worker": 3},
-        r"worker\.max_worker: there is no such key\. Did you mean 'max_workers'",
+        r"worker\.max_worker: unknown key\. Did you mean 'max_workers'",
     ),
     "wrong kind": (AWS, {"max_workers": "many"}, r"max_workers: got 'many'; a whole number was expected"),
     "commands as text": (
@@ -101,7 +101,7 @@ LAUNCHER_MISTAKES = {
     "unknown provider key": (
         AWS,
         {"provider.regoin": "us-west-2"},
-        r"provider\.regoin: there is no such key\. Did you mean 'region'",
+        r"provider\.regoin: unknown key\. Did you mean 'region'",
     ),
     "no region": (AWS, {"provider.region": GONE}, r"provider\.region: it is missing"),
     "zone elsewhere": (
@@ -145,7 +145,7 @@ LAUNCHER_MISTAKES = {
     "unknown key of a machine": (
         AWS,
         {"available_node_types.worker.node_config.InstanceTyp": "m7i.large"},
-        r"node_config\.InstanceTyp: there is no such key\. Did you mean 'InstanceType'",
+        r"node_config\.InstanceTyp: unknown key\. Did you mean 'InstanceType'",
     ),
     "no machine": (
         AWS,
@@ -265,7 +265,7 @@ KUBERAY_MISTAKES = {
     ),
     "an unknown key of the cluster": (
         {"spec.rayClusterSpec.authOption": {}},
-        r"authOption: there is no such key\. Did you mean 'authOptions'",
+        r"authOption: unknown key\. Did you mean 'authOptions'",
     ),
     "an unknown key of a group": ({f"{GROUP}.maxReplica": 3}, r"maxReplica: .* Did you mean 'maxReplicas'"),
     "no cluster": ({"spec.rayClusterSpec": GONE}, r"spec\.rayClusterSpec: it is missing"),

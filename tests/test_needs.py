@@ -96,7 +96,7 @@ def test_single_problems_may_need_something_else():
             {"problems": {"brannin": {"gpus": 1}}},
             "trial.problems.brannin: the study has no problem 'brannin'. Did you",
         ),
-        ({"problems": {"branin": {"gpu": 1}}}, "study: trial.problems.branin.gpu: there is no such key."),
+        ({"problems": {"branin": {"gpu": 1}}}, "study: trial.problems.branin.gpu: unknown key."),
         (
             {"problems": {"branin": {"cpus": 0}}},
             "study: trial.problems.branin.cpus: expected more than 0, got 0.",

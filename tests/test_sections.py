@@ -142,23 +142,23 @@ files: [tt.csv]
 """
 
 FOUND = """\
-1:1: nme: there is no such key. Did you mean 'name'?
-2:1: problem: there is no such key. Did you mean 'problems'?
+1:1: nme: unknown key. Did you mean 'name'?
+2:1: problem: unknown key. Did you mean 'problems'?
 3:5: problems[0]: there is no built-in problem 'brannin'. Did you mean 'branin'?
 5:5: problems[1]: estimator: 'sklearn.svm' has no 'SVCC'. Did you mean 'sklearn.svm.SVC'?
 6:5: problems[1]: data: there is no data set 'irris'. Did you mean 'iris'?
-7:5: problems[1]: spac: there is no such key. Did you mean 'space'?
+7:5: problems[1]: spac: unknown key. Did you mean 'space'?
 8:7: problems[1]: space.C: expected one of the keys float, int and choice, got ['flot']. Did you mean 'float'?
 9:7: problems[1]: space.gamma: low is 10.0 and high is 0.1; low must be less than high.
-9:33: problems[1]: space.gamma.lgo: there is no such key. Did you mean 'log'?
+9:33: problems[1]: space.gamma.lgo: unknown key. Did you mean 'log'?
 10:31: problems[1]: space.kernel.rbf.g: low is 5 and high is 1; low must be less than high.
 10:50: problems[1]: space.kernel.linear: expected a mapping, the parameters of option 'linear', got 3.
 11:5: problems[1]: cv: expected an integer of at least 2 folds, got 1.
-12:5: problems[1]: targt: there is no such key. Did you mean 'target'?
+12:5: problems[1]: targt: unknown key. Did you mean 'target'?
 14:54: problems[3]: space.D: SVC has no parameter 'D'.
 14:75: problems[3]: params.kernl: SVC has no parameter 'kernl'. Did you mean 'kernel'?
 14:88: problems[3]: scoring: scikit-learn has no scorer 'acuracy'. Did you mean 'accuracy'?
-15:6: problems[4]: recrded: there is no such key. Did you mean 'recorded'?
+15:6: problems[4]: recrded: unknown key. Did you mean 'recorded'?
 16:5: problems[5]: {folder}/gone.py: there is no such file.
 18:5: methods[0]: there is no method 'bayess'. Did you mean 'bayes'?
 19:14: methods[1]: acquisitoin: method 'bayes' has no setting 'acquisitoin'. Did you mean 'acquisition'?
@@ -168,12 +168,12 @@ FOUND = """\
 21:24: methods[3]: gamma: expected a number above 0, got -1.0.
 24:5: methods[6]: duplicate name 'random'.
 25:1: seeds: expected an integer or a list, got 'three'.
-26:10: budget.trial: there is no such key. Did you mean 'trials'?
+26:10: budget.trial: unknown key. Did you mean 'trials'?
 26:30: '1:30' is 90 in YAML 1.1 and a string in YAML 1.2. Write 90, or '1:30' in quotes.
 27:1: order: expected 'trial' or 'async', got 'trail'. Did you mean 'trial'?
-29:3: trial.cpu: there is no such key. Did you mean 'cpus'?
+29:3: trial.cpu: unknown key. Did you mean 'cpus'?
 30:12: '1_000' is 1000 in YAML 1.1 and a string in YAML 1.2. Write 1000, or '1_000' in quotes.
-31:20: scheduler.grce: there is no such key. Did you mean 'grace'?
+31:20: scheduler.grce: unknown key. Did you mean 'grace'?
 32:23: report.budgets[1]: expected at least 1, got 0.
 34:5: initial[0]: expected a mapping, got 'defalt'. Did you mean 'default'?
 35:15: initial[1]: x: value 99.0 is outside 0.0 to 1.0.
@@ -198,11 +198,11 @@ def test_python_says_the_same_without_lines():
     with pytest.raises(StudyError) as caught:
         Study.build(name="s", **given)
     assert str(caught.value).splitlines() == [
-        "study: problem: there is no such key. Did you mean 'problems'?",
+        "study: problem: unknown key. Did you mean 'problems'?",
         "study: problems[0]: there is no built-in problem 'brannin'. Did you mean 'branin'?",
         "study: methods[0]: there is no method 'bayess'. Did you mean 'bayes'?",
         "study: seeds: expected an integer or a list, got 'three'. Write seeds: 5, or seeds: [0, 1, 2].",
-        "study: budget.trial: there is no such key. Did you mean 'trials'?",
+        "study: budget.trial: unknown key. Did you mean 'trials'?",
     ]
 
 
@@ -236,7 +236,7 @@ initial: [{problem: svc, config: {C: 1}}]
     wrong = sound.replace("{svc: {cpus", "{svcc: {cpus").replace("reference: other", "reference: othr")
     assert faults(folder, wrong.replace("problem: svc", "problem: vsc")) == [
         "5:20: trial.problems.svcc: the study has no problem 'svcc'. Did you mean 'svc'?",
-        "6:10: report.reference: 'othr' is no method of this study. Did you mean 'other'?",
+        "6:10: report.reference: the study has no method 'othr'. Did you mean 'other'?",
         "7:12: initial[0]: problem: the study has no problem 'vsc'. Did you mean 'svc'?",
     ]
 

@@ -156,7 +156,7 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
         (
             {"report": {"reference": "tpee"}},
             StudyError,
-            "report.reference: 'tpee' is no method of this study.",
+            "report.reference: the study has no method 'tpee'.",
         ),
         ({"problems": ["brannin"]}, ProblemError, "problems[0]: there is no built-in problem 'brannin'. Did"),
         (

@@ -156,7 +156,7 @@ def test_a_transfer_drops_what_the_space_lacks_draws_what_it_has_more_and_skips_
         ({"config": "best"}, r"initial\[0\].config"),
         ({"from": "nowhere"}, "no such directory"),
         ({"config": POINTS[0], "problem": "scores"}, r"initial\[0\]: problem.* Did you mean 'score'"),
-        ({"config": POINTS[0], "vale": 1.0}, r"initial\[0\].vale: there is no such key. Did you mean 'value"),
+        ({"config": POINTS[0], "vale": 1.0}, r"initial\[0\].vale: unknown key. Did you mean 'value"),
         ({"config": "default", "value": 1.0}, "expected a config with its value"),
         ({"config": POINTS[0], "from": "x"}, "either config or from"),
     ],

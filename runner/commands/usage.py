@@ -10,13 +10,13 @@ from runner.errors import StudyError
 
 @runtime_checkable
 class Misused(Protocol):
-    """What typer raises; its class is one of click, or of the copy of click that typer has."""
+    """The errors of typer; their class is one of click, or of the copy of click that typer has."""
 
     exit_code: int
     ctx: Any
 
     def format_message(self) -> str:
-        """What is wrong with the words; nothing where the help was printed."""
+        """Say what is wrong with the words; nothing where the help was printed."""
 
 
 def explain(error: Misused) -> int:

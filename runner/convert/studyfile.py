@@ -57,8 +57,8 @@ def _domains(given: Mapping[Any, Any], where: str, faults: Faults) -> dict[str, 
     params = {}
     for name, domain in given.items():
         if not isinstance(name, str):
-            hint = f"Write '{name}' in quotes."
-            faults.add(SpaceError(f"the name {shown(name)} is no string.", where=where, hint=hint))
+            message = f"expected a string as the name of a parameter, got {shown(name)}."
+            faults.add(SpaceError(message, where=where, hint=f"Write '{name}' in quotes."))
             continue
         with faults:
             params[name] = parse_domain(domain, f"{where}.{name}")
@@ -94,7 +94,7 @@ def parse_domain(given: object, where: str) -> Domain:
     for key in given:
         if key not in known:
             hint = nearest(str(key), known)
-            faults.add(SpaceError("there is no such key.", where=f"{where}.{key}", hint=hint))
+            faults.add(SpaceError("unknown key.", where=f"{where}.{key}", hint=hint))
     with faults:
         try:
             read = _choice if kinds[0] == "choice" else _range

@@ -45,7 +45,7 @@ def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
     made: Any
     if not all(callable(getattr(found, verb, None)) for verb in ("fit", "get_params", "set_params")):
         raise ProblemError(
-            f"{shown(estimator)} is no scikit-learn estimator: it lacks fit, get_params or set_params.",
+            f"{shown(estimator)} is not a scikit-learn estimator: it lacks fit, get_params or set_params.",
             where="estimator",
         )
     if inspect.isclass(found):
@@ -67,7 +67,7 @@ def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
 
 
 def check_names(model: Any, names: Mapping[str, Any] | tuple[str, ...], where: str) -> None:
-    """Raise ProblemError for every name that is no parameter of the estimator."""
+    """Raise ProblemError for every name that is not a parameter of the estimator."""
     known = list(model.get_params())
     faults = Faults()
     for name in names:
@@ -81,7 +81,9 @@ def check_names(model: Any, names: Mapping[str, Any] | tuple[str, ...], where: s
 def _import_class(path: str) -> Any:
     module_name, _, name = path.rpartition(".")
     if not module_name or module_name.startswith("."):
-        raise ProblemError(f"{shown(path)} is no path of a class.", where="estimator", hint=_suggest(path))
+        raise ProblemError(
+            f"expected the path of a class, got {shown(path)}.", where="estimator", hint=_suggest(path)
+        )
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the module raises
@@ -99,7 +101,9 @@ def _import_class(path: str) -> Any:
     found = getattr(module, name)
     if not inspect.isclass(found):
         raise ProblemError(
-            f"{shown(path)} is no class but a {type(found).__name__}.", where="estimator", hint=_suggest(path)
+            f"expected a class, got {shown(path)}, a {type(found).__name__}.",
+            where="estimator",
+            hint=_suggest(path),
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What an estimator problem is made of, checked as far as it can be without the data.
+"""The parts of an estimator problem, checked as far as they can be without the data.
 
 Each part is checked by itself, so that an error names everything that is wrong.
 """
@@ -63,7 +63,8 @@ def parts_of(given: Mapping[str, Any]) -> Parts:
     faults = Faults()
     model: Any = None
     space: Space | None = None
-    metric, shares = "", ()
+    metric = ""
+    shares: tuple[float, ...] = ()
     with faults:
         if "data" in given and not isinstance(given["data"], Data):
             check_source(given["data"], given.get("target"))
@@ -78,7 +79,7 @@ def parts_of(given: Mapping[str, Any]) -> Parts:
         ("name", given.get("name", ""), str, "a string"),
         ("scoring", given.get("scoring"), (str, type(None)), "the name of a scorer"),
     ):
-        if not isinstance(value, kinds):  # type: ignore[arg-type]
+        if not isinstance(value, kinds):
             faults.add(ProblemError(f"expected {wanted}, got {shown(value)}.", where=key))
     with faults:
         if "estimator" in given:

@@ -116,7 +116,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """What is no markup, without characters that reorder or hide what is around them."""
+    """Escape characters that reorder or hide what is around them, in all that is not markup."""
     return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -59,7 +59,7 @@ def leaderboard_latex(board: pd.DataFrame, reference: str, name: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text with what LaTeX would take for commands, and what is no visible character, escaped."""
+    """Escape what LaTeX would take for a command, and what is not a visible character."""
     return "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
 
 

@@ -26,7 +26,7 @@ from runner.yamlfile.scalars import ScalarError, number, resolve
 MOST_DEPTH: Final = 64
 """Of nested values; conditions twenty deep need no more, and Python's stack holds it everywhere."""
 MOST_ALIASED: Final = 20_000
-"""Values that all aliases of a file stand for; thirty problems that share a space of a hundred
+"""Values that all aliases of a file write out; thirty problems that share a space of a hundred
 parameters need half of it, and it is checked in a fraction of a second."""
 MOST_FAULTS: Final = 100
 """Of single values; who has so many has made one mistake."""
@@ -83,7 +83,7 @@ class Builder:
         Raises
         ------
         StudyError
-            Where the file would stand for more than the limits.
+            Where the file, its aliases written out, passes the limits.
         """
         if isinstance(event, DocumentStartEvent):
             self._anchors.clear()
@@ -144,7 +144,7 @@ class Builder:
                 frame.node.value[key.value] = node.value
 
     def _is_key(self, key: Node, frame: _Frame) -> bool:
-        """Whether a mapping may have the key; else a fault is noted."""
+        """Say if a mapping may have the key; note a fault where not."""
         if isinstance(key.value, list | dict) or key.value != key.value:
             self._note(key.mark, f"expected a string or a number as the key, got {shown(key.value)}.")
             return False
@@ -182,7 +182,7 @@ class Builder:
         frame.node.value.update({key: node.value for key, (_, node) in frame.node.entries.items()})
 
     def _alias(self, event: AliasEvent) -> Node:
-        mark, name = _mark(event), event.anchor
+        mark, name = _mark(event), str(event.anchor)
         found = self._anchors.get(name)
         if found is None:
             where = "is within what it names" if name in self._anchors else "names no anchor before it"
@@ -190,7 +190,7 @@ class Builder:
             return Node(None, mark)
         self._aliased += found.size
         if self._aliased > MOST_ALIASED:
-            self.refuse(mark, f"expected aliases that stand for at most {MOST_ALIASED:,} values, got more.")
+            self.refuse(mark, f"expected aliases of at most {MOST_ALIASED:,} values in all, got more.")
         if len(self._frames) + found.depth > MOST_DEPTH:
             self.refuse(mark, f"expected at most {MOST_DEPTH} levels of nesting, got more.")
         return found
@@ -200,9 +200,9 @@ class Builder:
         if _SURROGATES.search(text):  # JSON writes characters beyond U+FFFF as two escapes
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if "\ufffd" in text:
-                self._fault(event, "half of a surrogate pair is no character.")
+                self._fault(event, "half of a surrogate pair is not a character.")
         if "\0" in text:
-            self._fault(event, "a string with a NUL is no name, path or value.")
+            self._fault(event, "expected a string without NUL.")
             return text.replace("\0", "\ufffd")
         try:
             if tag is None:
@@ -252,4 +252,5 @@ def _said(key: object) -> str:
 
 
 def _mark(event: Event) -> Mark:
-    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    mark: Any = event.start_mark
+    return Mark(mark.line + 1, mark.column + 1)

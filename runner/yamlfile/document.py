@@ -1,4 +1,4 @@
-"""What was read, and where each part of it is."""
+"""A document that was read, and where each part of it is."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Node:
     Attributes
     ----------
     value : object
-        As Python has it. Nodes that an alias stands for are the anchored node itself.
+        As Python has it. An alias is the anchored node itself.
     mark : Mark
     items : list of Node
         Of a list.
     entries : dict
         Of a mapping: by its keys, the place of the key and the node of the value.
     size, depth : int
-        How many values it stands for, aliases written out, and how deeply they are nested.
+        Number of values, aliases written out, and how deeply they are nested.
     """
 
     value: Any
@@ -49,7 +49,7 @@ class Node:
 
     @property
     def parts(self) -> Iterator[tuple[str, Mark, Node]]:
-        """What lies directly below: how a path writes it, where it begins, and the node."""
+        """The parts directly below: how a path writes each, where it begins, and its node."""
         for i, item in enumerate(self.items):
             yield f"[{i}]", item.mark, item
         for key, (mark, node) in self.entries.items():
@@ -80,7 +80,7 @@ class Document:
 
     @property
     def value(self) -> Any:
-        """What the file holds."""
+        """The content of the file."""
         return self.root.value
 
     @cached_property

@@ -55,8 +55,8 @@ def parse(text: str, source: str) -> Document:
     Raises
     ------
     StudyError
-        Where it is no YAML, is several documents, or stands for more than the limits; with line
-        and column, and with the faults before that.
+        Where it is not YAML, is several documents, or passes the limits; with line and column, and
+        with the faults before that.
     """
     builder = _build(text, source, 1)
     root = builder.roots[0] if builder.roots else Node(None, Mark(1, 1))
@@ -64,7 +64,7 @@ def parse(text: str, source: str) -> Document:
 
 
 def scan(text: str, source: str) -> None:
-    """Raise StudyError where a stream of documents is no YAML or stands for more than the limits."""
+    """Raise StudyError where a stream of documents is not YAML or passes the limits."""
     _build(text, source, None)
 
 
@@ -74,7 +74,7 @@ def read_document(path: Path) -> Document:
 
 
 def load_text(text: str, source: str) -> Any:
-    """What a YAML text holds; raises a StudyError for everything that is wrong with it."""
+    """Read a YAML text; raise a StudyError for everything that is wrong with it."""
     document = parse(text, source)
     if document.faults:
         raise FivefoldError.join(error for _, error in document.faults)
@@ -82,7 +82,7 @@ def load_text(text: str, source: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds; raises a StudyError for everything that is wrong with it."""
+    """Read a YAML file; raise a StudyError for everything that is wrong with it."""
     return load_text(read_bounded(path), str(path))
 
 
@@ -90,12 +90,14 @@ def _build(text: str, source: str, most: int | None) -> Builder:
     """The nodes of a text of at most so many documents."""
     builder = Builder(source) if most else Builder(source, math.inf)
     loader: Any = None
+    mark: Any
     try:
         loader = yaml.SafeLoader(text)
         while loader.check_event():
             event = loader.get_event()
             if isinstance(event, yaml.DocumentStartEvent) and len(builder.roots) == most:
-                raise yaml.MarkedYAMLError(problem="a second document begins", problem_mark=event.start_mark)
+                mark = event.start_mark
+                raise yaml.MarkedYAMLError(problem="a second document begins", problem_mark=mark)
             builder.add(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark or loader.get_mark()

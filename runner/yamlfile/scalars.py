@@ -1,4 +1,4 @@
-"""What a plain scalar means: the core schema of YAML 1.2.2, section 10.3.2.
+"""The value of a plain scalar: the core schema of YAML 1.2.2, section 10.3.2.
 
 A scalar that YAML 1.1 reads as a number and YAML 1.2 as another number, or as a string, is refused:
 programs disagree about it, and so may whoever wrote the file.

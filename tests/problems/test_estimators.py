@@ -350,7 +350,7 @@ FILES = {
 @pytest.mark.parametrize(
     "changes, says",
     [
-        ({"estimatr": 1}, "estimatr: there is no such key. Did you mean 'estimator'?"),
+        ({"estimatr": 1}, "estimatr: unknown key. Did you mean 'estimator'?"),
         ({"space": None}, "the key 'space' is missing. Give at least one parameter, such as C:"),
         ({"data": None}, "the key 'data' is missing. Name a built-in data set, or a CSV"),
         ({"space": {}}, "space: the space is empty. Give at least one parameter."),
@@ -361,13 +361,16 @@ FILES = {
             "estimator: 'sklearn.svm' has no 'SVCC'. Did you mean 'sklearn.s",
         ),
         ({"estimator": "sklearn.smv.SVC"}, "estimator: 'sklearn.smv' cannot be imported: No module named"),
-        ({"estimator": "SVC"}, "estimator: 'SVC' is no path of a class. Did you mean 'sklearn.svm.SVC'?"),
+        (
+            {"estimator": "SVC"},
+            "estimator: expected the path of a class, got 'SVC'. Did you mean 'sklearn.svm.SVC'?",
+        ),
         (
             {"estimator": "xgboots.XGB"},
             "'xgboots' cannot be imported: No module named 'xgboots'. Install it,",
         ),
-        ({"estimator": "sklearn.svm.l1_min_c"}, "'sklearn.svm.l1_min_c' is no class but a function"),
-        ({"estimator": 3}, "estimator: 3 is no scikit-learn estimator: it lacks fit"),
+        ({"estimator": "sklearn.svm.l1_min_c"}, "expected a class, got 'sklearn.svm.l1_min_c', a function"),
+        ({"estimator": 3}, "estimator: 3 is not a scikit-learn estimator: it lacks fit"),
         ({"estimator": "sklearn.preprocessing.StandardScaler"}, "is neither a classifier nor a regressor"),
         ({"estimator": "sklearn.ensemble.VotingClassifier"}, "params: VotingClassifier cannot be made: "),
         ({"space": {"CC": {"float": [1, 2]}}}, "space.CC: SVC has no parameter 'CC'. Did you mean 'C'?"),

@@ -90,7 +90,7 @@ def test_an_inline_problem_travels_to_another_process():
         ("nothing_like_it", "Known are: ackley, branin,"),
         (3, "expected a problem's name, got 3. Write a built-in name"),
         ({"data": "iris"}, "the key 'estimator' is missing. Name a class"),
-        ({"recorder": "d"}, "recorder: there is no such key. Did you mean 'recorded'?"),
+        ({"recorder": "d"}, "recorder: unknown key. Did you mean 'recorded'?"),
         ({"x": 3}, "expected the keys estimator, data and space, or recorded, got ['x']."),
         ("mine.py", "'mine.py' names a file or module but no problem in it. Write 'mine.py:name'"),
         ("mine.py:", "'mine.py:' names a file or module but no problem in it. Write 'mine.py:name'"),

@@ -422,13 +422,13 @@ def records(tmp_path_factory):
         ({"recorded": "empty"}, "empty: it holds no finished trial of 'hill'. Run that study first."),
         ({"recorded": "stopped"}, "stopped: it holds no finished trial of 'hill'."),
         ({"recorded": "changed", "problem": "hill"}, "differ in space, so they are of two problems."),
-        ({"recorded": "both", "mising": "nearest"}, "mising: there is no such key. Did you mean 'missing'?"),
+        ({"recorded": "both", "mising": "nearest"}, "mising: unknown key. Did you mean 'missing'?"),
         ({"recorded": "both", "missing": "nearst"}, "expected 'refuse' or 'nearest', got 'nearst'. Did you"),
         ({"recorded": "both", "missing": None}, "missing: expected a string, got None. Write refuse or"),
         ({"recorded": "both", "problem": ["hill"]}, "problem: expected a string, got ['hill']."),
         ({"recorded": 3}, "recorded: expected a string, got 3. Write the directory of a study"),
         ({"recorded": ""}, "recorded: expected a string, got ''."),
-        ({"record": "both"}, "record: there is no such key. Did you mean 'recorded'?"),
+        ({"record": "both"}, "record: unknown key. Did you mean 'recorded'?"),
     ],
 )
 def test_what_cannot_be_recalled_is_refused(records, given, says):

@@ -146,8 +146,8 @@ def test_a_merged_mapping_can_be_merged_again_and_stays_what_it_was():
         ("!!set {a}", "1:1: the tag '!!set' has no meaning here. Leave it out."),
         ("!!timestamp 2020-01-01", "1:1: the tag '!!timestamp' has no meaning here. Leave it out."),
         ("!!bool maybe", "1:1: expected bool as the tag says, got 'maybe'."),
-        ('"\\ud83d"', "1:1: half of a surrogate pair is no character."),
-        ('a: "b\\0c"', "1:4: a string with a NUL is no name, path or value."),
+        ('"\\ud83d"', "1:1: half of a surrogate pair is not a character."),
+        ('a: "b\\0c"', "1:4: expected a string without NUL."),
         ("a: [1, 010]", "1:8: '010' is 8 in YAML 1.1 and 10 in YAML 1.2."),
         ("010: 3", "1:1: '010' is 8 in YAML 1.1 and 10 in YAML 1.2."),
     ],
@@ -258,7 +258,7 @@ def test_the_limits_are_those_that_are_named():
     many = f"- &a [{'x, ' * (MOST_ALIASED // 20 - 1)}]\n"
     assert load_text(many + "- *a\n" * 20, "s.yaml")
     (message,) = messages(many + "- *a\n" * 21)
-    assert message == "s.yaml:22:3: expected aliases that stand for at most 20,000 values, got more."
+    assert message == "s.yaml:22:3: expected aliases of at most 20,000 values in all, got more."
 
 
 def test_no_more_is_read_than_is_allowed(tmp_path):
