@@ -442,6 +442,35 @@ def test_what_describes_no_cluster_is_told(tmp_path):
         check_cluster(tmp_path / "twice.yaml")
 
 
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (
+            "cluster_name: a\nprovider: 2001-13-45\n",
+            "2:11: it is not valid YAML: '2001-13-45' cannot be read",
+        ),
+        ("cluster_name: 0x_\n", "1:15: it is not valid YAML: '0x_' cannot be read"),
+        ("? [a, b]\n: c\n", "1:3: it is not valid YAML: found unhashable key"),
+        (
+            "cluster_name: !Ref a\n",
+            "1:15: it is not valid YAML: could not determine a constructor for the tag",
+        ),
+        ("[" * 300, "1:65: expected at most 64 levels of nesting, got more"),
+        (
+            "a: &a [x, x, x]\n"
+            + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in ["ab", "bc", "cd", "de", "ef"]),
+            "5:28: expected aliases of at most 20,000 values in all, got more",
+        ),
+        ("a: &a [*a]\n", "1:8: the alias '*a' is within what it names."),
+    ],
+)
+def test_a_cluster_file_of_bad_yaml_is_refused_at_once(tmp_path, text, says):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(StudyError) as caught:
+        check_cluster(tmp_path / "cluster.yaml")
+    assert says in str(caught.value)
+
+
 NONSENSE = itertools.cycle([None, [None], {"a": None}, "text", -1, 1.5, True])
 
 

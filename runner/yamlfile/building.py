@@ -185,8 +185,10 @@ class Builder:
         mark, name = _mark(event), str(event.anchor)
         found = self._anchors.get(name)
         if found is None:
-            where = "is within what it names" if name in self._anchors else "names no anchor before it"
-            self._note(mark, f"the alias '*{clip(name, MOST_SHOWN)}' {where}.")
+            said = f"the alias '*{clip(name, MOST_SHOWN)}'"
+            if name in self._anchors:
+                self.refuse(mark, f"{said} is within what it names.")
+            self._note(mark, f"{said} names no anchor before it.")
             return Node(None, mark)
         self._aliased += found.size
         if self._aliased > MOST_ALIASED:
