@@ -24,7 +24,7 @@ from runner.commands import register
 from runner.commands.arguments import Folder, Methods, Seeds, StudyFile, Trials, load
 from runner.commands.check_cluster import check_file
 from runner.commands.usage import Misused, explain
-from runner.console import err_console, note, print_error, print_line
+from runner.console import err_console, escape_python, note, print_error, print_line
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 
@@ -59,6 +59,7 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command; every mistake of a user ends in a sentence and its exit code."""
+    escape_python()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:

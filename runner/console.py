@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Iterable
+from types import TracebackType
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -83,6 +86,23 @@ def print_error(error: FivefoldError) -> None:
         rest = len(error.faults) - _MOST_FAULTS
         more = f", of which the first {_MOST_FAULTS} are shown" if rest > 0 else ""
         print_line(err_console, f"{counted(len(error.faults), 'error')}{more}.")
+
+
+def escape_python() -> None:
+    """Have what Python itself prints escaped, too: warnings, and the tracebacks of errors in this program."""
+    warnings.formatwarning = _warning
+    sys.excepthook = _uncaught
+
+
+_python_warning = warnings.formatwarning
+
+
+def _warning(*parts: Any, **more: Any) -> str:
+    return printable_lines(_python_warning(*parts, **more))
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(printable_lines("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _print_marked(word: str, style: str, text: str) -> None:

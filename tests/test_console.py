@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import io
 import re
+import subprocess
 import sys
 from pathlib import Path
 from xml.dom import minidom
@@ -124,6 +125,17 @@ def test_there_is_no_other_door():
 
 def is_print(node):
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+
+
+def test_warnings_and_tracebacks_are_escaped_too(tmp_path):
+    code = "import warnings, sys\nfrom runner.console import escape_python\nescape_python()\n"
+    code += "warnings.warn('w\\x1b[2J')\nraise ValueError('e\\x1b[2J\\nf\\u202e')\n"
+    (tmp_path / "raising.py").write_text(code)
+    done = subprocess.run([sys.executable, str(tmp_path / "raising.py")], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "UserWarning: w\\x1b[2J\n" in done.stderr
+    assert done.stderr.endswith("ValueError: e\\x1b[2J\nf\\u202e\n")
+    assert not HIDDEN.search(done.stderr)
 
 
 # -- the commands ---------------------------------------------------------------------------------
