@@ -219,8 +219,8 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
             visible(one.problem.name),
             str(one.runs),
             "-" if one.trials is None else f"{one.trials:,}",
-            duration(one.seconds),
-            "-" if one.total is None else duration(one.total),
+            _over(one, one.seconds),
+            "-" if one.total is None else _over(one, one.total),
         )
     console.print(table)
     for (problem, label), text in study.announcements.items():
@@ -244,11 +244,16 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
         print_line(
             console,
             f"{study.name} is valid: at most {sum(one.trials or 0 for one in estimates):,} trials in {runs} "
-            f"runs, about {duration(seconds)} on {counted(cpus, 'CPU')} here.",
+            f"runs, {'more than' if any(one.cut_off for one in estimates) else 'about'} "
+            f"{duration(seconds)} on {counted(cpus, 'CPU')} here.",
             "green",
         )
     else:
         print_line(console, f"{study.name} is valid: {runs} runs.", "green")
+
+
+def _over(one: ProblemEstimate, seconds: float) -> str:
+    return f"over {duration(seconds)}" if one.cut_off else duration(seconds)
 
 
 def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from runner.alarm import Overdue, interrupted_after
 from runner.errors import Faults, ProblemError
 from runner.problems.base import Answer, Problem
 from runner.problems.data import BUILT_IN, Data, load_data
@@ -40,6 +42,7 @@ from runner.trial import Config
 from runner.validation import meant_keys
 
 _TRIED_CONFIGS = 3
+_MOST_SECONDS = 5.0  # for the fits that are tried; a fit that is slow is not wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,14 +282,15 @@ class EstimatorProblem(Problem):
         configs = [self.default] if self.default else []
         configs += [self.space.sample(rng) for _ in range(_TRIED_CONFIGS - len(configs))]
         failures = []
-        with warnings.catch_warnings():
+        with suppress(Overdue), interrupted_after(_MOST_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for config in configs:  # one config may be wrong by itself: that is a failed trial
                 failure = self._try(data, config, train, held)
                 if failure is None:
                     return
                 failures.append(failure)
-        raise failures[0]
+        if len(failures) == len(configs):
+            raise failures[0]
 
     def _try(self, data: Data, config: Config, train: Rows, held: Rows) -> ProblemError | None:
         """What is wrong with the fit of a config, or with its score."""

@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from runner.errors import FivefoldError
-from runner.problems import EstimatorProblem, evaluate, load_problem
+from runner.problems import EstimatorProblem, estimators, evaluate, load_problem
 from runner.problems.data import BUILT_IN, Data, load_data
 from runner.problems.folds import few, split, stages
 from runner.seeds import rng_for, seed_for
@@ -447,3 +448,11 @@ def test_what_does_not_fit_is_refused_with_its_key(tmp_path, changes, says):
     with pytest.raises(FivefoldError) as caught:
         inline(**changes, folder=tmp_path).check()
     assert says in str(caught.value)
+
+
+def test_a_fit_that_takes_long_is_not_wrong(monkeypatch):
+    monkeypatch.setattr(estimators, "_MOST_SECONDS", 0.2)
+    monkeypatch.setattr(EstimatorProblem, "_fit", lambda *arguments: time.sleep(30))
+    start = time.monotonic()
+    inline().check()
+    assert time.monotonic() - start < 10
