@@ -397,6 +397,22 @@ def test_yaml_that_does_not_parse_has_line_and_column(fivefold):
     assert re.match(r"error: study\.yaml:3:\d+: it is not valid YAML", err)
 
 
+@pytest.mark.parametrize("command", ["check", "run", "advise"])
+def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
+    text = "name: a\nproblem: [branin]\nmethods: [random, bayess]\nseeds: three\nbudget: {trial: 20}\n"
+    Path("study.yaml").write_text(text)
+    code, out, err = fivefold(command, "study.yaml")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "error: study.yaml:2:1: problem: unknown key. Did you mean 'problems'?",
+        "error: study.yaml:3:19: methods[1]: there is no method 'bayess'. Did you mean 'bayes'?",
+        "error: study.yaml:4:1: seeds: expected an integer or a list, got 'three'."
+        " Write seeds: 5, or seeds: [0, 1, 2].",
+        "error: study.yaml:5:10: budget.trial: unknown key. Did you mean 'trials'?",
+        "4 errors.",
+    ]
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
