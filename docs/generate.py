@@ -125,7 +125,7 @@ def _kind(field: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     limits = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("exclusiveMaximum", "below"))
     said = [f"{word} {field[key]:g}" for key, word in limits if key in field and field[key] > -(10**9)]
     if "maximum" in field and field["maximum"] < 10**9:
-        said.append(f"at most {field['maximum']:g}")
+        said.append(f"at most {field['maximum']:,}")
     return ", ".join([words.get(str(kind), "mapping"), *said])
 
 

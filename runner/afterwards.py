@@ -97,6 +97,11 @@ class Again(Study):
         """Those that were given."""
         return self.listed
 
+    @property
+    def announcements(self) -> dict[tuple[str, str], str]:
+        """Their methods have nothing to say."""
+        return {(spec.problem.name, spec.label): "" for spec in self.listed}
+
 
 @dataclass(frozen=True)
 class Wanted:

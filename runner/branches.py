@@ -8,19 +8,21 @@ listed and 10**18 configs cost as much as ten.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from runner.domains import Choice, Domain, Params, Value, typed
 from runner.errors import SpaceError, nearest
 
 Config = dict[str, Value]
 Clause = tuple[tuple[str, tuple[Value, ...]], ...]
+Known = dict[tuple[str, Domain], list[int]]
 Factors = tuple[tuple[str, Domain, Sequence[int] | None], ...]
 
 _MOST_BRANCHES = 10_000
-_MOST_FORBIDDEN_LEVELS = 100_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def cut(params: Params, forbid: Sequence[Clause]) -> tuple[Branch, ...]:
     """
     found = list(_expand(params))
     for clause in forbid:
-        found = [part for branch in found for part in _without(branch, clause)]
+        known: Known = {}
+        found = [part for branch in found for part in _without(branch, clause, known)]
         if len(found) > _MOST_BRANCHES:
             raise SpaceError(
                 f"the forbidden combinations cut the space into more than {_MOST_BRANCHES:,} parts.",
@@ -153,8 +156,8 @@ def _expand(params: Params) -> Iterator[Branch]:
     yield from map(Branch, partial)
 
 
-def _without(branch: Branch, clause: Clause) -> list[Branch]:
-    """The branch less what a clause forbids, as disjoint branches."""
+def _without(branch: Branch, clause: Clause, known: Known) -> list[Branch]:
+    """The branch less what a clause forbids, as disjoint branches; levels that it forbids are kept."""
     names = [name for name, _, _ in branch.factors]
     if any(name not in names for name, _ in clause):
         return [branch]
@@ -162,17 +165,50 @@ def _without(branch: Branch, clause: Clause) -> list[Branch]:
     for name, values in clause:
         position = names.index(name)
         _, domain, levels = factors[position]
-        if levels is None or len(levels) > _MOST_FORBIDDEN_LEVELS:
-            raise SpaceError(
-                f"it has more than {_MOST_FORBIDDEN_LEVELS:,} values, too many to forbid some.", where=name
-            )
-        forbidden = {typed(value) for value in values}
-        hit = [i for i in levels if typed(domain.level(i)) in forbidden]
-        rest = [i for i in levels if typed(domain.level(i)) not in forbidden]
+        if levels is None:
+            raise TypeError("a continuous parameter has no levels to forbid")
+        if (name, domain) not in known:
+            known[name, domain] = sorted({domain.index(v) for v in values if _contains(domain, v)})
+        hit = [level for level in known[name, domain] if level in levels]
         # What differs in this parameter stays; what agrees goes on to the next.
-        parts.append(Branch((*factors[:position], (name, domain, rest), *factors[position + 1 :])))
+        if len(hit) < len(levels):
+            rest = _less(levels, hit)
+            parts.append(Branch((*factors[:position], (name, domain, rest), *factors[position + 1 :])))
+        if not hit:
+            break
         factors[position] = (name, domain, hit)
-    return [part for part in parts if part.size]
+    return parts
+
+
+def _less(levels: Sequence[int], hit: Sequence[int]) -> Sequence[int]:
+    """The levels without some of them."""
+    if isinstance(levels, range):
+        return _Rest(len(levels), tuple(hit)) if hit else levels
+    if isinstance(levels, _Rest):
+        return _Rest(levels.whole, tuple(sorted({*levels.without, *hit})))
+    return [level for level in levels if level not in hit]
+
+
+class _Rest(Sequence[int]):
+    """The numbers from 0 on without a few, of which only these few are listed."""
+
+    def __init__(self, whole: int, without: tuple[int, ...]) -> None:
+        self.whole = whole
+        self.without = without
+        self._before = [level - i for i, level in enumerate(without)]  # how many levels are left below each
+
+    def __len__(self) -> int:
+        return self.whole - len(self.without)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return index + bisect_right(self._before, index)
+
+    def __contains__(self, level: object) -> bool:
+        return isinstance(level, int) and 0 <= level < self.whole and level not in self.without
 
 
 def _contains(domain: Domain, value: object) -> bool:

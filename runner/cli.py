@@ -19,12 +19,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
-from rich.markup import escape
 
 from runner.commands import register
 from runner.commands.arguments import Folder, Methods, Seeds, StudyFile, Trials, load
 from runner.commands.check_cluster import check_file
-from runner.console import err_console, note
+from runner.commands.usage import Misused, explain
+from runner.console import err_console, escape_python, note, print_error, print_line
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 from runner.leaving import end_with
@@ -60,27 +60,30 @@ class Format(StrEnum):
 
 
 def main() -> None:
-    """Run the command; every mistake of a user ends in one sentence and its exit code."""
+    """Run the command; every mistake of a user ends in a message and its exit code."""
     if sys.argv[1:2] in (["run"], ["optimize"]):
         supervised(_main)
     _main()
 
 
 def _main() -> NoReturn:
+    escape_python()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
             signal.signal(number, _leave)
     try:
-        app()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        found = app(prog_name="fivefold", standalone_mode=False)
+        code = found if isinstance(found, int) else 0
     except StudyInterrupted as error:
-        err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
+        print_line(err_console, f"{error} Run the same command again to go on.")
         code = error.exit_code
     except FivefoldError as error:
-        err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        print_error(error)
         code = error.exit_code
+    except Exception as error:
+        if not isinstance(error, Misused):
+            raise
+        code = explain(error)
     say_done()
     end_with(code)
 
@@ -153,7 +156,7 @@ def run(
         )
     _print_results(results)
     results.export()
-    _console().print(f"study directory: {results.folder}", highlight=False, markup=False, soft_wrap=True)
+    print_line(_console(), f"study directory: {results.folder}")
     raise typer.Exit(0 if results.ok else 1)
 
 
@@ -162,7 +165,7 @@ def _served(folder: Path, port: int) -> Server:
     from runner.serve import Server
 
     server = Server(folder, port)
-    _console().print(f"report: {server.url}", highlight=False, markup=False, soft_wrap=True)
+    print_line(_console(), f"report: {server.url}")
     return server
 
 
@@ -175,7 +178,7 @@ def report(
     from runner.report import write_report
 
     path = write_report(_results(folder), to)
-    _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
+    print_line(_console(), path)
 
 
 @app.command()
@@ -253,7 +256,7 @@ def export(
 ) -> None:
     """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
     if format is Format.optuna:
-        _console().print(_results(folder).to_optuna(to), highlight=False, markup=False, soft_wrap=True)
+        print_line(_console(), _results(folder).to_optuna(to))
         return
     from runner.standing import export_leaderboard
     from runner.stats import Comparison
@@ -262,7 +265,7 @@ def export(
     paths = [] if format is Format.tex else results.export(to, cast("Any", format.value))
     comparison = Comparison.of(results)
     for path in [*paths, *export_leaderboard(comparison, Path(to or results.folder), format.value)]:
-        _console().print(str(path), highlight=False, markup=False, soft_wrap=True)
+        print_line(_console(), path)
 
 
 @app.command()
@@ -296,7 +299,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        _console().print(f"fivefold {version('fivefold')}", highlight=False)
+        print_line(_console(), f"fivefold {version('fivefold')}")
         raise typer.Exit
 
 

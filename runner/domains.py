@@ -25,11 +25,12 @@ from runner.ranges import (
     check_int_range,
     check_range,
     describe_range,
-    even,
+    even_level,
+    even_log_int,
+    even_place,
+    most_floats,
     read_float,
     read_int,
-    spread_levels,
-    spread_log_ints,
 )
 
 Value = str | int | float | bool | None
@@ -74,12 +75,26 @@ class Domain(ABC):
     def level(self, index: int) -> Value:
         """The value of a level; TypeError for a continuum."""
 
+    @property
     @abstractmethod
-    def spread(self, points: int) -> tuple[Value, ...]:
-        """That many distinct values, evenly spread (log-aware), both ends included.
+    def most_points(self) -> int:
+        """The number of evenly spread points that are distinct; categories have all of theirs."""
 
-        One point is the middle. A domain with fewer values gives them all.
+    @abstractmethod
+    def point(self, index: int, count: int) -> Value:
+        """One of that many evenly spread values (log-aware), both ends included; a single one is the middle.
+
+        Parameters
+        ----------
+        index : int
+            0, 1, ...
+        count : int
+            `most_points` at the most.
         """
+
+    @abstractmethod
+    def index(self, value: object) -> int:
+        """The level of a value; TypeError for a continuum, SpaceError where it is not in the domain."""
 
     @abstractmethod
     def canonical(self, value: object) -> Value:
@@ -150,15 +165,20 @@ class Float(Domain):
         x = float(low + index * step)
         return self.high if abs(x - self.high) <= _SLACK * float(step) else x
 
-    def spread(self, points: int) -> tuple[float, ...]:
+    @property
+    def most_points(self) -> int:
+        return most_floats(self.low, self.high, self.log) if self.levels is None else self.levels
+
+    def point(self, index: int, count: int) -> float:
         if self.levels is not None:
-            return tuple(self.level(i) for i in spread_levels(self.levels, points))
-        last = points - 1
+            return self.level(even_level(index, count, self.levels))
+        last = count - 1
         if self.log or last == 0 or not math.isfinite(last * max(abs(self.low), abs(self.high))):
-            return tuple(dict.fromkeys(self.decode(u) for u in even(points)))
+            return self.decode(even_place(index, count))
+        if index in (0, last):
+            return self.low if index == 0 else self.high
         # -5 to 5 in 11 points meets 1.0, which a sum of steps would miss by rounding.
-        inner = ((self.low * (last - i) + self.high * i) / last for i in range(1, last))
-        return tuple(dict.fromkeys((self.low, *inner, self.high)))
+        return (self.low * (last - index) + self.high * index) / last
 
     def canonical(self, value: object) -> float:
         x = read_float(value, "value")
@@ -173,6 +193,9 @@ class Float(Domain):
         if abs(level - x) > _OFF_STEP * self.step:
             raise SpaceError(f"value {x} is not on the grid from {self.low} in steps of {self.step}.")
         return level
+
+    def index(self, value: object) -> int:
+        return self._nearest(self.canonical(value))
 
     def describe(self) -> dict[str, object]:
         return describe_range("float", self.low, self.high, self.log, self.step)
@@ -229,7 +252,7 @@ class Int(Domain):
     def encode(self, value: Value) -> float:
         x = self.canonical(value)
         if not self.log:
-            return (self._index(x) + 0.5) / self.levels
+            return (self.index(x) + 0.5) / self.levels
         a, b = self._log_ends
         return ((math.log(x - 0.5) + math.log(x + 0.5)) / 2 - a) / (b - a)
 
@@ -243,10 +266,14 @@ class Int(Domain):
     def level(self, index: int) -> int:
         return self.low + index * (self.step or 1)
 
-    def spread(self, points: int) -> tuple[int, ...]:
+    @property
+    def most_points(self) -> int:
+        return self.levels
+
+    def point(self, index: int, count: int) -> int:
         if self.log:
-            return tuple(spread_log_ints(self.low, self.high, points))
-        return tuple(self.level(i) for i in spread_levels(self.levels, points))
+            return even_log_int(index, count, self.low, self.high)
+        return self.level(even_level(index, count, self.levels))
 
     def canonical(self, value: object) -> int:
         x = read_int(value, "value")
@@ -256,11 +283,11 @@ class Int(Domain):
             raise SpaceError(f"value {x} is not on the grid from {self.low} in steps of {self.step}.")
         return x
 
+    def index(self, value: object) -> int:
+        return (self.canonical(value) - self.low) // (self.step or 1)
+
     def describe(self) -> dict[str, object]:
         return describe_range("int", self.low, self.high, self.log, self.step)
-
-    def _index(self, x: int) -> int:
-        return (x - self.low) // (self.step or 1)
 
     @cached_property
     def _log_ends(self) -> tuple[float, float]:
@@ -330,9 +357,13 @@ class Choice(Domain):
     def level(self, index: int) -> Value:
         return self.options[index]
 
-    def spread(self, points: int) -> tuple[Value, ...]:
-        del points  # categories are whole: leaving some out would not be a coarser grid
-        return self.options
+    @property
+    def most_points(self) -> int:
+        return self.levels
+
+    def point(self, index: int, count: int) -> Value:
+        del count  # categories are whole: leaving some out would not be a coarser grid
+        return self.options[index]
 
     def canonical(self, value: object) -> Value:
         return self.options[self.index(value)]

@@ -11,11 +11,14 @@ import difflib
 import os
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, ClassVar, Final
 
 _MOST_FILES = 8
+_MOST_COMPARED = 100  # characters: comparing words costs their product
 _NOT_THE_USERS: Final = (
     "<frozen ",
     f"{Path(__file__).parent}{os.sep}",
@@ -48,12 +51,32 @@ class FivefoldError(Exception):
         self.message = message
         self.where = where
         self.hint = hint
+        self._several: tuple[FivefoldError, ...] = ()
         text = f"{where}: {message}" if where else message
         super().__init__(f"{text} {hint}" if hint else text)
 
-    def at(self, where: str) -> FivefoldError:
+    @property
+    def faults(self) -> tuple[FivefoldError, ...]:
+        """The single errors of one that was made by `join`; else the error itself."""
+        return self._several or (self,)
+
+    @staticmethod
+    def join(errors: Iterable[FivefoldError]) -> FivefoldError:
+        """Make one error of several: of their kind, or a `StudyError` where they are of several kinds."""
+        single = [fault for error in errors for fault in error.faults]
+        if len(single) == 1:
+            return single[0]
+        kinds = {type(error) for error in single}
+        joined = (kinds.pop() if len(kinds) == 1 else StudyError)("\n".join(map(str, single)))
+        joined._several = tuple(single)
+        return joined
+
+    def at(self, where: str, joint: str = ".") -> FivefoldError:
         """The same error with an outer place put in front of its own."""
-        inner = f"{where}.{self.where}" if self.where else where
+        if self._several:
+            return FivefoldError.join(fault.at(where, joint) for fault in self._several)
+        joint = "" if joint == "." and self.where.startswith("[") else joint
+        inner = f"{where}{joint}{self.where}" if self.where else where
         return type(self)(self.message, where=inner, hint=self.hint)
 
 
@@ -113,6 +136,57 @@ class StudyInterrupted(FivefoldError):
     exit_code = 130
 
 
+class Faults:
+    """Collects errors, so that the first of them does not hide the others.
+
+    What is done within ``with faults:`` may raise a `FivefoldError`, which is kept; the program
+    goes on after the block. `check` raises what was found.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[FivefoldError] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def __enter__(self) -> Faults:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, FivefoldError):
+            self.add(error)
+            return True
+        return False
+
+    @contextmanager
+    def at(self, where: str, joint: str = ".") -> Iterator[None]:
+        """As the collection itself, at an inner place; what the file system says is kept, too."""
+        try:
+            yield
+        except FivefoldError as error:
+            self.add(error.at(where, joint))
+        except OSError as error:  # of a name that is too long, a link that leads to itself, ...
+            what = f"'{clip(str(error.filename), _MOST_COMPARED)}' cannot be read: {error.strerror}."
+            self.add(StudyError(what, where=where))
+
+    def add(self, error: FivefoldError) -> None:
+        """Keep an error; of a joined one, each."""
+        self.found += error.faults
+
+    def check(self) -> None:
+        """Raise what was found, as one error; do nothing where that is none."""
+        if self.found:
+            raise FivefoldError.join(self.found) from None
+
+
+def near(name: str, options: Iterable[str]) -> str | None:
+    """The option that a misspelt name most likely means; None where none is near."""
+    close = difflib.get_close_matches(name[:_MOST_COMPARED], sorted(options), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """A hint that names the nearest option, or all of them where none is near.
 
@@ -129,9 +203,9 @@ def nearest(name: str, options: Iterable[str]) -> str:
         A sentence.
     """
     known = sorted(options)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean '{close[0]}'?"
+    close = near(name, known)
+    if close is not None:
+        return f"Did you mean '{close}'?"
     return f"Known are: {', '.join(known)}." if known else "None is known."
 
 

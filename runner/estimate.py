@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from dataclasses import dataclass
 
+from runner.alarm import Overdue, interrupted_after
 from runner.files import placed
 from runner.problems import Problem, evaluate
 from runner.problems.objective_files import importable
 from runner.problems.surroundings import kept_generators
 from runner.seeds import rng_for
 from runner.study import Study
-from runner.trial import Outcome
+from runner.trial import Outcome, Status
 
 _MOST_TRIED = 3
 _MOST_SECONDS = 10.0
@@ -33,6 +35,8 @@ class ProblemEstimate:
         Median duration of the tried evaluations.
     failures : tuple of str
         What went wrong in them.
+    cut_off : bool
+        Whether not even one ended in the time that there was; ``seconds`` is that time.
     """
 
     problem: Problem
@@ -40,6 +44,7 @@ class ProblemEstimate:
     trials: int | None
     seconds: float
     failures: tuple[str, ...]
+    cut_off: bool = False
 
     @property
     def total(self) -> float | None:
@@ -52,7 +57,7 @@ def estimate(study: Study) -> list[ProblemEstimate]:
     found = []
     for problem in study.problems:
         specs = [spec for spec in study.runs if spec.problem is problem]
-        outcomes = _try(problem, specs[0].problem_seed, study)
+        outcomes, cut_off = _try(problem, specs[0].problem_seed, study)
         trials = None if study.budget.trials is None else study.budget.trials * len(specs)
         found.append(
             ProblemEstimate(
@@ -61,17 +66,24 @@ def estimate(study: Study) -> list[ProblemEstimate]:
                 trials,
                 statistics.median(outcome.seconds for outcome in outcomes),
                 tuple(dict.fromkeys(outcome.error for outcome in outcomes if outcome.error)),
+                cut_off,
             )
         )
     return found
 
 
-def _try(problem: Problem, seed: int, study: Study) -> list[Outcome]:
+def _try(problem: Problem, seed: int, study: Study) -> tuple[list[Outcome], bool]:
+    """The outcomes of a few evaluations; or how long one took that was cut off."""
     rng = rng_for(study.seed, problem.name, "estimate")
     threads = study.trial.needs(problem.name).threads
     start = time.perf_counter()
     outcomes: list[Outcome] = []
     with kept_generators(), importable(), placed(study.files):
-        while len(outcomes) < _MOST_TRIED and time.perf_counter() - start < _MOST_SECONDS:
-            outcomes.append(evaluate(problem, problem.space.sample(rng), seed, threads=threads))
-    return outcomes
+        while len(outcomes) < _MOST_TRIED and (left := _MOST_SECONDS - time.perf_counter() + start) > 0:
+            config = problem.space.sample(rng)
+            with contextlib.suppress(Overdue), interrupted_after(left):
+                outcomes.append(evaluate(problem, config, seed, threads=threads))
+    if time.perf_counter() - start >= _MOST_SECONDS:
+        ended = [outcome for outcome in outcomes if not outcome.error.startswith(Overdue.__name__)]
+        return ended or [Outcome(Status.TIMEOUT, seconds=_MOST_SECONDS)], not ended
+    return outcomes, False

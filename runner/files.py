@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from runner.errors import ProblemError, StudyError, nearest, nearest_file
+from runner.errors import Faults, ProblemError, StudyError, nearest, nearest_file
+from runner.wording import shown
 
 _PLACES: dict[str, Path] = {}  # where this process finds the files of the study that it works for
 _away = False  # whether it is on another machine than the driver
@@ -59,20 +60,23 @@ def find_files(given: Sequence[str], folder: Path) -> tuple[DataFile, ...]:
     Raises
     ------
     StudyError
-        Where one is missing, is a folder, or stands twice.
+        For each that is missing, is a folder, or is listed twice.
     """
-    found: list[DataFile] = []
+    found: dict[str, DataFile] = {}
+    faults = Faults()
     for i, name in enumerate(given):
-        where, path = f"files[{i}]", (folder / name).absolute()
-        if path.is_dir():
-            raise StudyError(f"'{name}' is a folder.", where=where, hint="List the files that are needed.")
-        if not path.is_file():
-            hint = nearest_file(path, [Path(name).suffix.lower()])
-            raise StudyError(f"there is no file '{name}'.", where=where, hint=hint)
-        if name in given[:i]:
-            raise StudyError(f"'{name}' stands twice.", where=where, hint="Leave one out.")
-        found.append(DataFile(name, path))
-    return tuple(found)
+        path = (folder / name).absolute()
+        with faults.at(f"files[{i}]"):
+            if path.is_dir():
+                raise StudyError(f"{shown(name)} is a folder.", hint="List the files that are needed.")
+            if not path.is_file():
+                hint = nearest_file(path, [Path(name).suffix.lower()])
+                raise StudyError(f"there is no file {shown(name)}.", hint=hint)
+            if name in found:
+                raise StudyError(f"{shown(name)} is listed twice.", hint="Leave one out.")
+            found[name] = DataFile(name, path)
+    faults.check()
+    return tuple(found.values())
 
 
 def place(places: Mapping[str, Path], away: bool = False) -> None:

@@ -90,7 +90,7 @@ def run(
         Where Ray or the study directory fails.
     """
     if isinstance(study, str | Path):
-        study = Study.load(study)
+        study = Study.load(study, data=True)
     if not isinstance(study, Study):
         raise StudyError(f"got {study!r}; a Study or the path of its file was expected.", where="study")
     _check_workers(workers)

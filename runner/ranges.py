@@ -15,6 +15,7 @@ import numpy as np
 from runner.errors import SpaceError
 
 _NUMBERS = (int, float, np.integer, np.floating)
+_APART = 2.0**-49  # sixteen times the gap between neighbours of 1: more than rounding moves a point
 _FINEST = 1e-12  # the least step or range, as a share of the larger end
 _MOST_INT_LEVELS = 2**50
 _LARGEST_LOG_INT = 2**43
@@ -126,26 +127,32 @@ def check_int_range(low: int, high: int, log: bool, step: int | None) -> None:
         )
 
 
-def even(points: int) -> list[float]:
-    """That many places in [0, 1], evenly spread with both ends; one is the middle."""
-    return [0.5] if points == 1 else [float(u) for u in np.linspace(0.0, 1.0, points)]
-
-
-def spread_levels(levels: int, points: int) -> list[int]:
-    """Up to that many distinct level indices, evenly spread with both ends; one is the middle."""
-    count = min(points, levels)
+def even_place(index: int, count: int) -> float:
+    """One of that many places in [0, 1], evenly spread with both ends; a single one is the middle."""
     if count == 1:
-        return [(levels - 1) // 2]
-    return [(i * (levels - 1) + (count - 1) // 2) // (count - 1) for i in range(count)]
+        return 0.5
+    return 1.0 if index == count - 1 else index * (1.0 / (count - 1))
 
 
-def spread_log_ints(low: int, high: int, points: int) -> list[int]:
-    """Up to that many distinct whole numbers, evenly spread in the logarithm with both ends."""
-    count = min(points, high - low + 1)
-    ideal = [round(low * (high / low) ** u) for u in even(count)]
-    for i in range(1, count):  # rounding may have made neighbours equal: push up, then down
-        ideal[i] = max(ideal[i], ideal[i - 1] + 1)
-    return [min(x, high - (count - 1 - i)) for i, x in enumerate(ideal)]
+def even_level(index: int, count: int, levels: int) -> int:
+    """One of that many distinct level indices, evenly spread with both ends; a single one is the middle."""
+    if count == 1:
+        return (levels - 1) // 2
+    return (index * (levels - 1) + (count - 1) // 2) // (count - 1)
+
+
+def even_log_int(index: int, count: int, low: int, high: int) -> int:
+    """One of that many distinct integers, evenly spread in the logarithm with both ends."""
+    ideal: int = round(low * (high / low) ** even_place(index, count))
+    # Near low the ideal ones are closer than integers are: there every integer is taken.
+    return min(max(ideal, low + index), high - (count - 1 - index))
+
+
+def most_floats(low: float, high: float, log: bool) -> int:
+    """The number of evenly spread floats of a range that are surely distinct."""
+    if log:
+        return int(math.log(high / low) / _APART)
+    return int(min((high - low) / (_APART * max(abs(low), abs(high))), 2.0**53))
 
 
 def describe_range(kind: str, low: float, high: float, log: bool, step: float | None) -> dict[str, object]:

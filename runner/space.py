@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from runner.branches import Branch, Clause, Config, cut, meets, read_clause
 from runner.domains import Choice, Domain, Float, Int, Params, Value, typed
-from runner.errors import SpaceError, nearest
+from runner.errors import Faults, SpaceError, nearest
+from runner.spread import Points
 from runner.tree import Node, check_names, grow
+from runner.wording import shown
 
 __all__ = ["Branch", "Choice", "Clause", "Config", "Domain", "Float", "Int", "Space"]
 
@@ -66,13 +68,16 @@ class Space:
         self.dimensions: Params = tuple(columns)
         if not isinstance(forbid, Sequence) or isinstance(forbid, str):
             raise SpaceError(
-                f"got {forbid!r}; a list of combinations was expected.",
+                f"expected a list of combinations, got {shown(forbid)}.",
                 where="forbid",
                 hint="Write [{a: 1, b: 2}].",
             )
-        self.forbid = tuple(
-            read_clause(clause, self.dimensions, f"forbid[{i}]") for i, clause in enumerate(forbid)
-        )
+        faults, clauses = Faults(), []
+        for i, clause in enumerate(forbid):
+            with faults:
+                clauses.append(read_clause(clause, self.dimensions, f"forbid[{i}]"))
+        faults.check()
+        self.forbid = tuple(clauses)
         self._clauses = tuple(
             tuple((name, frozenset(map(typed, values))) for name, values in clause) for clause in self.forbid
         )
@@ -233,10 +238,20 @@ class Space:
 
     # -- finite spaces ----------------------------------------------------------------------
 
-    @cached_property
+    @property
     def branches(self) -> tuple[Branch, ...]:
         """The space as disjoint products, none of them empty; see `runner.branches.cut`."""
-        return cut(self.params, self.forbid)
+        found = self._branches
+        if isinstance(found, SpaceError):
+            raise SpaceError(found.message, where=found.where, hint=found.hint)
+        return found
+
+    @cached_property
+    def _branches(self) -> tuple[Branch, ...] | SpaceError:
+        try:
+            return cut(self.params, self.forbid)
+        except SpaceError as error:  # it takes as long to find again
+            return error
 
     @cached_property
     def _ends(self) -> tuple[float, ...]:
@@ -281,8 +296,10 @@ class Space:
         Parameters
         ----------
         points : mapping of str to int
-            How many values; see `Domain.spread`. Parameters not named stay as they are.
+            How many values; see `runner.spread.Points`. Parameters not named stay as they are.
         """
+        if not any(name in points and not isinstance(domain, Choice) for name, domain in self.dimensions):
+            return self
 
         def thin(params: Params) -> dict[str, Domain]:
             result: dict[str, Domain] = {}
@@ -293,7 +310,7 @@ class Space:
                 elif isinstance(domain, Choice) or name not in points:
                     result[name] = domain
                 else:
-                    result[name] = Choice(domain.spread(points[name]))
+                    result[name] = Points(domain, points[name])  # type: ignore[arg-type]
             return result
 
         thinned = Space(thin(self.params))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.text import Text
 
+from runner.console import print_line
 from runner.results.export import write_frames
 from runner.stats import Comparison
 from runner.stats.comparison import UNITS
@@ -39,9 +39,7 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     console.print()
     rows = comparison.verdicts() if trials is None else pd.DataFrame([comparison.verdict(trials)])
     for row in rows.to_dict("records"):
-        console.print(
-            Text(str(row["sentence"]), style="bold" if not row["reason"] else "dim"), soft_wrap=True
-        )
+        print_line(console, row["sentence"], "bold" if not row["reason"] else "dim")
     if comparison.empty:
         return
     board = comparison.leaderboard(trials)
@@ -54,13 +52,13 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     console.print(fitting(console, title, "regret", ("rank", "P(best)", beats, *_OPTIONAL), lines))
     decision = comparison.decision(trials)
     if decision is not None:
-        console.print(Text(_legend(decision), style="dim"), soft_wrap=True)
+        print_line(console, _legend(decision), "dim")
     if board["speedup_trials"].notna().any():
         target = comparison.target(trials if comparison.axis == "trials" else None)
         said = f"speed-up: how many times fewer trials it takes to find what random search finds in {target}."
-        console.print(Text(said, style="dim"), soft_wrap=True)
+        print_line(console, said, "dim")
     if comparison.unfinished:
-        console.print(Text("The study has not ended; this is what is known so far.", style="yellow"))
+        print_line(console, "The study has not ended; this is what is known so far.", "yellow")
 
 
 def _marked(row: Mapping[Hashable, Any]) -> str:

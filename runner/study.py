@@ -11,31 +11,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import yaml
-
-from runner.advice import Advice, Auto, choose, make
+from runner.advice import Advice, Auto, choose
 from runner.asktell import Budget, Order
-from runner.errors import FivefoldError, StudyError, nearest
-from runner.files import DataFile, find_files, placed
-from runner.methods import METHODS, Method
+from runner.errors import Faults, FivefoldError, StudyError, nearest
+from runner.files import DataFile, placed
+from runner.methods import Method
 from runner.needs import Needs
-from runner.problems import load_problem
 from runner.problems.base import Problem
+from runner.sections import Sections, read_method
 from runner.seeds import seed_for
-from runner.studyfile import (
-    MOST_SEEDS,
-    MOST_TRIALS,
-    ReportFile,
-    SchedulerFile,
-    StudyFile,
-    TrialFile,
-    parse_study,
-    read_yaml,
-    wrong_name,
-)
-from runner.warmstart import NOTHING, WarmStart, given_by, warm_starts
+from runner.studyfile import MOST_SEEDS, MOST_TRIALS, ReportFile, SchedulerFile, TrialFile
+from runner.warmstart import NOTHING, WarmStart, given_by
+from runner.yamlfile import Document, dump, plain, read_document
+
+MOST_RUNS: Final = 100_000
+"""Of one driver, which holds them all in memory; a larger study is run in parts."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +97,10 @@ class Study:
         What its objectives open by `runner.files.data_file`.
     source : dict
         The study as a mapping that could stand in a study file, where it came from one.
-    where : str
-        What errors call the study: its file, where it came from one.
+    document : Document
+        Where it was read from.
+    places : mapping of str to str
+        The paths of its problems there, by their names.
     """
 
     name: str
@@ -124,10 +118,11 @@ class Study:
     cache: bool = True
     files: tuple[DataFile, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    where: str = dataclasses.field(default="study", compare=False)
+    document: Document = dataclasses.field(default=Document.of({}, "study"), compare=False, repr=False)
+    places: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def load(cls, path: str | Path) -> Study:
+    def load(cls, path: str | Path, data: bool = False) -> Study:
         """The study of a file.
 
         Parameters
@@ -135,14 +130,17 @@ class Study:
         path : str or Path
             YAML; see `runner.studyfile.StudyFile` for its keys. Objective and data files are
             looked for beside it.
+        data : bool, default False
+            Whether an error also says what is wrong with the data, which `check` looks at.
 
         Raises
         ------
         StudyError, ProblemError, MethodError, SpaceError
-            One sentence with file and key, for whatever does not fit.
+            One sentence with file, line, column and key for everything that does not fit. Its
+            ``faults`` are the single errors; where these are of several kinds it is a StudyError.
         """
         path = Path(path)
-        return cls._from(parse_study(read_yaml(path), str(path)), path.parent, str(path))
+        return cls._from(read_document(path), path.parent, data)
 
     @classmethod
     def build(cls, *, folder: str | Path = ".", **keys: Any) -> Study:
@@ -155,47 +153,17 @@ class Study:
         **keys
             As in a study file; ``problems`` may hold `Problem` objects.
         """
-        return cls._from(parse_study(keys, "study"), Path(folder), "study")
+        return cls._from(Document.of(keys, "study"), Path(folder))
 
     @classmethod
-    def _from(cls, file: StudyFile, folder: Path, where: str) -> Study:
-        with _place(where):
-            files = find_files(file.files, folder)
-        problems: list[Problem] = []
-        for i, given in enumerate(file.problems):
-            with _place(f"{where}: problems[{i}]"):
-                problem = load_problem(given, folder)
-                _check_name(problem.name)
-                if problem.space.size() == 0:
-                    raise StudyError(
-                        "all configs of its space are forbidden.", where="forbid", hint="Forbid less."
-                    )
-                if problem.name in [p.name for p in problems]:
-                    raise StudyError(f"the name '{problem.name}' stands twice.", hint="Give one a 'name'.")
-                problems.append(problem)
-        methods: dict[str, Method] = {}
-        for i, given in enumerate(file.methods):
-            with _place(f"{where}: methods[{i}]"):
-                label, method = _method(given)
-                _check_name(label)
-                if label in methods:
-                    raise StudyError(
-                        f"the name '{label}' stands twice.",
-                        hint="Write {name: other, method: ...} for a variant.",
-                    )
-                methods[label] = method
-        reference = file.report.reference
-        if reference is not None and reference not in methods:
-            raise StudyError(
-                f"'{reference}' is no method of this study.",
-                where=f"{where}: report.reference",
-                hint=nearest(reference, methods),
-            )
+    def _from(cls, document: Document, folder: Path, data: bool = False) -> Study:
+        made = Sections(document, folder)
+        file = made.file
         seeds = range(file.seeds) if isinstance(file.seeds, int) else file.seeds
         study = cls(
             name=file.name,
-            problems=tuple(problems),
-            methods=tuple(methods.items()),
+            problems=tuple(problem for problem, _ in made.problems.values()),
+            methods=tuple((label, method) for label, (method, _) in made.methods.items()),
             seeds=tuple(seeds),
             budget=Budget(file.budget.trials, file.budget.seconds),
             seed=file.seed,
@@ -203,34 +171,52 @@ class Study:
             order=file.order or "trial",
             trial=file.trial,
             report=file.report,
-            initial=warm_starts(file.initial, problems, folder, f"{where}: initial"),
+            initial=made.initial,
             scheduler=file.scheduler,
             cache=file.cache,
-            files=files,
-            source=file.model_dump(mode="json", exclude_unset=True, fallback=str),
-            where=where,
+            files=made.files,
+            source=plain(document.value),
+            document=document,
+            places={name: place for name, (_, place) in made.problems.items()},
         )
-        with _place(where):
-            _check_trial(study)
-            _ = study.runs  # prepares every method for every space: refuses what cannot be searched
-            _check_scheduler(study)
+        if made.has("budget") and made.has("parallel"):
+            for problem in study.problems:
+                for label, (_, place) in made.methods.items():
+                    with made.at(place):
+                        study.prepare(problem, label)
+        made.check(data)
         return study
+
+    def prepare(self, problem: Problem, label: str) -> Method:
+        """A method of the study with its settings completed for a problem; in place of ``auto``, its choice.
+
+        Raises
+        ------
+        MethodError
+            Where it cannot search the problem's space.
+        """
+        method, _ = self.chosen.get((problem.name, label), (dict(self.methods)[label], None))
+        try:
+            return method.prepare(problem.space, self._rest(problem), self.parallel)
+        except FivefoldError as error:
+            raise error.at(f"on problem '{problem.name}'", ": ") from None
+
+    @cached_property
+    def prepared(self) -> dict[tuple[str, str], Method]:
+        """The methods as each problem has them, by problem and label."""
+        return {
+            (problem.name, label): self.prepare(problem, label)
+            for problem in self.problems
+            for label, _ in self.methods
+        }
 
     @cached_property
     def runs(self) -> tuple[RunSpec, ...]:
         """All runs, block by block: the methods of a problem and seed stand together."""
-        prepared = {}
-        for problem in self.problems:
-            for label, method in self.methods:
-                with _place(f"method '{label}' on problem '{problem.name}'"):
-                    chosen, _ = self.chosen.get((problem.name, label), (method, None))
-                    prepared[problem.name, label] = chosen.prepare(
-                        problem.space, self._rest(problem), self.parallel
-                    )
         return tuple(
             RunSpec(
                 label,
-                prepared[problem.name, label],
+                self.prepared[problem.name, label],
                 problem,
                 seed,
                 seed_for(self.seed, problem.name, seed, "propose", bits=128),
@@ -245,14 +231,14 @@ class Study:
     @property
     def announcements(self) -> dict[tuple[str, str], str]:
         """What each method says of each problem before it starts, by problem and label; may be empty."""
-        # Not of each run: the runs of other seeds would say the same.
-        one_each = {(spec.problem.name, spec.label): spec for spec in self.runs}
         said = {}
-        for key, spec in one_each.items():
-            own = spec.method.announce(spec.problem.space, self._rest(spec.problem))
-            _, advice = self.chosen.get(key, (None, None))
-            why = f"{advice.entry}. {advice.because[0]} " if advice else ""
-            said[key] = f"{why}{own}".rstrip()
+        for problem in self.problems:
+            for label, _ in self.methods:
+                key = problem.name, label
+                own = self.prepared[key].announce(problem.space, self._rest(problem))
+                _, advice = self.chosen.get(key, (None, None))
+                why = f"{advice.entry}. {advice.because[0]} " if advice else ""
+                said[key] = f"{why}{own}".rstrip()
         return said
 
     @cached_property
@@ -286,10 +272,23 @@ class Study:
         return self.scheduler.name != "none" and problem.steps > 1
 
     def check(self) -> None:
-        """Load data and try what each problem can try; raises ProblemError."""
-        for i, problem in enumerate(self.problems):
-            with _place(f"{self.where}: problems[{i}]"), placed(self.files):
+        """Load data and try what each problem can try.
+
+        Raises
+        ------
+        ProblemError, StudyError
+            For each problem that cannot be evaluated, and where there are too many runs.
+        """
+        faults = Faults()
+        count = len(self.problems) * len(self.methods) * len(self.seeds)
+        if count > MOST_RUNS:
+            message = f"expected at most {MOST_RUNS:,} runs (problems x methods x seeds), got {count:,}."
+            faults.add(StudyError(message, where="seeds", hint="Run it in parts: --only seed=0-999."))
+        for problem in self.problems:
+            with faults.at(self.places.get(problem.name, "problems"), ": "), placed(self.files):
                 problem.check()
+        if faults:
+            raise FivefoldError.join(self.document.in_order(faults.found)) from None
 
     def changed(
         self, *, methods: Sequence[str] | None = None, seeds: int | None = None, trials: int | None = None
@@ -326,8 +325,10 @@ class Study:
             if not 1 <= trials <= MOST_TRIALS:
                 raise StudyError(f"got {trials}; 1 to {MOST_TRIALS:,} trials are possible.", where="--trials")
             study = dataclasses.replace(study, budget=dataclasses.replace(self.budget, trials=trials))
-        with _place(self.where):
-            _ = study.runs
+        try:
+            _ = study.prepared
+        except FivefoldError as error:
+            raise error.at(self.document.source, ": ") from None
         return study
 
     def as_yaml(self) -> str:
@@ -344,75 +345,5 @@ class Study:
         if "report" in keys and self.report.reference is None:
             keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]
-        keys["methods"] = [given for given in keys.get("methods", labels) if _method(given)[0] in labels]
-        return yaml.safe_dump(keys, sort_keys=False, allow_unicode=True)
-
-
-def _check_trial(study: Study) -> None:
-    """Raise StudyError where the trial's keys name a problem that the study has not."""
-    known = [problem.name for problem in study.problems]
-    for name in study.trial.problems:
-        if name not in known:
-            raise StudyError(
-                f"the study has no problem '{name}'.", where="trial.problems", hint=nearest(name, known)
-            )
-
-
-def _check_scheduler(study: Study) -> None:
-    """Raise StudyError where the scheduler could stop nothing."""
-    if study.scheduler.name == "none":
-        return
-    steps = max(problem.steps for problem in study.problems)
-    if steps == 1:
-        raise StudyError(
-            "no problem of this study answers step by step, so there is nothing to stop early.",
-            where="scheduler",
-            hint="Leave it out, or give a problem steps: @problem(..., steps=10).",
-        )
-    if study.scheduler.grace >= steps:
-        raise StudyError(
-            f"got {study.scheduler.grace}; a full evaluation has {steps} steps, so nothing is stopped before "
-            "its end.",
-            where="scheduler.grace",
-            hint=f"Take 1 to {steps - 1}.",
-        )
-
-
-def _check_name(name: str) -> None:
-    wrong = "a name without '/' was expected" if "/" in name else wrong_name(name)  # it parts a run's id
-    if wrong:
-        raise StudyError(f"got {name!r}; {wrong}.", where="name")
-
-
-def _method(given: object) -> tuple[str, Method]:
-    """Label and method of one entry of ``methods:``."""
-    if isinstance(given, str):
-        return given, make(given)
-    if isinstance(given, Mapping) and "method" in given:
-        settings = {str(key): value for key, value in given.items() if key not in ("name", "method")}
-        name = str(given["method"])
-        return str(given.get("name", name)), make(name, settings)
-    if isinstance(given, Mapping) and len(given) == 1:
-        name, settings = next(iter(given.items()))
-        if settings is None or isinstance(settings, Mapping):
-            return str(name), make(str(name), settings)
-    raise StudyError(
-        f"got {given!r}; a method's name, {{name: {{setting: value}}}} or {{name: ..., method: ...}} "
-        "was expected.",
-        hint=f"Methods are {', '.join(METHODS)}, and auto.",
-    )
-
-
-class _place:  # noqa: N801  (a context manager that reads as a word)
-    """Puts a place before that of any FivefoldError raised inside."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FivefoldError):
-            where = f"{self.where}: {error.where}" if error.where else self.where
-            raise type(error)(error.message, where=where, hint=error.hint) from None
+        keys["methods"] = [given for given in keys.get("methods", labels) if read_method(given)[0] in labels]
+        return dump(keys)

@@ -13,10 +13,9 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 
 from runner.asktell import GIVEN_UP
-from runner.console import print_line
+from runner.console import print_line, visible
 from runner.errors import clip
 from runner.estimate import ProblemEstimate
 from runner.gradient_check import Agreement, GradientCheck
@@ -84,9 +83,9 @@ def fitting(
         names = (first, *optional[: len(optional) - left_out])
         table = plain_table(title, "", "method")
         for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(visible(name), justify="right", no_wrap=True)
         for place, method, cells in rows:
-            table.add_row(place, Text(method), *(cells[name] for name in names))
+            table.add_row(place, visible(method), *(cells[name] for name in names))
         wide = console.options.update(max_width=_WIDE)
         if Measurement.get(console, wide, table).maximum <= console.width:
             break
@@ -222,11 +221,11 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
         table.add_column(name, justify="right", no_wrap=True)
     for one in estimates:
         table.add_row(
-            Text(one.problem.name),
+            visible(one.problem.name),
             str(one.runs),
             "-" if one.trials is None else f"{one.trials:,}",
-            duration(one.seconds),
-            "-" if one.total is None else duration(one.total),
+            _over(one, one.seconds),
+            "-" if one.total is None else _over(one, one.total),
         )
     console.print(table)
     for text in study.notes:
@@ -252,11 +251,16 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
         print_line(
             console,
             f"{study.name} is valid: at most {sum(one.trials or 0 for one in estimates):,} trials in {runs} "
-            f"runs, about {duration(seconds)} on {counted(cpus, 'CPU')} here.",
+            f"runs, {'more than' if any(one.cut_off for one in estimates) else 'about'} "
+            f"{duration(seconds)} on {counted(cpus, 'CPU')} here.",
             "green",
         )
     else:
         print_line(console, f"{study.name} is valid: {runs} runs.", "green")
+
+
+def _over(one: ProblemEstimate, seconds: float) -> str:
+    return f"over {duration(seconds)}" if one.cut_off else duration(seconds)
 
 
 def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
@@ -269,7 +273,7 @@ def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
 def plain_table(title: str, *columns: str) -> Table:
     """A table with a rule under its head, narrow enough for 80 columns."""
     table = Table(
-        title=Text(title, style="bold") if title else None,
+        title=visible(title, "bold") if title else None,
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,

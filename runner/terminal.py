@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.asktell import Run
+from runner.console import print_line, visible
 from runner.monitor import Monitor
 from runner.study import Study
 from runner.trial import Status, Trial
@@ -73,7 +74,7 @@ class Progress(Monitor):
 
     def note(self, text: str) -> None:
         """See `Monitor.note`."""
-        self.console.print(Text(text, style="dim"), soft_wrap=True)
+        print_line(self.console, text, "dim")
 
     def ended(self, index: int, trial: Trial) -> None:
         """See `Monitor.ended`."""
@@ -163,12 +164,12 @@ class PlainProgress(Progress):
         now = time.monotonic()
         if now - self._last >= _PLAIN_SECONDS:
             self._last = now
-            self.console.print(self.line(), highlight=False)
+            print_line(self.console, self.line())
 
     def close(self) -> None:
         """See `Monitor.close`."""
         if self.study is not None:
-            self.console.print(self.line(), highlight=False)
+            print_line(self.console, self.line())
 
 
 class LiveProgress(Progress):
@@ -194,7 +195,7 @@ class LiveProgress(Progress):
         """See `Monitor.close`."""
         if self._live.is_started:
             self._live.stop()
-            self.console.print(self.line(), highlight=False)
+            print_line(self.console, self.line())
 
     def _draw(self) -> RenderableType:
         """Drawn by the display's own thread, from counters that only grow."""
@@ -205,7 +206,7 @@ class LiveProgress(Progress):
         for name in ("trials", "failed", "median incumbent"):
             table.add_column(name, justify="right")
         for problem, label, trials, failures, value in rows[:_MOST_ROWS]:
-            table.add_row(Text(problem), Text(label), str(trials), str(failures or ""), number(value))
+            table.add_row(visible(problem), visible(label), str(trials), str(failures or ""), number(value))
         if len(rows) > _MOST_ROWS:
             table.add_row(f"and {len(rows) - _MOST_ROWS} more", "", "", "", "")
         bar = ProgressBar(total=self.total or 1, completed=self.spent if self.total else 0, width=40)

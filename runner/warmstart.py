@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from runner.errors import FivefoldError, SpaceError, StudyError, nearest
+from runner.domains import Choice, Params
+from runner.errors import FivefoldError, SpaceError, StudyError, near, nearest
 from runner.problems.answers import sign_of
 from runner.problems.base import Problem
 from runner.record import Record, read_journal
@@ -76,7 +78,8 @@ def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) 
         with contextlib.suppress(SpaceError):  # it may be a value of a sibling's domain
             given[column] = domain.encode(domain.canonical(point[name]))
     config: dict[str, Any] = {}
-    for _ in range(_TRIES):
+    possible = _reach(space.params, point) == len(point) and space.allows(point)
+    for _ in range(_TRIES if possible else 1):
         row = rng.random(space.d)
         config = {**space.decode(np.where(np.isnan(given), row, given)), **point}
         if config in space:
@@ -84,44 +87,71 @@ def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) 
     return space.canonical(config)
 
 
+def _reach(params: Params, point: Mapping[str, Any]) -> int:
+    """Count the parameters of a point that one config can have, each with the point's value."""
+    count = 0
+    for name, domain in params:
+        level: int | None = None
+        if name in point:
+            try:
+                value = domain.canonical(point[name])
+            except SpaceError:
+                continue  # with another value what lies below would be that of another config
+            count += 1
+            level = domain.index(value) if isinstance(domain, Choice) else None
+        if isinstance(domain, Choice) and domain.conditional:
+            branches = domain.branches if level is None else (domain.branches[level],)
+            count += max(_reach(branch, point) for branch in branches)
+    return count
+
+
 def warm_starts(
-    given: Sequence[InitialFile], problems: Sequence[Problem], folder: Path, where: str
+    given: Iterable[tuple[int, InitialFile]],
+    problems: Sequence[Problem],
+    folder: Path,
+    at: Callable[[int], AbstractContextManager[None]],
 ) -> dict[str, WarmStart]:
     """What the runs of each problem start from, by the problem's name; without those with nothing.
 
     Parameters
     ----------
-    given : sequence of InitialFile
+    given : iterable of (int, InitialFile)
+        Entries with their positions.
     problems : sequence of Problem
     folder : Path
         Where relative study directories are looked for, before the current directory.
-    where : str
-        What errors call the list.
-
-    Raises
-    ------
-    StudyError, SpaceError, ResultsError, JournalError
-        Where an entry fits no problem, or there is no such study.
+    at : callable
+        Gives the context for an entry's position: it takes the errors of the entry, a StudyError,
+        SpaceError, ResultsError or JournalError where it fits no problem or there is no such study.
     """
     names = [problem.name for problem in problems]
     found: dict[str, WarmStart] = {}
-    for i, entry in enumerate(given):
-        place = f"{where}[{i}]"
-        if entry.problem is not None and entry.problem not in names:
-            raise StudyError(
-                f"the study has no problem '{entry.problem}'.",
-                where=f"{place}.problem",
-                hint=nearest(entry.problem, names),
-            )
-        for problem in problems:
-            if entry.problem in (None, problem.name):
+    for i, entry in given:
+        meant = [problem for problem in problems if entry.problem in (None, problem.name)]
+        if not meant and entry.problem is not None:
+            with at(i):
+                raise StudyError(
+                    f"the study has no problem '{entry.problem}'.",
+                    where="problem",
+                    hint=nearest(entry.problem, names),
+                )
+        for problem in meant:
+            with at(i):
                 try:
                     new = _taken(entry, problem, folder, i)
-                except FivefoldError as error:
-                    inner = f"{place}.{error.where}" if isinstance(error, SpaceError) else place
-                    raise type(error)(error.message, where=inner.rstrip("."), hint=error.hint) from None
+                except SpaceError as given_error:
+                    error = _hinted(given_error)
+                    raise (error.at(f"for '{problem.name}'", ": ") if len(meant) > 1 else error) from None
                 found[problem.name] = _joined(found.get(problem.name, NOTHING), new)
     return {name: _numbered(start) for name, start in found.items() if start}
+
+
+def _hinted(error: SpaceError) -> FivefoldError:
+    """The error for an unknown parameter which is nearly a key of ``initial``."""
+    meant = near(error.where, [info.alias or name for name, info in InitialFile.model_fields.items()])
+    if meant is None or not error.hint.startswith("Known"):
+        return error
+    return SpaceError(error.message, where=error.where, hint=f"Did you mean '{meant}'?")
 
 
 def given_by(starts: Mapping[str, WarmStart]) -> list[dict[str, Any]]:

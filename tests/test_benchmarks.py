@@ -161,7 +161,7 @@ def test_one_measurement_without_ray():
 
 
 def test_a_measurement_that_fails_says_why():
-    with pytest.raises(MeasurementError, match="methods: it is missing"):
+    with pytest.raises(MeasurementError, match="method: unknown key"):
         apart("fivefold", {"keys": {"method": ["random"]}, "workers": 0})
 
 

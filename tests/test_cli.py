@@ -301,22 +301,28 @@ def space(**params):
 
 
 BAD = {
-    "blank name": ({"methods": [{"name": " ", "method": "tpe"}]}, "methods[0]: name: got ' '"),
-    "comma in a name": ({"methods": [{"name": "a,b", "method": "tpe"}]}, "methods[0]: name: got 'a,b'"),
-    "slash in a name": ({"methods": [{"name": "a/b", "method": "tpe"}]}, "methods[0]: name: got 'a/b'"),
-    "long name": ({"name": "a" * 200}, "study.yaml: name: a name of at most 100 letters was expected"),
-    "too many seeds": ({"seeds": 10**30}, "study.yaml: seeds: "),
-    "too many trials": ({"budget": {"trials": 10**30}}, "study.yaml: budget.trials: "),
-    "too many points": ({"methods": [{"grid": {"points": 10**9}}]}, "1 to 100,000 points were expected"),
+    "blank name": (
+        {"methods": [{"name": " ", "method": "tpe"}]},
+        "methods[0]: name: expected a name of visible letters without commas, got ' '",
+    ),
+    "comma in a name": ({"methods": [{"name": "a,b", "method": "tpe"}]}, "without commas, got 'a,b'"),
+    "slash in a name": (
+        {"methods": [{"name": "a/b", "method": "tpe"}]},
+        "expected a name without '/', got 'a/b'",
+    ),
+    "long name": ({"name": "a" * 200}, "name: expected a name of at most 100 letters"),
+    "too many seeds": ({"seeds": 10**30}, "study.yaml:9:1: seeds: expected at most 1,000,000"),
+    "too many trials": ({"budget": {"trials": 10**30}}, "study.yaml:2:3: budget.trials: "),
+    "too many points": ({"methods": [{"grid": {"points": 10**9}}]}, "expected 1 to 100,000 points"),
     "forbid": (
         inline(data="iris", target=None, forbid=3),
-        "forbid: got 3; a list of combinations was expected",
+        "forbid: expected a list of combinations, got 3",
     ),
     "nameless column": (inline(data="labels.csv"), "column 1 has no name"),
-    "unknown key": ({"budgett": 3}, "study.yaml: budgett: there is no such key. Did you mean 'budget'?"),
+    "unknown key": ({"budgett": 3}, "study.yaml:3:1: budgett: unknown key. Did you mean 'budget'?"),
     "unknown nested key": (
         {"budget": {"trails": 3}},
-        "budget.trails: there is no such key. Did you mean 'trials'?",
+        "budget.trails: unknown key. Did you mean 'trials'?",
     ),
     "unknown method": ({"methods": ["baes"]}, "methods[0]: there is no method 'baes'. Did you mean 'bayes'?"),
     "unknown setting": (
@@ -327,9 +333,9 @@ BAD = {
         {"problems": ["brannin"]},
         "problems[0]: there is no built-in problem 'brannin'. Did you",
     ),
-    "no seeds": ({"seeds": 0}, "study.yaml: seeds: at least one seed is needed (got 0)."),
-    "no trials": ({"budget": {"trials": 0}}, "study.yaml: budget.trials: "),
-    "no budget": ({"budget": {}}, "study.yaml: budget: trials, seconds or both are needed"),
+    "no seeds": ({"seeds": 0}, "study.yaml:9:1: seeds: expected at least 1, got 0."),
+    "no trials": ({"budget": {"trials": 0}}, "study.yaml:2:3: budget.trials: "),
+    "no budget": ({"budget": {}}, "study.yaml:1:1: budget: expected trials, seconds or both, got {}."),
     "empty space": (space(), "space: "),
     "low >= high": (space(C={"float": [10, 1]}), "space.C: "),
     "log of zero": (space(C={"float": [0, 1], "log": True}), "space.C: "),
@@ -388,7 +394,23 @@ def test_yaml_that_does_not_parse_has_line_and_column(fivefold):
     Path("study.yaml").write_text("name: a\nseeds: [1, 2\nmethods: [random]\n")
     code, _, err = fivefold("check", "study.yaml")
     assert code == 2
-    assert re.match(r"error: study\.yaml, line 3, column \d+: it is no valid YAML", err)
+    assert re.match(r"error: study\.yaml:3:\d+: it is not valid YAML", err)
+
+
+@pytest.mark.parametrize("command", ["check", "run", "advise"])
+def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
+    text = "name: a\nproblem: [branin]\nmethods: [random, bayess]\nseeds: three\nbudget: {trial: 20}\n"
+    Path("study.yaml").write_text(text)
+    code, out, err = fivefold(command, "study.yaml")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "error: study.yaml:2:1: problem: unknown key. Did you mean 'problems'?",
+        "error: study.yaml:3:19: methods[1]: there is no method 'bayess'. Did you mean 'bayes'?",
+        "error: study.yaml:4:1: seeds: expected an integer or a list, got 'three'."
+        " Write seeds: 5, or seeds: [0, 1, 2].",
+        "error: study.yaml:5:10: budget.trial: unknown key. Did you mean 'trials'?",
+        "4 errors.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,13 @@ WORLD = [{"IpProtocol": "tcp", "FromPort": 8265, "ToPort": 8265, "IpRanges": [{"
 
 # file, what is changed, and the sentence that must be told.
 LAUNCHER_MISTAKES = {
-    "unknown key": (AWS, {"max_worker": 3}, r"max_worker: there is no such key\. Did you mean 'max_workers'"),
-    "unknown key in auth": (AWS, {"auth.ssh_usr": "me"}, r"auth\.ssh_usr: there is no such key"),
-    "unknown key in docker": (AWS, {"docker.img": "x"}, r"docker\.img: there is no such key"),
+    "unknown key": (AWS, {"max_worker": 3}, r"max_worker: unknown key\. Did you mean 'max_workers'"),
+    "unknown key in auth": (AWS, {"auth.ssh_usr": "me"}, r"auth\.ssh_usr: unknown key"),
+    "unknown key in docker": (AWS, {"docker.img": "x"}, r"docker\.img: unknown key"),
     "unknown key of a node type": (
         AWS,
         {"available_node_types.worker.max_worker": 3},
-        r"worker\.max_worker: there is no such key\. Did you mean 'max_workers'",
+        r"worker\.max_worker: unknown key\. Did you mean 'max_workers'",
     ),
     "wrong kind": (AWS, {"max_workers": "many"}, r"max_workers: got 'many'; a whole number was expected"),
     "commands as text": (
@@ -101,7 +101,7 @@ LAUNCHER_MISTAKES = {
     "unknown provider key": (
         AWS,
         {"provider.regoin": "us-west-2"},
-        r"provider\.regoin: there is no such key\. Did you mean 'region'",
+        r"provider\.regoin: unknown key\. Did you mean 'region'",
     ),
     "no region": (AWS, {"provider.region": GONE}, r"provider\.region: it is missing"),
     "zone elsewhere": (
@@ -145,7 +145,7 @@ LAUNCHER_MISTAKES = {
     "unknown key of a machine": (
         AWS,
         {"available_node_types.worker.node_config.InstanceTyp": "m7i.large"},
-        r"node_config\.InstanceTyp: there is no such key\. Did you mean 'InstanceType'",
+        r"node_config\.InstanceTyp: unknown key\. Did you mean 'InstanceType'",
     ),
     "no machine": (
         AWS,
@@ -265,7 +265,7 @@ KUBERAY_MISTAKES = {
     ),
     "an unknown key of the cluster": (
         {"spec.rayClusterSpec.authOption": {}},
-        r"authOption: there is no such key\. Did you mean 'authOptions'",
+        r"authOption: unknown key\. Did you mean 'authOptions'",
     ),
     "an unknown key of a group": ({f"{GROUP}.maxReplica": 3}, r"maxReplica: .* Did you mean 'maxReplicas'"),
     "no cluster": ({"spec.rayClusterSpec": GONE}, r"spec\.rayClusterSpec: it is missing"),
@@ -438,8 +438,37 @@ def test_what_describes_no_cluster_is_told(tmp_path):
     with pytest.raises(StudyError, match="there is no such file"):
         check_cluster(tmp_path / "cluster.yaml")
     (tmp_path / "twice.yaml").write_text("cluster_name: a\nprovider: {type: aws}\ncluster_name: b\n")
-    with pytest.raises(StudyError, match=r"line 3, .*the key 'cluster_name' stands twice"):
+    with pytest.raises(StudyError, match=r"twice\.yaml:3:1: .*duplicate key 'cluster_name'"):
         check_cluster(tmp_path / "twice.yaml")
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (
+            "cluster_name: a\nprovider: 2001-13-45\n",
+            "2:11: it is not valid YAML: '2001-13-45' cannot be read",
+        ),
+        ("cluster_name: 0x_\n", "1:15: it is not valid YAML: '0x_' cannot be read"),
+        ("? [a, b]\n: c\n", "1:3: it is not valid YAML: found unhashable key"),
+        (
+            "cluster_name: !Ref a\n",
+            "1:15: it is not valid YAML: could not determine a constructor for the tag",
+        ),
+        ("[" * 300, "1:65: expected at most 64 levels of nesting, got more"),
+        (
+            "a: &a [x, x, x]\n"
+            + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in ["ab", "bc", "cd", "de", "ef"]),
+            "5:28: expected aliases of at most 20,000 values in all, got more",
+        ),
+        ("a: &a [*a]\n", "1:8: the alias '*a' is within what it names."),
+    ],
+)
+def test_a_cluster_file_of_bad_yaml_is_refused_at_once(tmp_path, text, says):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(StudyError) as caught:
+        check_cluster(tmp_path / "cluster.yaml")
+    assert says in str(caught.value)
 
 
 NONSENSE = itertools.cycle([None, [None], {"a": None}, "text", -1, 1.5, True])

@@ -1,6 +1,12 @@
+import io
+import time
+
 import pytest
 
+from runner import estimate as module
+from runner.console import Terminal
 from runner.estimate import estimate
+from runner.tables import print_estimate
 from tests.studies import HILL, MODELS, study
 
 
@@ -27,3 +33,20 @@ def test_what_fails_is_told_once(monkeypatch):
     (hill,) = estimate(study(problems=[HILL]))
     (failure,) = hill.failures
     assert failure.startswith("RuntimeError: always (test_estimate.py, line ")
+
+
+def test_an_evaluation_that_takes_long_is_cut_off(monkeypatch):
+    def sleep(config, seed):
+        time.sleep(30)
+
+    monkeypatch.setattr(module, "_MOST_SECONDS", 0.2)
+    monkeypatch.setattr(HILL, "evaluate", sleep)
+    start = time.monotonic()
+    made = study(problems=[HILL], seeds=1, budget={"trials": 5})
+    (hill,) = estimate(made)
+    assert time.monotonic() - start < 10
+    assert (hill.seconds, hill.cut_off, hill.failures) == (0.2, True, ())
+    file = io.StringIO()
+    print_estimate(Terminal(file=file, width=200), made, [hill])
+    assert "over 0.2 s" in file.getvalue()
+    assert "more than" in file.getvalue()

@@ -77,7 +77,7 @@ def test_on_another_machine_a_missing_file_is_explained(tmp_path):
     [
         (["number.txt"], "study: files[0]: there is no file 'number.txt'. Did you mean 'numbers.txt'?"),
         (["numbers.txt", "."], "study: files[1]: '.' is a folder."),
-        (["numbers.txt", "numbers.txt"], "study: files[1]: 'numbers.txt' stands twice."),
+        (["numbers.txt", "numbers.txt"], "study: files[1]: 'numbers.txt' is listed twice."),
     ],
 )
 def test_files_that_cannot_be_sent_are_refused(folder, files, says):

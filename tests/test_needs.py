@@ -84,17 +84,23 @@ def test_single_problems_may_need_something_else():
 @pytest.mark.parametrize(
     "trial, says",
     [
-        ({"resources": {"GPU": 1}}, "study: trial.resources: 'GPU' is no custom resource"),
-        ({"resources": {"tpu": 0}}, "study: trial.resources.tpu: got 0; more than 0 was expected."),
-        ({"resources": {"tpu": 1.5}}, "'tpu' may be a share of one, or a whole number"),
-        ({"resources": ["tpu"]}, "study: trial.resources: got ['tpu']; a mapping was expected."),
-        ({"gpus": 1.5}, "study: trial.gpus: a share of one GPU, or a whole number of them, was expected"),
+        ({"resources": {"GPU": 1}}, "study: trial.resources: expected no 'GPU' (cpus, gpus and memory_gb"),
+        ({"resources": {"tpu": 0}}, "study: trial.resources.tpu: expected more than 0, got 0."),
+        (
+            {"resources": {"tpu": 1.5}},
+            "trial.resources.tpu: expected a share of one, or an integer, got 1.5.",
+        ),
+        ({"resources": ["tpu"]}, "study: trial.resources: expected a mapping, got ['tpu']."),
+        ({"gpus": 1.5}, "study: trial.gpus: expected a share of one, or an integer, got 1.5."),
         (
             {"problems": {"brannin": {"gpus": 1}}},
-            "trial.problems: the study has no problem 'brannin'. Did you",
+            "trial.problems.brannin: the study has no problem 'brannin'. Did you",
         ),
-        ({"problems": {"branin": {"gpu": 1}}}, "study: trial.problems.branin.gpu: there is no such key."),
-        ({"problems": {"branin": {"cpus": 0}}}, "study: trial.problems.branin.cpus: got 0; more than 0 was"),
+        ({"problems": {"branin": {"gpu": 1}}}, "study: trial.problems.branin.gpu: unknown key."),
+        (
+            {"problems": {"branin": {"cpus": 0}}},
+            "study: trial.problems.branin.cpus: expected more than 0, got 0.",
+        ),
     ],
 )
 def test_what_cannot_be_needed_is_refused(trial, says):

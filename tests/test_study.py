@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 
@@ -137,26 +139,30 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
             MethodError,
             "methods[1]: acquisitoin: method",
         ),
-        ({"methods": [{"bayes": {"acquisition": "x"}}]}, MethodError, "methods[0]: acquisition: got 'x'; "),
-        ({"methods": ["tpe", "tpe"]}, StudyError, "methods[1]: the name 'tpe' stands twice. Write {name:"),
-        ({"methods": [3]}, StudyError, "methods[0]: got 3; a method's name, "),
-        ({"methods": [{"bayes": {}, "tpe": {}}]}, StudyError, "methods[0]: got {'bayes': {}, 'tpe': {}}; a"),
-        ({"methods": [{"bayes": 3}]}, StudyError, "methods[0]: got {'bayes': 3}; a method's name, "),
+        (
+            {"methods": [{"bayes": {"acquisition": "x"}}]},
+            MethodError,
+            "methods[0]: acquisition: expected 'logei', 'ei', 'ucb', 'pi' or 'thompson', got 'x'.",
+        ),
+        ({"methods": ["tpe", "tpe"]}, StudyError, "methods[1]: duplicate name 'tpe'. Write {name:"),
+        ({"methods": [3]}, StudyError, "methods[0]: expected a method's name, {name: {setting: value}} or"),
+        ({"methods": [{"bayes": {}, "tpe": {}}]}, StudyError, "methods[0]: expected a method's name,"),
+        ({"methods": [{"bayes": 3}]}, StudyError, "methods[0]: expected a method's name, "),
         (
             {"methods": ["exhaustive"]},
             MethodError,
-            "method 'exhaustive' on problem 'branin': exhaustive: the sp",
+            "methods[0]: on problem 'branin': exhaustive: the sp",
         ),
         (
             {"report": {"reference": "tpee"}},
             StudyError,
-            "report.reference: 'tpee' is no method of this study.",
+            "report.reference: the study has no method 'tpee'.",
         ),
         ({"problems": ["brannin"]}, ProblemError, "problems[0]: there is no built-in problem 'brannin'. Did"),
         (
             {"problems": ["mixed", "mixed"]},
             StudyError,
-            "problems[1]: the name 'mixed' stands twice. Give one",
+            "problems[1]: duplicate name 'mixed'. Give one",
         ),
         ({"problems": ["gone.py:f"]}, ProblemError, "problems[0]: {folder}/gone.py: there is no such file."),
         ({"problems": [SVC | {"space": {}}]}, SpaceError, "problems[0]: space: the space is empty. Give at"),
@@ -181,7 +187,7 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
             ProblemError,
             "problems[0]: scoring: 'neg_log_loss' needs predict_proba, which SVC does not have",
         ),
-        ({"seeds": 0}, StudyError, "seeds: at least one seed is needed (got 0)."),
+        ({"seeds": 0}, StudyError, "seeds: expected at least 1, got 0."),
     ],
 )
 def test_every_mistake_has_its_file_and_key(tmp_path, changes, kind, says):
@@ -190,7 +196,9 @@ def test_every_mistake_has_its_file_and_key(tmp_path, changes, kind, says):
     with pytest.raises(FivefoldError) as caught:
         Study.load(path).check()
     assert type(caught.value) is kind
-    assert str(caught.value).startswith(f"{path}: {says.replace('{folder}', str(tmp_path))}")
+    place, _, message = str(caught.value).partition(": ")
+    assert re.fullmatch(rf"{path}:\d+:\d+", place)
+    assert message.startswith(says.replace("{folder}", str(tmp_path)))
     assert caught.value.exit_code == 2
     assert caught.value.__cause__ is None
 
@@ -224,5 +232,7 @@ def test_a_scheduler_that_could_stop_nothing_is_refused():
     assert [made.staged(one) for one in made.problems] == [False, True]
     with pytest.raises(StudyError, match="scheduler: no problem of this study answers step by step"):
         Study.build(problems=["branin"], scheduler="asha", **keys)
-    with pytest.raises(StudyError, match=r"scheduler.grace: got 4; .* has 4 steps, .* Take 1 to 3"):
+    with pytest.raises(
+        StudyError, match=r"scheduler: grace: expected at most 3, since .* has 4 steps, got 4"
+    ):
         Study.build(problems=[stepwise], scheduler={"asha": {"grace": 4}}, **keys)

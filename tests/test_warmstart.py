@@ -150,14 +150,14 @@ def test_a_transfer_drops_what_the_space_lacks_draws_what_it_has_more_and_skips_
 @pytest.mark.parametrize(
     "entry, sentence",
     [
-        ({"x": 9.0, "c": "a"}, r"initial\[0\].x: value 9"),
-        ({"y": 1.0}, r"initial\[0\].y: there is no such parameter"),
-        ({"config": {"x": 0.0}, "value": 1.0}, r"initial\[0\].c"),
+        ({"x": 9.0, "c": "a"}, r"initial\[0\]: x: value 9"),
+        ({"y": 1.0}, r"initial\[0\]: y: there is no such parameter"),
+        ({"config": {"x": 0.0}, "value": 1.0}, r"initial\[0\]: c"),
         ({"config": "best"}, r"initial\[0\].config"),
         ({"from": "nowhere"}, "no such directory"),
-        ({"config": POINTS[0], "problem": "scores"}, r"initial\[0\].problem.* Did you mean 'score'"),
-        ({"config": POINTS[0], "vale": 1.0}, r"initial\[0\].vale: there is no such key. Did you mean 'value"),
-        ({"config": "default", "value": 1.0}, "a value belongs to a config"),
+        ({"config": POINTS[0], "problem": "scores"}, r"initial\[0\]: problem.* Did you mean 'score'"),
+        ({"config": POINTS[0], "vale": 1.0}, r"initial\[0\].vale: unknown key. Did you mean 'value"),
+        ({"config": "default", "value": 1.0}, "expected a config with its value"),
         ({"config": POINTS[0], "from": "x"}, "either config or from"),
     ],
 )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from runner.advice.facts import facts_of
 from runner.advice.rules import Advice, advise
-from runner.errors import MethodError, nearest
+from runner.errors import MethodError
 from runner.methods import Method, make_method
+from runner.methods.base import with_settings
 from runner.problems.base import Problem
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
-from runner.validation import explain
 
 NAME = "auto"
 
@@ -69,16 +67,4 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Method:
     MethodError
         Where there is no such method or setting, or a value does not fit.
     """
-    if name != NAME:
-        return make_method(name, settings)
-    known = [field.name for field in dataclasses.fields(Auto)]
-    for key in settings or {}:
-        if key not in known:
-            raise MethodError(
-                f"'{NAME}' has no setting '{key}'.", where=str(key), hint=nearest(str(key), known)
-            )
-    try:
-        return TypeAdapter(Auto).validate_python(dict(settings or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise MethodError(explain(first), where=str(first["loc"][0])) from None
+    return make_method(name, settings) if name != NAME else with_settings(Auto, settings or {})

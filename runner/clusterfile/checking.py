@@ -15,7 +15,8 @@ from runner.clusterfile.launcher import check_launcher, launcher_groups
 from runner.clusterfile.mistakes import Mistake, mapping
 from runner.errors import StudyError
 from runner.needs import Needs
-from runner.studyfile import read_yaml
+from runner.wording import shown
+from runner.yamlfile import read_bounded, scan
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def check_cluster(path: str | Path, needs: Sequence[Needs] = (Needs(),)) -> Chec
         Where the file is missing, no YAML, or describes no cluster.
     """
     path = Path(path)
-    documents = [document for document in read_yaml(path, _documents) if document is not None]
+    documents = [document for document in _documents(path) if document is not None]
     first = documents[0] if documents else None
     if any("apiVersion" in mapping(document) for document in documents):
         kind, mistakes = "KubeRay", list(check_kuberay(documents))
@@ -84,13 +85,27 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if str(key.value) in seen and isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key.value}' stands twice", key.start_mark
+                    None, None, f"duplicate key {shown(key.value)}", key.start_mark
                 )
-            seen.add(key.value)
+            seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError, KeyError) as error:  # a date like 2001-13-45, an int of "0x_"
+            message = f"{shown(node.value)} cannot be read: {error}"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark) from None
 
-def _documents(content: str) -> list[Any]:
-    return list(yaml.load_all(content, Loader=_Loader))
+
+def _documents(path: Path) -> list[Any]:
+    content = read_bounded(path)
+    scan(content, str(path))
+    try:
+        return list(yaml.load_all(content, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise StudyError(f"it is not valid YAML: {error.problem}.", where=place) from None

@@ -94,7 +94,7 @@ def _explained(error: ValidationError) -> Iterator[Mistake]:
         for key in error.instance:
             if key not in known:
                 place = f"{where}.{key}" if where else str(key)
-                yield Mistake(place, "there is no such key.", nearest(str(key), known))
+                yield Mistake(place, "unknown key.", nearest(str(key), known))
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance:

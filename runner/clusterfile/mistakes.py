@@ -60,4 +60,4 @@ def unknown_keys(given: object, known: Iterable[str], where: str) -> Iterator[Mi
     known = set(known)
     for key in mapping(given):
         if key not in known:
-            yield Mistake(f"{where}.{key}", "there is no such key.", nearest(str(key), known))
+            yield Mistake(f"{where}.{key}", "unknown key.", nearest(str(key), known))

@@ -33,7 +33,7 @@ def advise(
     from runner.study import Study
 
     console = output()
-    wanted = Study.load(study).changed(trials=trials)
+    wanted = Study.load(study, data=True).changed(trials=trials)
     wanted.check()
     measured = {one.problem.name: one.seconds for one in estimate(wanted)} if seconds is None else {}
     for problem in wanted.problems:

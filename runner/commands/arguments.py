@@ -21,7 +21,7 @@ def load(path: Path, methods: str | None, seeds: int | None, trials: int | None)
     """The study of a file, with ``--methods``, ``--seeds`` and ``--trials`` applied."""
     from runner.study import Study
 
-    study = Study.load(path)
+    study = Study.load(path, data=True)
     changes: dict[str, Any] = {"seeds": seeds, "trials": trials}
     if methods is not None:
         changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from runner.console import err_console
+from runner.console import note, print_error, print_line, visible
+from runner.errors import StudyError
 
 if TYPE_CHECKING:
     from runner.clusterfile import Group
@@ -35,10 +35,12 @@ def check_file(path: Path, study: Study | None, console: Console) -> bool:
     needs = [Needs()] if study is None else list(dict.fromkeys(study.needs))
     found = check_cluster(path, needs)
     for mistake in found.mistakes:
-        kind = Text("error: ", "bold red") if mistake.fatal else Text("note: ", "bold yellow")
-        err_console.print(kind + Text(f"{path}: {mistake}"), soft_wrap=True)
+        if mistake.fatal:
+            print_error(StudyError(str(mistake), where=str(path)))
+        else:
+            note(f"{path}: {mistake}")
     if found.fit:
-        console.print(f"{path}: a cluster for {found.kind}, nothing is wrong with it.", highlight=False)
+        print_line(console, f"{path}: a cluster for {found.kind}, nothing is wrong with it.")
         _print_lanes(console, found.groups, needs)
     return found.fit
 
@@ -49,7 +51,7 @@ def _print_lanes(console: Console, groups: Sequence[Group], needs: Sequence[Need
         table.add_column(name, justify="left" if name == "nodes" else "right")
     for group in groups:
         has = ["?" if amount is None else f"{amount:g}" for amount in (group.has("CPU"), group.has("GPU"))]
-        table.add_row(Text(group.name), *has, str(group.least), str(group.most))
+        table.add_row(visible(group.name), *has, str(group.least), str(group.most))
     console.print(table)
     for one in needs:
         each = [(group.lanes(one), group) for group in groups]
@@ -61,4 +63,4 @@ def _print_lanes(console: Console, groups: Sequence[Group], needs: Sequence[Need
         asked = ", ".join(
             f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).bundle.items()
         )
-        console.print(f"For trials of {asked}: {lanes}.", highlight=False, markup=False)
+        print_line(console, f"For trials of {asked}: {lanes}.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runner.console import note, output
+from runner.console import note, output, print_line
 
 
 def compare(
@@ -29,4 +29,4 @@ def compare(
         note(text)
     print_verdict(output(), comparison)
     for path in export_leaderboard(comparison, to, "csv") if to is not None else ():
-        output().print(str(path), highlight=False, markup=False, soft_wrap=True)
+        print_line(output(), path)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runner.console import note, output
+from runner.console import note, output, print_line
 
 
 def merge(
@@ -23,4 +23,4 @@ def merge(
     for text in made.notes:
         note(text)
     text = f"{made.folder}: {made.runs:,} runs, {made.trials:,} trials of {len(folders)} directories"
-    output().print(text, highlight=False, markup=False, soft_wrap=True)
+    print_line(output(), text)

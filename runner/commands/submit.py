@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runner.commands.arguments import Methods, Seeds, StudyFile, Trials, load
-from runner.console import err_console, note, output
+from runner.console import err_console, note, output, print_line
 from runner.errors import StudyError, StudyInterrupted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _given(*values: object) -> list[tuple[str, object]]:
 
 def _print(lines: Sequence[str]) -> None:
     for line in lines:
-        output().print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(output(), line)
 
 
 async def _submit(head: Head, order: Any, detach: bool) -> int:
@@ -119,7 +119,7 @@ async def _submit(head: Head, order: Any, detach: bool) -> int:
         return 0
     out = output()
     async for line in follow(head, job):
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_line(out, line)
     return await exit_code(head, job)
 
 
@@ -150,5 +150,5 @@ def _run(work: Coroutine[Any, Any, int], fetching: bool) -> int:
             if fetching
             else "a study that was submitted goes on; the same command follows it again, --stop ends it."
         )
-        err_console.print(f"interrupted: {left}", highlight=False, soft_wrap=True)
+        print_line(err_console, f"interrupted: {left}")
         return StudyInterrupted.exit_code

@@ -9,15 +9,17 @@ is the range of its integers, and ``(low, high, "log-uniform")`` is what it is i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from runner.convert.skopt_space import is_pair, skopt_range
 from runner.domains import Choice, Domain, Float, Int
-from runner.errors import SpaceError, nearest
+from runner.errors import Faults, SpaceError, nearest
 from runner.ranges import as_list
 from runner.space import Space
+from runner.wording import shown
 
 _KINDS = {"float": Float, "int": Int}
+_KEYS = {"float": ("float", "log", "step"), "int": ("int", "log", "step"), "choice": ("choice",)}
 _FORM = "Write {float: [low, high]}, {int: [low, high]} or {choice: [...]}."
 
 
@@ -38,20 +40,32 @@ def parse_space(
     Raises
     ------
     SpaceError
-        Names the parameter, what was found and what was wanted.
+        Names the parameter, what was wanted and what was found; for every parameter that does not fit.
     """
     if isinstance(given, Space):
-        return Space(dict(given.params), [*map(dict, given.forbid), *forbid]) if forbid else given
+        more = [*map(dict, given.forbid), *forbid] if given.forbid else forbid
+        return Space(dict(given.params), more) if forbid else given
     if not isinstance(given, Mapping):
-        raise SpaceError(f"a mapping of parameters was expected, got {given!r}.", where=where, hint=_FORM)
-    for name in given:
-        if not isinstance(name, str):
-            raise SpaceError(f"the name {name!r} is no text.", where=where, hint=f"Write '{name}' in quotes.")
-    params = {name: parse_domain(domain, f"{where}.{name}") for name, domain in given.items()}
+        raise SpaceError(f"expected a mapping of parameters, got {shown(given)}.", where=where, hint=_FORM)
+    faults = Faults()
+    params = _domains(given, where, faults)
+    faults.check()
     try:
         return Space(params, forbid)
     except SpaceError as error:
         raise error.at(where) from None
+
+
+def _domains(given: Mapping[Any, Any], where: str, faults: Faults) -> dict[str, Domain]:
+    params = {}
+    for name, domain in given.items():
+        if not isinstance(name, str):
+            message = f"expected a string as the name of a parameter, got {shown(name)}."
+            faults.add(SpaceError(message, where=where, hint=f"Write '{name}' in quotes."))
+            continue
+        with faults:
+            params[name] = parse_domain(domain, f"{where}.{name}")
+    return params
 
 
 def parse_domain(given: Any, where: str) -> Domain:
@@ -59,36 +73,43 @@ def parse_domain(given: Any, where: str) -> Domain:
     if isinstance(given, Domain):
         return given
     if is_pair(given):
-        low, high = given
+        low, high = map(shown, given)
         ranges = f"Float({low}, {high}) or ({low}, {high}, 'uniform')"
         raise SpaceError(
-            f"the pair {given} may be a range or two options.",
+            f"the pair {shown(given)} may be a range or two options.",
             where=where,
             hint=f"For a range write {ranges}; for two options [{low}, {high}].",
         )
+    domain: Domain | None
     try:
         if (domain := _listed(given)) is not None:
             return domain
     except SpaceError as error:
         raise error.at(where) from None
     if not isinstance(given, Mapping):
-        raise SpaceError(f"{given!r} is no range of values.", where=where, hint=_FORM)
-    kinds = [kind for kind in ("float", "int", "choice") if kind in given]
+        raise SpaceError(f"expected a range of values, got {shown(given)}.", where=where, hint=_FORM)
+    kinds = [kind for kind in _KEYS if kind in given]
     if len(kinds) != 1:
+        hints = [nearest(str(key), _KEYS) for key in given if key not in _KEYS["float"]]
         raise SpaceError(
-            f"one of float, int, choice was expected, got the keys {[str(key) for key in given]}.",
+            f"expected one of the keys float, int and choice, got {shown([*given])}.",
             where=where,
-            hint=_FORM,
+            hint=next((hint for hint in hints if hint.startswith("Did")), _FORM),
         )
-    kind = kinds[0]
-    known = ["choice"] if kind == "choice" else [kind, "log", "step"]
+    faults = Faults()
+    known = _KEYS[kinds[0]]
     for key in given:
         if key not in known:
-            raise SpaceError(f"unknown key '{key}'.", where=where, hint=nearest(str(key), known))
-    try:
-        return _choice(given["choice"], where) if kind == "choice" else _range(kind, given)
-    except SpaceError as error:
-        raise (error if error.where.startswith(where) else error.at(where)) from None
+            hint = nearest(str(key), known)
+            faults.add(SpaceError("unknown key.", where=f"{where}.{key}", hint=hint))
+    with faults:
+        try:
+            read = _choice if kinds[0] == "choice" else _range
+            domain = read(kinds[0], given, where)
+        except SpaceError as error:
+            raise (error.at(where) if len(error.faults) == 1 and not error.where else error) from None
+    faults.check()
+    return cast("Domain", domain)
 
 
 def _listed(given: Any) -> Domain | None:
@@ -102,28 +123,34 @@ def _listed(given: Any) -> Domain | None:
     return None if options is None else Choice(options)
 
 
-def _choice(options: object, where: str) -> Choice:
+def _choice(kind: str, given: Mapping[str, Any], where: str) -> Choice:
+    options = given[kind]
     if not isinstance(options, Mapping):
-        return Choice(options)  # type: ignore[arg-type]
+        return Choice(options)
+    faults = Faults()
     branches: dict[Any, dict[str, Domain]] = {}
     for option, sub in options.items():
+        place = f"{where}.{option}"
         if sub is not None and not isinstance(sub, Mapping):
-            raise SpaceError(
-                f"the parameters of option {option!r} are {sub!r}; a mapping was expected.",
-                hint="Write {} for none.",
+            faults.add(
+                SpaceError(
+                    f"expected a mapping, the parameters of option {shown(option)}, got {shown(sub)}.",
+                    where=place,
+                    hint="Write {} for none.",
+                )
             )
-        branches[option] = {
-            str(name): parse_domain(domain, f"{where}.{option}.{name}")
-            for name, domain in (sub or {}).items()
-        }
+            continue
+        branches[option] = _domains(sub or {}, place, faults)
+    faults.check()
     return Choice(branches)
 
 
-def _range(kind: str, given: Mapping[str, Any]) -> Domain:
+def _range(kind: str, given: Mapping[str, Any], where: str) -> Domain:
+    del where
     ends = given[kind]
     if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
-        raise SpaceError(f"{kind} is {ends!r}; two ends, [low, high], were expected.")
+        raise SpaceError(f"expected two ends, {kind}: [low, high], got {shown(ends)}.")
     log = given.get("log", False)
     if not isinstance(log, bool):
-        raise SpaceError(f"log is {log!r}; true or false was expected.")
+        raise SpaceError(f"expected true or false for log, got {shown(log)}.")
     return _KINDS[kind](ends[0], ends[1], log=log, step=given.get("step"))

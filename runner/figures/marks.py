@@ -8,12 +8,14 @@ page's list of methods, so that a method has one colour and one marker everywher
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from runner.wording import printable
 
 Floats = NDArray[np.float64]
 Series = int | None
@@ -182,3 +184,26 @@ class Figure:
     table: pd.DataFrame = field(repr=False)
     legend: tuple[int, ...] = ()
     dashed: str = ""
+
+
+T = TypeVar("T")
+
+
+def readable(part: T) -> T:
+    """A figure, or a part of one, in whose texts nothing can reorder or hide what is around it.
+
+    Texts come from studies: a control character would also make its SVG file unreadable.
+    """
+    if isinstance(part, str):
+        return cast("T", printable(part))
+    if isinstance(part, tuple):
+        return cast("T", tuple(map(readable, part)))
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    texts = {field.name: getattr(part, field.name) for field in fields(part)}
+    kept = {name: readable(value) for name, value in texts.items() if _holds_text(value)}
+    return cast("T", replace(part, **kept))
+
+
+def _holds_text(value: object) -> bool:
+    return isinstance(value, str | tuple) or (is_dataclass(value) and not isinstance(value, type))

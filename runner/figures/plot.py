@@ -25,6 +25,7 @@ from matplotlib.patches import Rectangle
 from runner.figures.marks import Band, Bars, Figure, Line, Panel, Points, Rule, Series, Shade, Tiles
 from runner.figures.palette import PAPER, Style
 from runner.figures.scale import Scale, scales
+from runner.wording import printable
 
 _INK, _FAINT, _GRID = "#1b1e23", "#5c636d", "#e3e6ea"
 _DPI: Final = 144
@@ -138,6 +139,7 @@ def _add_legend(canvas: Canvas, figure: Figure, styles: Sequence[Style], top: fl
 
 def _named(name: str) -> str:
     """Matplotlib leaves names with a leading underscore out of a legend."""
+    name = printable(name)
     return f"\u200b{name}" if name.startswith("_") else name
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from sklearn.base import is_classifier
 
 from runner.catalogue import Entry, entry_of, find, start_of
@@ -26,7 +25,7 @@ from runner.problems.tables import listed
 from runner.results import Results
 from runner.results.failures import nothing_found
 from runner.study import Study
-from runner.studyfile import read_yaml
+from runner.yamlfile import dump, read_yaml
 
 _DEFAULT = {
     "classification": "HistGradientBoostingClassifier",
@@ -185,10 +184,7 @@ def _said(
         _target_said(table, wanted.target),
         f"{entry.name}, a {kind}{chosen}. Space, from {entry.source}:",
     ]
-    flow = (
-        yaml.safe_dump({name: domain}, default_flow_style=True, width=1000)
-        for name, domain in entry.space.items()
-    )
+    flow = (dump({name: domain}, flow=True, width=1000) for name, domain in entry.space.items())
     lines += [f"  {text.strip()[1:-1]}" for text in flow]
     lines.append(_judged(problem, table, wanted.scoring is not None))
     if (constant := problem.constant(study.runs[0].problem_seed)) is not None:

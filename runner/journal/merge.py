@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runner.errors import JournalError, StudyError
 from runner.journal.entry import insert_runs, make_journal
 from runner.journal.identity import comparable, first_difference
@@ -36,6 +34,7 @@ from runner.record.schema import (
     trial_checksum,
 )
 from runner.record.snapshot import look
+from runner.yamlfile import dump, load_text
 
 _OF_STUDY = ("name", "seed", "parallel", "order", "scheduler")
 _OF_PROBLEM = ("space", "forbid", "direction", "metric", "objective", "files")
@@ -225,12 +224,12 @@ def _facts(contents: Sequence[Content], runs: Sequence[_Run]) -> dict[str, Any]:
         "runs": len(runs),
         ENVIRONMENTS: of_parts(environments),
         "probes": {key: probe for one in said for key, probe in one.get("probes", {}).items()},
-        "study": yaml.safe_dump(whole, sort_keys=False, allow_unicode=True),
+        "study": dump(whole),
     }
 
 
 def _text(said: Mapping[str, Any]) -> dict[str, Any]:
-    found = yaml.safe_load(said["study"])
+    found = load_text(said["study"], STUDY_FILE)
     return found if isinstance(found, dict) else {}
 
 

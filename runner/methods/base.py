@@ -13,15 +13,16 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from runner.errors import MethodError, nearest
+from runner.errors import Faults, FivefoldError, MethodError, nearest
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
-from runner.validation import explain
+from runner.validation import converted, findings
+from runner.wording import shown
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,9 @@ class Method(ABC):
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
 
+M = TypeVar("M", bound=Method)
+
+
 class Registry(Mapping[str, type[Method]]):
     """Name -> class. A module is imported when its method is asked for: some take seconds.
 
@@ -180,18 +184,56 @@ def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
         Where there is no such method or setting, or a value does not fit; names the nearest.
     """
     if name not in METHODS:
-        raise MethodError(f"there is no method '{name}'.", hint=nearest(name, METHODS))
-    cls = METHODS[name]
+        raise MethodError(f"there is no method {shown(name)}.", hint=nearest(name, METHODS))
+    return with_settings(METHODS[name], settings or {})
+
+
+def with_settings(cls: type[M], settings: Mapping[str, Any]) -> M:
+    """A method of a class, with validated settings.
+
+    Raises
+    ------
+    MethodError
+        For all settings that do not exist or whose value does not fit.
+    """
+    faults = Faults()
     known = [field.name for field in dataclasses.fields(cls) if field.init]
-    for key in settings or {}:
-        if key not in known:
-            hint = nearest(key, known) if known else "It has no settings."
-            raise MethodError(f"method '{name}' has no setting '{key}'.", where=str(key), hint=hint)
+    fitting = {}
+    for key, value in settings.items():
+        if key in known:
+            fitting[key] = value
+            continue
+        hint = nearest(str(key), known) if known else "It has no settings."
+        faults.add(
+            MethodError(f"method '{cls.name}' has no setting {shown(key)}.", where=str(key), hint=hint)
+        )
+    made: M | None = None
+    with faults:
+        made = _made(cls, fitting)
+    if faults and len(fitting) > 1:  # a method refuses the first setting that does not fit: try each alone
+        single = Faults()
+        for key, value in fitting.items():
+            with single:
+                _made(cls, {key: value})
+        for error in single.found:
+            if str(error) not in map(str, faults.found):
+                faults.add(error)
+    faults.check()
+    return cast("M", made)
+
+
+def _made(cls: type[M], settings: Mapping[str, Any]) -> M:
     try:
-        return TypeAdapter(cls).validate_python(dict(settings or {}))
+        made = TypeAdapter(cls).validate_python(dict(settings))
+        wrong = list(converted(settings, made))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise MethodError(explain(first), where=str(first["loc"][0])) from None
+        wrong = findings(error, settings)
+    if wrong:
+        raise FivefoldError.join(
+            MethodError(finding.message, where=".".join(map(str, finding.path)), hint=finding.hint)
+            for finding in wrong
+        ) from None
+    return made
 
 
-__all__ = ["METHODS", "Method", "make_method", "register"]
+__all__ = ["METHODS", "Method", "make_method", "register", "with_settings"]

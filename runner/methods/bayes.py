@@ -32,6 +32,7 @@ from runner.methods.random_search import sobol_row
 from runner.seeds import run_entropy
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
+from runner.wording import shown
 
 _LEAST_VALID = 2
 _ANCHORS = 5
@@ -86,11 +87,11 @@ class Bayes(Method):
 
     def __post_init__(self) -> None:
         if self.initial is not None and self.initial < 1:
-            raise MethodError(f"got {self.initial}; at least 1 trial was expected.", where="initial")
+            raise MethodError(f"expected at least 1 trial, got {shown(self.initial)}.", where="initial")
         for name in ("kappa", "xi"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise MethodError(
-                    f"got {getattr(self, name)}; a finite number of at least 0 was expected.", where=name
+                    f"expected a finite number of at least 0, got {shown(getattr(self, name))}.", where=name
                 )
         if self.per_second and self.acquisition != "logei":
             raise MethodError(

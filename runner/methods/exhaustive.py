@@ -21,6 +21,7 @@ from runner.methods.base import Method, register
 from runner.seeds import Shuffle, run_entropy, seed_for
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
+from runner.wording import shown
 
 MOST_POINTS = 100_000
 """Of one parameter; the points of each are held in memory, their combinations are not."""
@@ -55,7 +56,7 @@ class Exhaustive(Method):
     def __post_init__(self) -> None:
         if self.resolution is not None and not 1 <= self.resolution <= MOST_POINTS:
             raise MethodError(
-                f"got {self.resolution}; 1 to {MOST_POINTS:,} points were expected.", where="resolution"
+                f"expected 1 to {MOST_POINTS:,} points, got {shown(self.resolution)}.", where="resolution"
             )
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:

@@ -33,6 +33,7 @@ from runner.methods.replay import History, Memo, Pool, Replay
 from runner.seeds import run_entropy
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
+from runner.wording import shown
 
 _MOST_TOGETHER = 5
 _STALLED_GUARD = 0.3
@@ -88,12 +89,12 @@ class Gradient(Method):
         for name, low, high in (("radius", 0, 1), ("difference", 0, 0.25)):
             if not low < getattr(self, name) <= high:
                 raise MethodError(
-                    f"got {getattr(self, name)}; more than {low}, at most {high} was expected.", where=name
+                    f"expected more than {low}, at most {high}, got {shown(getattr(self, name))}.", where=name
                 )
         if not 0 <= self.guard < 1:
-            raise MethodError(f"got {self.guard}; at least 0, less than 1 was expected.", where="guard")
+            raise MethodError(f"expected at least 0, less than 1, got {shown(self.guard)}.", where="guard")
         if not 0 <= self.noise < math.inf:
-            raise MethodError(f"got {self.noise}; 0 or a positive number was expected.", where="noise")
+            raise MethodError(f"expected 0 or a positive number, got {shown(self.noise)}.", where="noise")
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
         """See `Method.prepare`; lists the arms, and learns how many probes run together."""

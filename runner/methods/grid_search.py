@@ -8,7 +8,7 @@ conditional branch are gridded within it. The order is shuffled by the run's see
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import ClassVar, Self
@@ -21,6 +21,7 @@ from runner.methods.base import Method, register
 from runner.methods.exhaustive import MOST_POINTS, require_any, walk
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
+from runner.wording import shown
 
 _POINTS_WITHOUT_BUDGET = 5
 
@@ -59,7 +60,7 @@ class Grid(Method):
         for name, count in given.items():
             if count is not None and not 1 <= count <= MOST_POINTS:
                 raise MethodError(
-                    f"got {count}; 1 to {MOST_POINTS:,} points were expected.",
+                    f"expected 1 to {MOST_POINTS:,} points, got {shown(count)}.",
                     where=f"points.{name}".rstrip("."),
                 )
 
@@ -128,22 +129,32 @@ def fit_points(space: Space, free: Sequence[str], fixed: Mapping[str, int], tria
         categories and ``fixed`` are whole), it is one each.
     """
 
-    def size(points: Mapping[str, int]) -> float:
-        return space.discretised({**fixed, **points}).size()
+    def fits(points: Mapping[str, int], within: Space) -> bool:
+        return within.discretised({**fixed, **points}).size() <= trials
 
     most = int(min(MOST_POINTS, max((_most(space, name) for name in free), default=1)))
-    low, high = 1, 2  # around the largest equal number of points that fits
-    while high <= most and size(dict.fromkeys(free, high)) <= trials:
-        low, high = high, 2 * high
-    high = min(high, most + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if size(dict.fromkeys(free, middle)) <= trials else (low, middle)
+    # Of the whole product first, which is counted in no time; what is forbidden leaves room for more.
+    product = Space(dict(space.params)) if space.forbid else space
+    low = _largest(lambda count: fits(dict.fromkeys(free, count), product), 1, most)
+    if product is not space:
+        low = _largest(lambda count: fits(dict.fromkeys(free, count), space), low, most)
     points = dict.fromkeys(free, low)
     for name in free:
-        if size({**points, name: low + 1}) <= trials:
+        if fits({**points, name: low + 1}, space):
             points[name] = low + 1
     return {**fixed, **points}
+
+
+def _largest(fits: Callable[[int], bool], low: int, most: int) -> int:
+    """The largest number up to ``most`` that fits, if those up to it do; ``low`` where none above it does."""
+    step = 1
+    while low + step <= most and fits(low + step):
+        low, step = low + step, 2 * step
+    high = min(low + step, most + 1)  # does not fit
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _most(space: Space, name: str) -> float:

@@ -40,7 +40,10 @@ from runner.methods.random_search import sobol_row
 from runner.seeds import Shuffle, run_entropy
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
+from runner.wording import shown
 
+_MOST_CANDIDATES = 100_000
+"""Of so many draws a hundred parameters take 80 MB at each proposal."""
 _DRAWS = 8
 """How often a config that is known or forbidden is drawn again from the model."""
 
@@ -88,9 +91,12 @@ class TPE(Method):
         for setting in ("startup", "candidates"):
             given = getattr(self, setting)
             if given is not None and given < 1:
-                raise MethodError(f"got {given}; at least 1 was expected.", where=setting)
+                raise MethodError(f"expected at least 1, got {shown(given)}.", where=setting)
+        if self.candidates is not None and self.candidates > _MOST_CANDIDATES:
+            wanted = f"expected at most {_MOST_CANDIDATES:,}, got {shown(self.candidates)}."
+            raise MethodError(wanted, where="candidates")
         if self.gamma is not None and not 0 < self.gamma < math.inf:
-            raise MethodError(f"got {self.gamma}; a number above 0 was expected.", where="gamma")
+            raise MethodError(f"expected a number above 0, got {shown(self.gamma)}.", where="gamma")
 
     def propose(
         self,

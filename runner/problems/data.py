@@ -23,6 +23,7 @@ from runner.problems.kinds import FEW_ROWS, Reading, kinds_of, notes_on, reading
 from runner.problems.spelling import Numbers
 from runner.problems.tables import Column, column_names, incomplete, listed, read_table, style_of
 from runner.problems.values import PLAIN, Written, matrix_of, part_names
+from runner.wording import shown
 
 Labels = tuple[str, ...] | None
 """The sorted categories of a column; None where it holds numbers."""
@@ -132,10 +133,10 @@ def load_data(
 def check_source(data: object, target: object, folder: Path | str) -> None:
     """Raise ProblemError where a data set's name and target cannot be right, without reading its rows."""
     if not isinstance(data, str):
-        raise ProblemError(f"got {data!r}; a name or a path was expected.", where="data")
+        raise ProblemError(f"expected a name or a path, got {shown(data)}.", where="data")
     if not isinstance(target, str | None):
         raise ProblemError(
-            f"got {target!r}; a column's name was expected.", where="target", hint="Put it in quotes."
+            f"expected a column's name, got {shown(target)}.", where="target", hint="Put it in quotes."
         )
     if data in BUILT_IN:
         if target is not None:
@@ -144,7 +145,7 @@ def check_source(data: object, target: object, folder: Path | str) -> None:
             )
     elif Path(data).suffix.lower() not in _SUFFIXES:
         raise ProblemError(
-            f"there is no data set '{data}'.",
+            f"there is no data set {shown(data)}.",
             where="data",
             hint=f"{nearest(data, BUILT_IN)} A file ends in .csv or .parquet.",
         )

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from runner.errors import ProblemError, nearest
+from runner.errors import Faults, ProblemError, describe, nearest
 from runner.problems.data import Data
 from runner.trial import Config
+from runner.wording import shown
 
 _MOST_LABELS = 8
 _MOST_CHARACTERS = 500
@@ -44,7 +45,7 @@ def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
     made: Any
     if not all(callable(getattr(found, verb, None)) for verb in ("fit", "get_params", "set_params")):
         raise ProblemError(
-            f"{estimator!r} is no scikit-learn estimator: it lacks fit, get_params or set_params.",
+            f"{shown(estimator)} is not a scikit-learn estimator: it lacks fit, get_params or set_params.",
             where="estimator",
         )
     if inspect.isclass(found):
@@ -66,36 +67,43 @@ def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
 
 
 def check_names(model: Any, names: Mapping[str, Any] | tuple[str, ...], where: str) -> None:
-    """Raise ProblemError for a name that is no parameter of the estimator."""
+    """Raise ProblemError for every name that is not a parameter of the estimator."""
     known = list(model.get_params())
+    faults = Faults()
     for name in names:
         if name not in known:
-            raise ProblemError(
-                f"{type(model).__name__} has no parameter '{name}'.",
-                where=f"{where}.{name}",
-                hint=f"{nearest(name, known)} The names of its get_params() are valid.",
-            )
+            hint = f"{nearest(str(name), known)} The names of its get_params() are valid."
+            message = f"{type(model).__name__} has no parameter {shown(name)}."
+            faults.add(ProblemError(message, where=f"{where}.{name}", hint=hint))
+    faults.check()
 
 
 def _import_class(path: str) -> Any:
     module_name, _, name = path.rpartition(".")
     if not module_name or module_name.startswith("."):
-        raise ProblemError(f"'{path}' is no path of a class.", where="estimator", hint=_suggest(path))
+        raise ProblemError(
+            f"expected the path of a class, got {shown(path)}.", where="estimator", hint=_suggest(path)
+        )
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:  # whatever the module raises
         own = module_name.partition(".")[0] == "sklearn"
+        what = error if isinstance(error, ImportError) else describe(error)
         raise ProblemError(
-            f"'{module_name}' cannot be imported: {error}.",
+            f"{shown(module_name)} cannot be imported: {what}.",
             where="estimator",
             hint=_suggest(path) if own else "Install it, or correct the path.",
         ) from None
     if not hasattr(module, name):
-        raise ProblemError(f"'{module_name}' has no '{name}'.", where="estimator", hint=_suggest(path))
+        raise ProblemError(
+            f"{shown(module_name)} has no {shown(name)}.", where="estimator", hint=_suggest(path)
+        )
     found = getattr(module, name)
     if not inspect.isclass(found):
         raise ProblemError(
-            f"'{path}' is no class but a {type(found).__name__}.", where="estimator", hint=_suggest(path)
+            f"expected a class, got {shown(path)}, a {type(found).__name__}.",
+            where="estimator",
+            hint=_suggest(path),
         )
     return found
 
@@ -120,8 +128,14 @@ def _public_paths() -> dict[str, str]:
     }
 
 
-def scorer_name(scoring: str | None, classifies: bool) -> str:
+def scorer_name(scoring: str | None, classifies: bool | None) -> str:
     """The scorer's name, by default ``accuracy`` or ``r2``.
+
+    Parameters
+    ----------
+    scoring : str or None
+    classifies : bool or None
+        Whether the estimator is a classifier; None where that is not known.
 
     Raises
     ------
@@ -135,8 +149,12 @@ def scorer_name(scoring: str | None, classifies: bool) -> str:
     known = get_scorer_names()
     if scoring not in known:
         raise ProblemError(
-            f"scikit-learn has no scorer '{scoring}'.", where="scoring", hint=nearest(str(scoring), known)
+            f"scikit-learn has no scorer {shown(scoring)}.",
+            where="scoring",
+            hint=nearest(str(scoring), known),
         )
+    if classifies is None:
+        return scoring
     # Scorers do not tell their kind, and some of the wrong kind give a number all the same.
     regresses = get_scorer(scoring)._score_func.__module__.endswith("_regression")
     if regresses == classifies:
@@ -151,24 +169,27 @@ def scorer_name(scoring: str | None, classifies: bool) -> str:
 
 def check_numbers(cv: object, test: object, scale: object) -> None:
     """Raise ProblemError where one of them is not what it must be."""
+    faults = Faults()
     if isinstance(cv, bool) or not isinstance(cv, int) or cv < 2:
-        raise ProblemError(f"got {cv!r}; a whole number of at least 2 folds was expected.", where="cv")
+        faults.add(ProblemError(f"expected an integer of at least 2 folds, got {shown(cv)}.", where="cv"))
     if isinstance(test, bool) or not isinstance(test, int | float) or not 0 <= test < 1:
-        raise ProblemError(
-            f"got {test!r}; a share of the rows, at least 0 and less than 1, was expected.", where="test"
-        )
+        wanted = "a share of the rows, at least 0 and less than 1"
+        faults.add(ProblemError(f"expected {wanted}, got {shown(test)}.", where="test"))
     if not isinstance(scale, bool):
-        raise ProblemError(f"got {scale!r}; true or false was expected.", where="scale")
+        faults.add(ProblemError(f"expected true or false, got {shown(scale)}.", where="scale"))
+    faults.check()
 
 
 def check_columns(prepare: object, drop: object, decimal: object) -> None:
     """Raise ProblemError where one of them is not what it must be."""
+    faults = Faults()
     if not isinstance(prepare, bool):
-        raise ProblemError(f"got {prepare!r}; true or false was expected.", where="prepare")
+        faults.add(ProblemError(f"expected true or false, got {shown(prepare)}.", where="prepare"))
     if not isinstance(drop, list | tuple) or not all(isinstance(name, str) for name in drop):
-        raise ProblemError(f"got {drop!r}; a list of columns was expected.", where="drop")
+        faults.add(ProblemError(f"expected a list of columns, got {shown(drop)}.", where="drop"))
     if decimal not in (None, ".", ","):
-        raise ProblemError(f"expected '.' or ',', got {decimal!r}.", where="decimal")
+        faults.add(ProblemError(f"expected '.' or ',', got {shown(decimal)}.", where="decimal"))
+    faults.check()
 
 
 def check_target(data: Data, model: Any, classifies: bool) -> None:

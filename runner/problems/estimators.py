@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -20,30 +21,29 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from runner.convert import parse_space
-from runner.errors import ProblemError, nearest
+from runner.alarm import Overdue, interrupted_after
+from runner.errors import Faults, ProblemError
 from runner.problems.base import Answer, Problem
 from runner.problems.baselines import Baseline, best_constant, blindness
-from runner.problems.data import BUILT_IN, Data, check_source, load_data
+from runner.problems.data import BUILT_IN, Data, load_data
 from runner.problems.estimator_checks import (
-    check_columns,
     check_folds,
-    check_names,
-    check_numbers,
     check_target,
     fit_failure,
     make_estimator,
     score_failure,
-    scorer_name,
 )
-from runner.problems.fidelity import FOLDS, Fidelity, check_shares, shares_of
+from runner.problems.estimator_parts import parts_of
+from runner.problems.fidelity import FOLDS, Fidelity, check_shares
 from runner.problems.fitting import assembled, fit, own_defaults, pipeline
 from runner.problems.folds import Rows, few, split, stages
 from runner.seeds import rng_for, seed_for
 from runner.space import Space
 from runner.trial import Config
+from runner.validation import meant_keys
 
 _TRIED_CONFIGS = 3
+_MOST_SECONDS = 5.0  # for the fits that are tried; a fit that is slow is not wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,31 +130,21 @@ class EstimatorProblem(Problem):
 
         Raises
         ------
-        ProblemError
-            For an unknown or missing key too.
+        ProblemError, SpaceError
+            For unknown and missing keys, and for everything else that does not fit.
         """
+        faults = Faults()
         known = [f.name for f in fields(cls) if f.name != "folder"]
-        for key in given:
-            if key not in known:
-                raise ProblemError("unknown key.", where=str(key), hint=nearest(str(key), known))
-        for key in ("estimator", "data", "space"):
-            if key not in given:
-                raise ProblemError("it is missing.", where=key, hint=_NEEDED[key])
-        return cls(**given, folder=folder)
+        meant = meant_keys(given, known, _NEEDED, faults)
+        with faults:
+            if faults:  # of the keys; say at once what is wrong with the values, too
+                parts_of({**meant, "folder": folder})
+        faults.check()
+        return cls(**meant, folder=folder)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, Data):
-            check_source(self.data, self.target, self.folder)
-        check_numbers(self.cv, self.test, self.scale)
-        check_columns(self.prepare, self.drop, self.decimal)
-        if not isinstance(self.params, Mapping):
-            raise ProblemError(f"got {self.params!r}; a mapping was expected.", where="params")
-        space = parse_space(self.space, self.forbid)
-        check_names(self._model, space.names, "space")
-        for name in space.names:
-            if name in self.params:
-                raise ProblemError("it is in the space and in params.", where=name, hint="Keep one of them.")
-        shares = shares_of(self.fidelity)
+        parts = parts_of({f.name: getattr(self, f.name) for f in fields(self)})
+        space, shares = parts.space, parts.shares
         source = self.data.name if isinstance(self.data, Data) else Path(self.data).stem
         for key, value in {
             "folder": Path(self.folder).resolve(),
@@ -164,11 +154,11 @@ class EstimatorProblem(Problem):
             "steps": len(shares) or self.cv,
             "_shares": shares,
             "has_test": self.test > 0,
-            "metric": scorer_name(self.scoring, self.classifies),
-            "name": str(self.name) or f"{type(self._model).__name__}-{source}",
+            "metric": parts.metric,
+            "name": self.name or f"{type(parts.model).__name__}-{source}",
         }.items():
             object.__setattr__(self, key, value)
-        object.__setattr__(self, "default", own_defaults(self._model, space))
+        object.__setattr__(self, "default", own_defaults(parts.model, space))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -312,14 +302,15 @@ class EstimatorProblem(Problem):
         configs = [self.default] if self.default else []
         configs += [self.space.sample(rng) for _ in range(_TRIED_CONFIGS - len(configs))]
         failures = []
-        with warnings.catch_warnings():
+        with suppress(Overdue), interrupted_after(_MOST_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for config in configs:  # one config may be wrong by itself: that is a failed trial
                 failure = self._try(data, config, train, held)
                 if failure is None:
                     return
                 failures.append(failure)
-        raise failures[0]
+        if len(failures) == len(configs):
+            raise failures[0]
 
     def _try(self, data: Data, config: Config, train: Rows, held: Rows) -> ProblemError | None:
         """What is wrong with the fit of a config, or with its score."""

@@ -18,12 +18,13 @@ import numpy as np
 from runner.errors import ProblemError, nearest
 from runner.problems.data import Data
 from runner.problems.folds import Rows
+from runner.wording import shown
 
 FOLDS: Final = "folds"
 DATA: Final = "data"
 Fidelity = Literal["folds"] | Mapping[Literal["data"], Sequence[float]]
 
-_WANTED = "'folds' or {data: [shares]} was expected."
+_WANTED = "'folds' or {data: [shares]}"
 _HINT = "Write shares of the training rows that grow to 1, such as {data: [0.1, 0.3, 1.0]}."
 _MOST_SHARES = 100
 
@@ -40,26 +41,26 @@ def shares_of(fidelity: Any) -> tuple[float, ...]:
         return ()
     if isinstance(fidelity, str):
         hint = _HINT if fidelity == DATA else nearest(fidelity, [FOLDS, DATA])
-        raise ProblemError(f"got {fidelity!r}; {_WANTED}", where="fidelity", hint=hint)
+        raise ProblemError(f"expected {_WANTED}, got {shown(fidelity)}.", where="fidelity", hint=hint)
     if not isinstance(fidelity, Mapping) or list(fidelity) != [DATA]:
-        raise ProblemError(f"got {fidelity!r}; {_WANTED}", where="fidelity", hint=_HINT)
+        raise ProblemError(f"expected {_WANTED}, got {shown(fidelity)}.", where="fidelity", hint=_HINT)
     given = fidelity[DATA]
     numbers = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
     if not numbers or any(isinstance(x, bool) or not isinstance(x, int | float) for x in numbers):
         raise ProblemError(
-            f"got {given!r}; a list of numbers was expected.", where="fidelity.data", hint=_HINT
+            f"expected a list of numbers, got {shown(given)}.", where="fidelity.data", hint=_HINT
         )
     shares = tuple(map(float, numbers))
     grow = all(low < high for low, high in zip((0.0, *shares), shares, strict=False))
     if not grow or shares[-1] != 1.0:
         raise ProblemError(
-            f"got {numbers}; shares that grow from above 0 to 1 were expected.",
+            f"expected shares that grow from above 0 to 1, got {shown(numbers)}.",
             where="fidelity.data",
             hint="The last one must be 1.0: what a trial is judged by.",
         )
     if len(shares) > _MOST_SHARES:
         raise ProblemError(
-            f"got {len(shares)} shares; at most {_MOST_SHARES} were expected.", where="fidelity.data"
+            f"expected at most {_MOST_SHARES} shares, got {len(shares)}.", where="fidelity.data"
         )
     return shares
 

@@ -6,12 +6,14 @@ import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from runner.errors import ProblemError, nearest
+from runner.errors import ProblemError, near, nearest
 from runner.problems.base import PROBLEMS, Problem
 from runner.problems.estimators import EstimatorProblem
 from runner.problems.objective_files import import_failure, import_file
 from runner.problems.recorded import RecordedProblem
+from runner.wording import shown
 
 
 def load_problem(given: object, folder: Path | str = ".") -> Problem:
@@ -34,25 +36,17 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
     if isinstance(given, Problem):
         return given
     if isinstance(given, Mapping):
-        if "recorded" in given:
-            return RecordedProblem.from_mapping(given, Path(folder))
-        if "estimator" not in given:
-            raise ProblemError(
-                f"a mapping with the keys {[str(key) for key in given]} is no problem.",
-                hint="An inline problem has the keys estimator, data and space; a finished study has the "
-                "key recorded.",
-            )
-        return EstimatorProblem.from_mapping(given, Path(folder))
+        return _inline(given, Path(folder))
     if not isinstance(given, str):
         raise ProblemError(
-            f"got {given!r}; a problem's name was expected.",
+            f"expected a problem's name, got {shown(given)}.",
             hint="Write a built-in name, file.py:name, {estimator: ..., data: ..., space: ...} or "
             "{recorded: DIR}.",
         )
     source, colon, name = given.rpartition(":")
     if given.endswith((".py", ":")):
         raise ProblemError(
-            f"'{given}' names a file or module but no problem in it.",
+            f"{shown(given)} names a file or module but no problem in it.",
             hint=f"Write '{given.rstrip(':')}:name', where name is a function decorated with @problem.",
         )
     if colon and not source:
@@ -65,8 +59,21 @@ def load_problem(given: object, folder: Path | str = ".") -> Problem:
         vars(problem)["_place"] = (module.__name__, name)
         return problem
     if given not in PROBLEMS:
-        raise ProblemError(f"there is no built-in problem '{given}'.", hint=nearest(given, PROBLEMS))
+        raise ProblemError(f"there is no built-in problem {shown(given)}.", hint=nearest(given, PROBLEMS))
     return PROBLEMS[given]()
+
+
+def _inline(given: Mapping[str, Any], folder: Path) -> Problem:
+    """The problem of a mapping: of the kind to which its keys belong, however they are spelt."""
+    for kind, key in ((RecordedProblem, "recorded"), (EstimatorProblem, "estimator")):
+        if key in given or any(near(str(other), [key]) for other in given):
+            return kind.from_mapping(given, folder)
+    if {"data", "space"} & given.keys():
+        return EstimatorProblem.from_mapping(given, folder)
+    raise ProblemError(
+        f"expected the keys estimator, data and space, or recorded, got {shown([*given])}.",
+        hint="An inline problem has the former, a finished study the latter.",
+    )
 
 
 def _from_path(name: str, folder: Path | str) -> ModuleType:
@@ -88,7 +95,7 @@ def _pick(module: ModuleType, name: str, given: str) -> Problem:
     known = [key for key, value in vars(module).items() if isinstance(value, Problem)]
     if not hasattr(module, name):
         raise ProblemError(
-            f"there is no '{name}' in it.",
+            f"there is no {shown(name)} in it.",
             where=given,
             hint=nearest(name, known) if known else "It has no function decorated with @problem.",
         )

@@ -276,5 +276,5 @@ def import_failure(error: BaseException, where: str) -> FivefoldError:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == where]
         where, text = (f"{where}, line {lines[-1]}" if lines else where), str(error)
     if isinstance(error, FivefoldError):
-        return type(error)(error.message, where=f"{where}: {error.where}".rstrip(": "), hint=error.hint)
+        return error.at(where, ": ")
     return ProblemError(f"importing it raised {type(error).__name__}: {text}.", where=where)

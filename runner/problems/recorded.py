@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from runner.errors import ProblemError, ResultsError, SpaceError, clip, nearest
+from runner.errors import Faults, ProblemError, ResultsError, SpaceError, clip, nearest
 from runner.problems.answers import sign_of
 from runner.problems.base import Direction, Problem
 from runner.record import read_journal
@@ -31,6 +31,8 @@ from runner.record.recording import (
 )
 from runner.record.schema import DATABASE, to_json, to_outcome
 from runner.trial import Config, Outcome, Status
+from runner.validation import meant_keys
+from runner.wording import shown
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -100,7 +102,7 @@ class RecordedProblem(Problem):
     ) -> None:
         if missing not in MISSING:
             raise ProblemError(
-                f"got {missing!r}; {' or '.join(map(repr, MISSING))} was expected.",
+                f"expected {' or '.join(map(repr, MISSING))}, got {shown(missing)}.",
                 where="missing",
                 hint=nearest(str(missing), MISSING),
             )
@@ -133,14 +135,16 @@ class RecordedProblem(Problem):
         Raises
         ------
         ProblemError
-            For an unknown key, and a value that is no text, too.
+            For unknown keys, and values that are no strings, too.
         """
-        for key, value in given.items():
-            if key not in _NEEDED:
-                raise ProblemError("unknown key.", where=str(key), hint=nearest(str(key), _NEEDED))
+        faults = Faults()
+        meant = meant_keys(given, _NEEDED, {"recorded": _NEEDED["recorded"]}, faults)
+        for key, value in meant.items():
             if not isinstance(value, str) or not value:
-                raise ProblemError(f"got {value!r}; a text was expected.", where=key, hint=_NEEDED[key])
-        return cls(**given, folder=folder)
+                message = f"expected a string, got {shown(value)}."
+                faults.add(ProblemError(message, where=key, hint=_NEEDED[key]))
+        faults.check()
+        return cls(**meant, folder=folder)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_trees": {}}  # grown again where they are asked

@@ -20,7 +20,9 @@ from runner.errors import StudyError
 from runner.problems.data import BUILT_IN
 from runner.record.schema import DATABASE, STUDY_FILE
 from runner.sources import local_sources
-from runner.studyfile import StudyFile, parse_study, read_yaml
+from runner.studyfile import StudyFile
+from runner.studykeys import parse_study
+from runner.yamlfile import read_yaml
 
 MOST_BYTES = 100 * 1000**2
 """Of all files together: the head keeps a package in its memory, and every node gets a copy."""

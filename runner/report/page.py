@@ -10,6 +10,7 @@ from typing import Final
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from runner.figures.marks import Figure
 from runner.figures.palette import DARK, LIGHT, Style, styles
@@ -18,6 +19,7 @@ from runner.report import sections, summary
 from runner.report.views import Album
 from runner.results import Results
 from runner.stats import Comparison
+from runner.wording import printable_lines
 
 _TITLES: Final = {
     "verdict": "Verdict",
@@ -104,12 +106,18 @@ def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("runner.report"),
         autoescape=True,  # every name comes from a study file, which may be anybody's
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return made
+
+
+def _visible(value: object) -> object:
+    """Escape characters that reorder or hide what is around them, in all that is not markup."""
+    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache

@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from runner.figures import anytime, cost, generalising, pairs, searching, verdict
 from runner.figures.sheet import Sheet, records
@@ -18,6 +17,7 @@ from runner.stats import AXES, AXIS_TITLES, refused
 from runner.stats.comparison import UNITS
 from runner.stats.verdict import budget_text
 from runner.wording import duration, listed
+from runner.yamlfile import dump
 
 Content = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
@@ -252,7 +252,7 @@ def _best(results: Results) -> list[Content]:
     """The best trial of each problem, ready to paste."""
     found = []
     for best in results.best():
-        said = yaml.safe_dump(best["config"], sort_keys=False, allow_unicode=True)
+        said = dump(best["config"])
         found.append(best | {"yaml": said.rstrip(), "python": f"config = {best['config']!r}"})
     return found
 
@@ -329,5 +329,5 @@ def _reproduce(results: Results) -> Content:
         given = json.loads(results.record.study)
     except ValueError:
         given = None
-    text = results.record.study if given is None else yaml.safe_dump(given, sort_keys=False)
+    text = results.record.study if given is None else dump(given)
     return {"study": text.strip(), "version": results.record.version}

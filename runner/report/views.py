@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from runner.figures import svg
-from runner.figures.marks import Figure
+from runner.figures.marks import Figure, readable
 from runner.figures.palette import Style
 from runner.figures.scale import short
 from runner.wording import duration
@@ -109,6 +109,7 @@ class Album:
         """Keep a figure for the files, and draw it for the page; ``inline`` False: a table shows it."""
         if figure is None:
             return None
+        figure = readable(figure)
         self.figures[figure.name] = figure
         drawn = []
         for number, panel in enumerate(figure.panels if inline else ()):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
 
 from runner.errors import ResultsError, StudyError, nearest
 from runner.record import Record, read_journal
@@ -17,8 +16,10 @@ from runner.results.frames import runs_frame, trials_frame
 from runner.results.incumbents import incumbents_frame, reach_frame
 from runner.results.optuna_storage import write_optuna
 from runner.results.ranking import leaderboard
-from runner.studyfile import StudyFile, parse_study
+from runner.studyfile import StudyFile
+from runner.studykeys import parse_study
 from runner.wording import first_of
+from runner.yamlfile import load_text
 
 _MOST_SEEDS = 10
 
@@ -110,8 +111,8 @@ class Results:
     def plan(self) -> StudyFile | None:
         """The study file as run; None where this version cannot read it."""
         try:
-            return parse_study(yaml.safe_load(self._record.study), str(self.folder))
-        except (StudyError, yaml.YAMLError):
+            return parse_study(load_text(self._record.study, str(self.folder)), str(self.folder))
+        except StudyError:
             return None
 
     @property

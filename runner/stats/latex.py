@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from runner.wording import printable
+
 _ESCAPES: Final = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -60,8 +62,8 @@ def leaderboard_latex(board: pd.DataFrame, reference: str, name: str, at: str) -
 
 
 def escape(text: str) -> str:
-    """Text with what LaTeX would take for commands escaped."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+    """Escape what LaTeX would take for a command, and what is not a visible character."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
 
 
 def _line(row: Mapping[Hashable, Any]) -> str:

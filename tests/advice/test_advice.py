@@ -151,7 +151,7 @@ def test_auto_serves_in_optimize_and_its_settings_are_checked():
     assert len(found_.trials) == 10
     with pytest.raises(FivefoldError, match=r"'auto' has no setting 'second'. Did you mean 'seconds'"):
         make("auto", {"second": 1})
-    with pytest.raises(FivefoldError, match="seconds: got 'x'"):
+    with pytest.raises(FivefoldError, match="seconds: expected a number, got 'x'"):
         make("auto", {"seconds": "x"})
     assert isinstance(make("auto"), Auto)
     assert "auto" not in METHODS

@@ -129,8 +129,8 @@ class Draws:
         ({"x": stats.multivariate_normal([0, 0])}, "x: a multivariate_normal_frozen can only be drawn from"),
         ({"x": []}, "x: there is no option"),
         ({"x": np.ones((2, 2))}, "space.x: the options have 2 dimensions"),
-        ({"x": {1, 2}}, "x: {1, 2} is no range of values"),
-        ({"x": 3}, "x: 3 is no range of values"),
+        ({"x": {1, 2}}, "x: expected a range of values, got {1, 2}"),
+        ({"x": 3}, "x: expected a range of values, got 3"),
         (
             {"x": (1, 2)},
             "the pair (1, 2) may be a range or two options. For a range write Float(1, 2) or (1, 2, 'u",
@@ -140,8 +140,8 @@ class Draws:
         ([{"a": [1]}, 3], "space[1]: a dict of parameters was expected, got 3"),
         ([({"a": [1]}, 20)], "Leave the numbers of trials out: all dicts share n_trials."),
         ([{"a": [1]}, {3: [1]}], "space[1]: the name 3 is no text"),
-        ("words", "a mapping of parameters was expected, got 'words'"),
-        ([], "a mapping of parameters was expected, got []"),
+        ("words", "expected a mapping of parameters, got 'words'"),
+        ([], "expected a mapping of parameters, got []"),
     ],
 )
 def test_what_has_no_domain_is_refused_with_its_name(given, says):

@@ -49,15 +49,21 @@ def test_a_space_may_be_restricted_further():
 @pytest.mark.parametrize(
     "given, says",
     [
-        ([1], "space: a mapping of parameters was expected, got [1]. Write {float: [low, high]}"),
+        ([1], "space: expected a mapping of parameters, got [1]. Write {float: [low, high]}"),
         ({}, "space: the space is empty."),
-        ({"x": 3}, "space.x: 3 is no range of values. Write {float:"),
-        ({"x": {"flaot": [0, 1]}}, "space.x: one of float, int, choice was expected, got the keys ['flaot']"),
-        ({"x": {"float": [0, 1], "int": [0, 1]}}, "space.x: one of float, int, choice was expected, got the"),
-        ({"x": {"float": [0, 1], "lgo": True}}, "space.x: unknown key 'lgo'. Did you mean 'log'?"),
-        ({"x": {"choice": [1], "log": True}}, "space.x: unknown key 'log'."),
-        ({"x": {"float": [1]}}, "space.x: float is [1]; two ends, [low, high], were expected."),
-        ({"x": {"float": "01"}}, "space.x: float is '01'; two ends"),
+        ({"x": 3}, "space.x: expected a range of values, got 3. Write {float:"),
+        (
+            {"x": {"flaot": [0, 1]}},
+            "space.x: expected one of the keys float, int and choice, got ['flaot']. Did you mean 'float'?",
+        ),
+        (
+            {"x": {"float": [0, 1], "int": [0, 1]}},
+            "space.x: expected one of the keys float, int and choice, got ['float', 'int'].",
+        ),
+        ({"x": {"float": [0, 1], "lgo": True}}, "space.x.lgo: unknown key. Did you mean 'log'?"),
+        ({"x": {"choice": [1], "log": True}}, "space.x.log: unknown key."),
+        ({"x": {"float": [1]}}, "space.x: expected two ends, float: [low, high], got [1]."),
+        ({"x": {"float": "01"}}, "space.x: expected two ends, float: [low, high], got '01'."),
         ({"x": {"float": ["a", 1]}}, "space.x: low is 'a'; a number was expected."),
         ({"x": {"float": [2, 1]}}, "space.x: low is 2.0 and high is 1.0; low must be less than high."),
         (
@@ -65,11 +71,11 @@ def test_a_space_may_be_restricted_further():
             "space.x: low is 0.0 with log: true; a logarithmic range must",
         ),
         ({"x": {"int": [0, 9], "log": True}}, "Raise low (1, say), or drop log."),
-        ({"x": {"float": [0, 1], "log": "yes"}}, "space.x: log is 'yes'; true or false was expected."),
+        ({"x": {"float": [0, 1], "log": "yes"}}, "space.x: expected true or false for log, got 'yes'."),
         ({"x": {"int": [0, 1.5]}}, "space.x: high is 1.5; a whole number was expected."),
         ({"x": []}, "space.x: there is no option."),
         ({"x": [[1, 2]]}, "space.x: the option [1, 2] is a list"),
-        ({"x": {"choice": {"a": 3}}}, "space.x: the parameters of option 'a' are 3; a mapping was expected."),
+        ({"x": {"choice": {"a": 3}}}, "space.x.a: expected a mapping, the parameters of option 'a', got 3."),
         (
             {"x": {"choice": {"a": {"y": {"choice": {"b": {"z": {"int": [2, 1]}}}}}}}},
             "space.x.a.y.b.z: low is 2 and high is 1;",

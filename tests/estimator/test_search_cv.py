@@ -504,7 +504,7 @@ def test_a_failure_under_several_metrics_has_a_score_for_each():
         (lambda: ridge(method={"bayes": {}, "tpe": {}}), MethodError, "method: got {'bayes': {}, 'tpe': {}}"),
         (lambda: ridge(method={"tpe": {"flavor": 1}}), MethodError, "method 'tpe' has no setting 'flavor'"),
         (lambda: ridge(method="exhaustive", n_trials=None), MethodError, "alpha"),
-        (lambda: ridge(3), SpaceError, "a mapping of parameters was expected, got 3"),
+        (lambda: ridge(3), SpaceError, "expected a mapping of parameters, got 3"),
         (lambda: ridge({}, method="bayes"), SpaceError, "the space is empty"),
         (lambda: ridge({"alpha": []}, method="bayes"), SpaceError, "space.alpha: there is no option"),
         (lambda: ridge({"alpha": (0, 1)}, method="bayes"), SpaceError, "may be a range or two options"),

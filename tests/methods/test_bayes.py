@@ -371,10 +371,10 @@ class TestSettings:
     @pytest.mark.parametrize(
         "given_, sentence",
         [
-            ({"initial": 0}, "initial: got 0; at least 1 trial was expected."),
-            ({"kappa": -1.0}, "kappa: got -1.0; a finite number of at least 0 was expected."),
-            ({"xi": math.nan}, "xi: got nan; a finite number of at least 0 was expected."),
-            ({"xi": math.inf}, "xi: got inf; a finite number of at least 0 was expected."),
+            ({"initial": 0}, "initial: expected at least 1 trial, got 0."),
+            ({"kappa": -1.0}, "kappa: expected a finite number of at least 0, got -1.0."),
+            ({"xi": math.nan}, "xi: expected a finite number of at least 0, got nan."),
+            ({"xi": math.inf}, "xi: expected a finite number of at least 0, got inf."),
             (
                 {"per_second": True, "acquisition": "ucb"},
                 "per_second: the acquisition function 'ucb' has no rate. Use it with acquisition: logei.",
@@ -388,7 +388,8 @@ class TestSettings:
 
     def test_an_unknown_acquisition_function_or_setting(self):
         with pytest.raises(
-            MethodError, match=r"acquisition: got 'gphedge'.*'logei', 'ei', 'ucb', 'pi' or 'thompson'"
+            MethodError,
+            match=r"acquisition: expected 'logei', 'ei', 'ucb', 'pi' or 'thompson', got 'gphedge'",
         ):
             make_method("bayes", {"acquisition": "gphedge"})
         with pytest.raises(MethodError, match=r"'kapa'.*Did you mean 'kappa'"):

@@ -86,7 +86,7 @@ def test_what_it_cannot_walk_is_refused(space, says):
 
 
 def test_settings_that_do_not_fit_are_refused():
-    with pytest.raises(MethodError, match="resolution: got 0; 1 to 100,000"):
+    with pytest.raises(MethodError, match="resolution: expected 1 to 100,000 points, got 0"):
         Exhaustive(resolution=0)
     with pytest.raises(MethodError, match="a finite space was expected"):
         Exhaustive().propose(SPACES["one"], [], [], 0, proposal_rng(0, 0))

@@ -96,8 +96,8 @@ def test_large_budgets_are_laid_out_quickly():
 @pytest.mark.parametrize(
     "build, says",
     [
-        (lambda: Grid(points=0), "points: got 0; 1 to 100,000 points"),
-        (lambda: Grid(points={"x": 0}), "points.x: got 0"),
+        (lambda: Grid(points=0), "points: expected 1 to 100,000 points, got 0."),
+        (lambda: Grid(points={"x": 0}), "points.x: expected 1 to 100,000 points, got 0."),
         (
             lambda: Grid(points={"y": 2}).prepare(SPACES["one"], 5),
             "points: 'y' is no numeric parameter. Known are: x.",

@@ -393,10 +393,11 @@ def test_plain_hyperopt_is_the_packages_own():
 @pytest.mark.parametrize(
     "given_, sentence",
     [
-        ({"startup": 0}, "startup: got 0; at least 1 was expected."),
-        ({"candidates": -1}, "candidates: got -1; at least 1 was expected."),
-        ({"gamma": 0.0}, "gamma: got 0.0; a number above 0 was expected."),
-        ({"gamma": math.nan}, "gamma: got nan; a number above 0 was expected."),
+        ({"startup": 0}, "startup: expected at least 1, got 0."),
+        ({"candidates": -1}, "candidates: expected at least 1, got -1."),
+        ({"candidates": 10**9}, "candidates: expected at most 100,000, got 1000000000."),
+        ({"gamma": 0.0}, "gamma: expected a number above 0, got 0.0."),
+        ({"gamma": math.nan}, "gamma: expected a number above 0, got nan."),
     ],
 )
 def test_settings_out_of_range(given_, sentence):
@@ -406,5 +407,7 @@ def test_settings_out_of_range(given_, sentence):
 
 
 def test_an_unknown_flavour():
-    with pytest.raises(MethodError, match=r"flavour: got 'atpe'.*'multivariate', 'hyperopt' or 'anneal'"):
+    with pytest.raises(
+        MethodError, match="flavour: expected 'multivariate', 'hyperopt' or 'anneal', got 'atpe'"
+    ):
         make_method("tpe", {"flavour": "atpe"})

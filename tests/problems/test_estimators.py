@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from runner.errors import FivefoldError
-from runner.problems import EstimatorProblem, evaluate, load_problem
+from runner.problems import EstimatorProblem, estimators, evaluate, load_problem
 from runner.problems.data import BUILT_IN, Data, load_data
 from runner.problems.folds import few, split, stages
 from runner.seeds import rng_for, seed_for
@@ -361,8 +362,8 @@ FILES = {
     "changes, says",
     [
         ({"estimatr": 1}, "estimatr: unknown key. Did you mean 'estimator'?"),
-        ({"space": None}, "space: it is missing. Give at least one parameter, such as C:"),
-        ({"data": None}, "data: it is missing. Name a built-in data set, or a CSV"),
+        ({"space": None}, "the key 'space' is missing. Give at least one parameter, such as C:"),
+        ({"data": None}, "the key 'data' is missing. Name a built-in data set, or a CSV"),
         ({"space": {}}, "space: the space is empty. Give at least one parameter."),
         ({"space": {"C": {"float": [2, 1]}}}, "space.C: low is 2.0 and high is 1.0; low must be less"),
         ({"space": {"C": {"float": [0, 1], "log": True}}}, "space.C: low is 0.0 with log: true; a logar"),
@@ -371,41 +372,50 @@ FILES = {
             "estimator: 'sklearn.svm' has no 'SVCC'. Did you mean 'sklearn.s",
         ),
         ({"estimator": "sklearn.smv.SVC"}, "estimator: 'sklearn.smv' cannot be imported: No module named"),
-        ({"estimator": "SVC"}, "estimator: 'SVC' is no path of a class. Did you mean 'sklearn.svm.SVC'?"),
+        (
+            {"estimator": "SVC"},
+            "estimator: expected the path of a class, got 'SVC'. Did you mean 'sklearn.svm.SVC'?",
+        ),
         (
             {"estimator": "xgboots.XGB"},
             "'xgboots' cannot be imported: No module named 'xgboots'. Install it,",
         ),
-        ({"estimator": "sklearn.svm.l1_min_c"}, "'sklearn.svm.l1_min_c' is no class but a function"),
-        ({"estimator": 3}, "estimator: 3 is no scikit-learn estimator: it lacks fit"),
+        ({"estimator": "sklearn.svm.l1_min_c"}, "expected a class, got 'sklearn.svm.l1_min_c', a function"),
+        ({"estimator": 3}, "estimator: 3 is not a scikit-learn estimator: it lacks fit"),
         ({"estimator": "sklearn.preprocessing.StandardScaler"}, "is neither a classifier nor a regressor"),
         ({"estimator": "sklearn.ensemble.VotingClassifier"}, "params: VotingClassifier cannot be made: "),
         ({"space": {"CC": {"float": [1, 2]}}}, "space.CC: SVC has no parameter 'CC'. Did you mean 'C'?"),
         ({"params": {"kernell": "rbf"}}, "params.kernell: SVC has no parameter 'kernell'. Did you mean"),
         ({"params": {"C": 3}}, "C: it is in the space and in params. Keep one of them."),
-        ({"params": [3]}, "params: got [3]; a mapping was expected"),
-        ({"cv": 1}, "cv: got 1; a whole number of at least 2 folds was expected"),
-        ({"cv": "five"}, "cv: got 'five'; a whole number"),
-        ({"test": 1.0}, "test: got 1.0; a share of the rows"),
-        ({"scale": "yes"}, "scale: got 'yes'; true or false was expected"),
-        ({"fidelity": "fold"}, "fidelity: got 'fold'; 'folds' or {data: [shares]} was expected. Did you"),
+        ({"params": [3]}, "params: expected a mapping, got [3]."),
+        ({"cv": 1}, "cv: expected an integer of at least 2 folds, got 1."),
+        ({"cv": "five"}, "cv: expected an integer of at least 2 folds, got 'five'."),
+        ({"test": 1.0}, "test: expected a share of the rows, at least 0 and less than 1, got 1.0."),
+        ({"scale": "yes"}, "scale: expected true or false, got 'yes'."),
+        ({"fidelity": "fold"}, "fidelity: expected 'folds' or {data: [shares]}, got 'fold'. Did you"),
         (
             {"fidelity": "data"},
-            "fidelity: got 'data'; 'folds' or {data: [shares]} was expected. Write shares",
+            "fidelity: expected 'folds' or {data: [shares]}, got 'data'. Write shares",
         ),
-        ({"fidelity": {"rows": [1.0]}}, "fidelity: got {'rows': [1.0]}; 'folds' or {data: [shares]} was"),
-        ({"fidelity": {"data": 0.5}}, "fidelity.data: got 0.5; a list of numbers was expected. Write shares"),
-        ({"fidelity": {"data": []}}, "fidelity.data: got []; a list of numbers was expected"),
-        ({"fidelity": {"data": [0.1, True]}}, "fidelity.data: got [0.1, True]; a list of numbers was"),
-        ({"fidelity": {"data": [0.0, 1.0]}}, "got [0.0, 1.0]; shares that grow from above 0 to 1 were"),
-        ({"fidelity": {"data": [0.5, 0.2, 1]}}, "got [0.5, 0.2, 1]; shares that grow from above 0 to 1"),
-        ({"fidelity": {"data": [0.1, 0.5]}}, "got [0.1, 0.5]; shares that grow from above 0 to 1 were expec"),
+        (
+            {"fidelity": {"rows": [1.0]}},
+            "fidelity: expected 'folds' or {data: [shares]}, got {'rows': [1.0]}.",
+        ),
+        ({"fidelity": {"data": 0.5}}, "fidelity.data: expected a list of numbers, got 0.5. Write shares"),
+        ({"fidelity": {"data": []}}, "fidelity.data: expected a list of numbers, got []."),
+        ({"fidelity": {"data": [0.1, True]}}, "fidelity.data: expected a list of numbers, got [0.1, True]."),
+        ({"fidelity": {"data": [0.0, 1.0]}}, "expected shares that grow from above 0 to 1, got [0.0, 1.0]."),
+        (
+            {"fidelity": {"data": [0.5, 0.2, 1]}},
+            "expected shares that grow from above 0 to 1, got [0.5, 0.2, 1].",
+        ),
+        ({"fidelity": {"data": [0.1, 0.5]}}, "expected shares that grow from above 0 to 1, got [0.1, 0.5]."),
         (
             {"fidelity": {"data": [0.1, float("nan"), 1.0]}},
-            "shares that grow from above 0 to 1 were expected",
+            "expected shares that grow from above 0 to 1",
         ),
         ({"scoring": "acuracy"}, "scoring: scikit-learn has no scorer 'acuracy'. Did you mean 'accuracy'?"),
-        ({"scoring": ["accuracy"]}, "scoring: scikit-learn has no scorer"),
+        ({"scoring": ["accuracy"]}, "scoring: expected the name of a scorer, got ['accuracy']."),
         ({"scoring": "r2"}, "scoring: 'r2' is for regressors, and the estimator is one of classifiers"),
         (
             {"estimator": "sklearn.svm.SVR", "data": "diabetes", "scoring": "accuracy", "space": {"C": [1]}},
@@ -454,3 +464,11 @@ def test_what_does_not_fit_is_refused_with_its_key(tmp_path, changes, says):
     with pytest.raises(FivefoldError) as caught:
         inline(**changes, folder=tmp_path).check()
     assert says in str(caught.value)
+
+
+def test_a_fit_that_takes_long_is_not_wrong(monkeypatch):
+    monkeypatch.setattr(estimators, "_MOST_SECONDS", 0.2)
+    monkeypatch.setattr(EstimatorProblem, "_fit", lambda *arguments: time.sleep(30))
+    start = time.monotonic()
+    inline().check()
+    assert time.monotonic() - start < 10

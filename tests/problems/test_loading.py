@@ -89,8 +89,10 @@ def test_an_inline_problem_travels_to_another_process():
     [
         ("brannin", "there is no built-in problem 'brannin'. Did you mean 'branin'?"),
         ("nothing_like_it", "Known are: ackley, branin,"),
-        (3, "got 3; a problem's name was expected. Write a built-in name"),
-        ({"data": "iris"}, "a mapping with the keys ['data'] is no problem. An inline problem has"),
+        (3, "expected a problem's name, got 3. Write a built-in name"),
+        ({"data": "iris"}, "the key 'estimator' is missing. Name a class"),
+        ({"recorder": "d"}, "recorder: unknown key. Did you mean 'recorded'?"),
+        ({"x": 3}, "expected the keys estimator, data and space, or recorded, got ['x']."),
         ("mine.py", "'mine.py' names a file or module but no problem in it. Write 'mine.py:name'"),
         ("mine.py:", "'mine.py:' names a file or module but no problem in it. Write 'mine.py:name'"),
         ("mine.py:mime", "there is no 'mime' in it. Did you mean 'mine'?"),

@@ -423,12 +423,12 @@ def records(tmp_path_factory):
         ({"recorded": "stopped"}, "stopped: it holds no finished trial of 'hill'."),
         ({"recorded": "changed", "problem": "hill"}, "differ in space, so they are of two problems."),
         ({"recorded": "both", "mising": "nearest"}, "mising: unknown key. Did you mean 'missing'?"),
-        ({"recorded": "both", "missing": "nearst"}, "'nearst'; 'refuse' or 'nearest' was expected. Did you"),
-        ({"recorded": "both", "missing": None}, "missing: got None; a text was expected. Write refuse or"),
-        ({"recorded": "both", "problem": ["hill"]}, "problem: got ['hill']; a text was expected."),
-        ({"recorded": 3}, "recorded: got 3; a text was expected. Write the directory of a study"),
-        ({"recorded": ""}, "recorded: got ''; a text was expected."),
-        ({"record": "both"}, "a finished study has the key recorded."),
+        ({"recorded": "both", "missing": "nearst"}, "expected 'refuse' or 'nearest', got 'nearst'. Did you"),
+        ({"recorded": "both", "missing": None}, "missing: expected a string, got None. Write refuse or"),
+        ({"recorded": "both", "problem": ["hill"]}, "problem: expected a string, got ['hill']."),
+        ({"recorded": 3}, "recorded: expected a string, got 3. Write the directory of a study"),
+        ({"recorded": ""}, "recorded: expected a string, got ''."),
+        ({"record": "both"}, "record: unknown key. Did you mean 'recorded'?"),
     ],
 )
 def test_what_cannot_be_recalled_is_refused(records, given, says):

@@ -1,0 +1,168 @@
+"""A document that was read, and where each part of it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Any, NamedTuple
+
+from runner.errors import FivefoldError, near
+
+
+class Mark(NamedTuple):
+    """A place in a file; lines and columns count from 1."""
+
+    line: int
+    column: int
+
+
+_MOST_DEPTH = 12  # of an object, which may contain itself
+_NAME = re.compile(r"(?:\.|: ?)?([^.:\[]+)")
+
+
+@dataclass(eq=False)
+class Node:
+    """A value with its place.
+
+    Attributes
+    ----------
+    value : object
+        As Python has it. An alias is the anchored node itself.
+    mark : Mark
+    items : list of Node
+        Of a list.
+    entries : dict
+        Of a mapping: by its keys, the place of the key and the node of the value.
+    size, depth : int
+        Number of values, aliases written out, and how deeply they are nested.
+    """
+
+    value: Any
+    mark: Mark
+    items: list[Node] = field(default_factory=list)
+    entries: dict[Any, tuple[Mark, Node]] = field(default_factory=dict)
+    size: int = 1
+    depth: int = 0
+
+    @property
+    def parts(self) -> Iterator[tuple[str, Mark, Node]]:
+        """The parts directly below: how a path writes each, where it begins, and its node."""
+        for i, item in enumerate(self.items):
+            yield f"[{i}]", item.mark, item
+        for key, (mark, node) in self.entries.items():
+            yield str(key), mark, node
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file that has been read; or an object in its place, of which no places are known.
+
+    Attributes
+    ----------
+    source : str
+        What errors call it: its path.
+    root : Node
+    faults : tuple of (Mark, FivefoldError)
+        What is wrong with single values; they have some value all the same.
+    """
+
+    source: str
+    root: Node
+    faults: tuple[tuple[Mark, FivefoldError], ...] = ()
+
+    @classmethod
+    def of(cls, value: Any, source: str) -> Document:
+        """An object in place of a file: its errors have an order, but no lines."""
+        return cls(source, Node(value, Mark(0, 0)))
+
+    @property
+    def value(self) -> Any:
+        """The content of the file."""
+        return self.root.value
+
+    @cached_property
+    def _tree(self) -> Node:
+        return self.root if self.root.mark.line else _numbered(self.value, count(), 0)
+
+    def find(self, path: str) -> tuple[Mark, Node]:
+        """The place of what an error names, and the node that is there.
+
+        Parameters
+        ----------
+        path : str
+            Keys and positions as errors write them, such as ``problems[0]: space.C``. A key may
+            nearly be the one in the path. What is not found is left out: the place is then that of
+            the innermost part that was.
+        """
+        node = self._tree
+        mark = node.mark
+        while path and (found := _step(node, path) or _step_near(node, path) or _step_over(node, path)):
+            path, mark, node = found
+        return mark, node
+
+    def in_order(self, errors: Iterable[FivefoldError]) -> list[FivefoldError]:
+        """All that is wrong with the file, in its order, each error with its place in front.
+
+        Parameters
+        ----------
+        errors : iterable of FivefoldError
+            Whose ``where`` begins with the path of a key. What is wrong with a value that could not
+            be read is left out: it follows from that.
+        """
+        unread = {mark for mark, _ in self.faults}
+        found = dict.fromkeys(self.faults)
+        for error in errors:
+            mark, node = self.find(error.where)
+            if node.mark not in unread:
+                place = f"{self.source}:{mark.line}:{mark.column}" if mark.line else self.source
+                found[mark, error.at(place, ": ")] = None
+        texts: dict[str, FivefoldError] = {}
+        for _, error in sorted(found, key=lambda pair: pair[0]):
+            texts.setdefault(str(error), error)
+        return list(texts.values())
+
+
+def _numbered(value: Any, numbers: Iterator[int], depth: int) -> Node:
+    """A node for an object, with the order of its parts as their columns in line 0."""
+    node = Node(value, Mark(0, next(numbers)))
+    if depth < _MOST_DEPTH and isinstance(value, Mapping):
+        for key, part in value.items():
+            node.entries[key] = Mark(0, next(numbers)), _numbered(part, numbers, depth + 1)
+    elif depth < _MOST_DEPTH and isinstance(value, list | tuple):
+        node.items = [_numbered(part, numbers, depth + 1) for part in value]
+    return node
+
+
+def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+    """The rest of a path, and the part of a node that it begins with; of several, the longest name."""
+    path = path.removeprefix(":").lstrip(" ") if path.startswith(":") else path.removeprefix(".")
+    found: tuple[str, Mark, Node] | None = None
+    for name, mark, part in node.parts:
+        rest = path.removeprefix(name)
+        if (
+            path.startswith(name)
+            and rest[:1] in ("", ".", "[", ":")
+            and (found is None or len(rest) < len(found[0]))
+        ):
+            found = rest, mark, part
+    return found
+
+
+def _step_over(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+    """As `_step`, over a key that errors leave out: ``choice`` of a domain, the name of a method."""
+    steps = [_step(part, path) for _, _, part in node.parts if part.entries]
+    known = [step for step in steps if step is not None]
+    return known[0] if len(known) == 1 else None
+
+
+def _step_near(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+    """As `_step`, to the key that was meant by the name in the path, by the rule of who read it."""
+    name = _NAME.match(path)
+    meant = near(name[1], [str(key) for key in node.entries]) if name else None
+    return _step(node, f"{meant}{path[name.end() :]}") if name and meant is not None else None
+
+
+__all__ = ["Document", "Mark", "Node"]
