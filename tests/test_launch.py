@@ -160,7 +160,7 @@ def test_lanes_share_one_search(ray_lanes):
         ),
         (lambda: optimize(bowl, SPACE, workers="2"), "workers: got '2'"),
         (lambda: optimize(bowl, {"x": (0, 1)}), "the pair (0, 1) may be a range or two options."),
-        (lambda: optimize(bowl, {3: Float(0, 1)}), "expected a string as the name of a parameter, got 3."),
+        (lambda: optimize(bowl, {3: Float(0, 1)}), "space: the name 3 is no text."),
         (lambda: optimize(3, SPACE), "3 cannot be called"),
         (lambda: run(None), "study: got None; a Study or the path of its file was expected."),
         (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
