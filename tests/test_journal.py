@@ -20,7 +20,7 @@ from runner.errors import JournalError, StudyError
 from runner.journal import Journal
 from runner.journal.identity import first_difference
 from runner.problems.base import FunctionProblem, Problem
-from runner.record import read_journal
+from runner.record import read_journal, verify
 from runner.record.schema import DATABASE, trial_checksum
 from runner.space import Choice, Float, Space
 from runner.study import Study
@@ -309,10 +309,12 @@ def test_a_directory_that_cannot_be_written(tmp_path, monkeypatch):
 
 def test_what_a_crash_left_while_the_directory_was_made_is_no_hindrance(tmp_path):
     (tmp_path / "study.lock").write_text("process 1 on elsewhere\n")
-    (tmp_path / "study.db.new").write_bytes(b"half")
+    half = tmp_path / ".fivefold-0123456789abcdef.new"
+    half.write_bytes(b"half")
     with Journal.open(tmp_path, study()) as journal:
         assert not journal.resumed
-    assert not (tmp_path / "study.db.new").exists()
+    assert half.exists(), "nothing is removed because of its name"
+    assert any("killed has left it; it may be removed" in str(found) for found in verify(tmp_path).findings)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 100])

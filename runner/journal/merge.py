@@ -23,7 +23,8 @@ from runner.journal.entry import insert_runs, make_journal
 from runner.journal.identity import first_difference
 from runner.record.checks import Content
 from runner.record.faults import explained
-from runner.record.folder import is_in_use, lock_folder, prepare_folder, replacing
+from runner.record.folder import is_in_use, lock_folder, prepare_folder
+from runner.record.places import replacing
 from runner.record.reader import find_journal
 from runner.record.schema import (
     DATABASE,

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self
 from runner.errors import FivefoldError, JournalError, StudyError
 from runner.journal.entry import create_journal, enter, get_run, identities_of, put_count, put_run, said, say
 from runner.record.faults import explained
-from runner.record.folder import lock_folder, prepare_folder, replacing
+from runner.record.folder import lock_folder, prepare_folder
+from runner.record.places import replacing
 from runner.record.schema import (
     DATABASE,
     INSERT_TRIAL,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from runner.errors import ResultsError, nearest
-from runner.record.folder import replacing
+from runner.record.places import replacing
 
 
 def write_frames(
