@@ -133,11 +133,16 @@ class Root:
         with os.fdopen(handle, "wb") as file:
             yield file
 
+    def check_free(self, name: str) -> None:
+        """Raise Unexpected where a file of this name cannot come, or could only through a link."""
+        with suppress(FileNotFoundError), self._walked(name) as (folder, last):
+            if self._kind_at(folder, last) == "a folder":
+                raise Unexpected(self.path / name, "a folder", "a file")
+
     def move(self, name: str, to: Root, as_name: str) -> None:
         """Move a file into another root, where it replaces what has its name."""
+        to.check_free(as_name)
         with self._walked(name) as (folder, last), to._walked(as_name, make=True) as (other, final):
-            if to._kind_at(other, final) == "a folder":
-                raise Unexpected(to.path / as_name, "a folder", "a file")
             os.replace(last, final, src_dir_fd=folder, dst_dir_fd=other)
 
     def remove(self, names: Iterable[str], below: str = "") -> None:
