@@ -157,6 +157,11 @@ class Root:
         for name in folders_of(names, below):
             self.remove_folder(name)
 
+    def make_folder(self, name: str) -> None:
+        """Make a folder, and those that it lies in, where they are missing."""
+        with self._walked(f"{name}/-", make=True):
+            pass
+
     def remove_folder(self, name: str) -> None:
         """Remove a folder, if it is empty."""
         with suppress(OSError), self._walked(name) as (folder, last):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from runner.errors import MethodError
+from runner.record.places import replacing
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
 _FORMAT = "fivefold search 2"
@@ -17,16 +17,8 @@ _FORMAT = "fivefold search 2"
 
 def write_state(path: str, state: Mapping[str, Any]) -> None:
     """Write a state beside its place, make it durable, and move it there."""
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(Path(path)) as new, new.open("w", encoding="utf-8") as file:
+        json.dump({"format": _FORMAT, **state}, file)
 
 
 def read_state(path: str) -> dict[str, Any]:
