@@ -76,6 +76,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
     del number, frame
     from runner.leaving import leave
 
+    places = sys.modules.get("runner.record.places")  # an import that it broke off need not be whole
+    getattr(places, "discard_unfinished", lambda: None)()
     leave("interrupted.", StudyInterrupted.exit_code)
 
 
@@ -230,7 +232,12 @@ def export(
 ) -> None:
     """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
     if format is Format.optuna:
-        _console().print(_results(folder).to_optuna(to), highlight=False, markup=False, soft_wrap=True)
+        results = _results(folder)
+        with _console().status("exporting") as shown:
+            url = results.to_optuna(
+                to, lambda done, of: shown.update(f"exporting: {done:,} of {of:,} trials")
+            )
+        _console().print(url, highlight=False, markup=False, soft_wrap=True)
         return
     from runner.standing import export_leaderboard
     from runner.stats import Comparison

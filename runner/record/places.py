@@ -30,6 +30,8 @@ _KINDS: Final = {
     stat.S_IFBLK: "a device",
 }
 
+_unfinished: set[Path] = set()
+
 
 class Unexpected(OSError):
     """Something of another kind is where a file or a folder of this program is expected.
@@ -68,7 +70,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     What was there, also a link or one of several names of a file, is replaced and never written to.
     """
-    new = path.with_name(_new_name())
+    new = path.with_name(f"{_BEING_MADE}{secrets.token_hex(8)}.new")
+    _unfinished.add(new)
     os.close(os.open(new, _NEW_FILE, 0o666))
     try:
         yield new
@@ -77,10 +80,14 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         new.unlink(missing_ok=True)
+        _unfinished.discard(new)
 
 
-def _new_name() -> str:
-    return f"{_BEING_MADE}{secrets.token_hex(8)}.new"
+def discard_unfinished() -> None:
+    """Remove what `replacing` has not put in its place: the process is about to end at once."""
+    for new in list(_unfinished):
+        with suppress(OSError):
+            new.unlink()
 
 
 def _put(new: Path, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -239,20 +239,24 @@ class Results:
         frames = {"trials": self.trials, "runs": self.runs}
         return write_frames(frames, self.folder if folder is None else Path(folder), format)
 
-    def to_optuna(self, to: str | Path | None = None) -> str:
+    def to_optuna(
+        self, to: str | Path | None = None, told: Callable[[int, int], None] = lambda written, trials: None
+    ) -> str:
         """Put every run into an Optuna storage, as `runner.results.optuna_storage.write_optuna` says.
 
         Parameters
         ----------
         to : str or Path, optional
             A storage URL, or a folder or file for SQLite. Default: ``optuna.db`` in the study directory.
+        told : callable, optional
+            Called now and then with the trials that are written and those that there are.
 
         Returns
         -------
         str
             The URL.
         """
-        return write_optuna(self._record, to)
+        return write_optuna(self._record, to, told)
 
 
 def _best(run: Mapping[Hashable, Any]) -> dict[str, Any]:
