@@ -27,8 +27,8 @@ from runner.errors import FivefoldError, ResultsError
 from runner.figures import plot
 from runner.record.schema import DATABASE
 from runner.report import Page, make_page, waiting_page
-from runner.report.views import to_csv
 from runner.results import Results
+from runner.results.spreadsheet import to_csv
 
 HOST: Final = "127.0.0.1"
 _LEAST_PAUSE: Final = 2.0

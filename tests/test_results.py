@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -357,12 +358,12 @@ def test_a_failed_export_leaves_the_old_file(tmp_path, played, monkeypatch):
     (path, _) = played.export(tmp_path, "csv")
     before = path.read_bytes()
 
-    def full(self, path, **keys):
-        path.write_text("half")
+    def full(path, *args, **keys):
+        path.write_bytes(before[: len(before) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(ResultsError, match="No space left"):
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ResultsError, match="No space left on device"):
         played.export(tmp_path, "csv")
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs.csv", "trials.csv"]

@@ -14,8 +14,8 @@ from runner.figures import plot
 from runner.record.own import renewing
 from runner.record.places import replacing
 from runner.report.page import Page, make_page
-from runner.report.views import to_csv
 from runner.results import Results
+from runner.results.spreadsheet import to_csv
 
 PAGE: Final = "report.html"
 FIGURES: Final = "figures"

@@ -13,7 +13,8 @@ from runner.errors import ResultsError
 from runner.figures.palette import Style
 from runner.record.own import LIST
 from runner.report import make_page, write_report
-from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds, to_csv
+from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds
+from runner.results.spreadsheet import to_csv
 from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
 
 pytestmark = pytest.mark.xdist_group("report")  # one study is enough
