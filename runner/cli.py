@@ -1,8 +1,8 @@
 """The command ``fivefold``.
 
-Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong; 3 the
-study directory is damaged, foreign or in use; 130 interrupted. A mistake is answered by a sentence
-on standard error.
+Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong, or standard
+output could not be written; 3 the study directory is damaged, foreign or in use; 130 interrupted. A
+mistake is answered by a sentence on standard error.
 
 What a command needs is imported inside it, so that ``--help`` is there at once and only ``run``
 loads Ray.
@@ -27,6 +27,7 @@ from runner.commands.check_cluster import check_file
 from runner.console import err_console, note
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+from runner.streams import lasting_streams
 
 if TYPE_CHECKING:
     from runner.results import Results
@@ -61,14 +62,16 @@ def main() -> None:
     """Run the command; every mistake of a user ends in one sentence and its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    try:
-        app()
-    except StudyInterrupted as error:
-        err_console.print(f"{error} Run the same command again to go on.", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except FivefoldError as error:
-        err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+    with lasting_streams():
+        try:
+            app()
+        except StudyInterrupted as error:
+            text = f"{error} Run the same command again to go on."
+            err_console.print(text, highlight=False, soft_wrap=True)
+            sys.exit(error.exit_code)
+        except FivefoldError as error:
+            err_console.print(f"[bold red]error[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
+            sys.exit(error.exit_code)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -13,18 +13,9 @@ err_console = Console(stderr=True)
 _PIPE_WIDTH = 200
 
 
-class _Output(Console):
-    """Standard output; when its reader goes away, the command goes on in silence."""
-
-    def on_broken_pipe(self) -> None:
-        """Called by rich, which by default would end the program."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def output() -> Console:
     """The console to print on; tables in a pipe or a file need no width of a terminal."""
-    return _Output(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
