@@ -1,4 +1,4 @@
-"""Output that cannot be written: the command does all else, says what was lost, and exits with a code for it."""
+"""Output that cannot be written: the command does all else, says what was lost, and does not exit with 0."""
 
 import errno
 import os
@@ -40,24 +40,21 @@ def shell(tmp_path, monkeypatch):
 )
 def test_a_study_is_run_and_its_tables_are_written(shell, tmp_path, sink, said):
     assert shell(f"fivefold run s.yaml --workers 0 --out out 0<&- {sink}") == (2, said)
-    assert {"trials.parquet", "runs.parquet", "study.yaml"} <= {
-        path.name for path in (tmp_path / "out").iterdir()
-    }
+    assert {"trials.parquet", "runs.parquet"} <= {path.name for path in (tmp_path / "out").iterdir()}
     assert verify(tmp_path / "out").whole
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["show there", "best there --json", "--version", "--help", "methods", "export there --format csv"],
-)
+COMMANDS = ["show there", "best there --json", "--version", "--help", "export there --format csv"]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_says_that_its_output_is_lost(shell, tmp_path, words):
     assert shell(f"fivefold {words} > /dev/full") == (2, FULL)
     assert ("export" in words) == (tmp_path / "there" / "trials.csv").exists()
 
 
-@pytest.mark.parametrize("words", ["show there", "methods", "problems"])
-def test_a_reader_that_goes_away_wanted_no_more(shell, words):
-    assert shell(f"set -o pipefail; fivefold {words} | true".join(["bash -c '", "'"])) == (0, "")
+def test_a_reader_that_goes_away_wanted_no_more(shell):
+    assert shell("bash -c 'set -o pipefail; fivefold show there | true'") == (0, "")
 
 
 def test_an_error_keeps_its_code_whatever_becomes_of_its_sentence(shell):
@@ -90,5 +87,10 @@ def test_a_pipe_that_does_not_block_is_waited_for():
     thread.join()
     assert got == [bytes(data)]
     assert raw.lost is None
-    raw.write(b"more")
+
+
+def test_a_descriptor_that_is_not_for_writing_loses_what_is_written():
+    with Path(os.devnull).open("rb") as file:
+        raw = _Raw(file.fileno(), False)
+        assert raw.write(b"more") == 4
     assert raw.lost.errno == errno.EBADF
