@@ -22,7 +22,7 @@ from runner.errors import JournalError, StudyError
 from runner.journal.entry import insert_runs, make_journal
 from runner.journal.identity import first_difference
 from runner.record.checks import Content
-from runner.record.faults import explained
+from runner.record.faults import damaged, explained
 from runner.record.folder import is_in_use, lock_folder, prepare_folder
 from runner.record.places import replacing
 from runner.record.reader import find_journal
@@ -119,6 +119,7 @@ def _read(folder: Path, notes: list[str]) -> Content:
         )
     with explained(path):
         seen = look(folder, live=False, deep=True).believed(path)
+    _check_text(seen.content.said(), path)
     notes.extend(f"{folder}: {note}" for note in seen.notes)
     return seen.content
 
@@ -222,6 +223,18 @@ def _facts(said: Sequence[Mapping[str, Any]], runs: Sequence[_Run]) -> dict[str,
         "probes": {key: probe for one in said for key, probe in one.get("probes", {}).items()},
         "study": yaml.safe_dump(whole, sort_keys=False, allow_unicode=True),
     }
+
+
+def _check_text(said: Mapping[str, Any], path: Path) -> None:
+    """Raise JournalError where what is joined of the study file's text is not there as it must be."""
+    try:
+        text = _text(said)
+    except (StudyError, yaml.YAMLError, ValueError, RecursionError):
+        text = {}
+    trial = text.get("trial", {})
+    single = trial.get("problems", {}) if isinstance(trial, dict) else None
+    if not all(isinstance(text.get(key), list) for key in _LISTS) or not isinstance(single, dict):
+        raise damaged(path, "the text of its study file is none")
 
 
 def _text(said: Mapping[str, Any]) -> dict[str, Any]:

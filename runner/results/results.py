@@ -110,7 +110,7 @@ class Results:
         """The study file as run; None where this version cannot read it."""
         try:
             return parse_study(yaml.safe_load(self._record.study), str(self.folder))
-        except (StudyError, yaml.YAMLError):
+        except (StudyError, yaml.YAMLError, RecursionError):
             return None
 
     @property

@@ -28,7 +28,7 @@ def to_csv(frame: pd.DataFrame) -> str:
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
             column = _neutral_column(frame.iloc[:, place])
             if column is not None:
-                safe.isetitem(place, column)
+                safe.isetitem(place, column.array)
     return safe.to_csv(index=False, lineterminator="\n")
 
 
