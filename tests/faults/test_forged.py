@@ -5,19 +5,33 @@ kind; then what reads journals must say that it is damaged. Values of the right 
 be shown or refused, but nobody sees a traceback.
 """
 
+import io
 import json
+import random
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
-from runner.errors import JournalError
+from runner.advice import findings
+from runner.errors import FivefoldError, JournalError
 from runner.journal import Journal, merge
-from runner.problems import load_problem
+from runner.launch import run as launch
+from runner.problems import evaluate, load_problem
 from runner.record import read_journal, verify
 from runner.record.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, checksum, salt_of, trial_checksum
-from tests.studies import play, study
+from runner.report import make_page
+from runner.results import Results
+from runner.standing import print_verdict
+from runner.stats import Comparison
+from runner.tables import print_leaderboard
+from tests.faults.soaking import SOAK, amount
+from tests.studies import HILL, play, study
 from tests.test_cli import fivefold  # noqa: F401  (a fixture)
 
 DEEP = "[" * 100_000
@@ -160,3 +174,119 @@ def test_a_value_of_another_kind_is_damage(whole, tmp_path, column):
         except sqlite3.IntegrityError:
             continue  # the table itself refuses it
         assert is_refused(folder, tmp_path), value
+
+
+COMMANDS = [
+    ["show", "forged"],
+    ["report", "forged"],
+    ["best", "forged"],
+    ["export", "forged", "--format", "csv"],
+    ["export", "forged", "--format", "optuna"],
+    ["compare", "forged", "forged"],
+    ["merge", "forged", "--out", "merged"],
+    ["verify", "forged"],
+    ["run", "recorded.yaml", "--workers", "0"],
+    ["advise", "recorded.yaml", "--from", "forged", "--seconds", "1"],
+]
+
+
+@pytest.mark.parametrize("value", [DEEP, '{"x": [1]}'])
+def test_every_command_answers_with_one_sentence_and_its_code(whole, tmp_path, fivefold, value):  # noqa: F811
+    forge(copied(whole, tmp_path), "trials", (1, 3), "config", value)
+    Path("recorded.yaml").write_text(
+        "{name: again, problems: [{recorded: forged, problem: hill}], methods: [random], budget: {trials: 2}}"
+    )
+    for command in COMMANDS:
+        code, out, err = fivefold(*command)
+        assert code == 3, command
+        assert "trial 3 of the run 'hill/random/0' has a config of another kind than expected" in out + err
+        assert command[0] == "verify" or err.count("\n") == 1
+
+
+ODD_NUMBERS = [None, "nan", 0.0, 1e308, -1e308, 5e-324, float("inf"), float("-inf"), -1.0]
+ODD = {
+    "config": ["{}", '{"x": "text"}', '{"x": 1e308}', '{"x": NaN}', '{"y": 1}', '{"model": "no"}'],
+    "metrics": ['{"loss": 1e308}', '{"": 1}', '{"a": null}', '{"a": -Infinity}'],
+    "folds": ["[1e308, -1e308]", "[NaN]"],
+    "steps": ["[NaN, Infinity]", json.dumps([1.0] * 5000)],
+    "step_seconds": ["[-1]", "[NaN, 1e308]"],
+    "gradient": ['{"zz": 1.0}', '{"x": null}', '{"x": NaN}'],
+    "earlier": ['["a"]'],
+    "status": ["COMPLETED", "STOPPED", "FAILED", "INVALID"],
+    "origin": ["cached", "replayed"],
+    "number": [2**31 - 1],
+    "known": [2**62, 5],
+    "error": ["x" * 100_000],
+    **dict.fromkeys(("loss", "value", "test"), ODD_NUMBERS),
+    **dict.fromkeys(("share", "seconds", "started", "suggest_seconds", "queue_seconds"), ODD_NUMBERS[2:]),
+}
+ODD_RUNS = {
+    "settings": ["{}", '{"sequence": 5}'],
+    "budget": [
+        json.dumps({"trials": t, "seconds": s}) for t, s in ((None, None), (-5, None), (10**18, -1.0))
+    ],
+    "seed": [0, 2**62],
+    "optimum": ODD_NUMBERS,
+    "direction": ["minimize", "maximize"],
+    "end_reason": ["", "x"],
+    "failed": [0, 1],
+    **{name: ["", "x/y", "other"] for name in ("label", "problem", "method", "metric", "id")},
+}
+ODD_META = {
+    "created": ['"0001-01-01T00:00:00+00:00"', '"9999-12-31T23:59:59+00:00"'],
+    "parallel": ["1", str(10**18)],
+    "order": ['"async"', '"other"'],
+    "scheduler": ['"other"', "{}", '{"name": 5}'],
+    "session": ["-1", str(10**30)],
+    "seed": ["-1", str(10**30)],
+    "study": [json.dumps(text) for text in ("", "a: [", "[" * 10_000, "problems: 7", "\0")],
+    "probes": [json.dumps({key: {"config": "x", "loss": 1}}) for key in ("hill/0", f"hill/{10**30}", "0")],
+}
+
+
+def odd(folder, rng):
+    """Replace up to three values by odd ones of the right kind."""
+    for _ in range(rng.choice([1, 1, 3])):
+        table = rng.choice(["trials", "trials", "runs", "meta"])
+        kinds = {"trials": ODD, "runs": ODD_RUNS, "meta": ODD_META}[table]
+        column = rng.choice(sorted(kinds))
+        run, number = rng.randint(1, 8), rng.randint(0, 5)
+        key = {"trials": (run, number), "runs": run, "meta": column}[table]
+        try:
+            forge(folder, table, key, column, value := rng.choice(kinds[column]))
+        except (TypeError, OverflowError, sqlite3.IntegrityError):
+            continue  # a number that was moved, or what the table refuses
+        yield f"{table} {key} {column}: {str(value)[:60]}"
+
+
+@pytest.mark.timeout(3600)
+@given(seed=st.integers(0, 2**32))
+@settings(
+    max_examples=amount(8, 500),
+    suppress_health_check=list(HealthCheck),
+    derandomize=not SOAK,
+    phases=[Phase.generate],
+)
+def test_what_makes_no_sense_is_shown_or_refused(whole, tmp_path_factory, seed):
+    rng, base = random.Random(seed), tmp_path_factory.mktemp("odd")
+    folder = copied(whole, base)
+    for done in odd(folder, rng):
+        note(done)
+    more = study(seeds=2, budget={"trials": 7})
+    uses = [
+        lambda: Results.open(folder).export(base, "csv"),
+        lambda: print_leaderboard(Console(file=io.StringIO()), Results.open(folder)),
+        lambda: print_verdict(Console(file=io.StringIO()), Comparison.of(Results.open(folder))),
+        lambda: Results.open(folder).best(),
+        lambda: make_page(Results.open(folder)) if seed % 4 == 0 else None,
+        lambda: Results.open(folder).to_optuna(base / "to.db"),
+        lambda: merge([folder, whole], base / "merged"),
+        lambda: evaluate(load_problem({"recorded": str(folder), "problem": "hill"}), {"x": 0.5}, 1),
+        lambda: findings([folder], HILL.space),
+        lambda: verify(folder),
+        lambda: launch(more, folder, workers=0),
+    ]
+    for use in uses:
+        with suppress(FivefoldError):
+            use()
+    shutil.rmtree(base)
