@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from runner.errors import clip
 from runner.record.faults import Fault, Finding
 from runner.record.kinds import check_meta, check_runs, check_trials
 from runner.record.schema import DATABASE, META, checksum, salt_of, trial_checksum
 
 _MOST_NAMED = 3
+_MOST_LETTERS = 300
 
 Row = tuple[Any, ...]
 
@@ -38,7 +40,8 @@ class Content(NamedTuple):
 def check_content(content: Content) -> list[Finding]:
     """What is wrong with it; nothing where it is whole."""
     wrong = list(_meta(content)) or [*_runs(content), *_trials(content)] or list(_kinds(content))
-    return [Finding(Fault.DAMAGE, DATABASE, what) for what in wrong]
+    # Names in it may be anything, of any length.
+    return [Finding(Fault.DAMAGE, DATABASE, clip(" ".join(what.split()), _MOST_LETTERS)) for what in wrong]
 
 
 def meta_is_whole(rows: Sequence[Row]) -> bool:

@@ -176,6 +176,14 @@ def test_a_value_of_another_kind_is_damage(whole, tmp_path, column):
         assert is_refused(folder, tmp_path), value
 
 
+@pytest.mark.parametrize("name", ["a\nb", "x" * 10_000, "\x1b[31m", "\0"])
+def test_a_name_of_any_form_is_one_sentence(whole, tmp_path, name):
+    folder = copied(whole, tmp_path)
+    forge(folder, "runs", 2, "settings", "[]")
+    forge(folder, "runs", 2, "id", name)
+    assert is_refused(folder, tmp_path)
+
+
 COMMANDS = [
     ["show", "forged"],
     ["report", "forged"],
