@@ -220,7 +220,7 @@ def test_thousands_of_trials_take_seconds_and_are_told_of(tmp_path):
         journal.record(trials)
     heard, began = [], time.monotonic()
     results = Results.open(tmp_path / "s")
-    results.to_optuna(told=lambda *state: heard.append(state))
+    results.to_optuna(progress=lambda *state: heard.append(state))
     assert time.monotonic() - began < 60, "two of a second when nothing else runs; it was minutes"
     assert heard == [(min(n, 2750), 2750) for n in range(500, 3001, 500)]
 
@@ -239,7 +239,7 @@ def test_what_is_broken_off_leaves_what_was_there(odd, tmp_path, there):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Results.open(tmp_path / "s").to_optuna(told=broken)
+        Results.open(tmp_path / "s").to_optuna(progress=broken)
     assert {path.name for path in (tmp_path / "s").iterdir()} == before
     if there:
         storage = f"sqlite:///{tmp_path / 's' / 'optuna.db'}"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import secrets
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ from runner.trial import Outcome, Status
 CHECKPOINTS: Final = "checkpoints"
 """The folder of a study directory that they are in, unless a store is given."""
 _LIST = ".json"
+_OURS: Final = re.compile(r"\d{8,}-[0-9a-f]{16}\.json")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a list may raise, whoever wrote it; Arrow's errors are children of the first two."""
 _PIECE_BYTES = 8 * 1024**2
@@ -187,7 +189,7 @@ class Checkpoint:
         if self._store is None or (now := _listed(self.folder)) == self._seen or not now:
             return
         name = f"{self._base}/{len(progress.losses):08}-{secrets.token_hex(8)}"
-        told = {
+        listing = {
             "files": {path: size for path, size, _ in now},
             "losses": progress.losses,
             "seconds": progress.seconds,
@@ -195,7 +197,7 @@ class Checkpoint:
         }
         try:
             with self._store.making(f"{name}{_LIST}") as out:
-                out.write(json.dumps(told).encode())
+                out.write(json.dumps(listing).encode())
             for path, _, _ in now:
                 self._copy(self._store, self.folder / path, f"{name}/{path}")
         except (OSError, ValueError):  # Arrow's errors are children of these
@@ -215,7 +217,8 @@ class Checkpoint:
     def _found(self, store: Store) -> list[str]:
         """The checkpoints that are there, the latest first."""
         names = [name for name, kind in store.entries(self._base) if kind == "a file"]
-        return sorted((name.removesuffix(_LIST) for name in names if name.endswith(_LIST)), reverse=True)
+        ours = [name for name in names if _OURS.fullmatch(name.rpartition("/")[2])]
+        return sorted((name.removesuffix(_LIST) for name in ours), reverse=True)
 
     def _restore(self, store: Store) -> None:
         with suppress(OSError):
@@ -229,16 +232,16 @@ class Checkpoint:
             self.folder.mkdir()
 
     def _fetch(self, store: Store, name: str) -> Progress:
-        told, own = _read(store, name), Root(self.folder)
-        for path, size in told["files"].items():
+        listing, own = _read(store, name), Root(self.folder)
+        for path, size in listing["files"].items():
             copied = 0
             with store.reading(f"{name}/{path}") as source, own.making(path) as out:
                 while piece := source.read(_PIECE_BYTES):
                     copied += out.write(piece)
             if copied != size:
                 raise ValueError(f"{path} has another size")
-        losses, seconds = (tuple(map(float, told[key])) for key in ("losses", "seconds"))
-        return Progress(losses, seconds, _outcome(told["last"]))
+        losses, seconds = (tuple(map(float, listing[key])) for key in ("losses", "seconds"))
+        return Progress(losses, seconds, _outcome(listing["last"]))
 
     def _copy(self, store: Store, path: Path, place: str) -> None:
         with path.open("rb") as source, store.making(place) as out:
@@ -249,8 +252,8 @@ class Checkpoint:
 def _read(store: Store, name: str) -> dict[str, Any]:
     """The list of a checkpoint."""
     with store.reading(f"{name}{_LIST}") as file:
-        told: dict[str, Any] = json.loads(file.read())
-        return told
+        listing: dict[str, Any] = json.loads(file.read())
+        return listing
 
 
 def _drop(store: Store, name: str) -> None:

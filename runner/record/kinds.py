@@ -151,12 +151,12 @@ def _is_shallow(value: Any) -> bool:
 def _is_identity(text: Any) -> bool:
     """What `runner.journal.identity` writes, as far as it is read without the study's own problems."""
     try:
-        told = json.loads(text)
-        if type(told) is not dict or not _is_shallow(told):
+        identity = json.loads(text)
+        if type(identity) is not dict or not _is_shallow(identity):
             return False
-        if not {"space", "forbid", "direction", "metric", "objective"} <= told.keys():
+        if not {"space", "forbid", "direction", "metric", "objective"} <= identity.keys():
             return False
-        space_from_json({"params": list(told["space"].items()), "forbid": told["forbid"]})
+        space_from_json({"params": list(identity["space"].items()), "forbid": identity["forbid"]})
     except (SpaceError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return False
     return True

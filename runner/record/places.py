@@ -2,7 +2,7 @@
 
 The folder that a user names is the user's choice: it may be a link, or lie behind one. What lies in
 it is not: a link there may lead to anybody's files. So every name below a `Root` is walked one folder
-at a time and never followed, a file is made anew under a name of its own and takes the place of what
+at a time and never followed, a new file gets a name of its own and takes the place of what
 had its name, and nothing is opened that is no regular file, since a pipe would block for ever.
 """
 

@@ -85,8 +85,8 @@ def add_trials(session: Any, study: int, first: int, trials: Sequence[Numbered])
             value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
             values.append({**key, "objective": 0, "value": value, "value_type": kind})
         params += [{**key, **param} for param in _params(trial)]
-        told = trial.user_attrs if row.number == number else {**trial.user_attrs, _NUMBER: number}
-        attributes += [{**key, "key": name, "value_json": json.dumps(value)} for name, value in told.items()]
+        about = trial.user_attrs if row.number == number else {**trial.user_attrs, _NUMBER: number}
+        attributes += [{**key, "key": name, "value_json": json.dumps(value)} for name, value in about.items()]
         for step, loss in trial.intermediate_values.items():
             value, kind = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(loss)
             steps.append({**key, "step": step, "intermediate_value": value, "intermediate_value_type": kind})

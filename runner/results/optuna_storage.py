@@ -20,12 +20,12 @@ _DASHBOARD: Final = "optuna.db"
 _AT_ONCE: Final = 500  # trials; their rows are a few thousand
 _BUSY_SECONDS: Final = 30.0
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called with the trials that have been dealt with and those that there are."""
 
 
 def write_optuna(
-    record: Record, to: str | Path | None = None, told: Told = lambda written, trials: None
+    record: Record, to: str | Path | None = None, progress: Progress = lambda written, trials: None
 ) -> str:
     """Put every run into an Optuna storage as a study of its own, named STUDY/PROBLEM/METHOD/SEED.
 
@@ -38,8 +38,8 @@ def write_optuna(
     to : str or Path, optional
         A storage URL, ``sqlite:///x.db``; or a folder or a file for SQLite. Default: ``optuna.db`` in
         the study directory.
-    told : callable
-        Hears of progress.
+    progress : callable, optional
+        Called with the trials that have been dealt with and those that there are.
 
     Returns
     -------
@@ -64,10 +64,10 @@ def write_optuna(
     try:
         place = _place(to, record.folder)
         if place is None:
-            _fill(optuna.storages.RDBStorage(str(to)), record, told)
+            _fill(optuna.storages.RDBStorage(str(to)), record, progress)
             return str(to)
         where = str(place.path)
-        _write_file(place, record, told)
+        _write_file(place, record, progress)
         url = sqlalchemy.URL.create("sqlite", database=where)
         return str(url.render_as_string(hide_password=False))
     except ResultsError:
@@ -103,7 +103,7 @@ def _place(to: str | Path | None, folder: Path) -> _Place | None:
     return _Place(path.resolve(), True)
 
 
-def _write_file(place: _Place, record: Record, told: Told) -> None:
+def _write_file(place: _Place, record: Record, progress: Progress) -> None:
     """Make a storage beside its place and move it there, or add to one that is there.
 
     The latter is written in place, since other programs may have it open; it is one transaction, and
@@ -113,7 +113,7 @@ def _write_file(place: _Place, record: Record, told: Told) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not kind:
         with replacing(path) as new:
-            _fill(_storage(new, fresh=True), record, told)
+            _fill(_storage(new, fresh=True), record, progress)
         return
     if kind != "a file":
         raise Unexpected(path, kind, "a file")
@@ -125,7 +125,7 @@ def _write_file(place: _Place, record: Record, told: Told) -> None:
         raise ResultsError(
             "it is a database, but no storage of Optuna.", where=str(path), hint="Name another with --to."
         )
-    _fill(_storage(path), record, told)
+    _fill(_storage(path), record, progress)
 
 
 def _storage(path: Path, fresh: bool = False) -> Any:
@@ -144,7 +144,7 @@ def _storage(path: Path, fresh: bool = False) -> Any:
     return optuna.storages.RDBStorage("sqlite://", engine_kwargs=options)
 
 
-def _fill(storage: Any, record: Record, told: Told) -> None:
+def _fill(storage: Any, record: Record, progress: Progress) -> None:
     """Add to a storage what it lacks, as one transaction."""
     done, total = 0, len(record.trials["run"])
     session = storage.scoped_session()
@@ -164,7 +164,7 @@ def _fill(storage: Any, record: Record, told: Told) -> None:
                 some = new[start : start + _AT_ONCE]
                 add_trials(session, study, len(there) + start, some)
                 done += len(some)
-                told(done, total)
+                progress(done, total)
         session.commit()
     finally:
         storage.remove_session()  # what was not committed is undone

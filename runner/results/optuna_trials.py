@@ -20,8 +20,9 @@ _STATES: Final = {Status.COMPLETED: "COMPLETE", Status.STOPPED: "PRUNED"}
 
 def trials_of(record: Record, run: RunRecord) -> Iterator[tuple[int, Any]]:
     """The trials of a run that have ended: their numbers, and Optuna's ``FrozenTrial`` of each."""
-    told = json.loads(run.identity)
-    space = space_from_json({"params": list(told["space"].items()), "forbid": told["forbid"]})
+    identity = json.loads(run.identity)
+    params = list(identity["space"].items())
+    space = space_from_json({"params": params, "forbid": identity["forbid"]})
     names = names_of(space)
     started = datetime.datetime.fromisoformat(record.created)
     for trial in record.history(run.id):

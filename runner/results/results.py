@@ -240,7 +240,9 @@ class Results:
         return write_frames(frames, self.folder if folder is None else Path(folder), format)
 
     def to_optuna(
-        self, to: str | Path | None = None, told: Callable[[int, int], None] = lambda written, trials: None
+        self,
+        to: str | Path | None = None,
+        progress: Callable[[int, int], None] = lambda written, trials: None,
     ) -> str:
         """Put every run into an Optuna storage, as `runner.results.optuna_storage.write_optuna` says.
 
@@ -248,7 +250,7 @@ class Results:
         ----------
         to : str or Path, optional
             A storage URL, or a folder or file for SQLite. Default: ``optuna.db`` in the study directory.
-        told : callable, optional
+        progress : callable, optional
             Called now and then with the trials that are written and those that there are.
 
         Returns
@@ -256,7 +258,7 @@ class Results:
         str
             The URL.
         """
-        return write_optuna(self._record, to, told)
+        return write_optuna(self._record, to, progress)
 
 
 def _best(run: Mapping[Hashable, Any]) -> dict[str, Any]:

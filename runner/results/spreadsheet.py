@@ -1,9 +1,9 @@
 """Frames as CSV text that is safe to open in a spreadsheet.
 
-A spreadsheet takes a text that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and a formula can
-send what is in the sheet to somebody. Names and messages come from anybody's study, so such a text gets
+A spreadsheet takes a string that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and a formula can
+send what is in the sheet to somebody. Names and messages come from anybody's study, so such a string gets
 an apostrophe before it, as the OWASP advises against "CSV injection". Numbers stay as they are, also where
-they are text; so does what JSON says.
+they are strings; so does what JSON says.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def neutral(text: str) -> str:
-    """The text, so that no spreadsheet takes it, or a part of it, for a formula.
+    """Escape a string, so that no spreadsheet takes it, or a part of it, for a formula.
 
     A lone sign is none, nor is a number. In JSON, where an apostrophe would change what it says, a
     semicolon becomes an escape. A carriage return, which would end a line of the file, becomes a line

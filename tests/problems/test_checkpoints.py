@@ -210,7 +210,11 @@ def test_only_what_was_handed_over_is_removed(tmp_path):
         (checkpoint,) = [path for path in key.iterdir() if path.is_dir()]
         for place in (folder, key, checkpoint):
             (place / "mine.txt").write_text("mine")
-            (place / "mine.json").write_text('{"files": {"../../../../precious/notes": 8}}')
+            (place / "mine.json").write_text('{"files": {"notes": 8}}')
+            (place / "mine").mkdir()
+            (place / "mine" / "notes").write_text("mine")
+            listed = f"{0:08}-{place.name[:16]:0>16}.json"
+            (place / listed).write_text('{"files": {"../../../../precious/notes": 8}}')
         (key / "linked").symlink_to(tmp_path / "precious")
         (checkpoint / "step").unlink()
         (checkpoint / "step").symlink_to(tmp_path / "precious" / "notes")
@@ -221,7 +225,8 @@ def test_only_what_was_handed_over_is_removed(tmp_path):
     left = sorted(
         path for path in (tmp_path / "study" / "checkpoints").rglob("*") if kind_of(path) != "a folder"
     )
-    assert {path.name for path in left} == {"mine.txt", "mine.json", "linked"}
+    assert {path.name for path in left} >= {"mine.txt", "mine.json", "notes", "linked"}
+    assert not [path for path in left if path.name == "step"]
     assert (tmp_path / "precious" / "notes").read_text() == "precious"
 
 
