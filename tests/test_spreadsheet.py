@@ -32,11 +32,11 @@ def pieces(cell):
 
 
 def is_formula(cell):
-    """A sign that something follows which makes no number of it."""
+    """Whether it begins with a sign, and is no number."""
     try:
         float(cell)
     except ValueError:
-        return len(cell) > 1 and cell[0] in SIGNS + "\t\r"
+        return cell[:1] in set(SIGNS + "\t\r")
     return False
 
 
@@ -83,9 +83,7 @@ def test_json_says_the_same(value):
         assert not any(map(is_formula, pieces(safe)))
 
 
-@pytest.mark.parametrize(
-    "text", ["=", "+", "-", "@", "a-b", "a=b", "a; b", "x;-", "-1", "+2.5e-3", "-inf", "<=", ""]
-)
+@pytest.mark.parametrize("text", ["a-b", "a=b", "a; b", "-1", "+2.5e-3", "-inf", "<=", "", "'a"])
 def test_what_is_no_formula_stays(text):
     assert neutral(text) == text
 

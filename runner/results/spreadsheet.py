@@ -15,9 +15,9 @@ from typing import Any, Final
 import pandas as pd
 
 _SIGNS: Final = "=+\\-@＝＋－＠"  # the wide ones are taken for the others where Japanese is written
-_BEGINNING: Final = re.compile(rf"\A(?:'*\s*[{_SIGNS}].|'*[\t\n])", re.DOTALL)
+_BEGINNING: Final = re.compile(rf"'*(?:\s*[{_SIGNS}]|[\t\n])")
 # A spreadsheet of a country with decimal commas parts fields at semicolons, also within quotes.
-_WITHIN: Final = re.compile(rf"(?<=[;\t\n])('*)(?=[{_SIGNS}].)", re.DOTALL)
+_WITHIN: Final = re.compile(rf"(?<=[;\t\n])('*)(?=[{_SIGNS}])")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
 
 
@@ -35,21 +35,20 @@ def to_csv(frame: pd.DataFrame) -> str:
 def neutral(text: str) -> str:
     """Escape a string, so that no spreadsheet takes it, or a part of it, for a formula.
 
-    A lone sign is none, nor is a number. In JSON, where an apostrophe would change what it says, a
-    semicolon becomes an escape. A carriage return, which would end a line of the file, becomes a line
-    feed, which is quoted.
+    A number is none. In JSON, where an apostrophe would change what it says, a semicolon becomes an
+    escape. A carriage return, which would end a line of the file, becomes a line feed, which is quoted.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _NUMBER.fullmatch(text):
         return text
     if text.startswith(("{", "[")) and _WITHIN.search(text) and _is_json(text):
-        return re.sub(rf";(?='*[{_SIGNS}].)", r"\\u003b", text)
+        return re.sub(rf";(?='*[{_SIGNS}])", r"\\u003b", text)
     text = _WITHIN.sub(r"'\1", text)
     return f"'{text}" if _BEGINNING.match(text) else text
 
 
 def _neutral_column(column: pd.Series[Any]) -> pd.Series[Any] | None:
-    """A column with its texts made neutral; None where none has to be."""
+    """A column with its strings made neutral; None where none has to be."""
     texts = {value for value in column.dropna().unique() if isinstance(value, str)}
     changed = {text: safe for text in texts if (safe := neutral(text)) != text}
     return column.map(lambda value: changed.get(value, value), na_action="ignore") if changed else None
