@@ -318,7 +318,7 @@ def _method(sheet: Sheet, tables: Tables) -> Content:
 def _reproduce(results: Results) -> Content:
     try:
         given = json.loads(results.record.study)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     text = results.record.study if given is None else yaml.safe_dump(given, sort_keys=False)
     return {"study": text.strip(), "version": results.record.version}
