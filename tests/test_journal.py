@@ -351,7 +351,7 @@ def test_a_row_that_cannot_be_read(tmp_path):
             for row in journal._db.execute("SELECT * FROM trials").fetchall():
                 where = (trial_checksum(row[:-1], journal._salt), *row[:2])
                 journal._db.execute("UPDATE trials SET checksum = ? WHERE run = ? AND number = ?", where)
-            with pytest.raises(JournalError, match="has a config of another kind than expected"):
+            with pytest.raises(JournalError, match="of another kind than expected"):
                 read_journal(tmp_path)
         with pytest.raises(JournalError, match="a row cannot be read"):
             journal.history(RUN)

@@ -128,9 +128,9 @@ def test_parameters_of_one_name_and_several_types(tmp_path):
     def of(config):
         return Trial(0, config, Outcome(Status.COMPLETED, loss=1.0, value=1.0))
 
-    configs = {"hill/random/0": {"x": 1.5, "y": 1}, "hill/random/1": {"x": "a"}, "hill/sobol/0": {"y": 2.5}}
+    configs = {"hill/random/0": {"z": 1.5, "y": 1}, "hill/random/1": {"z": "a"}, "hill/sobol/0": {"y": 2.5}}
     trials = write(tmp_path, {run: [of(config)] for run, config in configs.items()}).trials
-    assert list(trials["config/x"].fillna("-")) == ["1.5", "-", "a"]
+    assert list(trials["config/z"].fillna("-")) == ["1.5", "-", "a"]
     assert list(trials["config/y"])[:2] == [1.0, 2.5]
 
 

@@ -8,13 +8,12 @@ are one of a few words.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from runner.convert.json_form import space_from_json
-from runner.errors import SpaceError
 from runner.record.schema import RUN_COLUMNS, TRIAL_COLUMNS
 from runner.trial import Origin, Status
 
@@ -23,6 +22,7 @@ Row = tuple[Any, ...]
 
 _read: Final = json.JSONDecoder().raw_decode
 """`json.loads` without its search for blanks around the value, which takes as long as the rest."""
+_NOTHING: Final = object()
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _LARGEST: Final = 10**300  # an integer beyond it is no float
 _MOST_TRIALS: Final = 2**31  # per run; what counts trials must not count to what somebody has made up
@@ -40,53 +40,68 @@ def check_meta(said: Sequence[Row]) -> Iterator[str]:
 
 def check_runs(rows: Sequence[Row]) -> Iterator[str]:
     """What is wrong with rows of `RUN_COLUMNS`."""
-    known: dict[str, bool] = {}  # methods of a problem share its space, and runs of a method all
     for row in rows:
         values = dict(zip(RUN_COLUMNS, row, strict=False))  # without the checksum
-        wrong = [name for name, check in _RUNS.items() if not check(values[name])]
-        if not wrong and not known.setdefault(values["identity"], _is_identity(values["identity"])):
-            wrong = ["identity"]
-        if wrong:
+        if wrong := [name for name, check in _RUNS.items() if not check(values[name])]:
             yield f"the run '{values['id']}' has a value of another kind than expected: {', '.join(wrong)}"
-    places = Counter(row[RUN_COLUMNS.index("id")] for row in rows)
-    for run in (run for run, count in places.items() if count > 1):
+    counts = Counter(row[RUN_COLUMNS.index("id")] for row in rows)
+    for run in (run for run, count in counts.items() if count > 1):
         yield f"it lists the run '{run}' twice"
 
 
-def check_trials(rows: Sequence[Row], names: Mapping[Any, Any]) -> Iterator[str]:
+def check_trials(rows: Sequence[Row], runs: Sequence[Row]) -> Iterator[str]:
     """What is wrong with rows of a run's key and `TRIAL_COLUMNS`.
 
     Parameters
     ----------
-    rows : sequence of tuple
-    names : mapping
-        What runs are called, by their keys.
+    rows, runs : sequence of tuple
+        The latter as in `check_runs`, and right.
     """
     columns = list(zip(*rows, strict=True))
     for place, name in enumerate(TRIAL_COLUMNS if rows else (), 1):
         if _PLAIN.get(name, frozenset()).issuperset(map(type, columns[place])):
             continue  # as nearly always, whatever the values are
         # Most values of the others are the same: each is looked at once.
-        wrong = {value for value in set(columns[place]) if not _TRIALS[name](value)}
-        if wrong:
+        if wrong := {value for value in set(columns[place]) if not _TRIALS[name](value)}:
             row = next(row for row in rows if row[place] in wrong)
-            run = names.get(row[0], row[0])
-            yield f"trial {row[1]} of the run '{run}' has a {name} of another kind than expected"
+            yield _of_trial(row, runs, name)
+    if rows:
+        yield from _check_configs(rows, runs)
+
+
+def _check_configs(rows: Sequence[Row], runs: Sequence[Row]) -> Iterator[str]:
+    """Whether configs are such, with numbers where their space has numbers."""
+    spaces: dict[str, frozenset[str]] = {}
+    numbers = {}
+    for run in runs:
+        identity = run[RUN_COLUMNS.index("identity")]
+        if identity not in spaces:
+            spaces[identity] = _numbers_of(json.loads(identity))
+        numbers[run[0]] = spaces[identity]
+    config = 1 + TRIAL_COLUMNS.index("config")
+    for row in rows:
+        if not _is_config(row[config], numbers.get(row[0], frozenset())):
+            yield _of_trial(row, runs, "config")
+            return
+
+
+def _of_trial(row: Row, runs: Sequence[Row], name: str) -> str:
+    run = next((run[1] for run in runs if run[0] == row[0]), row[0])
+    return f"trial {row[1]} of the run '{run}' has a {name} of another kind than expected"
 
 
 def _json(check: Check) -> Check:
     """JSON text of a value for which that holds."""
+    return lambda text: check(_parsed(text))
 
-    def holds(text: Any) -> bool:
-        if type(text) is not str:
-            return False
-        try:
-            value, end = _read(text)
-        except (ValueError, RecursionError):
-            return False
-        return end == len(text) and check(value)
 
-    return holds
+def _parsed(text: Any) -> Any:
+    """What JSON text says; `_NOTHING` where it is none."""
+    try:
+        value, end = _read(text)
+    except (ValueError, TypeError, RecursionError):
+        return _NOTHING
+    return value if end == len(text) else _NOTHING
 
 
 def _is_text(value: Any) -> bool:
@@ -114,8 +129,11 @@ def _is_named_numbers(value: Any) -> bool:
     return type(value) is dict and all(x is None or _is_number(x) for x in value.values())
 
 
-def _is_config(value: Any) -> bool:
-    return type(value) is dict and _SCALARS.issuperset(map(type, value.values()))
+def _is_config(text: Any, numbers: frozenset[str]) -> bool:
+    value = _parsed(text)
+    if type(value) is not dict or not _SCALARS.issuperset(map(type, value.values())):
+        return False
+    return all(_is_number(value[name]) for name in numbers & value.keys())
 
 
 def _is_texts(value: Any) -> bool:
@@ -148,18 +166,56 @@ def _is_shallow(value: Any) -> bool:
     return False
 
 
-def _is_identity(text: Any) -> bool:
-    """What `runner.journal.identity` writes, as far as it is read without the study's own problems."""
-    try:
-        identity = json.loads(text)
-        if type(identity) is not dict or not _is_shallow(identity):
-            return False
-        if not {"space", "forbid", "direction", "metric", "objective"} <= identity.keys():
-            return False
-        space_from_json({"params": list(identity["space"].items()), "forbid": identity["forbid"]})
-    except (SpaceError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+def _is_identity(value: Any) -> bool:
+    """What `runner.journal.identity` writes, as far as others read it."""
+    if type(value) is not dict or not _is_shallow(value):
         return False
-    return True
+    if not {"space", "forbid", "direction", "metric", "objective"} <= value.keys():
+        return False
+    space, forbid = value["space"], value["forbid"]
+    try:
+        list(_parameters(space.items()))
+        clauses = [options for clause in forbid for options in clause.values()]
+    except (TypeError, ValueError, AttributeError):
+        return False
+    return all(type(options) is list and _SCALARS.issuperset(map(type, options)) for options in clauses)
+
+
+def _numbers_of(identity: Mapping[str, Any]) -> frozenset[str]:
+    """The parameters that are numbers, in whichever branch."""
+    found = list(_parameters(identity["space"].items()))
+    return frozenset(name for name, _ in found) - {name for name, number in found if not number}
+
+
+def _parameters(params: Iterable[Any]) -> Iterator[tuple[str, bool]]:
+    """The parameters of a space in JSON, those of branches too, and whether each is a number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where it is of another form.
+    """
+    for name, form in params:
+        (kind,) = {"float", "int", "choice"} & form.keys() if type(form) is dict else ()
+        if kind == "choice":
+            for option, inner in form[kind]:
+                if type(option) not in _SCALARS or type(inner) is not list:
+                    raise TypeError
+                yield from _parameters(inner)
+        else:
+            low, high = form[kind]
+            log = form.get("log", False)
+            if not (_is_finite(low) and _is_finite(high) and low <= high and type(log) is bool):
+                raise TypeError
+            if log and low <= 0:
+                raise ValueError
+        if type(name) is not str:
+            raise TypeError
+        yield name, kind != "choice"
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
 
 
 def _is_probes(value: Any) -> bool:
@@ -199,7 +255,8 @@ _META: Final[Mapping[str, Check]] = {
 }
 
 _RUNS: Final[Mapping[str, Check]] = {
-    **dict.fromkeys(("id", "label", "method", "problem", "metric", "identity"), _is_text),
+    **dict.fromkeys(("id", "label", "method", "problem", "metric"), _is_text),
+    "identity": _json(_is_identity),
     **dict.fromkeys(("announcement", "end_reason", "conclusion"), _is_text),
     "settings": _json(_is_settings),
     "seed": lambda value: _is_whole(value) and value >= 0,
@@ -211,7 +268,7 @@ _RUNS: Final[Mapping[str, Check]] = {
 
 _TRIALS: Final[Mapping[str, Check]] = {
     "number": lambda value: _is_whole(value) and 0 <= value < _MOST_TRIALS,
-    "config": _json(_is_config),
+    "config": lambda value: True,  # see `_check_configs`
     "status": lambda value: value in _STATUSES,
     "loss": _is_stored_number,
     "value": _is_stored_number,

@@ -79,6 +79,7 @@ TRIALS = ["config", "gradient", "metrics", "folds", "steps", "step_seconds", "ea
 RUNS = ["settings", "budget", "identity"]
 META = [name for name in RIGHT if name not in (*TRIALS, *RUNS)]
 OTHER = {
+    "config": ['{"x": "text"}', '{"x": null}', '{"x": true}', '{"x": [1]}', ' {"x": 1.0}'],
     "status": ["", "DONE", "completed"],
     "origin": ["", "elsewhere"],
     "number": [-1, 2**62],
@@ -176,6 +177,33 @@ def test_a_value_of_another_kind_is_damage(whole, tmp_path, column):
         assert is_refused(folder, tmp_path), value
 
 
+FORMS = [
+    7,
+    {},
+    {"float": [0]},
+    {"float": ["a", "b"]},
+    {"float": [2, 1]},
+    {"float": [0, 1], "int": [0, 1]},
+    {"float": [0, 1], "log": True},
+    {"float": [0, 1], "log": 1},
+    {"float": [0, float("inf")]},
+    {"choice": 7},
+    {"choice": [1]},
+    {"choice": [[[1], []]]},
+    {"choice": [[1, 7]]},
+    {"choice": [[1, [["y", {}]]]]},
+]
+SPACES = [7, [], [["x", {"float": [0, 1]}]], *({"x": form} for form in FORMS)]
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_of_another_form_is_damage(whole, tmp_path, space):
+    folder = copied(whole, tmp_path)
+    identity = json.loads(read_journal(folder).runs[1].identity)
+    forge(folder, "runs", 2, "identity", json.dumps(identity | {"space": space}))
+    assert is_refused(folder, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["a\nb", "x" * 10_000, "\x1b[31m", "\0"])
 def test_a_name_of_any_form_is_one_sentence(whole, tmp_path, name):
     folder = copied(whole, tmp_path)
@@ -213,7 +241,7 @@ def test_every_command_answers_with_one_sentence_and_its_code(whole, tmp_path, f
 
 ODD_NUMBERS = [None, "nan", 0.0, 1e308, -1e308, 5e-324, float("inf"), float("-inf"), -1.0]
 ODD = {
-    "config": ["{}", '{"x": "text"}', '{"x": 1e308}', '{"x": NaN}', '{"y": 1}', '{"model": "no"}'],
+    "config": ["{}", '{"x": 1e308}', '{"x": NaN}', '{"y": 1}', '{"model": "no"}'],
     "metrics": ['{"loss": 1e308}', '{"": 1}', '{"a": null}', '{"a": -Infinity}'],
     "folds": ["[1e308, -1e308]", "[NaN]"],
     "steps": ["[NaN, Infinity]", json.dumps([1.0] * 5000)],
