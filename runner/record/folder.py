@@ -55,15 +55,15 @@ def _check_own(path: Path) -> None:
     kind = kind_of(path)
     if kind not in ("", "a file"):
         raise JournalError(
-            f"'{path.name}' is {kind}; a file was expected.",
+            f"expected a file for '{path.name}', got {kind}.",
             where=str(path.parent),
             hint="Put the file itself there, or use another --out.",
         )
     if kind and (names := path.lstat().st_nlink) > 1:
         raise JournalError(
-            f"'{path.name}' has {names} names (hard links): writing here would change the others too.",
+            f"expected '{path.name}' to be a file of one name, got one of {names} (hard links).",
             where=str(path.parent),
-            hint="Copy the directory with 'cp -r', and go on in the copy.",
+            hint="Writing would change the others too: copy the directory with 'cp -r', and run in the copy.",
         )
 
 
@@ -102,7 +102,7 @@ def check_names(folder: Path) -> list[Finding]:
     found = [
         Finding(Fault.NOTE, to_text(name), _remark(name, left))
         for name in sorted(names - own)
-        if not name.startswith(("trials.", "runs.", "leaderboard."))
+        if not name.startswith(("trials.", "runs.", "leaderboard.", "pipeline.", "optuna."))
     ]
     if LOCK not in names:
         found.append(Finding(Fault.NOTE, LOCK, "it is missing; the next run makes it again"))
@@ -181,7 +181,7 @@ def _open_lock(folder: Path) -> int:
 
 def _no_lock(folder: Path, what: str) -> JournalError:
     return JournalError(
-        f"'{LOCK}' is {what}; a lock of fivefold was expected.",
+        f"expected a lock of fivefold for '{LOCK}', got {what}.",
         where=str(folder),
         hint="Move it away, or use another --out.",
     )

@@ -196,7 +196,9 @@ def _parameters(params: Iterable[Any]) -> Iterator[tuple[str, bool]]:
         Where it is of another form.
     """
     for name, form in params:
-        (kind,) = {"float", "int", "choice"} & form.keys() if type(form) is dict else ()
+        if type(form) is not dict or type(name) is not str:
+            raise TypeError
+        (kind,) = {"float", "int", "choice"} & form.keys()
         if kind == "choice":
             for option, inner in form[kind]:
                 if type(option) not in _SCALARS or type(inner) is not list:
@@ -209,8 +211,6 @@ def _parameters(params: Iterable[Any]) -> Iterator[tuple[str, bool]]:
                 raise TypeError
             if log and low <= 0:
                 raise ValueError
-        if type(name) is not str:
-            raise TypeError
         yield name, kind != "choice"
 
 

@@ -56,7 +56,7 @@ class OwnFolder(Root):
         elif kind != "a folder":
             raise Unexpected(path, kind, "a folder")
         elif not folder._read() and any(path.iterdir()):
-            raise Unexpected(path, "not of fivefold's making", "nothing, or a folder that it left")
+            raise Unexpected(path, "a folder of somebody else", "nothing, or a folder that fivefold made")
         folder.record(())
         return folder
 
@@ -126,7 +126,9 @@ def renewing(parent: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[dict
     Raises
     ------
     Unexpected
-        Where something else is there, or another command is at it.
+        Where something else is there.
+    BlockingIOError
+        Where another command is at it.
     """
     with _alone(parent):
         for name, files in wanted.items():
@@ -227,7 +229,7 @@ def _alone(folder: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > give_up:
-                    raise Unexpected(folder, "being written by another command", "nobody else") from None
+                    raise BlockingIOError(errno.EWOULDBLOCK, "another command is writing it") from None
                 time.sleep(_PAUSE)
             except OSError:
                 break

@@ -44,7 +44,7 @@ class Unexpected(OSError):
     """
 
     def __init__(self, path: Path | str, found: str, expected: str) -> None:
-        super().__init__(errno.EEXIST, f"'{path}' is {found}; {expected} was expected")
+        super().__init__(errno.EEXIST, f"expected {expected} at '{path}', got {found}")
 
 
 def kind_of(path: Path) -> str:
@@ -209,7 +209,7 @@ class Root:
         except OSError as error:
             if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                 raise
-            found = self._kind_at(handle, part) or "gone"
+            found = self._kind_at(handle, part) or "nothing"
             raise Unexpected(self.path / name, found, "a folder") from None
 
     def _opened(self, folder: int, last: str, name: str) -> int:
@@ -218,7 +218,7 @@ class Root:
         except OSError as error:
             if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket
                 raise
-            raise Unexpected(self.path / name, self._kind_at(folder, last) or "gone", "a file") from None
+            raise Unexpected(self.path / name, self._kind_at(folder, last) or "nothing", "a file") from None
         if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
             os.close(handle)
             raise Unexpected(self.path / name, _kind(mode), "a file")

@@ -106,7 +106,7 @@ def _check_kinds(*paths: Path) -> None:
     """Raise JournalError where there is anything but a file: to read from a pipe takes for ever."""
     for path in paths:
         if path.exists() and not path.is_file():
-            raise damaged(path, f"it is {kind_of(path)}, and a file was expected")
+            raise damaged(path, f"expected a file, got {kind_of(path)}")
 
 
 def _given(found: Look | Exception) -> Look:

@@ -118,12 +118,14 @@ def _write_file(place: _Place, record: Record, progress: Progress) -> None:
     if kind != "a file":
         raise Unexpected(path, kind, "a file")
     if not place.named and (names := path.stat().st_nlink) > 1:
-        raise Unexpected(path, f"a file of {names} names (hard links)", "one with a single name")
+        raise Unexpected(path, f"a file of {names} names (hard links)", "a file of one name")
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and "studies" not in tables:
         raise ResultsError(
-            "it is a database, but no storage of Optuna.", where=str(path), hint="Name another with --to."
+            "expected a storage of Optuna, got another database.",
+            where=str(path),
+            hint="Name another with --to.",
         )
     _fill(_storage(path), record, progress)
 

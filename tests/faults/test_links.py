@@ -136,7 +136,7 @@ def test_a_lock_with_words_of_others_in_it_is_left(fivefold, place):  # noqa: F8
     for command in ("run", "merge"):
         code, _, err = fivefold(*COMMANDS[command])
         assert code == 3
-        assert "'study.lock' is a file that fivefold has not made; a lock of fivefold was expected" in err
+        assert "expected a lock of fivefold for 'study.lock', got a file that fivefold has not made" in err
     assert Path("out/study.lock").read_text() == "the combination is 12-7-33\n"
 
 
@@ -148,5 +148,5 @@ def test_a_journal_of_two_names_is_read_and_not_written(fivefold, place):  # noq
     assert fivefold(*COMMANDS["show"])[0] == 0
     code, _, err = fivefold(*COMMANDS["run"])
     assert code == 3
-    assert "has 2 names (hard links)" in err
+    assert "expected 'study.db' to be a file of one name, got one of 2 (hard links)" in err
     assert Path("whole/study.db").read_bytes() == before

@@ -184,7 +184,7 @@ def test_what_is_in_the_place_of_the_folder_is_refused_and_left(tmp_path, kind, 
         place.write_text("precious")
     else:
         place.symlink_to(precious if kind == "link" else tmp_path / "nowhere")
-    with pytest.raises(StudyError, match=f"{place.name}' is a .*; a folder was expected"):
+    with pytest.raises(StudyError, match=f"expected a folder at '.*{place.name}', got a "):
         run(study, tmp_path / "study", workers=0, storage=storage and str(tmp_path / storage))
     assert (precious / "notes").read_text() == "precious"
     assert [path.name for path in precious.iterdir()] == ["notes"]

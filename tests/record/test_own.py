@@ -145,7 +145,7 @@ def test_two_commands_do_not_come_between_each_other(tmp_path, monkeypatch):
     monkeypatch.setattr(own, "_PATIENCE", 0.1)
     with renewing(tmp_path, {"figures": ["a"]}) as folders:
         folders["figures"].write("a", b"first")
-        with pytest.raises(Unexpected, match="being written by another command"):
+        with pytest.raises(BlockingIOError, match="another command is writing it"):
             renew(tmp_path, ["a"])
     assert texts(tmp_path / "figures") == {"a": "first"}
 

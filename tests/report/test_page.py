@@ -143,7 +143,7 @@ def test_where_something_else_is_in_the_place_of_a_folder_nothing_is_written(
         (to / name).write_text("precious")
     else:
         (to / name).symlink_to(other if kind == "link" else tmp_path / "nowhere")
-    with pytest.raises(ResultsError, match=f"{name}' is a .*; a folder was expected"):
+    with pytest.raises(ResultsError, match=f"expected a folder at '.*{name}', got a "):
         written(results, page, ("07_heatmap",), to)
     assert names(to) == {name}
     assert {file.read_text() for file in other.iterdir()} == {"precious"}
