@@ -147,10 +147,8 @@ def test_a_folder_in_the_place_of_a_file_stays(root):
     make(root, "folder/file", "kept")
     with pytest.raises(FileExistsError):
         make(root, "folder")
-    with (
-        pytest.raises(Unexpected, match="expected a file at .*, got a folder"),
-        replacing(root.path / "folder"),
-    ):
+    got = r"expected a file at .*, got a folder"
+    with pytest.raises(Unexpected, match=got), replacing(root.path / "folder"):
         pass
     make(root, "mine")
     with pytest.raises(Unexpected, match=got):
