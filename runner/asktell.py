@@ -329,7 +329,8 @@ class Run:
     def _skip_ended(self) -> None:
         """Pass over proposals which an earlier session made."""
         while (trial := self.ended.get(self._next) or self.pending.get(self._next)) is not None:
-            self._show(max(len(self._shown), trial.known) if self.order == "trial" else 0)
+            known = min(trial.known, self._settled)  # a journal may say what cannot be
+            self._show(max(len(self._shown), known) if self.order == "trial" else 0)
             self._next += 1
 
     def _show(self, count: int) -> None:

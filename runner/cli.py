@@ -1,8 +1,8 @@
 """The command ``fivefold``.
 
-Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong; 3 the
-study directory is damaged, foreign or in use; 130 interrupted. A mistake is answered by a sentence
-on standard error.
+Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong, or standard
+output could not be written; 3 the study directory is damaged, foreign or in use; 130 interrupted. A
+mistake is answered by a sentence on standard error.
 
 What a command needs is imported inside it, so that ``--help`` is there at once and only ``run``
 loads Ray.
@@ -28,6 +28,7 @@ from runner.console import err_console, escape_python, note, print_error, print_
 from runner.console import output as _console
 from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
 from runner.leaving import end_with
+from runner.streams import lasting_streams
 from runner.supervisor import SIGNALS, say_done, supervised
 
 if TYPE_CHECKING:
@@ -71,21 +72,31 @@ def _main() -> NoReturn:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
             signal.signal(number, _leave)
+    code = 0
+    try:
+        with lasting_streams():
+            sys.exit(_run_app())
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    say_done()
+    end_with(code)
+
+
+def _run_app() -> int:
+    """Run the command; its exit code."""
     try:
         found = app(prog_name="fivefold", standalone_mode=False)
-        code = found if isinstance(found, int) else 0
     except StudyInterrupted as error:
         print_line(err_console, f"{error} Run the same command again to go on.")
-        code = error.exit_code
+        return error.exit_code
     except FivefoldError as error:
         print_error(error)
-        code = error.exit_code
+        return error.exit_code
     except Exception as error:
         if not isinstance(error, Misused):
             raise
-        code = explain(error)
-    say_done()
-    end_with(code)
+        return explain(error)
+    return found if isinstance(found, int) else 0
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -96,6 +107,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
     leave_in_order()
     say_done()
+    places = sys.modules.get("runner.record.places")  # an import that it broke off need not be whole
+    getattr(places, "discard_unfinished", lambda: None)()
     leave("interrupted.", StudyInterrupted.exit_code)
 
 
@@ -256,7 +269,12 @@ def export(
 ) -> None:
     """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
     if format is Format.optuna:
-        print_line(_console(), _results(folder).to_optuna(to))
+        results = _results(folder)
+        with _console().status("exporting") as shown:
+            url = results.to_optuna(
+                to, lambda done, of: shown.update(f"exporting: {done:,} of {of:,} trials")
+            )
+        print_line(_console(), url)
         return
     from runner.standing import export_leaderboard
     from runner.stats import Comparison

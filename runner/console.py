@@ -49,11 +49,6 @@ class Terminal(Console):
                 known = segment.text.encode(self.encoding, "backslashreplace").decode(self.encoding)
                 yield Segment(known, segment.style, segment.control)
 
-    def on_broken_pipe(self) -> None:
-        """Go on in silence when the reader goes away; by default rich would end the program."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
 
 err_console = Terminal(stderr=True)
 

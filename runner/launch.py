@@ -27,7 +27,8 @@ from runner.monitor import Guarded, Monitor
 from runner.objectives import as_problem, initial_points
 from runner.problems import Problem
 from runner.problems.base import Direction
-from runner.problems.checkpoints import SCHEME, Storage
+from runner.problems.checkpoints import CHECKPOINTS, Storage
+from runner.problems.stores import SCHEME
 from runner.ray_session import RaySession, Work
 from runner.record import read_journal
 from runner.results import Results
@@ -174,13 +175,13 @@ def _storage(study: Study, journal: Journal, given: str | None) -> Storage | Non
     """Where checkpoints are kept, if an objective hands any over; StudyError where that cannot be."""
     if not any(problem.checkpoints for problem in study.problems):
         return None
-    place = str((journal.folder / "checkpoints").resolve())
-    if given is not None:
+    if given is None:
+        storage = Storage(str(journal.folder.resolve()), CHECKPOINTS, False, study.trial.retry_failed)
+    else:
         place = given if SCHEME.match(given) else str(Path(given).resolve())
-        place = f"{place.rstrip('/')}/{default_folder(study).name}-{journal.name}"
-    storage = Storage(place, given is not None, study.trial.retry_failed)
-    if given is not None:
-        storage.store.check()
+        name = f"{default_folder(study).name}-{journal.name}"
+        storage = Storage(place, name, True, study.trial.retry_failed)
+    storage.store.check()
     return storage
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import NoReturn
 
 _PATIENCE_SECONDS = 5.0  # the pools of joblib take one or two
@@ -18,7 +19,8 @@ def leave(sentence: str, exit_code: int) -> NoReturn:
     from runner.warden import end
 
     end(psutil.Process().children(recursive=True))
-    os.write(2, f"{sentence}\n".encode())
+    with suppress(OSError):  # it may be closed, or full
+        os.write(2, f"{sentence}\n".encode())
     _exit(exit_code)
 
 

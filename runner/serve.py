@@ -3,9 +3,6 @@
 It reads the journal as every reader does, in a process of its own with a low priority: a study
 pays for its page with spare time. ``python -m runner.serve DIR --port N`` is started by
 `Server`; it says where it listens in one line of JSON, and ends when its input does.
-
-It answers only who asks on this machine: the socket is bound to 127.0.0.1, and requests must name
-it, so that a foreign page whose name was bent to this address learns nothing.
 """
 
 from __future__ import annotations
@@ -18,19 +15,18 @@ import subprocess
 import sys
 import threading
 import time
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Final
 
 from runner.errors import FivefoldError, ResultsError
 from runner.figures import plot
 from runner.record.schema import DATABASE
 from runner.report import Page, make_page, waiting_page
-from runner.report.views import to_csv
+from runner.report.listening import HOST, listen
 from runner.results import Results
+from runner.results.spreadsheet import to_csv
 
-HOST: Final = "127.0.0.1"
 _LEAST_PAUSE: Final = 2.0
 _REST_PER_WORK: Final = 5.0  # rendering takes at most a sixth of one core
 _NICENESS: Final = 10
@@ -56,8 +52,9 @@ class LivePage:
         self._lock = threading.Lock()
         self._version, self._html = "0", waiting_page(f"Waiting for the study in {folder.name}.")
         self._line = "waiting for the first trial"
-        self._page: Page | None = None
         self._known: tuple[object, ...] = ()
+        self._drawing = threading.Lock()
+        self._shown: tuple[Page, dict[str, bytes]] | None = None  # with the files that were asked for
 
     @property
     def fetched(self) -> bool:
@@ -80,15 +77,17 @@ class LivePage:
 
     def file(self, folder: str, name: str) -> bytes | None:
         """A table or a figure of the page; None where it has none of that name."""
-        page = self._page
-        stem, _, form = name.rpartition(".")
-        if page is None:
+        if self._shown is None:
             return None
-        if folder == "tables" and form == "csv" and stem in page.tables:
-            return to_csv(page.tables[stem]).encode()
-        if folder == "figures" and form in ("png", "svg") and stem in page.figures:
-            return plot.render(page.figures[stem], page.styles)[form == "svg"]
-        return None
+        page, files = self._shown
+        with self._drawing:  # once, however many ask for it, and one after the other
+            place = f"{folder}/{name}"
+            if place not in files:
+                data = _file(page, folder, name)
+                if data is None:
+                    return None
+                files[place] = data
+            return files[place]
 
     def refresh(self) -> bool:
         """Make the page anew where the journal has changed; whether it has."""
@@ -105,9 +104,18 @@ class LivePage:
                 self._line = str(error)
             return False
         with self._lock:
-            self._known, self._page, self._version = now, page, version
+            self._known, self._shown, self._version = now, (page, {}), version
             self._html, self._line = page.html, line
         return True
+
+
+def _file(page: Page, folder: str, name: str) -> bytes | None:
+    stem, _, form = name.rpartition(".")
+    if folder == "tables" and form == "csv" and stem in page.tables:
+        return to_csv(page.tables[stem]).encode()
+    if folder == "figures" and form in ("png", "svg") and stem in page.figures:
+        return plot.render(page.figures[stem], page.styles)[form == "svg"]
+    return None
 
 
 def _stamp(folder: Path) -> tuple[object, ...]:
@@ -125,69 +133,6 @@ def _line(results: Results) -> str:
     ended = int((runs["end_reason"] != "").sum())
     parts = [f"{len(results.trials):,} trials", f"{ended} of {len(runs)} runs ended"]
     return f"{', '.join(parts)}; as of {time.strftime('%H:%M:%S')}."
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers with the page, its state, its figures and its tables, and nothing else."""
-
-    live: ClassVar[LivePage]
-    server_version = "fivefold"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        """See `http.server`."""
-        host = self.headers.get("Host", "").rpartition(":")[0]
-        if host not in (HOST, "localhost"):
-            return self._answer(HTTPStatus.FORBIDDEN, b"This page is for this machine only.\n", "text/plain")
-        path = self.path.partition("?")[0].strip("/")
-        if not path:
-            return self._answer(HTTPStatus.OK, self.live.html(), "text/html; charset=utf-8")
-        if path == "state":
-            return self._answer(HTTPStatus.OK, json.dumps(self.live.state()).encode(), "application/json")
-        folder, _, name = path.partition("/")
-        data = self.live.file(folder, name)
-        if data is None:
-            return self._answer(HTTPStatus.NOT_FOUND, b"There is no such figure or table.\n", "text/plain")
-        return self._answer(HTTPStatus.OK, data, _KINDS[name.rpartition(".")[2]])
-
-    def _answer(self, status: HTTPStatus, data: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.end_headers()
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is logged."""
-
-
-_KINDS: Final = {"csv": "text/csv; charset=utf-8", "png": "image/png", "svg": "image/svg+xml"}
-
-
-def listen(live: LivePage, port: int) -> ThreadingHTTPServer:
-    """A server of the page, at a port of 127.0.0.1; 0 takes one that is free.
-
-    Raises
-    ------
-    ResultsError
-        Where the port is taken or may not be used.
-    """
-    handler = type("Handler", (_Handler,), {"live": live})
-    try:
-        server = ThreadingHTTPServer((HOST, port), handler)
-    except (OSError, OverflowError) as error:
-        what = getattr(error, "strerror", None) or str(error)
-        raise ResultsError(
-            f"the port {port} of {HOST} cannot be used: {what}.",
-            where="port",
-            hint="Name another one, or leave it out: a free one is taken.",
-        ) from None
-    server.daemon_threads = True
-    return server
 
 
 def serve(live: LivePage, server: ThreadingHTTPServer, end: threading.Event) -> None:

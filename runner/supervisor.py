@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import fcntl
 import os
 import signal
 import sys
@@ -30,10 +31,11 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 _FROM_THE_KERNEL = 0x80  # SI_KERNEL of <bits/siginfo-consts.h>: from the terminal, to the child as well
+_FIRST_NUMBER = 10  # of our own descriptors
 _SOFTWARE = 70  # EX_SOFTWARE of <sysexits.h>
 
 _pipe: int | None = None
-_said: set[bytes] = set()
+_told: set[bytes] = set()
 _restarted = False
 
 
@@ -44,18 +46,23 @@ def was_restarted() -> bool:
 
 def say_begun() -> None:
     """Say that a trial is about to be evaluated: from here on another process could go on."""
-    _say(b"b")
+    _tell(b"b")
 
 
 def say_done() -> None:
     """Say that this process is about to end by its own decision."""
-    _say(b"d")
+    _tell(b"d")
 
 
-def _say(word: bytes) -> None:
-    if _pipe is not None and word not in _said:
-        _said.add(word)
+def _tell(word: bytes) -> None:
+    if _pipe is not None and word not in _told:
+        _told.add(word)
         os.write(_pipe, word)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # it may be closed, or full
+        os.write(2, f"{text}\n".encode())
 
 
 def supervised(main: Callable[[], None]) -> NoReturn:
@@ -77,10 +84,19 @@ def supervised(main: Callable[[], None]) -> NoReturn:
             sys.exit(code if code >= 0 else 128 - code)
         ending = _ending(code)
         if b"b" not in said:
-            sys.stderr.write(f"error: the command {ending} before any trial began.\n")
+            _say(f"error: the command {ending} before any trial began.")
             sys.exit(128 - code if code < 0 else code or _SOFTWARE)
-        sys.stderr.write(f"The study's process {ending}, probably by a trial; restarting from the journal.\n")
+        _say(f"The study's process {ending}, probably by a trial; restarting from the journal.")
         restarted = True
+
+
+def _new_pipe() -> tuple[int, int]:
+    """A pipe that leaves the numbers of the standard streams free, where they are closed."""
+    ends = os.pipe()
+    found = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_NUMBER) for end in ends)
+    for end in ends:
+        os.close(end)
+    return found[0], found[1]
 
 
 def _end(main: Callable[[], None]) -> NoReturn:
@@ -98,7 +114,7 @@ def _end(main: Callable[[], None]) -> NoReturn:
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            with suppress(AttributeError, OSError, ValueError):  # None where it was closed from the start
                 stream.flush()
         os._exit(code)
 
@@ -128,10 +144,12 @@ def _one_process(main: Callable[[], None], restarted: bool) -> tuple[int, bytes,
     waited = {signal.SIGCHLD, *(one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN)}
     parent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
-    hear, speak = os.pipe()
-    alive, mine = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    hear, speak = _new_pipe()
+    alive, mine = _new_pipe()
+    for stream in (sys.stdout, sys.stderr):  # what is buffered would be written twice
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
     child = os.fork()
     if child == 0:
         os.close(hear)

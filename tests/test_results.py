@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -128,9 +129,9 @@ def test_parameters_of_one_name_and_several_types(tmp_path):
     def of(config):
         return Trial(0, config, Outcome(Status.COMPLETED, loss=1.0, value=1.0))
 
-    configs = {"hill/random/0": {"x": 1.5, "y": 1}, "hill/random/1": {"x": "a"}, "hill/sobol/0": {"y": 2.5}}
+    configs = {"hill/random/0": {"z": 1.5, "y": 1}, "hill/random/1": {"z": "a"}, "hill/sobol/0": {"y": 2.5}}
     trials = write(tmp_path, {run: [of(config)] for run, config in configs.items()}).trials
-    assert list(trials["config/x"].fillna("-")) == ["1.5", "-", "a"]
+    assert list(trials["config/z"].fillna("-")) == ["1.5", "-", "a"]
     assert list(trials["config/y"])[:2] == [1.0, 2.5]
 
 
@@ -358,12 +359,12 @@ def test_a_failed_export_leaves_the_old_file(tmp_path, played, monkeypatch):
     (path, _) = played.export(tmp_path, "csv")
     before = path.read_bytes()
 
-    def full(self, path, **keys):
-        path.write_text("half")
+    def full(path, *args, **keys):
+        path.write_bytes(before[: len(before) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(ResultsError, match="No space left"):
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(ResultsError, match="No space left on device"):
         played.export(tmp_path, "csv")
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs.csv", "trials.csv"]

@@ -505,6 +505,19 @@ def test_a_restored_search_remembers_ids_limits_and_results_from_elsewhere(tmp_p
     assert [trial.loss for trial in second._front.known] == [5.0]
 
 
+def test_a_state_is_not_written_through_a_link(tmp_path):
+    precious, place = tmp_path / "precious", tmp_path / "state"
+    precious.write_text("precious")
+    for point in (place.symlink_to, place.hardlink_to):
+        place.unlink(missing_ok=True)
+        point(precious)
+        search = make(order="trial")
+        search.save(str(place))
+        search.restore(str(place))
+    assert precious.read_text() == "precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"precious", "state"}
+
+
 @pytest.mark.parametrize(
     "other, what",
     [

@@ -1,16 +1,20 @@
 """The page of a live study: at 127.0.0.1, for who asks there, and always of the latest trials."""
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
+import time
 
 import pytest
 from typer.testing import CliRunner
 
 from runner.cli import app
 from runner.errors import ResultsError
-from runner.serve import HOST, LivePage, listen, main, serve
+from runner.report import listening
+from runner.report.listening import HOST, MOST_CONNECTIONS, listen
+from runner.serve import LivePage, main, serve
 from tests.report.test_browser import opened
 from tests.studies import HILL, play, study
 
@@ -73,6 +77,119 @@ def test_it_follows_the_journal_and_serves_nothing_else(served, tmp_path):
         assert ask(port, path)[0] == 404
     assert ask(port, "/", host="evil.example:80")[0] == 403
     assert ask(port, "/", method="POST")[0] == 501
+
+
+def half_open(port, sent=b"GET / HTTP/1.1\r\nHost: "):
+    connection = socket.create_connection((HOST, port), timeout=200)
+    with contextlib.suppress(ConnectionError):  # it may be cut already
+        connection.sendall(sent)
+    return connection
+
+
+def is_cut(connection):
+    """Wait until the server has ended it."""
+    try:
+        while connection.recv(2**20):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: ", b"GET /" + b"x" * 60_000])
+def test_hundreds_of_connections_that_ask_nothing_hold_nobody_up(served, sent):
+    _, port = served
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for _ in range(4):
+            connections += [stack.enter_context(half_open(port, sent)) for _ in range(100)]
+            assert ask(port, "/state")[0] == 200
+            assert threading.active_count() <= before + MOST_CONNECTIONS + 5
+        assert all(map(is_cut, connections[: -MOST_CONNECTIONS - 1]))
+
+
+def test_a_connection_lasts_only_so_long(served, monkeypatch):
+    _, port = served
+    monkeypatch.setattr(listening, "LONGEST_SECONDS", 0.3)
+    with half_open(port) as silent, half_open(port) as slow:
+        done = threading.Event()
+
+        def trickle():
+            while not done.wait(0.05):
+                try:
+                    slow.sendall(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        assert is_cut(silent)
+        assert is_cut(slow)
+        done.set()
+        thread.join()
+
+
+def test_a_reader_that_does_not_read_is_cut(served, monkeypatch, capfd):
+    live, port = served
+    monkeypatch.setattr(live, "html", lambda: bytes(50_000_000))
+    monkeypatch.setattr(listening, "LONGEST_SECONDS", 0.3)
+    before = threading.active_count()
+    request = f"GET / HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n".encode()
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(half_open(port, request))
+        until = time.monotonic() + 60
+        while threading.active_count() > before and time.monotonic() < until:
+            time.sleep(0.02)
+        assert threading.active_count() == before
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "sent, status",
+    [
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"nonsense\r\n\r\n", b"400"),
+    ],
+)
+def test_a_question_of_any_size_gets_a_short_answer(served, sent, status, capfd):
+    _, port = served
+    with half_open(port, sent) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(2**16):
+                answer += piece
+    assert status in answer or not answer, "what was not read may have reset the connection"
+    assert ask(port, "/state")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_figure_is_drawn_once_for_all_who_ask(served, tmp_path, monkeypatch):
+    live, port = served
+    play(tmp_path / "study", small())
+    live.refresh()
+    drawn = []
+
+    def render(figure, styles):
+        drawn.append(figure.name)
+        time.sleep(0.1)
+        return b"png", b"svg"
+
+    monkeypatch.setattr("runner.serve.plot.render", render)
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(ask(port, "/figures/05_rank.png"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [(200, "image/png", "png")] * 8
+    assert drawn == ["05_rank"]
 
 
 def test_a_port_that_is_taken_is_a_sentence(capsys):

@@ -140,9 +140,9 @@ def _store(storage: Storage | None, luggage: Luggage | None, folder: Path) -> Ch
     if storage is None:
         return None
     home = luggage is not None and luggage.home == ray.get_runtime_context().get_node_id()
-    place = storage.place if storage.shared or home else str(folder / "checkpoints")
+    place = storage.place if storage.shared or home else str(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Checkpoints(place, storage.keep_failed, str(folder))
+    return Checkpoints(place, storage.name, storage.keep_failed, str(folder))
 
 
 def _opened(content: bytes, buffers: Sequence[Any]) -> Any:

@@ -16,6 +16,7 @@ from runner.handover.snippet import snippet_of
 from runner.problems.baselines import class_name
 from runner.problems.columns import Columns
 from runner.problems.estimators import EstimatorProblem
+from runner.record.places import replacing
 from runner.trial import Config
 
 JOBLIB_TRUST = (
@@ -82,7 +83,8 @@ def save_pipeline(
     path = None if how is Save.none else folder / f"pipeline.{how.value}"
     warning = ""
     try:
-        (folder / "pipeline.py").write_text(text, encoding="utf-8")
+        with replacing(folder / "pipeline.py") as new:
+            new.write_text(text, encoding="utf-8")
         if path is not None:
             warning = _dump(pipeline, path, how)
     except OSError as error:
@@ -108,11 +110,13 @@ def _dump(pipeline: Any, path: Path, how: Save) -> str:
     if how is Save.joblib:
         import joblib
 
-        joblib.dump(pipeline, path)
+        with replacing(path) as new:
+            joblib.dump(pipeline, new)
         return JOBLIB_TRUST
     import skops.io
 
-    skops.io.dump(pipeline, path)
+    with replacing(path) as new:
+        skops.io.dump(pipeline, new)
     unknown = skops.io.get_untrusted_types(file=path)
     own = any(name.startswith("runner.") for name in unknown)
     needs = " It needs fivefold, whose Columns reads the table; pipeline.py does not." * own

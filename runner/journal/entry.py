@@ -23,7 +23,7 @@ from runner.journal.identity import (
     study_identity,
 )
 from runner.record.environments import ENVIRONMENTS, VERSIONS, differences, extended
-from runner.record.folder import replacing
+from runner.record.places import replacing
 from runner.record.schema import RUN_COLUMNS, checksum, create_tables, salt_of, to_json, to_number
 from runner.study import RunSpec, Study
 

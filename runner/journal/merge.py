@@ -21,8 +21,9 @@ from runner.journal.entry import insert_runs, make_journal
 from runner.journal.identity import comparable, first_difference
 from runner.record.checks import Content
 from runner.record.environments import ENVIRONMENTS, of_parts
-from runner.record.faults import explained
-from runner.record.folder import is_in_use, lock_folder, prepare_folder, replacing
+from runner.record.faults import damaged, explained
+from runner.record.folder import is_in_use, lock_folder, prepare_folder
+from runner.record.places import replacing
 from runner.record.reader import find_journal
 from runner.record.schema import (
     DATABASE,
@@ -118,6 +119,7 @@ def _read(folder: Path, notes: list[str]) -> Content:
         )
     with explained(path):
         seen = look(folder, live=False, deep=True).believed(path)
+    _check_text(seen.content.said(), path)
     notes.extend(f"{folder}: {note}" for note in seen.notes)
     return seen.content
 
@@ -226,6 +228,18 @@ def _facts(contents: Sequence[Content], runs: Sequence[_Run]) -> dict[str, Any]:
         "probes": {key: probe for one in said for key, probe in one.get("probes", {}).items()},
         "study": dump(whole),
     }
+
+
+def _check_text(said: Mapping[str, Any], path: Path) -> None:
+    """Raise JournalError where what is joined of the study file's text is not there as it must be."""
+    try:
+        text = _text(said)
+    except (StudyError, ValueError, RecursionError):
+        text = {}
+    trial = text.get("trial", {})
+    single = trial.get("problems", {}) if isinstance(trial, dict) else None
+    if not all(isinstance(text.get(key), list) for key in _LISTS) or not isinstance(single, dict):
+        raise damaged(path, "the text of its study file is none")
 
 
 def _text(said: Mapping[str, Any]) -> dict[str, Any]:

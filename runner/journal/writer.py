@@ -36,7 +36,8 @@ from runner.journal.entry import (
     say,
 )
 from runner.record.faults import explained
-from runner.record.folder import lock_folder, prepare_folder, replacing
+from runner.record.folder import lock_folder, prepare_folder
+from runner.record.places import replacing
 from runner.record.schema import (
     DATABASE,
     INSERT_TRIAL,

@@ -6,11 +6,12 @@ that are left, and is charged the seconds of those that are not repeated.
 
 A store is a path or a URI of a file system that PyArrow knows (``file``, ``s3``, ``gs``, ``hdfs``). In it::
 
+    KEY/00000012-1f3a....json     written first: its files and their sizes, and the steps so far
     KEY/00000012-1f3a.../...      what lay in the folder after step 12
-    KEY/00000012-1f3a....json     written last: its files and their sizes, and the steps so far
 
-Nothing is renamed, appended to or locked, so that an object store will do. A checkpoint without its list,
-or of another size, does not count.
+Nothing is renamed, appended to or locked, so that an object store will do. A checkpoint that lacks a
+file, or has one of another size, does not count. What is removed is what a list names, so that nobody
+else's files go, however they came there.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runner.errors import StudyError, describe
+from runner.problems.stores import Store, open_store
+from runner.record.places import Root, Unexpected
 from runner.scratch import scratch_folder
 from runner.trial import Outcome, Status
 
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
-
-SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+CHECKPOINTS: Final = "checkpoints"
+"""The folder of a study directory that they are in, unless a store is given."""
 _LIST = ".json"
+_OURS: Final = re.compile(r"\d{8,}-[0-9a-f]{16}\.json")
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a list may raise, whoever wrote it; Arrow's errors are children of the first two."""
 _PIECE_BYTES = 8 * 1024**2
 
 _given: Path | None = None  # the folder of the evaluation that this process is at
@@ -50,7 +54,8 @@ class Storage:
     Attributes
     ----------
     place : str
-        An absolute path, or a URI.
+        An absolute path, or a URI. What is kept there is below a folder of it:
+    name : str
     shared : bool
         Whether every node of a cluster reaches it; else other nodes than the driver's keep
         checkpoints of their own, which serve a trial that comes back to them.
@@ -59,13 +64,14 @@ class Storage:
     """
 
     place: str
+    name: str
     shared: bool = False
     keep_failed: bool = False
 
     @property
     def store(self) -> Checkpoints:
         """As it is reached from the driver's node."""
-        return Checkpoints(self.place, self.keep_failed)
+        return Checkpoints(self.place, self.name, self.keep_failed)
 
 
 @dataclass(frozen=True)
@@ -92,44 +98,39 @@ class Checkpoints:
     ----------
     place : str
         An absolute path, or a URI.
+    name : str
+        The folder in it that the checkpoints are in.
     keep_failed : bool
         Whether a trial that raised will be tried again.
     scratch : str, optional
         A folder of this machine for what objectives write.
     """
 
-    def __init__(self, place: str, keep_failed: bool = False, scratch: str | None = None) -> None:
-        self.place, self.keep_failed, self._scratch = place, keep_failed, scratch
+    def __init__(self, place: str, name: str, keep_failed: bool = False, scratch: str | None = None) -> None:
+        self.place, self.name, self.keep_failed, self._scratch = place, name, keep_failed, scratch
 
     @cached_property
-    def _opened(self) -> tuple[FileSystem, str]:
-        from pyarrow.fs import FileSystem, LocalFileSystem  # most studies have no checkpoints
-
-        if not SCHEME.match(self.place):
-            return LocalFileSystem(), self.place.rstrip("/")
-        files, path = FileSystem.from_uri(self.place)
-        return files, path.rstrip("/")
+    def _store(self) -> Store:
+        return open_store(self.place)
 
     def check(self) -> None:
         """Raise StudyError where nothing can be written there."""
+        probe = f"{self.name}/probe-{secrets.token_hex(8)}"
         try:
-            files, base = self._opened
-            files.create_dir(base, recursive=True)
-            probe = f"{base}/probe-{secrets.token_hex(4)}"
-            with files.open_output_stream(probe) as out:
+            with self._store.making(probe) as out:
                 out.write(b"fivefold")
-            files.delete_file(probe)
+            self._store.remove([probe], self.name)
         except Exception as error:  # PyArrow's many, of as many file systems
+            what = error.strerror if isinstance(error, Unexpected) else describe(error)
             raise StudyError(
-                f"nothing can be written to '{self.place}': {describe(error)}.",
-                where="--storage",
-                hint="Give a path that every node has, or a URI such as s3://bucket/folder.",
+                f"no checkpoint can be written to '{self.place}': {what}.",
+                where="checkpoints",
+                hint="Give another place with --storage: a path that every node has, or a URI such as s3://bucket/x.",
             ) from None
 
     def of(self, key: str) -> Checkpoint:
         """The checkpoint of one trial, by a name that it has on every attempt."""
-        files, base = self._opened
-        return Checkpoint(files, f"{base}/{key}", self._scratch)
+        return Checkpoint(self._store, f"{self.name}/{key}", self._scratch)
 
     def ended(self, held: Checkpoint, outcome: Outcome) -> None:
         """A trial has ended as this; where it will not be tried again, its checkpoint goes."""
@@ -137,10 +138,12 @@ class Checkpoints:
             held.remove()
 
     def clear(self) -> None:
-        """Remove all that is left."""
-        files, base = self._opened
+        """Remove all checkpoints that are left."""
         with suppress(OSError):
-            files.delete_dir(base)
+            for name, kind in self._store.entries(self.name):
+                if kind == "a folder":
+                    Checkpoint(self._store, name).remove()
+            self._store.remove_folder(self.name)
 
 
 class Checkpoint:
@@ -154,10 +157,10 @@ class Checkpoint:
         Where it goes on from.
     """
 
-    def __init__(self, files: FileSystem | None = None, base: str = "", scratch: str | None = None) -> None:
+    def __init__(self, store: Store | None = None, base: str = "", scratch: str | None = None) -> None:
         self.folder = Path()
         self.progress: Progress | None = None
-        self._files, self._base, self._scratch = files, base, scratch
+        self._store, self._base, self._scratch = store, base, scratch
         self._names: list[str] = []  # of the checkpoints that are there
         self._seen: list[tuple[str, int, int]] = []
 
@@ -173,8 +176,8 @@ class Checkpoint:
         ) as folder:
             self.folder = _given = Path(folder, "checkpoint")
             self.folder.mkdir()
-            if self._files is not None:
-                self._restore(self._files)
+            if self._store is not None:
+                self._restore(self._store)
             self._seen = _listed(self.folder)
             try:
                 yield self
@@ -186,69 +189,82 @@ class Checkpoint:
 
         A store that fails costs the trial its progress, should it need it, and nothing else.
         """
-        if self._files is None or (now := _listed(self.folder)) == self._seen or not now:
+        if self._store is None or (now := _listed(self.folder)) == self._seen or not now:
             return
-        name = f"{len(progress.losses):08}-{secrets.token_hex(8)}"
-        with suppress(OSError, ValueError):  # Arrow's errors are children of these
+        name = f"{self._base}/{len(progress.losses):08}-{secrets.token_hex(8)}"
+        listing = {
+            "files": {path: size for path, size, _ in now},
+            "losses": progress.losses,
+            "seconds": progress.seconds,
+            "last": dataclasses.asdict(progress.last),
+        }
+        try:
+            with self._store.making(f"{name}{_LIST}") as out:
+                out.write(json.dumps(listing).encode())
             for path, _, _ in now:
-                self._copy(self._files, self.folder / path, f"{self._base}/{name}/{path}")
-            told = {
-                "files": {path: size for path, size, _ in now},
-                "losses": progress.losses,
-                "seconds": progress.seconds,
-                "last": dataclasses.asdict(progress.last),
-            }
-            with self._files.open_output_stream(f"{self._base}/{name}{_LIST}") as out:
-                out.write(json.dumps(told).encode())
-            self._seen = now
-            for old in self._names:
-                self._drop(self._files, old)
-            self._names = [name]
+                self._copy(self._store, self.folder / path, f"{name}/{path}")
+        except (OSError, ValueError):  # Arrow's errors are children of these
+            _drop(self._store, name)
+            return
+        for old in self._names:
+            _drop(self._store, old)
+        self._seen, self._names = now, [name]
 
     def remove(self) -> None:
-        """The trial has ended."""
-        if self._files is not None:
+        """Remove what was handed over: the trial has ended."""
+        if self._store is not None:
             with suppress(OSError):
-                self._files.delete_dir(self._base)
+                for name in self._found(self._store):
+                    _drop(self._store, name)
 
-    def _restore(self, files: FileSystem) -> None:
-        from pyarrow.fs import FileSelector
+    def _found(self, store: Store) -> list[str]:
+        """The checkpoints that are there, the latest first."""
+        names = [name for name, kind in store.entries(self._base) if kind == "a file"]
+        ours = [name for name in names if _OURS.fullmatch(name.rpartition("/")[2])]
+        return sorted((name.removesuffix(_LIST) for name in ours), reverse=True)
 
+    def _restore(self, store: Store) -> None:
         with suppress(OSError):
-            found = files.get_file_info(FileSelector(self._base, allow_not_found=True))
-            names = sorted((file.base_name for file in found if file.base_name.endswith(_LIST)), reverse=True)
-            self._names = [name.removesuffix(_LIST) for name in names]
+            self._names = self._found(store)
         for name in self._names:
             # Whatever is wrong with one, an older one may do, and else the trial starts anew.
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                self.progress = self._fetch(files, name)
+            with suppress(*_UNREADABLE):
+                self.progress = self._fetch(store, name)
                 return
             shutil.rmtree(self.folder)
             self.folder.mkdir()
 
-    def _fetch(self, files: FileSystem, name: str) -> Progress:
-        told = json.loads(files.open_input_stream(f"{self._base}/{name}{_LIST}").read())
-        for path, size in told["files"].items():
-            place = self.folder / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with files.open_input_stream(f"{self._base}/{name}/{path}") as source, place.open("wb") as out:
+    def _fetch(self, store: Store, name: str) -> Progress:
+        listing, own = _read(store, name), Root(self.folder)
+        for path, size in listing["files"].items():
+            copied = 0
+            with store.reading(f"{name}/{path}") as source, own.making(path) as out:
                 while piece := source.read(_PIECE_BYTES):
-                    out.write(piece)
-            if place.stat().st_size != size:
+                    copied += out.write(piece)
+            if copied != size:
                 raise ValueError(f"{path} has another size")
-        return Progress(tuple(told["losses"]), tuple(told["seconds"]), _outcome(told["last"]))
+        losses, seconds = (tuple(map(float, listing[key])) for key in ("losses", "seconds"))
+        return Progress(losses, seconds, _outcome(listing["last"]))
 
-    def _copy(self, files: FileSystem, path: Path, place: str) -> None:
-        files.create_dir(place.rpartition("/")[0], recursive=True)
-        with path.open("rb") as source, files.open_output_stream(place) as out:
+    def _copy(self, store: Store, path: Path, place: str) -> None:
+        with path.open("rb") as source, store.making(place) as out:
             while piece := source.read(_PIECE_BYTES):
                 out.write(piece)
 
-    def _drop(self, files: FileSystem, name: str) -> None:
-        """Its list first, so that it never counts by half."""
-        with suppress(OSError):
-            files.delete_file(f"{self._base}/{name}{_LIST}")
-            files.delete_dir(f"{self._base}/{name}")
+
+def _read(store: Store, name: str) -> dict[str, Any]:
+    """The list of a checkpoint."""
+    with store.reading(f"{name}{_LIST}") as file:
+        listing: dict[str, Any] = json.loads(file.read())
+        return listing
+
+
+def _drop(store: Store, name: str) -> None:
+    """Remove what a checkpoint's list names, then the list; without a list there is nothing of ours."""
+    with suppress(*_UNREADABLE):
+        place = name.partition("/")[0]  # which other trials use, too
+        store.remove([f"{name}/{path}" for path in _read(store, name)["files"]], place)
+        store.remove([f"{name}{_LIST}"], place)
 
 
 def checkpoint_dir() -> Path:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from runner.errors import clip
 from runner.record.faults import Fault, Finding
+from runner.record.kinds import check_meta, check_runs, check_trials
 from runner.record.schema import DATABASE, META, checksum, salt_of, trial_checksum
 
 _MOST_NAMED = 3
+_MOST_LETTERS = 300
 
 Row = tuple[Any, ...]
 
@@ -36,8 +39,9 @@ class Content(NamedTuple):
 
 def check_content(content: Content) -> list[Finding]:
     """What is wrong with it; nothing where it is whole."""
-    wrong = list(_meta(content)) or [*_runs(content), *_trials(content)]
-    return [Finding(Fault.DAMAGE, DATABASE, what) for what in wrong]
+    wrong = list(_meta(content)) or [*_runs(content), *_trials(content)] or list(_kinds(content))
+    # Names in it may be anything, of any length.
+    return [Finding(Fault.DAMAGE, DATABASE, clip(" ".join(what.split()), _MOST_LETTERS)) for what in wrong]
 
 
 def meta_is_whole(rows: Sequence[Row]) -> bool:
@@ -50,6 +54,7 @@ def _meta(content: Content) -> Iterator[str]:
         yield f"the row '{row[0]}' of meta has changed since it was written"
     if missing := sorted(set(META) - {row[0] for row in content.meta}):
         yield f"meta lacks {', '.join(missing)}"
+    yield from check_meta(content.meta)
 
 
 def _runs(content: Content) -> Iterator[str]:
@@ -57,7 +62,7 @@ def _runs(content: Content) -> Iterator[str]:
         yield f"the row of the run '{row[1]}' has changed since it was written"
     keys = [row[0] for row in content.runs]
     count = content.said()["runs"]
-    if keys != list(range(1, count + 1)):
+    if keys != list(range(1, len(keys) + 1)) or len(keys) != count:
         yield f"it lists {len(keys)} runs of {count}"
     for row in _changed(content.counts, content.salt):
         yield f"the count of the trials of run {row[0]} has changed since it was written"
@@ -81,6 +86,11 @@ def _trials(content: Content) -> Iterator[str]:
             yield f"the run '{names.get(run, run)}' has {there:,} of its {count:,} trials"
     if found:
         yield f"{found.total():,} trials are of no run"
+
+
+def _kinds(content: Content) -> Iterator[str]:
+    wrong = list(check_runs(content.runs))
+    yield from wrong or check_trials(content.trials, content.runs)
 
 
 def _changed(rows: Sequence[Row], salt: int = 0, of: Callable[[Row, int], int] = checksum) -> Iterator[Row]:

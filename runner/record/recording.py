@@ -81,7 +81,7 @@ def recording_of(record: Record, problem: str | None = None) -> Recording:
 
 def best_of(block: Block) -> tuple[str, Row] | None:
     """The config with the least loss, the first of several; None where all have failed."""
-    found = [item for item in block.items() if item[1][STATUS] == "COMPLETED"]
+    found = [item for item in block.items() if item[1][STATUS] == "COMPLETED" and item[1][LOSS] is not None]
     return min(found, key=lambda item: float(item[1][LOSS]), default=None)
 
 

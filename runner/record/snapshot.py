@@ -26,6 +26,7 @@ from runner.errors import JournalError
 from runner.record.checks import Content, check_content, meta_is_whole
 from runner.record.faults import Fault, Finding, damaged
 from runner.record.folder import check_study_file, is_in_use
+from runner.record.places import kind_of
 from runner.record.schema import DATABASE, RUN_COLUMNS, SHARED, TRIAL_COLUMNS, check_header
 from runner.record.wal import check_log, holds_frames
 
@@ -75,6 +76,7 @@ def look(folder: Path, live: bool | None = None, deep: bool = False) -> Look:
     """
     path = folder / DATABASE
     wal, index = path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+    _check_kinds(path, wal, index)
     give_up = time.monotonic() + _PATIENCE
     doubted = False
     while time.monotonic() < give_up:
@@ -98,6 +100,13 @@ def look(folder: Path, live: bool | None = None, deep: bool = False) -> Look:
             doubted = True
         time.sleep(_PAUSE)
     raise JournalError("it changes faster than it can be read.", where=str(path), hint="Try again.")
+
+
+def _check_kinds(*paths: Path) -> None:
+    """Raise JournalError where there is anything but a file: to read from a pipe takes for ever."""
+    for path in paths:
+        if path.exists() and not path.is_file():
+            raise damaged(path, f"expected a file, got {kind_of(path)}")
 
 
 def _given(found: Look | Exception) -> Look:

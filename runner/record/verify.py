@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 
 from runner.errors import JournalError, ResultsError
@@ -105,12 +106,17 @@ def _check_runs(seen: Look) -> Iterator[Finding]:
         numbers.setdefault(row[0], []).append(from_row(row[1:-1]).number)
     for row in seen.content.runs:
         run, there = to_run(row), numbers.get(row[0], [])
-        missing = sorted(set(range(there[-1] + 1)) - set(there)) if there else []
-        if missing:
+        if missing := _missing(there):
             yield _gap(run, missing, there[-1])
 
 
-def _gap(run: RunRecord, missing: list[int], last: int) -> Finding:
+def _missing(there: Sequence[int]) -> list[int]:
+    """The first numbers that are not there, of those before the last one."""
+    gaps = (number for before, after in pairwise((-1, *there)) for number in range(before + 1, after))
+    return list(islice(gaps, _MOST_NAMED + 1))
+
+
+def _gap(run: RunRecord, missing: Sequence[int], last: int) -> Finding:
     """Trials end in any order, so an interruption leaves gaps; a run that has ended has none."""
     named = ", ".join(map(str, missing[:_MOST_NAMED])) + (", ..." if len(missing) > _MOST_NAMED else "")
     what = f"the run '{run.id}' lacks trial {named} before its last, {last}"

@@ -16,9 +16,11 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from runner.errors import EngineError
+from runner.record.places import Root, is_being_made, kind_of, parts_of
+from runner.record.schema import LOCK
 
 BLOCK_BYTES = 256 * 1024
 """Small enough for one message, large enough that a list stays short."""
@@ -51,17 +53,25 @@ def digest_of(block: bytes) -> str:
     return hashlib.sha256(block).hexdigest()[:40]
 
 
-def blocks_of(path: Path) -> Iterator[bytes]:
+def files_of(folder: Path) -> Iterator[str]:
+    """The names of the files of a study directory that travel; links are not followed."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if kind_of(path) == "a file" and name != LOCK and not is_being_made(path.name):
+            yield name
+
+
+def blocks_of(root: Root, name: str) -> Iterator[bytes]:
     """The blocks of a file."""
-    with path.open("rb") as file:
+    with root.reading(name) as file:
         while block := file.read(BLOCK_BYTES):
             yield block
 
 
-def list_file(name: str, path: Path) -> Listed:
-    """A file as it stands."""
+def list_file(name: str, root: Root, place: str) -> Listed:
+    """A file as it stands at a place in a root, under the name that it is sent by."""
     size, digests = 0, []
-    for block in blocks_of(path):
+    for block in blocks_of(root, place):
         size += len(block)
         digests.append(digest_of(block))
     return Listed(name, size, tuple(digests))
@@ -95,14 +105,21 @@ def read_list(line: str) -> list[Listed] | None:
     except (ValueError, TypeError, KeyError) as error:
         raise _nonsense(f"a list that cannot be read ({type(error).__name__})") from None
     for file in files:
-        parts = PurePosixPath(file.name).parts
-        if not parts or file.name.startswith("/") or ".." in parts or "\\" in file.name or "\0" in file.name:
+        if not _stays_within(file.name):
             raise _nonsense(f"a file of the name {file.name!r}")
         if len(file.blocks) != -(-file.size // BLOCK_BYTES):
             raise _nonsense(f"{len(file.blocks)} blocks of a file of {file.size} bytes")
     if len(files) > _MOST_FILES or len({file.name for file in files}) < len(files):
         raise _nonsense("a list with a name twice, or of too many files")
     return files
+
+
+def _stays_within(name: str) -> bool:
+    """Whether a file of this name lies in the directory, and is not the lock that is held meanwhile."""
+    try:
+        return bool(parts_of(name)) and "\\" not in name and name != LOCK
+    except ValueError:
+        return False
 
 
 def read_block(line: str) -> tuple[str, bytes] | None:

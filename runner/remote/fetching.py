@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import EngineError, JournalError
 from runner.record import Fault, read_journal, verify
 from runner.record.folder import check_journal_is_there, lock_folder
+from runner.record.own import OwnFolder
+from runner.record.places import Root
 from runner.record.reader import Record
 from runner.record.schema import DATABASE, LOCK
 from runner.remote.blocks import (
@@ -25,6 +26,7 @@ from runner.remote.blocks import (
     Listed,
     blocks_of,
     digest_of,
+    files_of,
     read_block,
     read_list,
 )
@@ -33,6 +35,8 @@ from runner.remote.package import pack_text
 from runner.remote.submitting import exit_code, follow
 
 _SUFFIX = ".fetching"
+_BLOCKS, _WHOLE = "blocks", "whole"  # folders within it
+_LOG = (f"{DATABASE}-wal", f"{DATABASE}-shm")
 _HAVE = "have.json"
 _LAST_LINES = 3
 _JOBS = 3  # jobs that may end without all that was asked for, as where the study is written meanwhile
@@ -45,40 +49,43 @@ Told = Callable[[int, int], None]
 class _Store:
     """The blocks that are here: in the target, by the place where they stand, or as files of their own."""
 
-    folder: Path
-    places: dict[str, tuple[Path, int]] = field(default_factory=dict)
+    stage: OwnFolder
+    places: dict[str, tuple[Root, str, int]] = field(default_factory=dict)
 
     def look(self, target: Path) -> None:
         """See what there is."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.folder.iterdir():
-            if digest_of(path.read_bytes()) == path.name:
-                self.places[path.name] = (path, 0)
-            else:
-                path.unlink()
-        for path in sorted(target.rglob("*")) if target.is_dir() else []:
-            if path.is_file() and not path.is_symlink():
-                for number, block in enumerate(blocks_of(path)):
-                    self.places.setdefault(digest_of(block), (path, number * BLOCK_BYTES))
+        for name in self.stage.made:
+            folder, _, digest = name.partition("/")
+            if folder == _BLOCKS:
+                with suppress(OSError):  # it was on the list, and then the transfer was killed
+                    for block in blocks_of(self.stage, name):
+                        if digest_of(block) == digest:
+                            self.places[digest] = (self.stage, name, 0)
+        there = Root(target)
+        for name in sorted(files_of(target)) if target.is_dir() else []:
+            for number, block in enumerate(blocks_of(there, name)):
+                self.places.setdefault(digest_of(block), (there, name, number * BLOCK_BYTES))
 
     def put(self, digest: str, block: bytes) -> None:
-        path = self.folder / digest
-        new = path.with_name(f"{digest}.new")
-        new.write_bytes(block)
-        new.replace(path)
-        self.places[digest] = (path, 0)
+        name = f"{_BLOCKS}/{digest}"
+        self.stage.record([name])
+        with self.stage.making(name) as file:
+            file.write(block)
+        self.places[digest] = (self.stage, name, 0)
 
-    def write(self, file: Listed, path: Path) -> None:
+    def write(self, file: Listed, name: str) -> None:
         """Make a file of its blocks."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as out:
+        self.stage.record([name])
+        with self.stage.making(name) as out:
             for digest in file.blocks:
-                source, start = self.places[digest]
-                with source.open("rb") as stored:
+                root, source, start = self.places[digest]
+                with root.reading(source) as stored:
                     stored.seek(start)
                     block = stored.read(BLOCK_BYTES)
                 if digest_of(block) != digest:
-                    raise EngineError(f"{source} has changed meanwhile.", where="--fetch", hint="Try again.")
+                    raise EngineError(
+                        f"{root.path / source} has changed meanwhile.", where="--fetch", hint="Try again."
+                    )
                 out.write(block)
 
 
@@ -120,21 +127,22 @@ async def fetch(head: Head, source: str, target: Path, told: Told = lambda here,
         Where the target is in use, holds another study, or trials that the head has not; or where
         it is there, and the head's is damaged.
     """
-    stage = target.with_name(target.name + _SUFFIX)
-    store = _Store(stage / "blocks")
     try:
+        stage = OwnFolder.at(target.with_name(target.name + _SUFFIX))
+        store = _Store(stage)
         store.look(target)
         needed, sent = await _receive(head, source, store, told)
-        fresh = stage / "whole"
-        shutil.rmtree(fresh, ignore_errors=True)
+        names = [file.name for file in needed]
+        stage.remove(name for name in stage.made if name.startswith(f"{_WHOLE}/"))
         for file in needed:
-            store.write(file, fresh / file.name)
+            store.write(file, f"{_WHOLE}/{file.name}")
+        fresh = stage.path / _WHOLE
         notes = tuple(str(found) for found in verify(fresh).findings if found.fault is not Fault.NOTE)
         _check(fresh, target)
-        _install(fresh, target, [file.name for file in needed])
+        _install(stage, target, names)
+        stage.clear()
     except OSError as error:
         raise EngineError(f"it cannot be written: {error.strerror}.", where=str(target)) from None
-    shutil.rmtree(stage)
     return Fetched(len({digest for file in needed for digest in file.blocks}), sent, notes)
 
 
@@ -207,18 +215,15 @@ def _trials(record: Record) -> set[tuple[str, int]]:
     }
 
 
-def _install(fresh: Path, target: Path, names: Sequence[str]) -> None:
+def _install(stage: OwnFolder, target: Path, names: Sequence[str]) -> None:
     """Move the files into their place; the lock keeps a run away from the moment between."""
     target.mkdir(parents=True, exist_ok=True)
+    there = Root(target)
     with ExitStack() as stack:
         lock_folder(target, stack)
-        for old in _log_of(target):  # a log would be taken for the new journal's
-            if old.name not in names:
-                old.unlink(missing_ok=True)
         for name in names:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (fresh / name).replace(target / name)
-
-
-def _log_of(target: Path) -> Iterator[Path]:
-    yield from (target / f"{DATABASE}{end}" for end in ("-wal", "-shm"))
+            there.check_free(name)
+        # A log would be taken for the new journal's.
+        there.remove(name for name in _LOG if name not in names)
+        for name in names:
+            stage.move(f"{_WHOLE}/{name}", there, name)

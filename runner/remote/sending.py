@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import TextIO
@@ -13,9 +13,10 @@ from runner.errors import ResultsError
 from runner.journal.entry import say
 from runner.record.faults import explained
 from runner.record.folder import is_in_use
+from runner.record.places import Root
 from runner.record.reader import find_journal
-from runner.record.schema import DATABASE, LOCK, SHARED
-from runner.remote.blocks import block_line, blocks_of, digest_of, list_file, list_line
+from runner.record.schema import DATABASE, SHARED
+from runner.remote.blocks import block_line, blocks_of, digest_of, files_of, list_file, list_line
 
 _BUSY_SECONDS = 30.0
 _LOG = (f"{DATABASE}-wal", f"{DATABASE}-shm")
@@ -39,17 +40,19 @@ def send(folder: Path, have: Collection[str], out: TextIO) -> None:
     """
     journal = find_journal(folder)
     with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
-        paths = dict(_files(folder))
+        root = Root(folder)
+        places = {name: (root, name) for name in sorted(files_of(folder))}
         if is_in_use(folder):
             with explained(journal):
-                paths = {name: path for name, path in paths.items() if name not in _LOG}
-                paths[DATABASE] = _copied(journal, Path(scratch) / DATABASE)
+                copy = _copied(journal, Path(scratch) / DATABASE)
+                places = {name: place for name, place in places.items() if name not in _LOG}
+                places[DATABASE] = (Root(copy.parent), copy.name)
         try:
-            files = [list_file(name, path) for name, path in paths.items()]
+            files = [list_file(name, *place) for name, place in places.items()]
             out.write(list_line(files))
             sent = set(have)
             for file in files:
-                for block in blocks_of(paths[file.name]):
+                for block in blocks_of(*places[file.name]):
                     digest = digest_of(block)
                     if digest not in sent:
                         sent.add(digest)
@@ -57,14 +60,6 @@ def send(folder: Path, have: Collection[str], out: TextIO) -> None:
         except OSError as error:
             raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
     out.flush()
-
-
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """All regular files but the lock and what is being made; links are not followed."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not path.is_symlink() and name != LOCK and ".new" not in path.name:
-            yield name, path
 
 
 def _copied(journal: Path, copy: Path) -> Path:

@@ -1,23 +1,25 @@
-"""The report as files: ``report.html``, ``figures/`` and ``tables/``, each file whole or not at all."""
+"""The report as files: ``report.html``, ``figures/`` and ``tables/``.
+
+Each folder is written afresh and takes the place of the earlier one as a whole, since an old figure beside
+a new page would be believed. What lies in it and is not of a report stays; see `runner.record.own`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from runner.errors import ResultsError
 from runner.figures import plot
-from runner.record.folder import replacing
+from runner.record.own import renewing
+from runner.record.places import replacing
 from runner.report.page import Page, make_page
-from runner.report.views import to_csv
 from runner.results import Results
+from runner.results.spreadsheet import to_csv
 
 PAGE: Final = "report.html"
 FIGURES: Final = "figures"
 TABLES: Final = "tables"
-_OURS: Final = re.compile(r"(?:\d\d_|curves_)[\w.-]+\.(?:png|svg|csv)")
 
 
 def write_report(results: Results, folder: str | Path | None = None, files: bool = True) -> Path:
@@ -48,42 +50,24 @@ def write_report(results: Results, folder: str | Path | None = None, files: bool
     try:
         target.mkdir(parents=True, exist_ok=True)
         if files:
-            _write_figures(page, target / FIGURES)
-            _write_tables(page, target / TABLES)
-        _write(target / PAGE, page.html.encode())
+            _write_folders(page, target)
+        with replacing(target / PAGE) as new:
+            new.write_bytes(page.html.encode())
     except OSError as error:
         raise ResultsError(
             f"the report cannot be written: {error.strerror or error}.",
             where=str(target),
-            hint="Say where to with --to DIR.",
+            hint="Move away what is in its place, or say where to with --to DIR.",
         ) from None
     return target / PAGE
 
 
-def _write_figures(page: Page, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    _remove_others(folder, (f"{name}.{end}" for name in page.figures for end in ("png", "svg")))
-    for name, figure in page.figures.items():
-        png, svg = plot.render(figure, page.styles)
-        _write(folder / f"{name}.png", png)
-        _write(folder / f"{name}.svg", svg)
-
-
-def _write_tables(page: Page, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    _remove_others(folder, (f"{name}.csv" for name in page.tables))
-    for name, frame in page.tables.items():
-        _write(folder / f"{name}.csv", to_csv(frame).encode())
-
-
-def _remove_others(folder: Path, kept: Iterable[str]) -> None:
-    """Remove what an earlier report has left: an old figure beside a new page would be believed."""
-    names = set(kept)
-    for path in folder.iterdir():
-        if path.name not in names and _OURS.fullmatch(path.name):
-            path.unlink()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with replacing(path) as new:
-        new.write_bytes(data)
+def _write_folders(page: Page, target: Path) -> None:
+    drawings = [f"{name}.{end}" for name in page.figures for end in ("png", "svg")]
+    with renewing(target, {FIGURES: drawings, TABLES: [f"{name}.csv" for name in page.tables]}) as folders:
+        for name, figure in page.figures.items():
+            png, svg = plot.render(figure, page.styles)
+            folders[FIGURES].write(f"{name}.png", png)
+            folders[FIGURES].write(f"{name}.svg", svg)
+        for name, frame in page.tables.items():
+            folders[TABLES].write(f"{name}.csv", to_csv(frame).encode())

@@ -327,7 +327,7 @@ def _method(sheet: Sheet, tables: Tables) -> Content:
 def _reproduce(results: Results) -> Content:
     try:
         given = json.loads(results.record.study)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     text = results.record.study if given is None else dump(given)
     return {"study": text.strip(), "version": results.record.version}

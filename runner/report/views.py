@@ -15,6 +15,7 @@ from runner.figures import svg
 from runner.figures.marks import Figure, readable
 from runner.figures.palette import Style
 from runner.figures.scale import short
+from runner.results.spreadsheet import to_csv
 from runner.wording import duration
 
 MOST_EMBEDDED: Final = 24_000
@@ -134,11 +135,6 @@ def csv_link(name: str, frame: pd.DataFrame) -> str:
     if len(data) > MOST_EMBEDDED:
         return f"tables/{name}.csv"
     return f"data:text/csv;base64,{base64.b64encode(data).decode()}"
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV text."""
-    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def number(value: Any, digits: int = 3) -> str:

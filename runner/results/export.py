@@ -11,7 +11,8 @@ from typing import Any, Final
 import pandas as pd
 
 from runner.errors import ResultsError, nearest
-from runner.record.folder import replacing
+from runner.record.places import replacing
+from runner.results.spreadsheet import to_csv
 
 
 def write_frames(
@@ -52,7 +53,7 @@ def _parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+    path.write_text(to_csv(frame), encoding="utf-8", newline="\n")
 
 
 def _json(frame: pd.DataFrame, path: Path) -> None:

@@ -4,25 +4,33 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from runner.convert.json_form import space_from_json
 from runner.errors import ResultsError
-from runner.record import Record, RunRecord
-from runner.space import Choice, Domain, Float, Int, Space
-from runner.trial import Status, Trial
+from runner.record import Record
+from runner.record.places import Unexpected, kind_of, replacing
+from runner.results.optuna_rows import add_trials, find_study, make_study, numbers_there
+from runner.results.optuna_trials import trials_of
 
-_DASHBOARD = "optuna.db"
+_DASHBOARD: Final = "optuna.db"
+_AT_ONCE: Final = 500  # trials; their rows are a few thousand
+_BUSY_SECONDS: Final = 30.0
+
+Progress = Callable[[int, int], None]
+"""Called with the trials that have been dealt with and those that there are."""
 
 
-def write_optuna(record: Record, to: str | Path | None) -> str:
+def write_optuna(
+    record: Record, to: str | Path | None = None, progress: Progress = lambda written, trials: None
+) -> str:
     """Put every run into an Optuna storage as a study of its own, named STUDY/PROBLEM/METHOD/SEED.
 
-    Trials that are there already, from an earlier export, stay; new ones are added.
+    Trials that are there already, from an earlier export, stay; new ones are added. All of it is
+    written, or nothing.
 
     Parameters
     ----------
@@ -30,6 +38,8 @@ def write_optuna(record: Record, to: str | Path | None) -> str:
     to : str or Path, optional
         A storage URL, ``sqlite:///x.db``; or a folder or a file for SQLite. Default: ``optuna.db`` in
         the study directory.
+    progress : callable, optional
+        Called with the trials that have been dealt with and those that there are.
 
     Returns
     -------
@@ -43,116 +53,121 @@ def write_optuna(record: Record, to: str | Path | None) -> str:
     """
     try:
         import optuna
+        import sqlalchemy
     except ImportError:
         raise ResultsError(
             "optuna cannot be imported.", where="--format optuna", hint="pip install 'fivefold[optuna]'."
         ) from None
-    url = _url(to, record.folder)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    place, where = None, str(to)
     try:
-        storage = optuna.storages.RDBStorage(url)
-        for run in record.runs:
-            study = optuna.create_study(
-                storage=storage,
-                study_name=f"{record.name}/{run.id}",
-                direction=run.direction,
-                load_if_exists=True,
-            )
-            if not study.trials:
-                told = {"method": run.method, "settings": run.settings, "metric": run.metric}
-                for key, value in told.items():
-                    study.set_user_attr(key, value)
-            kept = len(study.trials)
-            space, names = _space(run), _Names()
-            started = datetime.datetime.fromisoformat(record.created)
-            trials = [_trial(trial, run, space, names, started) for trial in record.history(run.id)]
-            study.add_trials(trials[kept:])
+        place = _place(to, record.folder)
+        if place is None:
+            _fill(optuna.storages.RDBStorage(str(to)), record, progress)
+            return str(to)
+        where = str(place.path)
+        _write_file(place, record, progress)
+        url = sqlalchemy.URL.create("sqlite", database=where)
+        return str(url.render_as_string(hide_password=False))
     except ResultsError:
         raise
+    except Unexpected as error:
+        raise ResultsError(f"{error.strerror}.", where=where, hint="Say where to with --to.") from None
     except Exception as error:  # SQLAlchemy's own, Optuna's own
-        raise ResultsError(f"it cannot be written: {error}.", where=url) from None
+        what = str(error).partition("\n")[0].rstrip(".")
+        raise ResultsError(f"it cannot be written: {what}.", where=where) from None
     finally:
         optuna.logging.set_verbosity(verbosity)
-    return url
 
 
-def _url(to: str | Path | None, folder: Path) -> str:
-    if isinstance(to, str) and "://" in to:
-        return to
+class _Place(NamedTuple):
+    """The file of an SQLite storage, and whether a user has named it, not only its folder."""
+
+    path: Path
+    named: bool
+
+
+def _place(to: str | Path | None, folder: Path) -> _Place | None:
+    """Where it goes; None for another database than SQLite."""
     path = folder if to is None else Path(to)
-    path = path / _DASHBOARD if path.is_dir() or not path.suffix else path
+    if isinstance(to, str) and "://" in to:
+        import sqlalchemy
+
+        url = sqlalchemy.make_url(to)
+        if url.drivername != "sqlite" or url.database in (None, "", ":memory:") or url.query:
+            return None
+        path = Path(str(url.database))
+    elif path.is_dir() or not path.suffix:
+        return _Place(path.absolute() / _DASHBOARD, False)
+    return _Place(path.resolve(), True)
+
+
+def _write_file(place: _Place, record: Record, progress: Progress) -> None:
+    """Make a storage beside its place and move it there, or add to one that is there.
+
+    The latter is written in place, since other programs may have it open; it is one transaction, and
+    leaves the file as it was where it is broken off.
+    """
+    path, kind = place.path, kind_of(place.path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{path.resolve()}"
+    if not kind:
+        with replacing(path) as new:
+            _fill(_storage(new, fresh=True), record, progress)
+        return
+    if kind != "a file":
+        raise Unexpected(path, kind, "a file")
+    if not place.named and (names := path.stat().st_nlink) > 1:
+        raise Unexpected(path, f"a file of {names} names (hard links)", "a file of one name")
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and "studies" not in tables:
+        raise ResultsError(
+            "expected a storage of Optuna, got another database.",
+            where=str(path),
+            hint="Name another with --to.",
+        )
+    _fill(_storage(path), record, progress)
 
 
-def _space(run: RunRecord) -> Space:
-    told = json.loads(run.identity)
-    return space_from_json({"params": list(told["space"].items()), "forbid": told["forbid"]})
-
-
-class _Names:
-    """One name for each parameter and kind of domain: Optuna keeps one kind per name."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, Any] = {}
-
-    def name(self, name: str, distribution: Any) -> str:
-        """The parameter's own name; numbered where branches give it domains of different kinds."""
-        kind = (type(distribution), getattr(distribution, "choices", None))
-        tried, number = name, 1
-        while self._kinds.setdefault(tried, kind) != kind:
-            number += 1
-            tried = f"{name} ({number})"
-        return tried
-
-
-def _trial(trial: Trial, run: RunRecord, space: Space, names: _Names, started: datetime.datetime) -> Any:
+def _storage(path: Path, fresh: bool = False) -> Any:
+    """Optuna's storage at a path; no URL is made of it, whatever characters it has."""
     import optuna
+    from sqlalchemy.pool import NullPool
 
-    states = {Status.COMPLETED: "COMPLETE", Status.STOPPED: "PRUNED"}
-    state = optuna.trial.TrialState[states.get(trial.status, "FAIL")]
-    sign = -1.0 if run.direction == "maximize" else 1.0
-    params: dict[str, Any] = {}
-    distributions: dict[str, Any] = {}
-    for (name, domain), active in zip(space.dimensions, space.active(trial.config), strict=True):
-        if not active:
-            continue
-        distribution = distribution_of(domain)
-        key = names.name(name, distribution)
-        params[key], distributions[key] = trial.config[name], distribution
-    outcome = trial.outcome
-    made = optuna.trial.create_trial(
-        state=state,
-        value=outcome.value if state is optuna.trial.TrialState.COMPLETE else None,
-        params=params,
-        distributions=distributions,
-        intermediate_values={i: sign * loss for i, loss in enumerate(outcome.steps) if loss == loss},
-        user_attrs=_attributes(trial),
-    )
-    begun = started + datetime.timedelta(seconds=trial.started)
-    made.datetime_start = begun.astimezone().replace(tzinfo=None)
-    made.datetime_complete = made.datetime_start + datetime.timedelta(seconds=outcome.seconds)
-    return made
+    def connect() -> sqlite3.Connection:
+        db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+        if fresh:  # as a whole it is synced before it gets its place
+            db.execute("PRAGMA synchronous = OFF")
+            db.execute("PRAGMA journal_mode = MEMORY")
+        return db
+
+    options = {"creator": connect, "poolclass": NullPool}
+    return optuna.storages.RDBStorage("sqlite://", engine_kwargs=options)
 
 
-def _attributes(trial: Trial) -> Mapping[str, Any]:
-    outcome = trial.outcome
-    found = {"test": outcome.test, "error": outcome.error or None, "worker": trial.worker or None}
-    found |= {f"metric {name}": value for name, value in outcome.metrics.items()}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def distribution_of(domain: Domain) -> Any:
-    """A domain as Optuna has it; it knows no steps on a logarithmic scale, and leaves them out."""
-    from optuna import distributions
-
-    if isinstance(domain, Choice):
-        return distributions.CategoricalDistribution(domain.options)
-    if isinstance(domain, Float):
-        step = None if domain.log else domain.step
-        return distributions.FloatDistribution(domain.low, domain.high, log=domain.log, step=step)
-    if isinstance(domain, Int):
-        stride = 1 if domain.log else domain.step or 1
-        return distributions.IntDistribution(domain.low, domain.high, log=domain.log, step=stride)
-    raise ResultsError(f"{domain!r} has no counterpart in Optuna.")
+def _fill(storage: Any, record: Record, progress: Progress) -> None:
+    """Add to a storage what it lacks, as one transaction."""
+    done, total = 0, len(record.trials["run"])
+    session = storage.scoped_session()
+    try:
+        for run in record.runs:
+            name, there = f"{record.name}/{run.id}", []
+            study = find_study(session, name)
+            if study is None:
+                about = {"method": run.method, "settings": run.settings, "metric": run.metric}
+                study = make_study(session, name, run.direction, about)
+            else:
+                there = numbers_there(session, study)
+            known = set(there)
+            new = [item for item in trials_of(record, run) if item[0] not in known]
+            done += len(known)
+            for start in range(0, len(new), _AT_ONCE):
+                some = new[start : start + _AT_ONCE]
+                add_trials(session, study, len(there) + start, some)
+                done += len(some)
+                progress(done, total)
+        session.commit()
+    finally:
+        storage.remove_session()  # what was not committed is undone
+        storage.engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -112,7 +113,7 @@ class Results:
         """The study file as run; None where this version cannot read it."""
         try:
             return parse_study(load_text(self._record.study, str(self.folder)), str(self.folder))
-        except StudyError:
+        except (StudyError, RecursionError):
             return None
 
     @property
@@ -254,17 +255,23 @@ class Results:
         frames = {"trials": self.trials, "runs": self.runs}
         return write_frames(frames, self.folder if folder is None else Path(folder), format)
 
-    def to_optuna(self, to: str | Path | None = None) -> str:
+    def to_optuna(
+        self,
+        to: str | Path | None = None,
+        progress: Callable[[int, int], None] = lambda written, trials: None,
+    ) -> str:
         """Put every run into an Optuna storage, as `runner.results.optuna_storage.write_optuna` says.
 
         Parameters
         ----------
         to : str or Path, optional
             A storage URL, or a folder or file for SQLite. Default: ``optuna.db`` in the study directory.
+        progress : callable, optional
+            Called now and then with the trials that are written and those that there are.
 
         Returns
         -------
         str
             The URL.
         """
-        return write_optuna(self._record, to)
+        return write_optuna(self._record, to, progress)

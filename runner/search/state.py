@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from runner.convert import OwnView, View
 from runner.convert.json_form import part_from_json, part_to_json
 from runner.convert.raytune import NestedView, SearchedView
 from runner.errors import MethodError
+from runner.record.places import replacing
 from runner.space import Space
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
@@ -21,16 +21,8 @@ _FORMAT = "fivefold search 3"
 
 def write_state(path: str, state: Mapping[str, Any]) -> None:
     """Write a state beside its place, make it durable, and move it there."""
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(Path(path)) as new, new.open("w", encoding="utf-8") as file:
+        json.dump({"format": _FORMAT, **state}, file)
 
 
 def read_state(path: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
+from runner.record.places import Root
 from runner.study import Study
 from runner.trackers.tracker import Ended, Incumbents, Tracker, figures_of
 from runner.trial import Trial
@@ -36,8 +37,10 @@ class TensorboardTracker(Tracker):
         self._study = study
         for index, spec in enumerate(study.runs):
             parts = (study.name, spec.problem.name, spec.label, str(spec.seed))
-            folder = self._folder.joinpath(*(re.sub(r"[^\w.-]+", "-", part) for part in parts))
-            known = folder.exists() and any(folder.glob("events.*"))
+            name = "/".join(re.sub(r"[^\w.-]+", "-", part) for part in parts)
+            Root(self._folder).make_folder(name)
+            folder = self._folder / name
+            known = any(folder.glob("events.*"))
             # Its own suffix is the second, and a second session within it would write over the first.
             self._writers.append(
                 SummaryWriter(logdir=str(folder), filename_suffix=f".{uuid.uuid4().hex[:8]}")

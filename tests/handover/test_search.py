@@ -7,6 +7,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,22 @@ def test_the_same_command_goes_on_and_joblib_is_saved_with_a_warning(churn, tmp_
     assert len(Results.open(tmp_path / "results/GaussianNB-churn").trials) == 5
     assert "run code on the machine that loads it" in said
     assert (tmp_path / "results/GaussianNB-churn/pipeline.joblib").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link"])
+@pytest.mark.parametrize("form", ["skops", "joblib"])
+def test_nothing_is_saved_through_a_link(churn, tmp_path, kind, form):
+    folder, precious = tmp_path / "results/GaussianNB-churn", tmp_path / "precious"
+    options = ["--target", "churned", "--estimator", "GaussianNB", "--method", "random", "--save", form]
+    optimize(*options, "--trials", "1")
+    precious.write_text("precious")
+    for name in ("pipeline.py", f"pipeline.{form}"):
+        (folder / name).unlink()
+        make = Path.symlink_to if kind == "link" else Path.hardlink_to
+        make(folder / name, precious)
+    optimize(*options, "--trials", "1")
+    assert precious.read_text() == "precious"
+    assert (folder / f"pipeline.{form}").stat().st_size > 100
 
 
 def test_a_space_of_ones_own_and_a_built_in_data_set(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import shlex
 import shutil
 import zipfile
@@ -17,6 +18,7 @@ from runner import Results, run
 from runner.errors import EngineError, FivefoldError, JournalError
 from runner.journal import Journal
 from runner.record import verify
+from runner.record.own import OwnFolder
 from runner.record.wal import holds_frames
 from runner.remote import fetch, send
 from runner.remote.blocks import BLOCK_BYTES, block_line, digest_of, read_block, read_list
@@ -122,9 +124,9 @@ def test_what_is_damaged_on_its_way_is_asked_for_again(there, tmp_path):
     found = bring(there, tmp_path / "here", HeadOfAFolder(garble=range(2, 5)))
     assert found.sent == found.blocks
     same(tmp_path / "here", there)
-    stage = tmp_path / "other.fetching" / "blocks"
-    stage.mkdir(parents=True)
-    (stage / ("0" * 40)).write_text("not what its name says")
+    stage = OwnFolder.at(tmp_path / "other.fetching")
+    stage.write(f"blocks/{'0' * 40}", b"not what its name says")
+    stage.write("whole/left", b"of an earlier try")
     bring(there, tmp_path / "other")
     same(tmp_path / "other", there)
 
@@ -183,6 +185,79 @@ def test_nothing_is_taken_away_from_what_is_there(there, tmp_path):
         bring(part, here)
 
 
+def precious_folder(tmp_path):
+    folder = tmp_path / "precious"
+    (folder / "blocks").mkdir(parents=True)
+    for name in ("trials.parquet", "notes", f"blocks/{'0' * 40}"):
+        (folder / name).write_text("precious")
+    return folder
+
+
+def is_untouched(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return len(files) == 3 and {path.read_text() for path in files} == {"precious"}
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "file"])
+def test_a_folder_of_others_is_not_taken_for_what_has_come(there, tmp_path, kind):
+    precious = precious_folder(tmp_path)
+    stage = tmp_path / "here.fetching"
+    if kind == "link":
+        stage.symlink_to(precious)
+    elif kind == "folder":
+        shutil.copytree(precious, stage)
+    else:
+        stage.touch()
+    with pytest.raises(EngineError, match=r"expected .* at '.*here\.fetching', got a "):
+        bring(there, tmp_path / "here")
+    assert is_untouched(precious)
+    assert kind != "folder" or is_untouched(stage)
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "folder behind a link"])
+def test_nothing_is_brought_through_a_link(there, tmp_path, kind):
+    precious, here, source = precious_folder(tmp_path), tmp_path / "here", tmp_path / "source"
+    shutil.copytree(there, source)
+    (source / "sub").mkdir()
+    (source / "sub" / "notes").write_text("new")
+    bring(there, here)
+    (here / "trials.parquet").unlink()
+    if kind == "link":
+        (here / "trials.parquet").symlink_to(precious / "trials.parquet")
+    elif kind == "hard link":
+        (here / "trials.parquet").hardlink_to(precious / "trials.parquet")
+    elif kind == "pipe":
+        os.mkfifo(here / "trials.parquet")
+    else:
+        (here / "sub").symlink_to(precious)
+        with pytest.raises(EngineError, match=r"expected a folder at '.*sub', got a link"):
+            bring(source, here)
+        assert not (here / "trials.parquet").exists(), "all of it or nothing"
+        (here / "sub").unlink()
+    bring(source, here)
+    assert is_untouched(precious)
+    assert (here / "trials.parquet").read_bytes() == (there / "trials.parquet").read_bytes()
+    assert (here / "sub" / "notes").read_text() == "new"
+    same(here, there)
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "theirs"])
+def test_a_lock_that_is_not_ours_is_not_written_to(there, tmp_path, kind):
+    precious, here = tmp_path / "precious", tmp_path / "here"
+    precious.write_text("precious")
+    here.mkdir()
+    if kind == "link":
+        (here / "study.lock").symlink_to(precious)
+    elif kind == "hard link":
+        (here / "study.lock").hardlink_to(precious)
+    else:
+        (here / "study.lock").write_text("precious")
+    with pytest.raises(JournalError, match=r"expected a lock of fivefold for 'study\.lock', got "):
+        bring(there, here)
+    assert precious.read_text() == "precious"
+    assert (here / "study.lock").read_text() == "precious"
+
+
 def test_what_the_head_says_is_told(tmp_path):
     with pytest.raises(EngineError, match=r"nothing was sent: .*there is no such directory"):
         bring(tmp_path / "nowhere", tmp_path / "here")
@@ -198,6 +273,7 @@ def test_what_the_head_says_is_told(tmp_path):
         ('[{"name": "/etc/passwd", "size": 0, "blocks": []}]', "a file of the name"),
         ('[{"name": "a/../../b", "size": 0, "blocks": []}]', "a file of the name"),
         ('[{"name": "", "size": 0, "blocks": []}]', "a file of the name"),
+        ('[{"name": "study.lock", "size": 0, "blocks": []}]', "a file of the name"),
         ('[{"name": "a", "size": 9, "blocks": []}]', "0 blocks of a file of 9 bytes"),
         ('[{"name": "a", "size": 0, "blocks": []}, {"name": "a", "size": 0, "blocks": []}]', "a name twice"),
     ],

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import html.parser
 import itertools
+import os
 import re
 import sys
 
@@ -15,8 +16,10 @@ from runner.errors import ResultsError
 from runner.figures import plot
 from runner.figures.palette import Style
 from runner.figures.scale import scales, short
+from runner.record.own import LIST
 from runner.report import make_page, write_report
-from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds, to_csv
+from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds
+from runner.results.spreadsheet import to_csv
 from runner.stats import Comparison
 from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
 
@@ -117,25 +120,82 @@ def test_data_of_a_figure_are_in_the_page_or_beside_it(page, read):
         assert href.startswith("data:text/csv") or href[len("tables/") : -len(".csv")] in page.tables
 
 
-def test_files_are_those_of_the_page_and_old_ones_go(results, page, tmp_path):
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "curves_gone.png").touch()
-    (tmp_path / "figures" / "mine.png").touch()
-    only = {name: page.figures[name] for name in ("02_leaderboard", "07_heatmap")}
-    some = type(page)(page.html, only, page.tables, page.styles)
+def written(results, page, only, folder):
+    """A report with only some of the figures."""
+    some = type(page)(page.html, {name: page.figures[name] for name in only}, page.tables, page.styles)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("runner.report.files.make_page", lambda _: some)
-        path = write_report(results, tmp_path)
+        return write_report(results, folder)
+
+
+def names(folder):
+    return {file.name for file in folder.iterdir() if file.name != LIST}
+
+
+def test_files_are_those_of_the_page_and_of_an_earlier_report_nothing_stays(results, page, tmp_path):
+    written(results, page, ("05_rank", "07_heatmap"), tmp_path)
+    (tmp_path / "figures" / "curves_mine.png").touch()
+    only = ("02_leaderboard", "07_heatmap")
+    path = written(results, page, only, tmp_path)
     assert path.read_text(encoding="utf-8") == page.html
-    assert {file.stem for file in (tmp_path / "tables").iterdir()} == set(page.tables)
-    drawn = {file.name for file in (tmp_path / "figures").iterdir()}
-    assert drawn == {f"{name}.{end}" for name in only for end in ("png", "svg")} | {"mine.png"}
+    assert names(tmp_path / "tables") == {f"{name}.csv" for name in page.tables}
+    drawn = {f"{name}.{end}" for name in only for end in ("png", "svg")}
+    assert names(tmp_path / "figures") == drawn | {"curves_mine.png"}
+    assert names(tmp_path) == {"report.html", "figures", "tables"}
     with (tmp_path / "tables" / "02_leaderboard.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == list(page.figures["02_leaderboard"].table["method"])
     (tmp_path / "file").touch()
     with pytest.raises(ResultsError, match="cannot be written"):
         write_report(results, tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["figures", "tables"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "pipe"])
+def test_where_something_else_is_in_the_place_of_a_folder_nothing_is_written(
+    results, page, tmp_path, name, kind
+):
+    to, other = tmp_path / "to", tmp_path / "other"
+    to.mkdir()
+    other.mkdir()
+    (other / "01_x.png").write_text("precious")
+    (other / "curves_x.csv").write_text("precious")
+    if kind == "pipe":
+        os.mkfifo(to / name)
+    elif kind == "file":
+        (to / name).write_text("precious")
+    else:
+        (to / name).symlink_to(other if kind == "link" else tmp_path / "nowhere")
+    with pytest.raises(ResultsError, match=f"expected a folder at '.*{name}', got a "):
+        written(results, page, ("07_heatmap",), to)
+    assert names(to) == {name}
+    assert {file.read_text() for file in other.iterdir()} == {"precious"}
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
+def test_the_page_takes_the_place_of_what_has_its_name(results, page, tmp_path, kind):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    to = tmp_path / "to"
+    to.mkdir()
+    if kind == "pipe":
+        os.mkfifo(to / "report.html")
+    elif kind == "link":
+        (to / "report.html").symlink_to(precious)
+    else:
+        (to / "report.html").hardlink_to(precious)
+    path = written(results, page, (), to)
+    assert path.read_text(encoding="utf-8") == page.html
+    assert not path.is_symlink()
+    assert precious.read_text() == "precious"
+
+
+def test_a_report_may_be_written_behind_a_link(results, page, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "to").symlink_to(tmp_path / "real")
+    written(results, page, ("07_heatmap",), tmp_path / "to")
+    assert names(tmp_path / "real") == {"report.html", "figures", "tables"}
 
 
 NOTHING = {

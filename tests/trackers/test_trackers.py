@@ -152,6 +152,18 @@ def test_a_tracker_that_hangs_is_left(tmp_path, monkeypatch):
     assert any("not all is written" in note for note in listener.notes)
 
 
+def test_tensorboard_does_not_write_through_a_link(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "logs" / "small").symlink_to(tmp_path / "precious")
+    listener = Listener()
+    target = [f"tensorboard:{tmp_path / 'logs'}"]
+    results = run(study(seeds=1), tmp_path / "s", workers=0, track=target, monitor=listener)
+    assert any("small', got a link" in note for note in listener.notes)
+    assert list((tmp_path / "precious").iterdir()) == []
+    assert len(results.trials) == 24
+
+
 @pytest.mark.parametrize("target", ["mlflow", "wandb:x", "tensorboard:"])
 def test_a_target_that_is_none_is_refused(target):
     with pytest.raises(StudyError, match=r"--track: got .*Write mlflow:URI"):
