@@ -134,7 +134,7 @@ class Interrupt(Monitor):
     def ended(self, index, trial):
         self.left -= 1
         if not self.left:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def another_head(cluster):

@@ -8,6 +8,7 @@ from runner.errors import (
     EngineError,
     FivefoldError,
     JournalError,
+    NoValidTrial,
     SpaceError,
     StudyError,
     StudyInterrupted,
@@ -45,8 +46,9 @@ def test_outer_places_are_put_in_front():
 
 
 def test_exit_codes_are_those_of_the_command():
-    assert {kind.exit_code for kind in KINDS} == {2, 3, 130}
+    assert {kind.exit_code for kind in KINDS} == {1, 2, 3, 130}
     assert (EngineError.exit_code, JournalError.exit_code, StudyInterrupted.exit_code) == (2, 3, 130)
+    assert NoValidTrial.exit_code == 1
 
 
 def test_the_nearest_name_is_offered():

@@ -255,7 +255,7 @@ from runner.results import optuna_storage
 
 def interrupted(*_):
     assert any(name.startswith(".fivefold-") for name in os.listdir("s"))
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 optuna_storage.add_trials = interrupted
 sys.argv = ["fivefold", "export", "s", "--format", "optuna"]

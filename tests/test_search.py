@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import pickle
 import signal
 import textwrap
@@ -691,7 +690,7 @@ class StopAt(tune.Callback):
     def on_trial_start(self, iteration, trials, trial, **info):
         if len(trials) == self.number and not self.flag.exists():
             self.flag.touch()
-            os.kill(os.getpid(), signal.SIGUSR1)
+            signal.raise_signal(signal.SIGUSR1)
 
 
 @pytest.mark.ray

@@ -333,7 +333,7 @@ def fail():
 
 
 def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def made(tmp_path, first, **trial):
