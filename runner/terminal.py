@@ -45,6 +45,7 @@ class Progress(Monitor):
         self._failed: list[int] = []  # per run; the display's thread must not walk through trials
         self.stopped = 0  # early, by a scheduler
         self.total: int | None = None
+        self.followed: tuple[int, int] | None = None  # evaluations after the runs: ended, and all
         self._reasons: set[tuple[str, str]] = set()  # of runs that ended early, by problem
         self._began = time.monotonic()
         self._first: float | None = None
@@ -96,6 +97,10 @@ class Progress(Monitor):
                 self._reasons.add((spec.problem.name, run.end_reason))
                 self.note(f"{spec.id} ended early: {run.end_reason.rstrip('.')}.")
 
+    def scored(self, done: int, total: int) -> None:
+        """See `Monitor.scored`."""
+        self.followed = (done, total)
+
     @property
     def staged(self) -> bool:
         """Whether a scheduler may stop trials early."""
@@ -126,6 +131,8 @@ class Progress(Monitor):
             parts.append(f"{self.stopped} stopped early")
         if self.failures:
             parts.append(f"{self.failures} failed")
+        if self.followed is not None:
+            parts.append(f"{self.followed[0]}/{self.followed[1]} evaluated again or on held-out data")
         parts.append(f"{duration(time.monotonic() - self._began)} so far")
         left = self.eta()
         if left is not None and self.spent < (self.total or 0):
@@ -161,6 +168,14 @@ class PlainProgress(Progress):
     def ended(self, index: int, trial: Trial) -> None:
         """See `Monitor.ended`."""
         super().ended(index, trial)
+        self._now_and_then()
+
+    def scored(self, done: int, total: int) -> None:
+        """See `Monitor.scored`."""
+        super().scored(done, total)
+        self._now_and_then()
+
+    def _now_and_then(self) -> None:
         now = time.monotonic()
         if now - self._last >= _PLAIN_SECONDS:
             self._last = now
@@ -209,7 +224,10 @@ class LiveProgress(Progress):
             table.add_row(visible(problem), visible(label), str(trials), str(failures or ""), number(value))
         if len(rows) > _MOST_ROWS:
             table.add_row(f"and {len(rows) - _MOST_ROWS} more", "", "", "", "")
-        bar = ProgressBar(total=self.total or 1, completed=self.spent if self.total else 0, width=40)
+        if self.followed is not None:
+            bar = ProgressBar(total=self.followed[1], completed=self.followed[0], width=40)
+        else:
+            bar = ProgressBar(total=self.total or 1, completed=self.spent if self.total else 0, width=40)
         return Group(table, bar, Text(self.line()))
 
 

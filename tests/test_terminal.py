@@ -42,6 +42,21 @@ def test_plain_lines_say_how_far_it_is(tmp_path):
     assert "10 trials of it done before; going on." in again
 
 
+@pytest.mark.parametrize(("kind", "console"), [(PlainProgress, {}), (LiveProgress, {"force_terminal": True})])
+def test_what_is_evaluated_after_the_runs_is_counted(kind, console, tmp_path):
+    made = study(problems=[HILL], methods=["random"], seeds=1, budget={"trials": 2})
+
+    class Followed(kind):
+        def finished(self, index):
+            super().finished(index)
+            assert "held-out" not in self.line()
+            self.scored(3, 8)
+
+    text, display = drawn(tmp_path / "study", made, Followed, **console)
+    assert "3/8 evaluated again or on held-out data" in display.line()
+    assert "3/8 evaluated again" in text
+
+
 def test_the_live_display_shows_incumbents_in_the_problems_own_direction(tmp_path):
     made = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 8})
     text, display = drawn(tmp_path / "study", made, LiveProgress, force_terminal=True)
