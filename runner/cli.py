@@ -68,6 +68,11 @@ def main() -> None:
 
 
 def _main() -> NoReturn:
+    end_with(command())
+
+
+def command() -> int:
+    """Run the command of ``sys.argv`` and give its exit code; this process goes on."""
     escape_python()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
@@ -79,7 +84,7 @@ def _main() -> NoReturn:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     say_done()
-    end_with(code)
+    return code
 
 
 def _run_app() -> int:

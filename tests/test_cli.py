@@ -36,11 +36,7 @@ def fivefold(capsys, monkeypatch, tmp_path):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["fivefold", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
+        code = cli.command()
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return code, out, err

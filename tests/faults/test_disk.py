@@ -31,12 +31,7 @@ for step in sys.argv[1:]:
     name, *words = step.split()
     if name == "fivefold":
         sys.argv = [name, *words]
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        print("exit", code, flush=True)
+        print("exit", cli.command(), flush=True)
     elif name == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(words[0]), resource.RLIM_INFINITY))
     else:
