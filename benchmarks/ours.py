@@ -50,7 +50,7 @@ def study(scratch, *, keys, objective=None, workers=2, command=False, bundles=Tr
 
 
 def _command(folder, out, workers):
-    from runner.cli import main
+    from runner.cli.main import main
 
     sys.argv = ["fivefold", "run", str(folder / "study.yaml"), "--out", str(out), "--workers", str(workers)]
     with contextlib.redirect_stdout(sys.stderr):
@@ -64,7 +64,7 @@ def _command(folder, out, workers):
 
 def _run(folder, out, workers):
     import runner
-    from runner.monitor import Monitor
+    from runner.engine.monitor import Monitor
 
     class Last(Monitor):
         """When the last trial was in the journal."""

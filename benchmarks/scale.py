@@ -31,7 +31,7 @@ import numpy as np
 from benchmarks import report
 from benchmarks.measure import ROOT, Arm, Benchmark, in_turn
 from benchmarks.suite import telling
-from runner.pace import LONG_SECONDS, TARGET_SECONDS
+from runner.engine.batching import LONG_SECONDS, TARGET_SECONDS
 
 OUT = ROOT / "benchmarks/SCALE.md"
 SHARE = 0.9

@@ -114,7 +114,7 @@ def measure(scratch, *, lanes, seconds, each):
         Seconds of work for each lane: enough for the last one to come up before the work ends.
     """
     import runner
-    from runner.dispatch import Dispatcher
+    from runner.engine.dispatch.dispatcher import Dispatcher
 
     os.environ.update(_START_UP)
     sampler = Sampler()

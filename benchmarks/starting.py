@@ -11,7 +11,7 @@ from pathlib import Path
 _HELP = """
 import sys
 sys.argv = ["fivefold", "--help"]
-from runner.cli import main
+from runner.cli.main import main
 try:
     main()
 except SystemExit:

@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from runner.advice import Auto
-from runner.catalogue import CATALOGUE
 from runner.methods import METHODS
-from runner.problems.estimators import EstimatorProblem
+from runner.problems.estimators.catalogue import CATALOGUE
+from runner.problems.estimators.problem import EstimatorProblem
 from runner.problems.recorded import RecordedProblem
-from runner.studyfile import StudyFile
+from runner.study.advice import Auto
+from runner.study.file import StudyFile
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS / "study.schema.json"

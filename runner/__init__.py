@@ -10,12 +10,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runner.domains import Choice, Float, Int
-    from runner.estimator import SearchCV
-    from runner.files import data_file
-    from runner.gradient_check import check_gradient
-    from runner.launch import Result, optimize, run
+    from runner.api import Result, optimize, run
+    from runner.integrations.sklearn import SearchCV
     from runner.problems import Problem, problem
+    from runner.problems.files.data_files import data_file
     from runner.problems.hypergradients.implicit import implicit_hypergradient
     from runner.results import Results
     from runner.search import (
@@ -28,23 +26,25 @@ if TYPE_CHECKING:
         TPESearch,
     )
     from runner.space import Space
-    from runner.study import Study
+    from runner.space.domains import Choice, Float, Int
+    from runner.study.gradient_check import check_gradient
+    from runner.study.study import Study
 
 _HOME = {
-    "Choice": "domains",
-    "Float": "domains",
-    "Int": "domains",
+    "Choice": "space",
+    "Float": "space",
+    "Int": "space",
     "Space": "space",
     "Problem": "problems",
     "problem": "problems",
-    "Study": "study",
+    "Study": "study.study",
     "Results": "results",
-    "Result": "launch",
-    "optimize": "launch",
-    "run": "launch",
-    "SearchCV": "estimator",
-    "data_file": "files",
-    "check_gradient": "gradient_check",
+    "Result": "api",
+    "optimize": "api",
+    "run": "api",
+    "SearchCV": "integrations.sklearn.search_cv",
+    "data_file": "problems.files.data_files",
+    "check_gradient": "study.gradient_check",
     "implicit_hypergradient": "problems.hypergradients.implicit",
     "MethodSearch": "search",
     "BayesSearch": "search",

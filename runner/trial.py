@@ -9,10 +9,35 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 Scalar = str | int | float | bool | None
 Config = dict[str, Scalar]
+Order = Literal["trial", "async"]
+"""The order in which a run sees its results: that of its trials, or that of their arrival."""
+
+NOTHING_MORE: Final = "the method has nothing more to propose"
+"""The ``end_reason`` of a run whose method is through with its space."""
+
+GIVEN_UP: Final = "its first trials all failed alike"
+"""The beginning of the ``end_reason`` of a run whose objective only fails."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The limits of a run, which ends at whichever it reaches first.
+
+    Attributes
+    ----------
+    trials : int or None
+        Trials of any status; where a scheduler may stop them early, full-evaluation equivalents.
+    seconds : float or None
+        Evaluation plus the method's own computation, summed over the trials that the next
+        proposal would know.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
 
 
 class Status(enum.StrEnum):

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.asktell import NOTHING_MORE
-from runner.record import Record
-from runner.record.reader import RunRecord
-from runner.record.schema import TRIAL_COLUMNS, to_json
+from runner.journal.reader import Record, RunRecord
+from runner.journal.schema import TRIAL_COLUMNS, to_json
 from runner.results import Results
-from runner.stats import Comparison
+from runner.results.stats import Comparison
+from runner.trial import NOTHING_MORE
 
 SPENT = "the budget of trials is spent"
 

@@ -29,8 +29,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def ray_lanes():
     """Ray with two lanes, for all tests that need it in this process; each connects to it anew."""
-    from runner.cluster import _connected
-    from runner.needs import Needs
+    from runner.engine.ray.connect import _connected
+    from runner.study.resources import Needs
 
     with _connected(2, None, Needs()) as connection:
         yield connection

@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from runner.domains import Choice, Float, Int
 from runner.errors import SpaceError
 from runner.space import Space
+from runner.space.domains import Choice, Float, Int
 
 SCALARS = [1, 1.0, True, 0, 0.0, False, None, "1", "", "a", "b", "None", -3, 2.5, "é", 10**20, 1e-30]
 STEPS = [0.1, 0.3, 1 / 3, 0.7, 1e-7, 2.5, 1e-3, 0.01, 1 / 7, 5.0]

@@ -2,12 +2,12 @@
 
 from hypothesis import strategies as st
 
-from runner.asktell import Run
-from runner.journal import Journal
+from runner.engine.runs.run import Run
 from runner.problems.base import FunctionProblem
 from runner.problems.evaluation import evaluate
 from runner.space import Choice, Float, Int, Space
-from runner.study import Study
+from runner.study.identity.plan import open_journal
+from runner.study.study import Study
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
@@ -98,7 +98,7 @@ def study(**keys):
 
 def play(folder, study, most=10**9):
     """Run a study into its directory, up to that many trials more; the journal is closed after it."""
-    with Journal.open(folder, study) as journal:
+    with open_journal(folder, study) as journal:
         for spec in study.runs:
             run = Run(
                 spec.problem.space,
@@ -145,7 +145,7 @@ def written(number):
 
 def write_on(folder, connection):
     """Record batch after batch, and say after each how many there are; until it is killed."""
-    with Journal.open(folder, study()) as journal:
+    with open_journal(folder, study()) as journal:
         number = len(journal.history("hill/random/0"))
         connection.send("open")
         while True:

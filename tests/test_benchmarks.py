@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-import runner.pace
+import runner.engine.batching
 from benchmarks import clock, engine, methods, searches
 from benchmarks.bundles import without_bundles
 from benchmarks.measure import ARMS, MeasurementError, apart
@@ -124,9 +124,11 @@ def test_differences_that_are_worse():
 
 
 def test_bundles_can_be_switched_off(monkeypatch):
-    monkeypatch.setattr(runner.pace, "MOST_JOBS", runner.pace.MOST_JOBS)  # put back afterwards
+    monkeypatch.setattr(
+        runner.engine.batching, "MOST_JOBS", runner.engine.batching.MOST_JOBS
+    )  # put back afterwards
     without_bundles()
-    load = runner.pace.Load(deque(range(9)), lambda _: 0.0, 5)
+    load = runner.engine.batching.Load(deque(range(9)), lambda _: 0.0, 5)
     load.draw()
     assert load.items == [0]
 

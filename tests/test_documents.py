@@ -12,11 +12,11 @@ import pytest
 import typer
 import yaml
 
-from runner.cli import app
-from runner.files import placed
+from runner.cli.main import app
 from runner.methods import METHODS, make_method
 from runner.problems import PROBLEMS, evaluate
-from runner.study import Study
+from runner.problems.files.data_files import placed
+from runner.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

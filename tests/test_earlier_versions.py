@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from runner import Results, run
-from runner.record import verify
+from runner.journal.verify import verify
 from runner.report import write_report
-from runner.study import Study
+from runner.study.study import Study
 
 FIXTURES = Path(__file__).parent / "fixtures" / "version_0_1"
 STUDIES = {"mixed": "study.yaml", "steps": "steps.yaml", "recorded": "again.yaml"}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.domains import Choice, Float, Int
 from runner.problems import evaluate
 from runner.seeds import rng_for
-from runner.study import Study
+from runner.space.domains import Choice, Float, Int
+from runner.study.study import Study
 from runner.trial import Status
 
 FOLDER = Path(__file__).parents[1] / "experiments"

@@ -13,8 +13,8 @@ import warnings
 import numpy as np
 
 from benchmarks.quality.simulation import Asker
-from runner.domains import Choice, Int
 from runner.seeds import seed_for
+from runner.space.domains import Choice, Int
 
 
 class OptunaSampler(Asker):

@@ -7,10 +7,10 @@ import time
 import numpy as np
 from scipy import stats
 
-from runner.stats.averages import mean_ranks
-from runner.stats.blocks import Blocks
-from runner.stats.intervals import drawn_interval, iqm, mean_interval, resampled_iqm
-from runner.stats.pairs import jeffreys
+from runner.results.stats.averages import mean_ranks
+from runner.results.stats.blocks import Blocks
+from runner.results.stats.intervals import drawn_interval, iqm, mean_interval, resampled_iqm
+from runner.results.stats.pairs import jeffreys
 
 LARGE = 200_000
 DRAWS = 1000

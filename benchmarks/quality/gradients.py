@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from runner.methods import make_method
-from runner.methods.arms import Arm
+from runner.methods.gradient.arms import Arm
 from runner.problems import evaluate, load_problem
 from runner.seeds import rng_for, seed_for
 from runner.testing import simulate

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.quality.simulation import Asker
-from runner.asktell import Budget, Run
+from runner.engine.runs.run import Run
 from runner.methods import make_method
 from runner.seeds import seed_for
-from runner.trial import Answer, Outcome, Status, Trial
+from runner.trial import Answer, Budget, Outcome, Status, Trial
 
 
 class Ours(Asker):

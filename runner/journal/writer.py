@@ -29,16 +29,16 @@ from runner.journal.entry import (
     enter,
     enter_environment,
     get_run,
-    identities_of,
     put_count,
     put_run,
     said,
     say,
 )
-from runner.record.faults import explained
-from runner.record.folder import lock_folder, prepare_folder
-from runner.record.places import replacing
-from runner.record.schema import (
+from runner.journal.files.folder import lock_folder, prepare_folder
+from runner.journal.files.places import replacing
+from runner.journal.findings import explained
+from runner.journal.plan import Plan
+from runner.journal.schema import (
     DATABASE,
     INSERT_TRIAL,
     SELECT_HISTORY,
@@ -53,8 +53,7 @@ from runner.record.schema import (
     to_text,
     trial_checksum,
 )
-from runner.record.snapshot import look
-from runner.study import Study
+from runner.journal.snapshot import look
 from runner.trial import Config, Status, Trial
 
 _BUSY_SECONDS = 10.0
@@ -135,7 +134,7 @@ class Journal:
         self._salt = salt_of(self.name)
 
     @classmethod
-    def open(cls, folder: Path, study: Study, witnessed: bool = False, strict: bool = False) -> Journal:
+    def open(cls, folder: Path, plan: Plan, witnessed: bool = False, strict: bool = False) -> Journal:
         """Make the directory of a study, or open it again to go on.
 
         An existing directory may be extended, by methods, problems, seeds or budget, or be gone
@@ -145,7 +144,7 @@ class Journal:
         Parameters
         ----------
         folder : Path
-        study : Study
+        plan : Plan
         witnessed : bool, default False
             Whether this program saw how the writer before this one ended; see `runner.journal.begun`.
         strict : bool, default False
@@ -162,7 +161,6 @@ class Journal:
         """
         folder = Path(folder)
         path = folder / DATABASE
-        identities, yaml = identities_of(study), study.as_yaml()
         with ExitStack() as stack:
             try:
                 prepare_folder(folder)
@@ -172,10 +170,10 @@ class Journal:
                     if path.exists():
                         notes = look(folder, live=False, deep=True).believed(path).notes
                     else:
-                        create_journal(path, study)
+                        create_journal(path, plan)
                     with SHARED:
                         db = _connect(path, stack)
-                        keys, text, changed = _begin(db, folder, study, identities, yaml, strict)
+                        keys, text, changed = _begin(db, folder, plan, strict)
                 if text is not None:
                     with replacing(folder / STUDY_FILE) as new:
                         new.write_text(text, encoding="utf-8")
@@ -248,7 +246,7 @@ class Journal:
         Parameters
         ----------
         ended : sequence of (str, Trial)
-            With the `runner.study.RunSpec.id` of its run.
+            With the `runner.study.study.RunSpec.id` of its run.
         batches : sequence of int
             Those that are not being evaluated any more; see `begin`.
 
@@ -293,7 +291,7 @@ class Journal:
                 yield Recorded(number, text, valid, value, from_number(test), origin, float(seconds))
 
     def probes(self) -> dict[str, Any]:
-        """What probe points gave, by "problem/seed"; see `runner.record.Record.probes`."""
+        """What probe points gave, by "problem/seed"; see `runner.journal.reader.Record.probes`."""
         found: dict[str, Any] = said(self._db).get("probes", {})
         return found
 
@@ -311,7 +309,7 @@ class Journal:
         tests : sequence of (str, int, float)
             Run, number and test value of trials; NaN for a test that failed.
         probes : mapping
-            By "problem/seed"; see `runner.record.Record.probes`.
+            By "problem/seed"; see `runner.journal.reader.Record.probes`.
         ended : sequence of Key
             The evaluations that this was, by the names under which they were begun.
         batches : sequence of int
@@ -415,12 +413,7 @@ def _connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
 
 
 def _begin(
-    db: sqlite3.Connection,
-    folder: Path,
-    study: Study,
-    identities: Sequence[dict[str, Any]],
-    yaml: str,
-    strict: bool,
+    db: sqlite3.Connection, folder: Path, plan: Plan, strict: bool
 ) -> tuple[dict[str, int], str | None, list[str]]:
     """Begin a session.
 
@@ -439,15 +432,15 @@ def _begin(
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     with db:
         db.execute("BEGIN IMMEDIATE")
-        keys = enter(db, folder, study, identities)
-        changed = enter_environment(db, folder, study, strict)
+        keys = enter(db, folder, plan)
+        changed = enter_environment(db, folder, plan, strict)
         whole = said(db)["runs"] == len(keys)  # else the study is a part of what the directory has
         say(db, {"open": True, "session": before["session"] + 1})
         if whole:
-            say(db, {"study": yaml})
+            say(db, {"study": plan.yaml})
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if whole:
-        return keys, yaml, changed
+        return keys, plan.yaml, changed
     return keys, None if (folder / STUDY_FILE).exists() else before["study"], changed
 
 

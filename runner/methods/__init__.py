@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from runner.methods.base import METHODS, Method, make_method, register
 
 if TYPE_CHECKING:
-    from runner.methods.bayes import Bayes
+    from runner.methods.bayes.method import Bayes
     from runner.methods.exhaustive import Exhaustive
-    from runner.methods.gradient import Gradient
+    from runner.methods.gradient.method import Gradient
     from runner.methods.grid_search import Grid
     from runner.methods.random_search import Random
-    from runner.methods.tpe import TPE
+    from runner.methods.tpe.method import TPE
 
 _HOME = {
-    "Bayes": "bayes",
+    "Bayes": "bayes.method",
     "Exhaustive": "exhaustive",
-    "Gradient": "gradient",
+    "Gradient": "gradient.method",
     "Grid": "grid_search",
     "Random": "random_search",
-    "TPE": "tpe",
+    "TPE": "tpe.method",
 }
 
 __all__ = [

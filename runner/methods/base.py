@@ -18,11 +18,11 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from runner._text import shown
 from runner.errors import Faults, FivefoldError, MethodError, nearest
+from runner.errors.validation import converted, findings
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
-from runner.validation import converted, findings
-from runner.wording import shown
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ class Registry(Mapping[str, type[Method]]):
 
 METHODS = Registry(
     {
-        "bayes": "runner.methods.bayes",
+        "bayes": "runner.methods.bayes.method",
         "exhaustive": "runner.methods.exhaustive",
-        "gradient": "runner.methods.gradient",
+        "gradient": "runner.methods.gradient.method",
         "grid": "runner.methods.grid_search",
         "random": "runner.methods.random_search",
-        "tpe": "runner.methods.tpe",
+        "tpe": "runner.methods.tpe.method",
     }
 )
 """The methods that a study file can name."""

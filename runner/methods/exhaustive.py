@@ -16,12 +16,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from runner._text import shown
 from runner.errors import MethodError
 from runner.methods.base import Method, register
 from runner.seeds import Shuffle, run_entropy, seed_for
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
-from runner.wording import shown
 
 MOST_POINTS = 100_000
 """Of one parameter; the points of each are held in memory, their combinations are not."""

@@ -15,13 +15,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from runner.domains import Choice
+from runner._text import shown
 from runner.errors import MethodError, nearest
 from runner.methods.base import Method, register
 from runner.methods.exhaustive import MOST_POINTS, require_any, walk
 from runner.space import Space
+from runner.space.domains import Choice
 from runner.trial import Answer, Config, Pending, Trial
-from runner.wording import shown
 
 _POINTS_WITHOUT_BUDGET = 5
 

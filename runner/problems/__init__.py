@@ -3,7 +3,7 @@
 from runner.problems import hypergradients, synthetic  # noqa: F401  (they register themselves)
 from runner.problems.answers import judge
 from runner.problems.base import PROBLEMS, FunctionProblem, Problem, problem, register
-from runner.problems.estimators import EstimatorProblem
+from runner.problems.estimators.problem import EstimatorProblem
 from runner.problems.evaluation import evaluate
 from runner.problems.loading import load_problem
 from runner.problems.recorded import RecordedProblem

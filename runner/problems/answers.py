@@ -19,9 +19,9 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from runner.convert import flat_dict
 from runner.errors import ProblemError, clip
 from runner.problems.base import Problem
+from runner.space.formats import flat_dict
 from runner.trial import Outcome, Status
 
 _RESERVED = {"loss", "gradient", "gradient_log", "gradient_exact", "test", "folds"}

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from runner.convert import parse_space
 from runner.errors import ProblemError, SpaceError
 from runner.problems.checkpoints import checkpoint_dir
 from runner.space import Domain, Space
+from runner.space.formats import parse_space
 from runner.trial import Config, Outcome
 
 Direction = Literal["minimize", "maximize"]

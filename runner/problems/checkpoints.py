@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import StudyError, describe
-from runner.problems.stores import Store, open_store
-from runner.record.places import Root, Unexpected
-from runner.scratch import scratch_folder
+from runner.journal.files.places import Root, Unexpected
+from runner.journal.files.scratch import scratch_folder
+from runner.problems.files.stores import Store, open_store
 from runner.trial import Outcome, Status
 
 CHECKPOINTS: Final = "checkpoints"

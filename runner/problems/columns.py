@@ -1,6 +1,6 @@
 """The first step of a saved pipeline, which turns a table into numbers, however it is typed.
 
-Like `runner.problems.values` it is also written into ``pipeline.py``.
+Like `runner.problems.estimators.data.values` it is also written into ``pipeline.py``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from runner.problems.values import Dated, Floats, Written, matrix_of, part_names
+from runner.problems.estimators.data.values import Dated, Floats, Written, matrix_of, part_names
 
 
 class Columns(TransformerMixin, BaseEstimator):

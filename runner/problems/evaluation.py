@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from runner.errors import FivefoldError, describe, raised_at
-from runner.files import missing
 from runner.problems.answers import judge, sentence, sign_of
 from runner.problems.base import MOST_STEPS, Problem
 from runner.problems.checkpoints import Checkpoint, Progress
-from runner.problems.surroundings import held_to, restored, seed_generators
+from runner.problems.files.data_files import missing
+from runner.problems.isolation import held_to, restored, seed_generators
 from runner.trial import Config, Outcome, Status
 
 Stops = Callable[[int, float], bool]

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from runner._text import shown
 from runner.errors import ProblemError, near, nearest
 from runner.problems.base import PROBLEMS, Problem
-from runner.problems.estimators import EstimatorProblem
-from runner.problems.objective_files import import_failure, import_file
+from runner.problems.estimators.problem import EstimatorProblem
+from runner.problems.files.objective_files import import_failure, import_file
 from runner.problems.recorded import RecordedProblem
-from runner.wording import shown
 
 
 def load_problem(given: object, folder: Path | str = ".") -> Problem:

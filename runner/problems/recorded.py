@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from runner._text import shown
 from runner.errors import Faults, ProblemError, ResultsError, SpaceError, clip, nearest
-from runner.problems.answers import sign_of
-from runner.problems.base import Direction, Problem
-from runner.record import read_journal
-from runner.record.recording import (
+from runner.errors.validation import meant_keys
+from runner.journal.lookup import (
     GRADIENT,
     LOSS,
     STATUS,
@@ -29,10 +28,11 @@ from runner.record.recording import (
     best_of,
     recording_of,
 )
-from runner.record.schema import DATABASE, to_json, to_outcome
+from runner.journal.reader import read_journal
+from runner.journal.schema import DATABASE, to_json, to_outcome
+from runner.problems.answers import sign_of
+from runner.problems.base import Direction, Problem
 from runner.trial import Config, Outcome, Status
-from runner.validation import meant_keys
-from runner.wording import shown
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -87,7 +87,7 @@ class RecordedProblem(Problem):
     seed, problem name and seeds, so its methods then give the same table again. Any other seed
     takes one of the recorded blocks, by its remainder.
 
-    Outcomes without a loss are replayed too; see `runner.record.recording.recording_of`.
+    Outcomes without a loss are replayed too; see `runner.journal.lookup.recording_of`.
     """
 
     recalls_all = True

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from runner.figures.sheet import Sheet, records
+from runner.report.figures.sheet import Sheet, records
 from runner.report.views import Cell, Head, Table, cell, number, percent, seconds
-from runner.stats.decision import Decision
+from runner.results.stats.decision import Decision
 
 _LONG = 40  # letters from which on a text may wrap
 

@@ -1,7 +1,7 @@
 """The report as files: ``report.html``, ``figures/`` and ``tables/``.
 
 Each folder is written afresh and takes the place of the earlier one as a whole, since an old figure beside
-a new page would be believed. What lies in it and is not of a report stays; see `runner.record.own`.
+a new page would be believed. What lies in it and is not of a report stays; see `runner.journal.files.own`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import ResultsError
-from runner.figures import plot
-from runner.record.own import renewing
-from runner.record.places import replacing
+from runner.journal.files.own import renewing
+from runner.journal.files.places import replacing
+from runner.report.figures import plot
 from runner.report.page import Page, make_page
 from runner.results import Results
 from runner.results.spreadsheet import to_csv

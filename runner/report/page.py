@@ -12,14 +12,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from runner.figures.marks import Figure
-from runner.figures.palette import DARK, LIGHT, Style, styles
-from runner.figures.sheet import Sheet
+from runner._text import printable_lines
 from runner.report import sections, summary
+from runner.report.figures.marks import Figure
+from runner.report.figures.palette import DARK, LIGHT, Style, styles
+from runner.report.figures.sheet import Sheet
 from runner.report.views import Album
 from runner.results import Results
-from runner.stats import Comparison
-from runner.wording import printable_lines
+from runner.results.stats import Comparison
 
 _TITLES: Final = {
     "verdict": "Verdict",

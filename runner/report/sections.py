@@ -8,16 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from runner.figures import anytime, cost, generalising, pairs, searching, verdict
-from runner.figures.sheet import Sheet, records
+from runner._text import duration, listed
 from runner.report import boards
+from runner.report.figures import anytime, cost, generalising, pairs, searching, verdict
+from runner.report.figures.sheet import Sheet, records
 from runner.report.views import Album
 from runner.results import Results
-from runner.stats import AXES, AXIS_TITLES, refused
-from runner.stats.comparison import UNITS
-from runner.stats.verdict import budget_text
-from runner.wording import duration, listed
-from runner.yamlfile import dump
+from runner.results.stats import AXES, AXIS_TITLES, refused
+from runner.results.stats.comparison import UNITS
+from runner.results.stats.verdict import budget_text
+from runner.study.yaml import dump
 
 Content = dict[str, Any]
 Tables = dict[str, pd.DataFrame]

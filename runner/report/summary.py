@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from runner.figures.sheet import plural
-from runner.record.folder import is_in_use
+from runner.journal.files.folder import is_in_use
+from runner.report.figures.sheet import plural
 from runner.report.views import number, seconds
 from runner.results import Results
 from runner.results.frames import FAILURES
-from runner.stats import Comparison
-from runner.stats.across import MOST_SHOWN
+from runner.results.stats import Comparison
+from runner.results.stats.across import MOST_SHOWN
 
 _FEW_SEEDS = 5
 _FEW_PROBLEMS = 6

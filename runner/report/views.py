@@ -11,12 +11,12 @@ from typing import Any, Final
 import pandas as pd
 from markupsafe import Markup
 
-from runner.figures import svg
-from runner.figures.marks import Figure, readable
-from runner.figures.palette import Style
-from runner.figures.scale import short
+from runner._text import duration
+from runner.report.figures import svg
+from runner.report.figures.marks import Figure, readable
+from runner.report.figures.palette import Style
+from runner.report.figures.scale import short
 from runner.results.spreadsheet import to_csv
-from runner.wording import duration
 
 MOST_EMBEDDED: Final = 24_000
 """Bytes of CSV up to which a figure carries its data in the page; larger tables are files only."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from runner.errors import ResultsError, nearest
-from runner.record.places import replacing
+from runner.journal.files.places import replacing
 from runner.results.spreadsheet import to_csv
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from runner._text import counted
 from runner.errors import NoValidTrial
 from runner.results.frames import FAILURES
 from runner.results.results import Results
 from runner.trial import Status
-from runner.wording import counted
 
 
 def nothing_found(results: Results) -> NoValidTrial:

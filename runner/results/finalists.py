@@ -31,9 +31,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from runner._text import counted
 from runner.results.frames import HUGE
 from runner.results.ranking import quantile
-from runner.wording import counted
 
 Floats = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from runner.record import Record
-from runner.record.schema import to_json, to_text
+from runner.journal.reader import Record
+from runner.journal.schema import to_json, to_text
 from runner.trial import Status
 
 Column = NDArray[Any] | ExtensionArray

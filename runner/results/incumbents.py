@@ -12,9 +12,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from runner.asktell import GIVEN_UP, NOTHING_MORE
-from runner.record import Record
+from runner.journal.reader import Record
 from runner.results.frames import Floats, Positions, judged_losses, positions, signs
+from runner.trial import GIVEN_UP, NOTHING_MORE
 
 
 def incumbents_frame(record: Record, trials: pd.DataFrame, cpus: float) -> pd.DataFrame:

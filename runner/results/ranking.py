@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from runner.record import Record
+from runner.journal.reader import Record
 from runner.results.frames import FAILURES, Floats, judged_losses, positions
 
 _QUARTILES = (0.25, 0.5, 0.75)

@@ -9,18 +9,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from runner._text import first_of
 from runner.errors import ResultsError, StudyError, nearest
-from runner.record import Record, read_journal
+from runner.journal.reader import Record, read_journal
 from runner.results.export import write_frames
 from runner.results.finalists import best_of
 from runner.results.frames import runs_frame, trials_frame
 from runner.results.incumbents import incumbents_frame, reach_frame
-from runner.results.optuna_storage import write_optuna
+from runner.results.optuna.storage import write_optuna
 from runner.results.ranking import leaderboard
-from runner.studyfile import StudyFile
-from runner.studykeys import parse_study
-from runner.wording import first_of
-from runner.yamlfile import load_text
+from runner.study.file import StudyFile
+from runner.study.keys import parse_study
+from runner.study.yaml import load_text
 
 _MOST_SEEDS = 10
 
@@ -33,7 +33,7 @@ class Results:
     Parameters
     ----------
     record : Record
-        What `runner.record.read_journal` read.
+        What `runner.journal.reader.read_journal` read.
 
     Attributes
     ----------
@@ -260,7 +260,7 @@ class Results:
         to: str | Path | None = None,
         progress: Callable[[int, int], None] = lambda written, trials: None,
     ) -> str:
-        """Put every run into an Optuna storage, as `runner.results.optuna_storage.write_optuna` says.
+        """Put every run into an Optuna storage, as `runner.results.optuna.storage.write_optuna` says.
 
         Parameters
         ----------

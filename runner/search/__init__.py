@@ -20,6 +20,7 @@
 Importing it imports ray.
 """
 
+from runner.engine.ray.study_search import StudySearch
 from runner.search.method_search import MethodSearch
 from runner.search.named import (
     BayesSearch,
@@ -30,7 +31,6 @@ from runner.search.named import (
     TPESearch,
 )
 from runner.search.param_space import to_ray_tune
-from runner.search.study_search import StudySearch
 
 __all__ = [
     "BayesSearch",

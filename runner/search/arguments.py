@@ -6,8 +6,8 @@ from typing import get_args
 
 from ray.tune.result import DEFAULT_METRIC
 
-from runner.asktell import Order
 from runner.errors import MethodError
+from runner.trial import Order
 
 
 def check_arguments(

@@ -1,6 +1,6 @@
 """A method as a Ray Tune search algorithm.
 
-`MethodSearch` gives Tune's trials to a `runner.asktell.Run` and holds little else: which trial id
+`MethodSearch` gives Tune's trials to a `runner.engine.runs.run.Run` and holds little else: which trial id
 is which number, and what it starts from. Whatever a trial reports and whatever the method
 does, nothing is raised into Tune once trials have started, because that would end the whole
 experiment.
@@ -18,15 +18,12 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from runner.asktell import Budget, Order, Run
-from runner.convert import View, view_for_tune
-from runner.convert.json_form import space_from_json, space_to_json
-from runner.convert.raytune import searched_view
+from runner.engine.runs.run import Run
 from runner.errors import MethodError, SpaceError, describe
 from runner.methods import Method, make_method
 from runner.search.arguments import check_arguments, settled
-from runner.search.front import Front, searched
-from runner.search.results import outcome_of, same_trial
+from runner.search.initial_points import Front, searched
+from runner.search.outcomes import outcome_of, same_trial
 from runner.search.state import (
     foreign_state,
     pending_of,
@@ -39,7 +36,10 @@ from runner.search.state import (
 )
 from runner.seeds import seed_for
 from runner.space import Space
-from runner.trial import DONE, Answer, Config, Outcome, Pending, Status, Trial
+from runner.space.formats import View, view_for_tune
+from runner.space.formats.json import space_from_json, space_to_json
+from runner.space.formats.ray_tune import searched_view
+from runner.trial import DONE, Answer, Budget, Config, Order, Outcome, Pending, Status, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     method : str or Method
         A name of the registry, or a method with its settings.
     space : Space, mapping or expression, optional
-        Whatever `runner.convert.to_view` reads. Default: Tune's ``param_space``, of which plain
+        Whatever `runner.space.formats.to_view` reads. Default: Tune's ``param_space``, of which plain
         values are passed on to the trials untouched.
     metric : str, optional
         Name in the results, the keys of nested results joined by "/". Default: what

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from runner.asktell import Order
 from runner.methods import make_method
 from runner.search.method_search import MethodSearch
+from runner.trial import Order
 
 
 class _NamedSearch(MethodSearch):
@@ -115,7 +115,7 @@ class BayesSearch(_NamedSearch):
     Parameters
     ----------
     **settings
-        Of `runner.methods.bayes.Bayes`, ``acquisition="ei"`` for one.
+        Of `runner.methods.bayes.method.Bayes`, ``acquisition="ei"`` for one.
 
     Examples
     --------
@@ -136,7 +136,7 @@ class TPESearch(_NamedSearch):
     Parameters
     ----------
     **settings
-        Of `runner.methods.tpe.TPE`, ``flavour="hyperopt"`` for one.
+        Of `runner.methods.tpe.method.TPE`, ``flavour="hyperopt"`` for one.
 
     Examples
     --------
@@ -160,7 +160,7 @@ class GradientSearch(_NamedSearch):
     Parameters
     ----------
     **settings
-        Of `runner.methods.gradient.Gradient`, ``noise=0.01`` for one.
+        Of `runner.methods.gradient.method.Gradient`, ``noise=0.01`` for one.
 
     Examples
     --------

@@ -6,10 +6,10 @@ from typing import Any
 
 from ray import tune
 
-from runner.convert.writing import listed, refuse_forbidden
-from runner.domains import Choice, Domain, Float, Int
 from runner.errors import SpaceError
 from runner.space import Space
+from runner.space.domains import Choice, Domain, Float, Int
+from runner.space.formats.writing import listed, refuse_forbidden
 
 
 def to_ray_tune(space: Space) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.convert import OwnView, View
-from runner.convert.json_form import part_from_json, part_to_json
-from runner.convert.raytune import NestedView, SearchedView
 from runner.errors import MethodError
-from runner.record.places import replacing
+from runner.journal.files.places import replacing
 from runner.space import Space
+from runner.space.formats import OwnView, View
+from runner.space.formats.json import part_from_json, part_to_json
+from runner.space.formats.ray_tune import NestedView, SearchedView
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
 _FORMAT = "fivefold search 3"

@@ -12,7 +12,7 @@ import pytest
 
 from runner.problems.base import Problem
 from runner.problems.evaluation import evaluate
-from runner.problems.surroundings import kept_generators
+from runner.problems.isolation import kept_generators
 from runner.seeds import rng_for, seed_for
 from runner.space import Float
 from runner.testing.simulation import global_state

@@ -15,7 +15,7 @@ from runner.problems import problem
 def kill_the_command():
     """Both of its processes, as the kernel's memory killer might."""
     for process in psutil.process_iter(["cmdline"]):
-        if {"runner.cli", "run"} <= set(process.info["cmdline"] or ()):
+        if {"runner.cli.main", "run"} <= set(process.info["cmdline"] or ()):
             process.kill()
     time.sleep(5)
 

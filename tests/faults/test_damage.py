@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
+from runner.api import run
 from runner.errors import FivefoldError
-from runner.journal import Journal
-from runner.launch import run
-from runner.record import read_journal, verify
-from runner.record.schema import DATABASE
-from runner.study import Study
+from runner.journal.reader import read_journal
+from runner.journal.schema import DATABASE
+from runner.journal.verify import verify
+from runner.study.identity.plan import open_journal
+from runner.study.study import Study
 from tests.faults.soaking import SOAK, amount
 from tests.studies import HILL, MODELS, play, study
 
@@ -48,7 +49,7 @@ def table(record):
 def killed(folder, given, most, pages=1000):
     """A directory as a killed driver leaves it: with its log, folded in now and then."""
     scratch = folder.with_name(f"{folder.name}-open")
-    with Journal.open(scratch, given) as journal:
+    with open_journal(scratch, given) as journal:
         journal._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
         for number in range(most):
             spec = given.runs[number % len(given.runs)]
@@ -139,7 +140,7 @@ def answer(call):
 
 def found_by(folder, given):
     """The trials with which a study would go on, and what is told."""
-    with Journal.open(folder, given) as journal:
+    with open_journal(folder, given) as journal:
         trials = {
             (spec.id, trial.number): repr((trial.config, trial.status, trial.loss, trial.outcome))
             for spec in given.runs

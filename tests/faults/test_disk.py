@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner import cli, run
-from runner.record import read_journal, verify
+from runner import run
+from runner.cli.main import main as cli
+from runner.journal.reader import read_journal
+from runner.journal.verify import verify
 
 STUDY = {
     "name": "full",
@@ -26,7 +28,7 @@ except FileNotFoundError:
 
 STEPS = """
 import resource, subprocess, sys
-from runner import cli
+from runner.cli.main import main as cli
 for step in sys.argv[1:]:
     name, *words = step.split()
     if name == "fivefold":

@@ -18,21 +18,23 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from runner.advice import findings
+from runner.api import run as launch
+from runner.cli.tables import print_leaderboard
+from runner.cli.verdict import print_verdict
 from runner.errors import FivefoldError, JournalError
-from runner.journal import Journal, merge
-from runner.launch import run as launch
+from runner.journal.reader import read_journal
+from runner.journal.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, checksum, salt_of, trial_checksum
+from runner.journal.verify import verify
 from runner.problems import evaluate, load_problem
-from runner.record import read_journal, verify
-from runner.record.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, checksum, salt_of, trial_checksum
 from runner.report import make_page
 from runner.results import Results
-from runner.standing import print_verdict
-from runner.stats import Comparison
-from runner.tables import print_leaderboard
+from runner.results.stats import Comparison
+from runner.study.advice import findings
+from runner.study.identity.plan import open_journal
+from runner.study.merge import merge
+from tests.cli.test_main import fivefold  # noqa: F401  (a fixture)
 from tests.faults.soaking import SOAK, amount
 from tests.studies import HILL, play, study
-from tests.test_cli import fivefold  # noqa: F401  (a fixture)
 
 DEEP = "[" * 100_000
 NOT_JSON = ["", "{", DEEP, '{"a":' * 100_000, "1,2", "[1][2]", "nul", "'a'"]
@@ -138,7 +140,7 @@ def is_refused(folder, tmp_path):
     """By all that reads a journal, with one sentence; `verify` names it, too."""
     for use in (
         lambda: read_journal(folder),
-        lambda: Journal.open(folder, study(seeds=2)),
+        lambda: open_journal(folder, study(seeds=2)),
         lambda: merge([folder], tmp_path / "merged"),
         lambda: load_problem({"recorded": str(folder), "problem": "hill"}),
     ):

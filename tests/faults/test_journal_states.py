@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from runner.errors import JournalError
-from runner.journal import Journal
-from runner.record import read_journal, verify
+from runner.journal.reader import read_journal
+from runner.journal.verify import verify
+from runner.study.identity.plan import open_journal
 from tests.faults.soaking import SOAK, amount
 from tests.studies import TEXT, TRIALS, study
 
@@ -35,7 +36,7 @@ class JournalStates(RuleBasedStateMachine):
     @precondition(lambda self: self.journal is None)
     def open_again(self):
         wanted = study(seeds=self.seeds, budget={"trials": self.trials_wanted})
-        self.journal = Journal.open(self.folder, wanted)
+        self.journal = open_journal(self.folder, wanted)
         assert self.journal.notes == ()
         for spec in wanted.runs:
             self.trials.setdefault(spec.id, {})
@@ -98,7 +99,7 @@ class JournalStates(RuleBasedStateMachine):
     @precondition(lambda self: self.journal is not None)
     def open_twice(self):
         with pytest.raises(JournalError, match="a live run is using the directory"):
-            Journal.open(self.folder, study(seeds=self.seeds, budget={"trials": self.trials_wanted}))
+            open_journal(self.folder, study(seeds=self.seeds, budget={"trials": self.trials_wanted}))
 
     @invariant()
     @precondition(lambda self: self.trials)

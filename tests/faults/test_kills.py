@@ -14,9 +14,9 @@ import psutil
 import pytest
 import yaml
 
-from runner.record import read_journal
+from runner.journal.reader import read_journal
 from runner.results import Results
-from runner.study import Study
+from runner.study.study import Study
 from tests.faults import objectives
 from tests.faults.soaking import amount
 
@@ -49,7 +49,7 @@ COLUMNS = ["run", "number", "config", "status", "loss", "value", "error", "known
 
 def command(path, folder, workers):
     arguments = ["run", path, "--out", folder, "--workers", workers]
-    return [sys.executable, "-m", "runner.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "runner.cli.main", *map(str, arguments)]
 
 
 def rows(folder):
@@ -74,7 +74,7 @@ def undisturbed(tmp_path_factory):
         path = folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump({"name": name, "seeds": 2, **keys}))
         study = Study.load(path)
-        from runner.launch import run
+        from runner.api import run
 
         run(study, folder / name, workers=0)
         found[name] = path, table(folder / name)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.record.places import kind_of
+from runner.journal.files.places import kind_of
 from runner.report.page import Page
-from tests.test_cli import fivefold  # noqa: F401  (a fixture)
+from tests.cli.test_main import fivefold  # noqa: F401  (a fixture)
 
 OBJECTIVE = """
 from runner import problem

@@ -14,11 +14,11 @@ import pytest
 import ray
 import yaml
 
-from runner.cluster import connect
+from runner.api import run
+from runner.engine.ray.connect import connect
 from runner.errors import EngineError
-from runner.launch import run
 from runner.results import Results
-from runner.study import Study
+from runner.study.study import Study
 from tests.faults import objectives
 from tests.faults.soaking import amount
 from tests.faults.test_kills import command, recorded, table, wait_for
@@ -131,7 +131,7 @@ def test_without_a_token_ray_does_not_listen_on_a_public_address(monkeypatch, wi
 
 
 def test_private_addresses_are_told_from_public_ones(monkeypatch):
-    from runner.cluster import _public_address
+    from runner.engine.ray.connect import _public_address
 
     here = [
         SimpleNamespace(family=socket.AF_INET, address="192.168.1.7"),

@@ -7,9 +7,9 @@ import time
 import psutil
 import pytest
 
-from runner.launch import run
-from runner.monitor import Monitor
-from runner.study import Study
+from runner.api import run
+from runner.engine.monitor import Monitor
+from runner.study.study import Study
 from tests.faults.soaking import amount
 from tests.faults.test_kills import STUDIES
 

@@ -6,8 +6,8 @@ import pytest
 
 from runner.methods import METHODS
 from runner.results import Results
-from runner.study import Study
-from tests.test_engine import play
+from runner.study.study import Study
+from tests.engine.ray.test_engine import play
 
 DEEDS = {
     "raise": "the method raised RuntimeError: no more ideas",

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import yaml
 
-from runner.record import verify
+from runner.journal.verify import verify
 from runner.results import Results
 from tests.faults import takers
 from tests.faults.test_kills import command

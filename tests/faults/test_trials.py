@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.problems.surroundings import kept_generators
-from runner.study import Study
+from runner.problems.isolation import kept_generators
+from runner.study.study import Study
 from runner.trial import Status
+from tests.engine.ray.test_engine import play
 from tests.faults import objectives
-from tests.test_engine import play
 
 OBJECTIVES = Path(objectives.__file__)
 

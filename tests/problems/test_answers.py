@@ -13,7 +13,7 @@ from runner.errors import ProblemError
 from runner.problems import problem
 from runner.problems.answers import judge
 from runner.problems.evaluation import evaluate
-from runner.search.results import outcome_of
+from runner.search.outcomes import outcome_of
 from runner.space import Choice, Float, Int, Space
 from runner.trial import Status
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import FileSelector, _MockFileSystem
 
+from runner.api import run
 from runner.errors import StudyError, StudyInterrupted
-from runner.journal import Journal
-from runner.launch import run
+from runner.journal.files.places import Root, kind_of
 from runner.problems import evaluate, problem
 from runner.problems.checkpoints import Checkpoint, Checkpoints, checkpoint_dir
-from runner.problems.stores import Remote
-from runner.record.places import Root, kind_of
-from runner.study import Study
+from runner.problems.files.stores import Remote
+from runner.study.identity.plan import open_journal
+from runner.study.study import Study
 from runner.trial import Status
 
 STEPS = 6
@@ -174,7 +174,7 @@ def test_what_is_in_the_place_of_the_folder_is_refused_and_left(tmp_path, kind, 
     precious.mkdir()
     (precious / "notes").write_text("precious")
     study = made(tmp_path, fail)
-    with Journal.open(tmp_path / "study", study) as journal:
+    with open_journal(tmp_path / "study", study) as journal:
         name = f"long-{journal.name}"
     (tmp_path / "kept").mkdir()
     place = tmp_path / "study" / "checkpoints" if storage is None else tmp_path / storage / name

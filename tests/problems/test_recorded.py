@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 import runner
 from runner.errors import JournalError, ProblemError
-from runner.journal import Journal
 from runner.journal.entry import create_journal
-from runner.journal.identity import problem_identity
+from runner.journal.reader import read_journal
+from runner.journal.schema import DATABASE
 from runner.problems import RecordedProblem, evaluate, load_problem
 from runner.problems.base import FunctionProblem
-from runner.record import read_journal
-from runner.record.schema import DATABASE
 from runner.seeds import seed_for
 from runner.space import Choice, Float, Int, Space
-from runner.study import Study
+from runner.study.identity.identity import problem_identity
+from runner.study.identity.plan import open_journal, plan_of
+from runner.study.study import Study
 from runner.testing import ProblemContract
 from runner.trial import Outcome, Status, Trial
 from tests.studies import HILL, MODELS, made, play, study
@@ -54,7 +54,7 @@ def write(folder, problem, trials, seeds=1, methods=1):
     """A study of trials by hand: (method, seed) -> trials."""
     labels = [{"name": f"m{i}", "method": "random"} for i in range(methods)]
     by_hand = study(problems=[problem], methods=labels, seeds=seeds)
-    with Journal.open(folder, by_hand) as journal:
+    with open_journal(folder, by_hand) as journal:
         for (method, seed), rows in trials.items():
             journal.record([(f"{problem.name}/m{method}/{seed}", row) for row in rows])
     return by_hand
@@ -367,7 +367,7 @@ def test_a_study_goes_on_where_the_record_has_moved_but_not_where_it_has_changed
     play(tmp_path / "out", again("moved"))
     play(tmp_path / "moved", study(problems=[HILL], seeds=2))
     with pytest.raises(JournalError, match="the study that it recalls has changed since"):
-        Journal.open(tmp_path / "out", again("moved"))
+        open_journal(tmp_path / "out", again("moved"))
     assert problem_identity(RecordedProblem(tmp_path / "moved")) != problem_identity(
         again("moved").problems[0]
     )
@@ -393,7 +393,7 @@ def test_a_path_starts_at_the_study_file_and_else_where_one_stands(tmp_path, mon
 def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
     play(folder / "both", study(seeds=1, methods=["random"], budget={"trials": 2}))
-    Journal.open(folder / "empty", study(problems=[HILL])).close()
+    open_journal(folder / "empty", study(problems=[HILL])).close()
     write(folder / "stopped", LINE, {(0, 0): [at(0, 1.0, Status.STOPPED)]})
     play(folder / "changed", study(problems=[HILL, MODELS], seeds=1, budget={"trials": 1}))
     play(
@@ -448,13 +448,13 @@ def test_a_journal_that_cannot_be_read_says_so_itself(records, tmp_path):
     with pytest.raises(JournalError, match="an older fivefold wrote it"):
         load_problem({"recorded": "old"}, tmp_path)
     (tmp_path / "new").mkdir()
-    create_journal(tmp_path / "new" / DATABASE, study())
+    create_journal(tmp_path / "new" / DATABASE, plan_of(study()))
     with pytest.raises(ProblemError, match="it holds no run"):
         load_problem({"recorded": "new"}, tmp_path)
 
 
 def test_a_record_may_be_of_a_study_that_goes_on(tmp_path):
-    with Journal.open(tmp_path, study(problems=[HILL])) as journal:
+    with open_journal(tmp_path, study(problems=[HILL])) as journal:
         journal.record([("hill/random/0", made(i, float(i))) for i in range(3)])
         problem = RecordedProblem(tmp_path)
         assert problem.recall({"x": 2.0}, 0).loss == 2.0

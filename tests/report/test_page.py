@@ -13,14 +13,14 @@ import pytest
 from markupsafe import escape
 
 from runner.errors import ResultsError
-from runner.figures import plot
-from runner.figures.palette import Style
-from runner.figures.scale import scales, short
-from runner.record.own import LIST
+from runner.journal.files.own import LIST
 from runner.report import make_page, write_report
+from runner.report.figures import plot
+from runner.report.figures.palette import Style
+from runner.report.figures.scale import scales, short
 from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds
 from runner.results.spreadsheet import to_csv
-from runner.stats import Comparison
+from runner.results.stats import Comparison
 from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
 
 pytestmark = pytest.mark.xdist_group("report")  # one study is enough

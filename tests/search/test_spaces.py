@@ -20,7 +20,7 @@ from runner.search import (
 )
 from runner.space import Choice, Float
 from runner.trial import Status
-from tests.convert.test_raytune import PARAM_SPACE, as_tune_draws
+from tests.space.formats.test_ray_tune import PARAM_SPACE, as_tune_draws
 
 NAMED = [ExhaustiveSearch, RandomSearch, GridSearch, BayesSearch, TPESearch, GradientSearch]
 each_search = pytest.mark.parametrize("named", NAMED)

@@ -13,8 +13,8 @@ from ray.tune.search.search_generator import SearchGenerator
 from runner.errors import MethodError
 from runner.search import BayesSearch, RandomSearch, TPESearch
 from runner.space import Float, Space
-from tests.convert.test_raytune import PARAM_SPACE
 from tests.search.test_spaces import MARKS, NAMED, adopted, drive
+from tests.space.formats.test_ray_tune import PARAM_SPACE
 
 WRAPPED = {
     "bare": lambda search: search,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.problems.data import Data, load_data
-from runner.problems.folds import split
+from runner.problems.estimators.data.data import Data, load_data
+from runner.problems.estimators.folds import split
 from runner.seeds import seed_for
 
 Array = NDArray[np.float64]

@@ -1,0 +1,28 @@
+"""Arguments that several commands share, and the study that they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from runner.study.study import Study
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
+Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
+Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")]
+Trials = Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")]
+
+
+def load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
+    """The study of a file, with ``--methods``, ``--seeds`` and ``--trials`` applied."""
+    from runner.study.study import Study
+
+    study = Study.load(path, data=True)
+    changes: dict[str, Any] = {"seeds": seeds, "trials": trials}
+    if methods is not None:
+        changes["methods"] = [label.strip() for label in methods.split(",") if label.strip()]
+    return study.changed(**changes)

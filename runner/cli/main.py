@@ -1,0 +1,363 @@
+"""The command ``fivefold``.
+
+Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong, or standard
+output could not be written; 3 the study directory is damaged, foreign or in use; 130 interrupted. A
+mistake is answered by a sentence on standard error.
+
+What a command needs is imported inside it, so that ``--help`` is there at once and only ``run``
+loads Ray.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+
+import typer
+
+from runner.cli.commands import register
+from runner.cli.commands.arguments import Folder, Methods, Seeds, StudyFile, Trials, load
+from runner.cli.commands.check_cluster import check_file
+from runner.cli.commands.usage import Misused, explain
+from runner.cli.console import err_console, escape_python, note, print_error, print_line
+from runner.cli.console import output as _console
+from runner.cli.streams import lasting_streams
+from runner.engine.supervisor import SIGNALS, say_done, supervised
+from runner.engine.worker.leaving import end_with
+from runner.errors import FivefoldError, JournalError, StudyError, StudyInterrupted
+
+if TYPE_CHECKING:
+    from runner.report.serve import Server
+    from runner.results import Results
+
+app = typer.Typer(
+    name="fivefold",
+    help="Compare six methods of hyper-parameter optimisation on your problems, in parallel on Ray.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Track = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND:WHERE", help="mlflow:URI or tensorboard:DIR hears of each trial; repeatable."),
+]
+
+
+class Format(StrEnum):
+    """File formats of ``export``."""
+
+    parquet = "parquet"
+    csv = "csv"
+    json = "json"
+    tex = "tex"
+    optuna = "optuna"
+
+
+def main() -> None:
+    """Run the command; every mistake of a user ends in a message and its exit code."""
+    if sys.argv[1:2] in (["run"], ["optimize"]):
+        supervised(_main)
+    _main()
+
+
+def _main() -> NoReturn:
+    end_with(command())
+
+
+def command() -> int:
+    """Run the command of ``sys.argv`` and give its exit code; this process goes on."""
+    escape_python()
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
+            signal.signal(number, _leave)
+    code = 0
+    try:
+        with lasting_streams():
+            sys.exit(_run_app())
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    say_done()
+    return code
+
+
+def _run_app() -> int:
+    """Run the command; its exit code."""
+    try:
+        found = app(prog_name="fivefold", standalone_mode=False)
+    except StudyInterrupted as error:
+        print_line(err_console, f"{error} Run the same command again to go on.")
+        return error.exit_code
+    except FivefoldError as error:
+        print_error(error)
+        return error.exit_code
+    except Exception as error:
+        if not isinstance(error, Misused):
+            raise
+        return explain(error)
+    return found if isinstance(found, int) else 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once, at a signal that nobody else handles."""
+    del number, frame
+    from runner.engine.worker.leaving import leave
+    from runner.journal.files.folder import leave_in_order
+
+    leave_in_order()
+    say_done()
+    places = sys.modules.get("runner.journal.files.places")  # an import that it broke off need not be whole
+    getattr(places, "discard_unfinished", lambda: None)()
+    leave("interrupted.", StudyInterrupted.exit_code)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Study directory; results/NAME if not given.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Trials at once, one per CPU if not given; 0: in this process, without Ray."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A running Ray cluster, host:port or auto; without it one is started here."),
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+    ] = None,
+    track: Track = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse to resume with other versions of Python or of a package."),
+    ] = False,
+) -> None:
+    """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
+    from runner.api import run as run_study
+    from runner.cli.progress import progress
+    from runner.study.selection import part_of
+    from runner.study.study import default_folder
+
+    wanted = part_of(load(study, methods, seeds, trials), only or ())
+    folder = out if out is not None else default_folder(wanted)
+    display = progress(_console(), workers)
+    with _served(folder, port) if serve or port else contextlib.nullcontext():
+        results = run_study(
+            wanted,
+            folder,
+            workers=workers,
+            address=address,
+            storage=storage,
+            monitor=display,
+            track=track or (),
+            strict=strict,
+        )
+    _print_results(results)
+    results.export()
+    print_line(_console(), f"study directory: {results.folder}")
+    raise typer.Exit(0 if results.ok else 1)
+
+
+def _served(folder: Path, port: int) -> Server:
+    """The report of a study that is about to run, at an address that is printed."""
+    from runner.report.serve import Server
+
+    server = Server(folder, port)
+    print_line(_console(), f"report: {server.url}")
+    return server
+
+
+@app.command()
+def report(
+    folder: Folder,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+) -> None:
+    """Write the page report.html, its figures and its tables, also while the study runs."""
+    from runner.report import write_report
+
+    path = write_report(_results(folder), to)
+    print_line(_console(), path)
+
+
+@app.command()
+def check(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)
+    ] = None,
+    methods: Methods = None,
+    seeds: Seeds = None,
+    trials: Trials = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
+    ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare reported gradients with differences.")
+    ] = False,
+) -> None:
+    """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
+    if study is None and cluster is None:
+        raise StudyError(
+            "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
+        )
+    wanted = None if study is None else load(study, methods, seeds, trials)
+    if cluster is not None and not check_file(cluster, wanted, _console()):
+        raise typer.Exit(StudyError.exit_code)
+    if wanted is not None:
+        from runner.cli.tables import print_estimate
+        from runner.study.estimate import estimate
+
+        wanted.check()
+        print_estimate(_console(), wanted, estimate(wanted))
+    if wanted is not None and gradients:
+        from runner.cli.tables import print_gradients
+        from runner.study.gradient_check import Agreement, check_gradients
+
+        found = check_gradients(wanted)
+        print_gradients(_console(), found)
+        if any(one.agreement is Agreement.WRONG for one in found):
+            raise typer.Exit(StudyError.exit_code)
+
+
+@app.command()
+def show(
+    folder: Folder,
+    trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
+) -> None:
+    """The verdict and the leaderboards of a study, also while it runs."""
+    _print_results(_results(folder), trials)
+
+
+@app.command()
+def best(
+    folder: Folder,
+    problem: Annotated[str | None, typer.Option(help="Only this problem.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Only the runs with this seed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """The best config of each problem, ready to paste."""
+    from runner.cli.tables import print_best
+
+    found = _results(folder).best(problem, seed)
+    print_best(_console(), found, as_json)
+    raise typer.Exit(0 if found else 1)
+
+
+@app.command()
+def export(
+    folder: Folder,
+    format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Where to; DIR itself if not given. For optuna also a URL."),
+    ] = None,
+) -> None:
+    """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
+    if format is Format.optuna:
+        results = _results(folder)
+        with _console().status("exporting") as shown:
+            url = results.to_optuna(
+                to, lambda done, of: shown.update(f"exporting: {done:,} of {of:,} trials")
+            )
+        print_line(_console(), url)
+        return
+    from runner.cli.verdict import export_leaderboard
+    from runner.results.stats import Comparison
+
+    results = _results(folder)
+    paths = [] if format is Format.tex else results.export(to, cast("Any", format.value))
+    comparison = Comparison.of(results)
+    for path in [*paths, *export_leaderboard(comparison, Path(to or results.folder), format.value)]:
+        print_line(_console(), path)
+
+
+@app.command()
+def verify(folder: Folder) -> None:
+    """Check that a study directory is whole, also while it runs; nothing is changed."""
+    from runner.cli.tables import print_verdict
+    from runner.journal.verify import verify as verify_folder
+
+    verdict = verify_folder(folder)
+    print_verdict(_console(), verdict)
+    raise typer.Exit(0 if verdict.whole else JournalError.exit_code)
+
+
+@app.command()
+def methods() -> None:
+    """The six methods, their settings and their sources."""
+    from runner.cli.tables import print_methods
+
+    print_methods(_console())
+
+
+@app.command()
+def problems() -> None:
+    """The built-in problems, and how to write your own."""
+    from runner.cli.tables import print_problems
+
+    print_problems(_console())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print_line(_console(), f"fivefold {version('fivefold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def _results(folder: Path) -> Results:
+    """What a study directory holds; what must be told of it is told."""
+    from runner.results import Results
+
+    results = Results.open(folder)
+    for text in results.notes:
+        note(text)
+    return results
+
+
+def _print_results(results: Results, trials: int | None = None) -> None:
+    """A leaderboard per problem, and the verdict over all of them."""
+    from runner.cli.tables import print_leaderboard
+    from runner.cli.verdict import print_verdict
+    from runner.results.stats import Comparison
+
+    print_leaderboard(_console(), results, trials)
+    if len(results.methods) > 1:
+        print_verdict(_console(), Comparison.of(results), trials)
+
+
+register(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The other process: evaluation, proposals, limits. Imports neither Ray nor studies, to start fast."""

@@ -1,0 +1,1 @@
+"""Files and folders of a study directory, written and removed without following links."""

@@ -1,0 +1,234 @@
+"""What `read_journal` gives of a study directory: its runs, and its trials column by column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from runner.errors import ResultsError, nearest
+from runner.journal.environments import ENVIRONMENTS, Kept, changes
+from runner.journal.files.folder import check_journal_is_there
+from runner.journal.findings import explained
+from runner.journal.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, from_number, from_row
+from runner.journal.snapshot import look
+from runner.trial import Trial
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run, as the journal has it.
+
+    Attributes
+    ----------
+    id, label, method, problem, seed
+        As in `runner.study.study.RunSpec`; ``method`` is the registered name.
+    settings : mapping
+        The method's.
+    direction, metric, optimum
+        The problem's.
+    budget : mapping
+        ``trials`` and ``seconds``, each a number or None.
+    announcement, conclusion : str
+        What the method said before and after.
+    end_reason : str
+        Empty while the run has not ended.
+    failed : bool
+        Whether its method failed.
+    identity : str
+        What must stay equal for the run to be gone on with, as JSON text; see
+        `runner.study.identity.identity`. The problem's space is in it.
+    """
+
+    id: str
+    label: str
+    method: str
+    settings: Mapping[str, Any]
+    problem: str
+    seed: int
+    direction: str
+    metric: str
+    optimum: float | None
+    budget: Mapping[str, float | None]
+    announcement: str
+    end_reason: str
+    failed: bool
+    conclusion: str
+    identity: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that a journal held at one moment.
+
+    Attributes
+    ----------
+    folder : Path
+    name : str
+        Of the study.
+    seed : int
+        The study's own.
+    created : str
+        When the directory was made, ISO 8601 in UTC.
+    version : str
+        Of the package that made it.
+    runs : tuple of RunRecord
+        In the order in which they were planned.
+    trials : mapping of str to list
+        Column by column, ordered by run and number. ``run`` is a position in ``runs``; the
+        others are named as in the table ``trials``, of which config, gradient, metrics and folds
+        are JSON text (see `decoded`).
+    notes : tuple of str
+        What the reader must be told: what is missing, or may be.
+    parallel : int
+        Trials of one run in flight.
+    study : str
+        The study file's text, as run.
+    probes : mapping of str to mapping
+        By "problem/seed" the config of a trial that was evaluated again after the runs (``config``),
+        the loss that came then (``loss``), or ``noisy``.
+    environments : sequence of mapping
+        Under which versions the trials were evaluated; see `runner.journal.environments`.
+    """
+
+    folder: Path
+    name: str
+    seed: int
+    created: str
+    version: str
+    runs: tuple[RunRecord, ...]
+    trials: Mapping[str, list[Any]] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    parallel: int = 1
+    study: str = field(default="", repr=False)
+    probes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environments: Kept = ()
+
+    def with_notes(self, earlier: tuple[str, ...]) -> Record:
+        """The same, with what had to be told before it was read."""
+        return replace(self, notes=(*earlier, *self.notes))
+
+    def decoded(self, column: str) -> list[Any]:
+        """What the JSON text of a column of trials says, None where there is none.
+
+        Raises
+        ------
+        JournalError
+            Where it is no JSON.
+        """
+        with explained(self.folder / DATABASE):
+            # One text for all rows: a hundred thousand calls of the parser cost more than it does.
+            found: list[Any] = json.loads(f"[{','.join(text or 'null' for text in self.trials[column])}]")
+            if len(found) != len(self.trials[column]):
+                raise ValueError(f"the column {column} is no JSON")
+            return found
+
+    def history(self, run_id: str) -> list[Trial]:
+        """The trials of a run that have ended, by number."""
+        position = [run.id for run in self.runs].index(run_id)
+        columns = [self.trials[name] for name in TRIAL_COLUMNS]
+        with explained(self.folder / DATABASE):
+            rows = zip(self.trials["run"], zip(*columns, strict=True), strict=True)
+            return [from_row(row) for run, row in rows if run == position]
+
+
+def read_journal(folder: Path) -> Record:
+    """What a study directory holds now.
+
+    Works while a run is live, and in a directory that cannot be written; keeps no lock.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    ResultsError
+        Where there is no study directory; suggests those that are near.
+    JournalError
+        Where the journal is damaged, of another program or of another version.
+    """
+    folder = Path(folder)
+    path = find_journal(folder)
+    with explained(path):
+        try:
+            seen = look(folder).believed(path)
+        except OSError as error:
+            raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
+        said, runs, trials = seen.content.said(), seen.content.runs, seen.content.trials
+        environments = said.get(ENVIRONMENTS, ())
+        columns: dict[str, list[Any]] = {name: [] for name in ("run", *TRIAL_COLUMNS)}
+        if trials:
+            columns = dict(zip((*columns, "checksum"), map(list, zip(*trials, strict=True)), strict=True))
+            del columns["checksum"]
+        columns["run"] = [key - 1 for key in columns["run"]]
+        for name in ("loss", "value", "test", "suggest_seconds", "queue_seconds", "seconds", "started"):
+            columns[name] = [from_number(x) for x in columns[name]]
+        return Record(
+            folder,
+            said["name"],
+            said["seed"],
+            said["created"],
+            said["version"],
+            tuple(map(to_run, runs)),
+            columns,
+            (*seen.notes, *(f"{change}." for change in changes(environments, len(trials)))),
+            said["parallel"],
+            said["study"],
+            said.get("probes", {}),
+            environments,
+        )
+
+
+def find_journal(folder: Path) -> Path:
+    """The journal of a study directory.
+
+    Raises
+    ------
+    ResultsError
+        Where there is no study directory; suggests those that are near.
+    JournalError
+        Where only the journal is missing.
+    """
+    path = folder / DATABASE
+    try:
+        if path.is_file():
+            return path
+        check_journal_is_there(folder)
+    except OSError as error:
+        raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
+    raise _nothing(folder)
+
+
+def to_run(row: tuple[Any, ...]) -> RunRecord:
+    """The run of a row of `runner.journal.schema.RUN_COLUMNS` and its checksum."""
+    said: dict[str, Any] = dict(zip(RUN_COLUMNS, row, strict=False))  # without the checksum
+    del said["key"]
+    said |= {
+        "settings": json.loads(said["settings"]),
+        "budget": json.loads(said["budget"]),
+        "optimum": from_number(said["optimum"]),
+        "failed": bool(said["failed"]),
+    }
+    return RunRecord(**said)
+
+
+def _nothing(folder: Path) -> ResultsError:
+    """Says what is there instead, and which study directories are near."""
+    inside, beside = _studies(folder), _studies(folder.parent)
+    if inside:
+        names = ", ".join(f"'{folder / name}'" for name in inside[:5])
+        return ResultsError("it holds no study itself.", where=str(folder), hint=f"Did you mean {names}?")
+    what = "it is a file, no study directory" if folder.is_file() else "it holds no study"
+    what = what if folder.exists() else "there is no such directory"
+    hint = nearest(folder.name, beside) if beside else "'fivefold run' makes one."
+    return ResultsError(f"{what}.", where=str(folder), hint=hint)
+
+
+def _studies(folder: Path) -> Sequence[str]:
+    try:
+        return sorted(path.parent.name for path in folder.glob(f"*/{DATABASE}"))
+    except OSError:
+        return ()

@@ -1,0 +1,1 @@
+"""Problems made of scikit-learn estimators."""

@@ -1,0 +1,1 @@
+"""Tables: reading them, and recognising numbers, categories and dates."""

@@ -1,0 +1,1 @@
+"""Files of objectives: modules, their imports, and their data."""

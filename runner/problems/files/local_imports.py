@@ -1,0 +1,146 @@
+"""The Python files that a study's objectives need and that are installed nowhere.
+
+What is imported is read from the text, also within functions, so that it is known before anything is
+evaluated: modules beside an objective file, and packages that are found by name outside of where Python
+keeps what is installed (beside the study, by PYTHONPATH, in development). What is installed is expected
+on every node.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from runner.errors import StudyError
+
+MOST_BYTES = 20_000_000
+_OURS = "runner"
+
+
+@dataclass
+class Sources:
+    """Python files by the folder from which they are imported.
+
+    Attributes
+    ----------
+    roots : dict of Path to dict of str to bytes
+        Of each folder its files, by their path within it.
+    """
+
+    roots: dict[Path, dict[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """How large they are together."""
+        return sum(len(text) for files in self.roots.values() for text in files.values())
+
+
+def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = None) -> Sources:
+    """What these modules need, themselves included.
+
+    Parameters
+    ----------
+    modules : iterable of module or str
+        Modules, or their names.
+    beside : Path, optional
+        A folder where names are looked for first.
+
+    Raises
+    ------
+    StudyError
+        Where they are more than `MOST_BYTES`.
+    """
+    found = Sources()
+    seen: set[Path] = set()
+    open_ends: list[tuple[Path, Path]] = []  # a folder to import from, and a file
+    for module in modules:
+        if isinstance(module, str):
+            open_ends += _found(module.partition(".")[0], beside)
+        elif (path := getattr(module, "__file__", None)) is not None and is_local(Path(path)):
+            open_ends.append((Path(path).parent, Path(path)))
+    while open_ends:
+        root, path = open_ends.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        try:
+            text = path.read_bytes()
+        except OSError:  # it has gone since it was imported
+            continue
+        found.roots.setdefault(root, {})[path.relative_to(root).as_posix()] = text
+        if found.bytes > MOST_BYTES:
+            raise StudyError(
+                f"the Python files that its objectives import have more than {MOST_BYTES / 1e6:.0f} MB.",
+                where=str(root),
+                hint="Install that package on every node instead.",
+            )
+        for name in sorted(imported_names(text)):
+            open_ends += _found(name, root)
+    return found
+
+
+def imported_names(text: bytes) -> set[str]:
+    """The first names of all that a module imports, wherever in it."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):  # who imports it will say so
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
+    """The files of a module or package that is local, each with the folder to import it from."""
+    if name == _OURS or name in sys.builtin_module_names:
+        return
+    if beside is not None and (beside / f"{name}.py").is_file():
+        yield beside, beside / f"{name}.py"
+        return
+    if beside is not None and (beside / name).is_dir():
+        folders = [beside / name]
+    else:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):  # "__main__", or half a module
+            return
+        if spec is None:
+            return
+        origin = Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+        if spec.submodule_search_locations is None:
+            if origin is not None and is_local(origin):
+                yield origin.parent, origin
+            return
+        folders = [Path(folder) for folder in spec.submodule_search_locations]
+    for folder in folders:
+        if is_local(folder):
+            for path in sorted(folder.rglob("*.py")):
+                yield folder.parent, path
+
+
+def is_local(path: Path) -> bool:
+    """Whether it lies where nothing is installed."""
+    where = path.resolve()
+    return not any(where.is_relative_to(folder) for folder in _INSTALLED)
+
+
+_INSTALLED = {
+    Path(folder).resolve()
+    for folder in (
+        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    )
+    if folder
+} | {Path(__file__).resolve().parents[2]}

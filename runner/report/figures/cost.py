@@ -1,0 +1,145 @@
+"""What the methods cost: where the time goes, how thinking grows, when it pays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from runner._text import duration
+from runner.report.figures import findings
+from runner.report.figures.marks import Axis, Bars, Figure, Mark, Panel
+from runner.report.figures.sheet import LOWER, Sheet, curve, floats, plural, records, value_axis
+
+_PARTS = (
+    ("suggest_seconds", "thinking", 1.0),
+    ("evaluation_seconds", "evaluating", 0.45),
+    ("queue_seconds", "waiting for a lane", 0.2),
+)
+_MOST_BARS = 400
+_LEAST_SHARE = 0.01
+
+
+def overhead(sheet: Sheet) -> Figure | None:
+    """Seconds per trial by what they went into, and thinking over the trial's number."""
+    costs = sheet.comparison.costs()
+    if not len(costs) or not costs["trials"].sum():
+        return None
+    columns = [*(name for name, _, _ in _PARTS), "trials"]
+    totals = costs.groupby("method", sort=False)[columns].sum(min_count=1)
+    totals = totals[totals["trials"] > 0]
+    names = [name for name in sheet.shown if name in totals.index]
+    totals = totals.loc[names]
+    y = np.arange(len(names), dtype=np.float64)
+    of = [sheet.series(name) for name in names]
+    trials = totals["trials"].to_numpy(dtype=np.float64)
+    marks: list[Mark] = []
+    start = np.zeros(len(names))
+    for column, word, tone in _PARTS:
+        part = np.nan_to_num(totals[column].to_numpy(dtype=np.float64)) / trials
+        texts = tuple(
+            f"{name}: {duration(value)} per trial {word}" for name, value in zip(names, part, strict=True)
+        )
+        marks.append(Bars(y, start, start + part, of, texts, tone=tone))
+        start = start + part
+    thinking = totals["suggest_seconds"].to_numpy(dtype=np.float64) / trials
+    title = _thinks(dict(zip(names, thinking.tolist(), strict=True)))
+    panels = [
+        Panel(
+            Axis("seconds per trial"),
+            Axis("", "category", categories=tuple(names)),
+            tuple(marks),
+            "Thinking (dark), evaluating, waiting (light)",
+        )
+    ]
+    growth = sheet.comparison.overhead_growth()
+    known = growth[growth["suggest_seconds"] > 0].rename(columns={"number": "budget"})
+    if len(known):
+        lines: list[Mark] = []
+        for i, name, rows in sheet.by_method(known):
+            lines += curve(rows, "suggest_seconds", i, name, ("q25", "q75"), step=False)
+        axis = value_axis(f"seconds of thinking, {LOWER}", floats(known, "suggest_seconds"))
+        panels.append(Panel(Axis("number of the trial"), axis, tuple(lines), "Thinking before each trial"))
+    return Figure(
+        "09_overhead",
+        title,
+        "Left: what one trial costs on average. Right: median and quartiles of the thinking before the trial "
+        "with that number; methods that model the history slow down as it grows.",
+        f"n = {plural(int(trials.sum()), 'trial')}.",
+        tuple(panels),
+        costs,
+        sheet.legend,
+    )
+
+
+def _thinks(seconds: dict[str, float]) -> str:
+    """Who thinks longest per trial; methods of which the same is said are all named."""
+    said = {name: duration(value) for name, value in seconds.items()}
+    longest = said[max(seconds, key=lambda name: seconds[name])]
+    most = [name for name in said if said[name] == longest]
+    title = f"{findings.verb(most, 'thinks', 'think')} for {longest} per trial"
+    others = [value for name, value in seconds.items() if name not in most]
+    return f"{title}, the others for at most {duration(max(others))}" if others else title
+
+
+def timeline(sheet: Sheet) -> Figure | None:
+    """When the trials of one run were evaluated: of the run that used its lanes best."""
+    trials = sheet.comparison.trials
+    trials = trials[trials["started"].notna() & (trials["seconds"] > 0) & (trials["origin"] == "evaluated")]
+    if not len(trials):
+        return None
+    shares = busy_shares(trials)
+    run = str(shares.index[0])
+    rows = trials[trials["run"] == run].sort_values("started", kind="stable").head(_MOST_BARS)
+    lanes = [str(name) for name in dict.fromkeys(rows["worker"].fillna(""))]
+    y = np.array([float(lanes.index(str(name))) for name in rows["worker"].fillna("")])
+    start, seconds = floats(rows, "started"), floats(rows, "seconds")
+    texts = tuple(
+        f"trial {row['number']}: {duration(row['seconds'])}, {row['status']}" for row in records(rows)
+    )
+    series = sheet.series(str(rows["method"].iloc[0]))
+    bars = Bars(y, start, start + seconds, [series] * len(rows), texts, visible=True)
+    title = f"{run}: evaluations fill {_percent(shares.iloc[0])} of its lanes' time"
+    if len(shares) > 1:
+        title += f", the most of {plural(len(shares), 'run')} (median {_percent(shares.median())})"
+    return Figure(
+        "09_timeline",
+        title,
+        "Each bar is one evaluation; between them the method thinks, or the lane works for other runs. Short "
+        "bars are drawn wide enough to be seen.",
+        f"n = {plural(len(rows), 'trial')} of one run.",
+        (
+            Panel(
+                Axis("seconds since the run began"),
+                Axis("", "category", categories=tuple(f"lane {i + 1}" for i in range(len(lanes)))),
+                (bars,),
+            ),
+        ),
+        rows[["run", "number", "worker", "started", "seconds", "status"]],
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= _LEAST_SHARE else "less than 1%"
+
+
+def busy_shares(trials: pd.DataFrame) -> pd.Series[float]:
+    """For each run the share of its lanes' time that its evaluations fill, the fullest first.
+
+    Of runs that are equally full the longest comes first. A run of one trial is full by itself, so it
+    counts only where all are.
+    """
+    ended = trials["started"] + trials["seconds"]
+    groups = trials.assign(ended=ended).groupby("run", sort=True)
+    found = groups.agg(
+        first=("started", "min"),
+        last=("ended", "max"),
+        seconds=("seconds", "sum"),
+        lanes=("worker", "nunique"),
+        trials=("seconds", "size"),
+    )
+    several = found[found["trials"] > 1]
+    found = several if len(several) else found
+    span = (found["last"] - found["first"]) * found["lanes"].clip(lower=1)
+    share = (found["seconds"] / span.where(span > 0, found["seconds"])).clip(upper=1.0)
+    order = found.assign(share=share).sort_values(["share", "seconds"], ascending=False, kind="stable")
+    return order["share"]

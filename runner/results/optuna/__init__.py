@@ -1,0 +1,1 @@
+"""Export of trials to the storage of Optuna."""

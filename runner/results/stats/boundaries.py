@@ -1,0 +1,80 @@
+"""Incumbents at the end of a range: the search space may be too small."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+import pandas as pd
+
+from runner.results.stats.shape import table
+
+EDGE: Final = 0.02
+"""How much of a range, in its own scale, is its end."""
+_WARNING: Final = 0.5
+
+_KINDS: Final[dict[str, str]] = {
+    "problem": "text",
+    "parameter": "text",
+    "method": "text",
+    "side": "text",
+    "share": "float",
+    "warning": "bool",
+}
+
+
+def boundaries(runs: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame:
+    """How often the last incumbents lie at the lower or upper end of a parameter's range.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+    parameters : pandas.DataFrame
+        `runner.results.stats.source.parameters_of`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        problem, parameter, method, side ("lower" or "upper"), share (of the runs whose incumbent has the
+        parameter), warning (half of them or more, and at least two). Numbers with at least three values
+        only.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    known = runs.dropna(subset=["incumbent_config"])
+    for problem, method, text in zip(
+        known["problem"], known["method"], known["incumbent_config"], strict=True
+    ):
+        found.setdefault((problem, method), []).append(json.loads(text))
+    numbers = parameters[
+        parameters["kind"].ne("choice") & (parameters["high"] - parameters["low"]).gt(1e-300)
+    ]
+    rows = []
+    for row in numbers.to_dict("records"):
+        if row["kind"] == "int" and row["high"] - row["low"] < 2:
+            continue
+        for (problem, method), configs in found.items():
+            if problem != row["problem"]:
+                continue
+            places = [_place(row, c[row["parameter"]]) for c in configs if row["parameter"] in c]
+            for side, count in (
+                ("lower", sum(place <= EDGE for place in places)),
+                ("upper", sum(place >= 1 - EDGE for place in places)),
+            ):
+                if places:
+                    rows.append(_row(row, method, side, count, len(places)))
+    return table(rows, _KINDS, "no incumbent has a parameter with a range.")
+
+
+def _place(row: dict[Any, Any], value: float) -> float:
+    """Where a value lies in its range, 0 at the lower end and 1 at the upper."""
+    low, high = float(row["low"]), float(row["high"])
+    if row["log"]:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return (value - low) / (high - low)
+
+
+def _row(row: dict[Any, Any], method: str, side: str, count: int, size: int) -> dict[str, Any]:
+    told = {"problem": row["problem"], "parameter": row["parameter"], "method": method, "side": side}
+    warning = count >= 2 and count / size >= _WARNING
+    return told | {"share": count / size, "warning": warning, "problems": 1, "seeds": size}

@@ -1,0 +1,177 @@
+"""The decision: which method is recommended at one budget, and what is shown of the others.
+
+There is one decision for a budget, and whatever names a method rests on it: the verdict's sentence,
+the marked row of the leaderboard, the decision map, the titles of figures.
+
+The leader has the lowest average regret; of equal averages, the cheapest method by the order of
+`CHEAPNESS`. It is recommended, unless a cheaper method is shown to be equivalent to it (see
+`runner.results.stats.shown`); then the cheapest such method is. What is merely not shown to be worse is
+named as undecided and never recommended in the leader's place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from runner.results.stats.averages import Resampled
+from runner.results.stats.pairs import seeds_for
+from runner.results.stats.shape import FEW_SEEDS, LEAST_SEEDS, table, too_few_seeds
+from runner.results.stats.shown import EQUIVALENT, UNDECIDED, WORSE
+
+CHEAPNESS: Final = ("random", "grid", "exhaustive", "gradient", "tpe", "bayes")
+"""Registered names from cheap to expensive proposals; what is not here comes after."""
+LEVEL_DIGITS: Final = 12
+"""Decimals of a regret (0 to 1) to which equal averages agree, whatever the order of their sums."""
+
+_MOST_SEEDS: Final = 10**9
+_NO_ROOM: Final = 1e-12
+
+RECOMMENDED: Final = "recommended"
+LEADS: Final = "leads"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is decided between methods, and what is not.
+
+    Attributes
+    ----------
+    leader : str
+        The lowest average regret; of several the cheapest.
+    recommended : str
+        The leader, or a cheaper method that is shown to be equivalent to it.
+    level : tuple of str
+        Further methods with the leader's average.
+    equivalent, undecided, worse : tuple of str
+        The other methods, by what is shown of them against the leader.
+    """
+
+    leader: str
+    recommended: str
+    level: tuple[str, ...] = ()
+    equivalent: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    worse: tuple[str, ...] = ()
+
+    @property
+    def lowest(self) -> tuple[str, ...]:
+        """All methods with the lowest average."""
+        return self.leader, *self.level
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """The methods that are not shown to be worse than the leader."""
+        return *self.equivalent, *self.undecided
+
+    def standing(self, method: str) -> str:
+        """What a table says of a method: leads, equivalent, undecided or worse."""
+        if method == self.leader:
+            return LEADS
+        if method in self.equivalent:
+            return EQUIVALENT
+        return UNDECIDED if method in self.undecided else WORSE
+
+    def mark(self, method: str) -> str:
+        """The word that a table puts beside the one row that is to be used; empty for the others."""
+        if method != self.recommended:
+            return ""
+        return LEADS if self.undecided and method == self.leader else RECOMMENDED
+
+
+def decide(sample: Resampled, rope: float, names: Mapping[str, str]) -> Decision | None:
+    """The decision from average regrets; None where no method has one.
+
+    Parameters
+    ----------
+    sample : Resampled
+    rope : float
+    names : mapping of str to str
+        Registered names by labels.
+    """
+    methods = sample.blocks.methods
+    if not np.isfinite(sample.middle).any():
+        return None
+    order = ranked(methods, sample.middle, names)
+    places = [methods.index(method) for method in order]
+    first, *others = order
+    words = dict(zip(order, sample.shown(places[0], rope)[places].tolist(), strict=True))
+    levels = dict(zip(order, np.round(sample.middle[places], LEVEL_DIGITS).tolist(), strict=True))
+    equivalent, undecided, worse = (
+        tuple(method for method in others if words[method] == word) for word in (EQUIVALENT, UNDECIDED, WORSE)
+    )
+    return Decision(
+        first,
+        min([first, *equivalent], key=lambda method: price(method, names)),
+        tuple(method for method in others if levels[method] == levels[first]),
+        equivalent,
+        undecided,
+        worse,
+    )
+
+
+def ranked(methods: Sequence[str], regrets: ArrayLike, names: Mapping[str, str]) -> list[str]:
+    """Methods by their average regret, equal ones by their price, then as planned; unknown ones last."""
+    known = np.nan_to_num(np.round(np.asarray(regrets, dtype=np.float64), LEVEL_DIGITS), nan=math.inf)
+    places = sorted(range(len(methods)), key=lambda m: (known[m], price(methods[m], names), m))
+    return [methods[m] for m in places]
+
+
+def price(method: str, names: Mapping[str, str]) -> int:
+    """The place of a method in the order of cheapness."""
+    name = names.get(method, method)
+    return CHEAPNESS.index(name) if name in CHEAPNESS else len(CHEAPNESS)
+
+
+def seeds_needed(sample: Resampled, leader: str, rope: float, gamma: float = 0.75) -> pd.DataFrame:
+    """How many seeds per problem would decide between the leader and each other method.
+
+    By the intervals that the decision rests on: as long as the difference stays what it is now, and
+    the interval shrinks with the square root of the seeds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        method (the leader), against, difference (of average regrets), difference_lower,
+        difference_upper, needed (no more than there are where it is decided), have, rule (seeds for a
+        claim of gamma on one problem).
+    """
+    methods, have = sample.blocks.methods, sample.blocks.fewest
+    j = methods.index(leader)
+    reason = sample.reason or too_few_seeds(have, LEAST_SEEDS)
+    exact = sample.copies & sample.copies[j]
+    if not reason:
+        middle, low, high = sample.differences(j)
+    rows = []
+    for m, method in enumerate(methods):
+        if m == j:
+            continue
+        row: dict[str, Any] = {"method": leader, "against": method, "have": have, "rule": seeds_for(gamma)}
+        row |= {**sample.rest(), "reason": reason}
+        if not reason:
+            row |= {"difference": -middle[m], "difference_lower": -high[m], "difference_upper": -low[m]}
+            row["needed"] = 1 if exact[m] else _needed(middle[m], low[m], high[m], rope, have)
+        rows.append(row)
+    kinds = {"method": "text", "against": "text"}
+    kinds |= dict.fromkeys(("difference", "difference_lower", "difference_upper"), "float")
+    return table(rows, {**kinds, "needed": "int", "have": "int", "rule": "int"})
+
+
+def _needed(middle: float, low: float, high: float, rope: float, have: int) -> int:
+    """Seeds at which an interval leaves out 0, or lies within the ROPE, whichever is sooner."""
+    apart = _seeds(middle - low, middle, have)
+    both = (high - middle, rope - middle), (middle - low, middle + rope)
+    return min(apart, max(FEW_SEEDS, *(_seeds(half, room, have) for half, room in both)))
+
+
+def _seeds(half: float, room: float, have: int) -> int:
+    """Seeds at which a half interval fits into the room that there is for it."""
+    if half <= 0 and room > 0:
+        return 1
+    return int(min(_MOST_SEEDS, max(1.0, math.ceil(have * (half / max(room, _NO_ROOM)) ** 2))))

@@ -1,7 +1,0 @@
-"""What may be concluded from a study, and how sure that is; works without Ray."""
-
-from runner.stats.comparison import Comparison
-from runner.stats.curves import AXES, AXIS_TITLES
-from runner.stats.shape import refused
-
-__all__ = ["AXES", "AXIS_TITLES", "Comparison", "refused"]

@@ -1,0 +1,1 @@
+"""Studies: their file, its sections, and what a study derives from them."""

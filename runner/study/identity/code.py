@@ -1,0 +1,336 @@
+"""The code that an objective is made of: its own, and what it calls as far as it is installed nowhere.
+
+Of the file in which a function stands, the part counts that it reaches by names, at the top level of the
+file: functions, classes and constants, and the statements that change them. Of other local modules that this
+part imports, the whole text counts, and of those that they import. What is installed counts by its version
+(`runner.study.identity.environment`).
+
+Digests are of the syntax trees: layout, comments and docstrings do not count, nor does the version of Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from runner.problems.files.local_imports import imported_names, is_local, local_sources
+from runner.problems.files.objective_files import imported_source
+
+_OURS: Final = {"problem"}  # decorators whose arguments are compared by themselves
+_LETTERS: Final = 16
+_UNCOUNTED: Final = {"ctx", "type_comment", "type_ignores", "kind"}
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a function or class is made of.
+
+    Attributes
+    ----------
+    digests : dict of str to str
+        By the file's name.
+    packages : frozenset of str
+        The first names of what it imports and is not local.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    packages: frozenset[str] = frozenset()
+
+    def __or__(self, other: Code) -> Code:
+        return Code(self.digests | other.digests, self.packages | other.packages)
+
+
+def is_ours(kind: type) -> bool:
+    """Whether a class is a part of this package; it counts by the package's version."""
+    return kind.__module__ == "runner" or kind.__module__.startswith("runner.")
+
+
+def code_of(thing: type | FunctionType) -> Code:
+    """The code of a function or class; empty where it is installed, or there is no text of it."""
+    if thing.__module__ is None or thing.__module__ == "builtins":
+        return Code()
+    module = sys.modules.get(thing.__module__)
+    path = _path_of(module)
+    if path is None:
+        return _without_a_file(thing)
+    if not is_local(path):
+        return Code(packages=frozenset({thing.__module__.partition(".")[0]}))
+    try:
+        statements = _statements(imported_source(path) or path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # the file is gone, or is not what was imported
+        return Code()
+    script = thing.__module__ == "__main__"
+    reached = _reached(statements, _roots(thing, statements), whole_effects=not script)
+    names = {name for statement in reached for name in statement.imports}
+    nodes = [node for statement in reached for node in statement.counted]
+    return Code({path.name: _digest(nodes)}) | _imported(names, path)
+
+
+def digest_of(text: str | bytes) -> str:
+    """A digest of a text of Python, without layout, comments and docstrings."""
+    try:
+        return _digest(ast.parse(text).body)
+    except (SyntaxError, ValueError):
+        content = text if isinstance(text, bytes) else text.encode()
+        return hashlib.sha256(content).hexdigest()[:_LETTERS]
+
+
+def _digest(nodes: Iterable[ast.AST]) -> str:
+    written = "\n".join("".join(_written(node)) for node in nodes if not _is_docstring(node))
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:_LETTERS]
+
+
+def _written(node: object) -> Iterator[str]:
+    """A syntax tree as text, without what is empty: newer versions of Python have more fields."""
+    if isinstance(node, ast.Constant):
+        yield repr(node.value)
+    elif isinstance(node, ast.AST):
+        yield f"{type(node).__name__}("
+        for name, value in ast.iter_fields(node):
+            if value is None or value == [] or name in _UNCOUNTED:
+                continue
+            yield f"{name}="
+            yield from _written(value)
+        yield ")"
+    elif isinstance(node, list):
+        for one in node:
+            if not _is_docstring(one):
+                yield from _written(one)
+                yield ","
+    else:
+        yield repr(node)
+
+
+def _path_of(module: ModuleType | None) -> Path | None:
+    file = getattr(module, "__file__", None)
+    return None if file is None else Path(file)
+
+
+def _imported(names: Iterable[str], beside: Path) -> Code:
+    """The code of local modules by the names of an import, and the names of the others."""
+    probe = ModuleType(beside.stem)
+    probe.__file__ = str(beside)
+    found = Code()
+    for name in sorted(set(names)):
+        local = local_sources([name], beside.parent)
+        if local.roots:
+            texts = {file: text for files in local.roots.values() for file, text in files.items()}
+            found |= Code({file: digest_of(text) for file, text in texts.items()})
+            found |= Code(packages=frozenset().union(*map(_foreign, texts.values())))
+        else:
+            found |= Code(packages=frozenset({name}))
+    return Code(found.digests, found.packages - sys.stdlib_module_names)
+
+
+def _foreign(text: bytes) -> frozenset[str]:
+    return frozenset(imported_names(text))
+
+
+# -- what is reached -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A statement at the top level of a module."""
+
+    first: int  # line, decorators included
+    last: int
+    binds: frozenset[str]
+    uses: frozenset[str]
+    changes: frozenset[str]  # names whose things it changes: ``x.y = 1``, ``x.update(...)``
+    imports: frozenset[str]  # first names of the modules that it imports, wherever in it
+    effect: bool  # it is there for what it does, not for a name
+    star: bool
+    node: ast.stmt
+    counted: Sequence[ast.AST]  # itself, without decorators of ours
+
+
+@lru_cache(maxsize=64)
+def _statements(source: bytes) -> tuple[_Statement, ...]:
+    return tuple(_statement(node) for node in ast.parse(source).body if not _is_main(node))
+
+
+def _statement(node: ast.stmt) -> _Statement:
+    counted: Sequence[ast.AST] = [node]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        decorators = [one for one in node.decorator_list if _name_of(one) not in _OURS]
+        counted = [*decorators, *_without_decorators(node)]
+    uses = {
+        one.id
+        for part in counted
+        for one in ast.walk(part)
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)
+    }
+    imports: set[str] = set()
+    star = False
+    for one in ast.walk(node):
+        if isinstance(one, ast.Import):
+            imports.update(alias.name.partition(".")[0] for alias in one.names)
+        elif isinstance(one, ast.ImportFrom):
+            star |= any(alias.name == "*" for alias in one.names)
+            if one.module and not one.level:
+                imports.add(one.module.partition(".")[0])
+    end = node.end_lineno or node.lineno
+    first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    binds = frozenset(_bound(node))
+    changes = frozenset(_changed(node))
+    return _Statement(
+        first, end, binds, frozenset(uses), changes, frozenset(imports), not binds, star, node, counted
+    )
+
+
+def _without_decorators(node: ast.AST) -> Iterator[ast.AST]:
+    for name, value in ast.iter_fields(node):
+        if name != "decorator_list":
+            yield from (
+                one for one in (value if isinstance(value, list) else [value]) if isinstance(one, ast.AST)
+            )
+
+
+def _name_of(decorator: ast.expr) -> str:
+    """The last name of a decorator: ``problem`` for ``@runner.problem(...)``."""
+    inner = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "")
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement gives to things."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+        return
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            yield one.id
+        elif isinstance(one, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in one.names)
+        elif isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield one.name
+
+
+def _changed(node: ast.stmt) -> Iterator[str]:
+    """The names whose things a statement changes without giving them a name."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return
+    for one in ast.walk(node):
+        target: ast.AST | None = None
+        if isinstance(one, ast.Attribute | ast.Subscript) and isinstance(one.ctx, ast.Store | ast.Del):
+            target = one.value
+        elif isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute):
+            target = one.func.value
+        elif isinstance(one, ast.AugAssign):
+            target = one.target
+        while isinstance(target, ast.Attribute | ast.Subscript):
+            target = target.value
+        if isinstance(target, ast.Name):
+            yield target.id
+
+
+def _is_main(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__name__" in {
+        one.id for one in ast.walk(node.test) if isinstance(one, ast.Name)
+    }
+
+
+def _roots(thing: type | FunctionType, statements: Sequence[_Statement]) -> frozenset[str] | _Statement:
+    """The name under which a thing stands at the top level; the statement where it has none."""
+    name = thing.__qualname__.partition(".")[0]
+    if any(name in statement.binds for statement in statements):
+        return frozenset({name})
+    line = thing.__code__.co_firstlineno if isinstance(thing, FunctionType) else 0
+    for statement in statements:
+        if statement.first <= line <= statement.last:
+            return _only_lambdas(statement, line)
+    return frozenset()
+
+
+def _only_lambdas(statement: _Statement, line: int) -> _Statement:
+    """The lambdas that start in a line of a statement, as a statement; all of it where there is none."""
+    found = [one for one in ast.walk(statement.node) if isinstance(one, ast.Lambda) and one.lineno == line]
+    if not found:
+        return statement
+    uses = {one.id for part in found for one in ast.walk(part) if isinstance(one, ast.Name)}
+    nothing: frozenset[str] = frozenset()
+    return _Statement(
+        line, line, nothing, frozenset(uses), nothing, nothing, False, False, statement.node, found
+    )
+
+
+def _reached(
+    statements: Sequence[_Statement], roots: frozenset[str] | _Statement, whole_effects: bool
+) -> list[_Statement]:
+    """The statements that a thing depends on, in their order.
+
+    Parameters
+    ----------
+    whole_effects : bool
+        Whether statements count that are there for what they do, whatever they do it to. In a script
+        only those count that change what is reached: others run the study, and print.
+    """
+    found: list[_Statement] = []
+    if isinstance(roots, _Statement):
+        found.append(roots)
+        needed = set(roots.uses)
+    else:
+        needed = set(roots)
+    made_by_import = {name for one in statements if one.imports and not one.effect for name in one.binds}
+    rest = list(statements)
+    while True:
+        new = [
+            one
+            for one in rest
+            if one.binds & needed
+            or one.star
+            or (one.effect and whole_effects and not _is_docstring(one.node))
+            or (one.changes & needed) - made_by_import
+        ]
+        if not new:
+            break
+        rest = [one for one in rest if one not in new]
+        found += new
+        needed |= {name for one in new for name in one.uses}
+    return sorted(found, key=lambda one: one.first)
+
+
+def _is_docstring(node: object) -> bool:
+    """Whether it is a value alone, which does nothing."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+# -- without a file --------------------------------------------------------------------------------
+
+
+def _without_a_file(thing: type | FunctionType) -> Code:
+    """What was typed into a notebook: the thing, and what it reaches of its module by names."""
+    texts: dict[str, str] = {}
+    _collect(thing, texts)
+    if not any(texts.values()):
+        return Code()
+    return Code({"notebook": digest_of("\n".join(texts[name] for name in sorted(texts)))})
+
+
+def _collect(thing: Any, texts: dict[str, str]) -> None:
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if name in texts:
+        return
+    try:
+        texts[name] = inspect.cleandoc(inspect.getsource(thing))
+    except (OSError, TypeError):
+        texts[name] = ""
+    functions = [thing] if isinstance(thing, FunctionType) else list(vars(thing).values())
+    for function in functions:
+        if not isinstance(function, FunctionType):
+            continue
+        for used in function.__code__.co_names:
+            value = function.__globals__.get(used)
+            if isinstance(value, type | FunctionType) and value.__module__ == thing.__module__:
+                _collect(value, texts)
+            elif isinstance(value, str | int | float | bool | tuple):
+                texts[f"{thing.__module__}.{used}"] = f"{used} = {value!r}"
