@@ -68,15 +68,15 @@ def main() -> None:
 
 
 def _main() -> NoReturn:
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
+            signal.signal(number, _leave)
     end_with(command())
 
 
 def command() -> int:
     """Run the command of ``sys.argv`` and give its exit code; this process goes on."""
     escape_python()
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
-            signal.signal(number, _leave)
     code = 0
     try:
         with lasting_streams():

@@ -74,6 +74,7 @@ def test_a_signal_between_trials_waits_for_a_safe_place(tmp_path):
 def test_the_second_signal_is_not_ours_but_one_that_is_sent_twice_at_once_is_one(monkeypatch):
     heard = []
     before = signal.getsignal(signal.SIGINT)
+    assert before is signal.default_int_handler, "an earlier test has changed it"
     with on_interrupt(lambda: heard.append("first")):
         monkeypatch.setattr("runner.engine.local._SAME_SIGNAL_SECONDS", 60.0)  # however slow this machine is
         signal.raise_signal(signal.SIGINT)
