@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.api import Result, optimize, run
-    from runner.integrations.sklearn import SearchCV
+    from runner.integrations.sklearn.search_cv import SearchCV
     from runner.problems import Problem, problem
     from runner.problems.files.data_files import data_file
     from runner.problems.hypergradients.implicit import implicit_hypergradient

@@ -7,11 +7,11 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from runner.errors.time_limit import Overdue, interrupted_after
 from runner.problems import Problem, evaluate
 from runner.problems.files.data_files import placed
 from runner.problems.files.objective_files import importable
 from runner.problems.isolation import kept_generators
-from runner.problems.time_limit import Overdue, interrupted_after
 from runner.seeds import rng_for
 from runner.study.study import Study
 from runner.trial import Outcome, Status

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from runner.cli.main import main as cli
+from runner.cli import main as cli
 from runner.results import Results
 from runner.study.identity.plan import open_journal
 from runner.study.study import Study
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 EXPERIMENTS = HERE.parent / "experiments"
 GOOD = {
     "name": "good",

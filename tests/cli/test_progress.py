@@ -84,7 +84,7 @@ def test_runs_that_only_fail_say_why_once_and_make_the_total_smaller(tmp_path):
     assert line.startswith(
         "broken/random/0 ended early: its first trials all failed alike (10 of them), FAILED:"
     )
-    assert "KeyError: 'y' (test_terminal.py, line" in line
+    assert "KeyError: 'y' (test_progress.py, line" in line
     assert display.total == display.done == 60
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.main import main as cli
+from runner.cli import main as cli
 from runner.cli.streams import _Raw
 from runner.journal.verify import verify
 from tests.studies import HILL, play, study
@@ -22,7 +22,7 @@ CLOSED = FULL.replace("No space left on device", "it is closed")
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
     """The command in a shell, with a study file and a study directory at hand; code and what stderr got."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[2]))
     (tmp_path / "s.yaml").write_text(FILE)
     play(tmp_path / "there", study(problems=[HILL]))
 

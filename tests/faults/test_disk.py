@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from runner import run
-from runner.cli.main import main as cli
+from runner.cli import main as cli
 from runner.journal.reader import read_journal
 from runner.journal.verify import verify
 
@@ -28,7 +28,7 @@ except FileNotFoundError:
 
 STEPS = """
 import resource, subprocess, sys
-from runner.cli.main import main as cli
+from runner.cli import main as cli
 for step in sys.argv[1:]:
     name, *words = step.split()
     if name == "fivefold":
@@ -46,7 +46,7 @@ GO = "fivefold run study.yaml --workers 0 --out"
 def there(tmp_path, monkeypatch):
     """A folder with a study file and an empty folder for a disk."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[2]))
     Path("study.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     Path("disk").mkdir()
 

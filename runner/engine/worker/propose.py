@@ -10,8 +10,8 @@ from runner.engine.codec import trial_of, unpack_questions
 from runner.engine.messages import Report
 from runner.engine.requests import Question, Reply, overdue
 from runner.errors import SpaceError, describe
+from runner.errors.time_limit import Overdue, interrupted_after
 from runner.methods.base import Method
-from runner.problems.time_limit import Overdue, interrupted_after
 from runner.seeds import proposal_rng
 from runner.space import Space
 from runner.trial import Answer, Config, Outcome, Trial

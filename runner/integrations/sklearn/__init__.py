@@ -1,5 +1,1 @@
-"""Searches in the form of a scikit-learn estimator."""
-
-from runner.integrations.sklearn.search_cv import SearchCV
-
-__all__ = ["SearchCV"]
+"""Searches as scikit-learn estimators, and pipelines of the best config."""

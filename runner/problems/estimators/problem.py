@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from runner.errors import Faults, ProblemError
+from runner.errors.time_limit import Overdue, interrupted_after
 from runner.errors.validation import meant_keys
 from runner.problems.base import Answer, Problem
 from runner.problems.estimators.baselines import Baseline, best_constant, blindness
@@ -37,7 +38,6 @@ from runner.problems.estimators.fidelity import FOLDS, Fidelity, check_shares
 from runner.problems.estimators.fitting import assembled, fit, own_defaults, pipeline
 from runner.problems.estimators.folds import Rows, few, split, stages
 from runner.problems.estimators.parts import parts_of
-from runner.problems.time_limit import Overdue, interrupted_after
 from runner.seeds import rng_for, seed_for
 from runner.space import Space
 from runner.trial import Config

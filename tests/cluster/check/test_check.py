@@ -18,7 +18,7 @@ from runner.cluster.check.launcher import check_launcher, launcher_groups
 from runner.errors import StudyError
 from runner.study.resources import Needs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 LAUNCHER = ["cluster.yaml", "deploy/gcp.yaml", "deploy/own-machines.yaml"]
 KUBERAY = "deploy/kuberay.yaml"
 GONE = object()

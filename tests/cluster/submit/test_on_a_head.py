@@ -27,7 +27,7 @@ from runner.journal.verify import verify
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TOKEN = secrets.token_hex(32)
 PATIENCE = 300.0  # no measure of anything: the machine may be busy
 

@@ -27,7 +27,7 @@ from runner.study.study import Study
 from runner.trial import Status
 from tests.studies import HILL, study
 
-OBJECTIVES = f"{Path(__file__).parent / 'objectives.py'}"
+OBJECTIVES = f"{Path(__file__).parents[2] / 'objectives.py'}"
 
 
 def play(made, folder, connection, stopper_for=None):

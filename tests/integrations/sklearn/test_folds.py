@@ -101,7 +101,7 @@ def test_ray_is_not_loaded():
         "SearchCV(Ridge(), {'alpha': [1.0, 2.0]}, method='random', cv=2).fit(np.eye(8), np.arange(8.0))\n"
         "assert 'ray' not in sys.modules"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)
 
 

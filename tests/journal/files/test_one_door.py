@@ -6,19 +6,19 @@ from tests.test_layers import IMPORTS, at
 
 REMOVES = {"rmtree", "unlink", "rmdir", "removedirs", "truncate", "ftruncate", "delete_dir", "delete_file"}
 WRITES = {"write_text", "write_bytes"}
-DOORS = {"record/places.py", "record/own.py"}
+DOORS = {"journal/files/places.py", "journal/files/own.py"}
 ELSEWHERE = {
-    "record/folder.py": "the lock, which it has found to be ours",
-    "problems/stores.py": "object stores, which have no links, by lists of our own",
+    "journal/files/folder.py": "the lock, which it has found to be ours",
+    "problems/files/stores.py": "object stores, which have no links, by lists of our own",
     "problems/checkpoints.py": "its scratch folder",
-    "engine/trainables.py": "a folder that Tune has made for a trainable",
-    "engine/luggage.py": "its folder in Ray's session",
-    "guard.py": "its folder in a driver's scratch folder",
-    "scratch.py": "folders that it has made, or whose lock and mark say that this program has",
-    "problems/objective_files.py": "its scratch folder",
-    "commands/init.py": "what must not be there yet",
+    "engine/ray/foreign_trainables.py": "a folder that Tune has made for a trainable",
+    "engine/ray/files.py": "its folder in Ray's session",
+    "engine/worker/guard.py": "its folder in a driver's scratch folder",
+    "journal/files/scratch.py": "folders that it has made, or whose lock and mark say that this program has",
+    "problems/files/objective_files.py": "its scratch folder",
+    "cli/commands/init.py": "what must not be there yet",
     "results/export.py": "given what `replacing` gives",
-    "standing.py": "given what `replacing` gives",
+    "cli/verdict.py": "given what `replacing` gives",
 }
 
 

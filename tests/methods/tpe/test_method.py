@@ -105,7 +105,7 @@ def test_two_runs_of_one_entropy_do_not_disturb_each_other():
 @pytest.mark.parametrize("flavour", ["multivariate", "hyperopt", "anneal"])
 def test_another_process_with_another_hash_seed_answers_the_same(flavour):
     script = (
-        "import json; import test_tpe as t; "
+        "import json; import test_method as t; "
         f"print(json.dumps(t.configs(t.run(t.TPE(startup=3, flavour={flavour!r}), t.TREE, t.loss_of, 12))))"
     )
     here = configs(run(TPE(startup=3, flavour=flavour), TREE, loss_of, 12))

@@ -169,7 +169,7 @@ def test_values_do_not_depend_on_threads_or_on_what_is_imported():
         with threadpool_limits(threads):
             found.add(evaluate(problem, config, 9).folds)
     # A fresh process, where scikit-learn is loaded only when the problem arrives.
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     told = subprocess.run(
         [sys.executable, "-c", FRESH, "4"],
         input=pickle.dumps(problem),

@@ -59,7 +59,7 @@ def test_the_file_of_a_study_goes_before_one_beside_the_module(tmp_path):
             data_file("ones.txt")
     with pytest.raises(ProblemError, match=r"Write 'files: \[one\.txt\]' in the study file"):
         data_file("one.txt")
-    assert data_file("test_files.py").samefile(__file__)
+    assert data_file("test_data_files.py").samefile(__file__)
 
 
 def test_on_another_machine_a_missing_file_is_explained(tmp_path):

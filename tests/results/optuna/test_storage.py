@@ -251,7 +251,7 @@ def test_the_command_leaves_nothing_when_it_is_interrupted(odd, tmp_path):
     shutil.copytree(odd.folder, tmp_path / "s")
     code = """
 import os, signal, sys
-from runner.cli.main import main as cli
+from runner.cli import main as cli
 from runner.results.optuna import storage as optuna_storage
 
 def interrupted(*_):

@@ -219,7 +219,7 @@ GIVEN = {
 def test_what_a_function_brings_along_counts(kind):
     make = GIVEN[kind]
     assert of(make(2)) == of(make(2))
-    assert "test_code_identity.py" in of(make(2))
+    assert "test_code.py" in of(make(2))
     if kind != "a partial":  # its arguments are told apart from its code
         assert of(make(2)) != of(make(3))
 
