@@ -68,6 +68,7 @@ def test_much_work_goes_to_workers_after_one_fit(monkeypatch):
 @pytest.mark.parametrize("candidates, tried", [(3, False), (4, True)])
 def test_few_fits_are_not_tried_here(monkeypatch, candidates, tried):
     """One more round than needed would be much of the whole, where a fit takes minutes."""
+    monkeypatch.setattr(folds, "_ray_tasks", lambda *_: None)  # an earlier test may have left Ray running
     made = Folds(_Fit(), 2, "2*n_jobs", planned=2 * candidates)
     assert made._may_be_small == tried
 
@@ -77,6 +78,7 @@ class _Fit:
 
 
 def test_the_estimate_is_of_what_is_left(monkeypatch):
+    monkeypatch.setattr(folds, "_ray_tasks", lambda *_: None)
     clock = iter(np.arange(0.0, 100.0, 0.5))
     monkeypatch.setattr(folds.time, "perf_counter", lambda: float(next(clock)))
 
