@@ -3,7 +3,7 @@
     python -m benchmarks.advice [--seeds 5] [--read]
 
 Runs two studies in this process, writes their section of RESULTS.md, and then keeps the figures of
-the whole file that the advice quotes in ``runner/advice/measured.json``. ``--read`` only does the last.
+the whole file that the advice quotes in ``runner/study/advice/measured.json``. ``--read`` only does the last.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.suite import RESULTS
 from runner import Study, run
 from runner.results.ranking import quantile
 
-MEASURED = ROOT / "runner/advice/measured.json"
+MEASURED = ROOT / "runner/study/advice/measured.json"
 SECTIONS = ("methods", "advice")
 _LOG = {"log": True}
 
