@@ -15,6 +15,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +23,7 @@ from runner.errors import StudyError
 
 MOST_BYTES = 20_000_000
 _OURS = "runner"
+_MOST_KEPT = 4096  # modules whose imports are remembered: a local package is read again for every study
 
 
 @dataclass
@@ -42,7 +44,9 @@ class Sources:
         return sum(len(text) for files in self.roots.values() for text in files.values())
 
 
-def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = None) -> Sources:
+def local_sources(
+    modules: Iterable[ModuleType | str], beside: Path | None = None, whole: bool = True
+) -> Sources:
     """What these modules need, themselves included.
 
     Parameters
@@ -51,6 +55,9 @@ def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = Non
         Modules, or their names.
     beside : Path, optional
         A folder where names are looked for first.
+    whole : bool, default True
+        Take packages as a whole, as another machine needs them, and not only the modules of them that are
+        named in an import.
 
     Raises
     ------
@@ -62,7 +69,7 @@ def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = Non
     open_ends: list[tuple[Path, Path]] = []  # a folder to import from, and a file
     for module in modules:
         if isinstance(module, str):
-            open_ends += _found(module.partition(".")[0], beside)
+            open_ends += _found(module, beside, whole)
         elif (path := getattr(module, "__file__", None)) is not None and is_local(Path(path)):
             open_ends.append((Path(path).parent, Path(path)))
     while open_ends:
@@ -81,28 +88,49 @@ def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = Non
                 where=str(root),
                 hint="Install that package on every node instead.",
             )
-        for name in sorted(imported_names(text)):
-            open_ends += _found(name, root)
+        package = "" if whole else ".".join(path.relative_to(root).parts[:-1])
+        for name in sorted(imported_modules(text, package)):
+            open_ends += _found(name, root, whole)
     return found
 
 
-def imported_names(text: bytes) -> set[str]:
-    """The first names of all that a module imports, wherever in it."""
+@lru_cache(_MOST_KEPT)
+def imported_modules(text: bytes, package: str = "") -> frozenset[str]:
+    """List the modules that a module imports, wherever in it, and names that may be modules.
+
+    Parameters
+    ----------
+    text : bytes
+        The source of the module.
+    package : str, optional
+        The package that relative imports start from; they are left out where there is none.
+    """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):  # who imports it will say so
-        return set()
-    names: set[str] = set()
+        return frozenset()
+    return frozenset(modules_named(tree, package))
+
+
+def modules_named(tree: ast.AST, package: str = "") -> Iterator[str]:
+    """List the modules that a syntax tree imports; see `imported_modules`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-    return {name.partition(".")[0] for name in names}
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".") if package else []
+                if node.level > len(above):
+                    continue
+                base = ".".join([*above[: len(above) - node.level + 1], *([base] if base else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
+def _found(name: str, beside: Path | None, whole: bool) -> Iterator[tuple[Path, Path]]:
     """The files of a module or package that is local, each with the folder to import it from."""
+    name, *inner = name.split(".")
     if name == _OURS or name in sys.builtin_module_names:
         return
     if beside is not None and (beside / f"{name}.py").is_file():
@@ -125,8 +153,18 @@ def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
         folders = [Path(folder) for folder in spec.submodule_search_locations]
     for folder in folders:
         if is_local(folder):
-            for path in sorted(folder.rglob("*.py")):
-                yield folder.parent, path
+            paths = sorted(folder.rglob("*.py")) if whole else _way(folder, inner)
+            yield from ((folder.parent, path) for path in paths)
+
+
+def _way(folder: Path, inner: Iterable[str]) -> Iterator[Path]:
+    """The files that are executed on the way to a module of a package."""
+    places = [folder / "__init__.py"]
+    for name in inner:
+        places.append(folder / f"{name}.py")
+        folder /= name
+        places.append(folder / "__init__.py")
+    return (path for path in places if path.is_file())
 
 
 def is_local(path: Path) -> bool:

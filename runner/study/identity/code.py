@@ -2,8 +2,8 @@
 
 Of the file in which a function stands, the part counts that it reaches by names, at the top level of the
 file: functions, classes and constants, and the statements that change them. Of other local modules that this
-part imports, the whole text counts, and of those that they import. What is installed counts by its version
-(`runner.study.identity.environment`).
+part imports by name, the whole text counts, and of those that they import. What is installed counts by its
+version (`runner.study.identity.environment`).
 
 Digests are of the syntax trees: layout, comments and docstrings do not count, nor does the version of Python.
 """
@@ -21,11 +21,12 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from runner.problems.files.local_imports import imported_names, is_local, local_sources
+from runner.problems.files.local_imports import imported_modules, is_local, local_sources, modules_named
 from runner.problems.files.objective_files import imported_source
 
 _OURS: Final = {"problem"}  # decorators whose arguments are compared by themselves
 _LETTERS: Final = 16
+_MOST_KEPT: Final = 4096  # texts whose digest is remembered: a local package is read again for every study
 _UNCOUNTED: Final = {"ctx", "type_comment", "type_ignores", "kind"}
 
 
@@ -64,16 +65,18 @@ def code_of(thing: type | FunctionType) -> Code:
     if not is_local(path):
         return Code(packages=frozenset({thing.__module__.partition(".")[0]}))
     try:
-        statements = _statements(imported_source(path) or path.read_bytes())
+        package = _package_of(thing.__module__, path)
+        statements = _statements(imported_source(path) or path.read_bytes(), package)
     except (OSError, SyntaxError, ValueError):  # the file is gone, or is not what was imported
         return Code()
     script = thing.__module__ == "__main__"
     reached = _reached(statements, _roots(thing, statements), whole_effects=not script)
     names = {name for statement in reached for name in statement.imports}
     nodes = [node for statement in reached for node in statement.counted]
-    return Code({path.name: _digest(nodes)}) | _imported(names, path)
+    return Code({path.name: _digest(nodes)}) | _imported(names, _root_of(path, package))
 
 
+@lru_cache(_MOST_KEPT)
 def digest_of(text: str | bytes) -> str:
     """A digest of a text of Python, without layout, comments and docstrings."""
     try:
@@ -114,24 +117,34 @@ def _path_of(module: ModuleType | None) -> Path | None:
     return None if file is None else Path(file)
 
 
-def _imported(names: Iterable[str], beside: Path) -> Code:
+def _package_of(module: str, path: Path) -> str:
+    """The package that a module belongs to, where its file lies in a folder of that name."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    parts = package.split(".") if package else []
+    return package if parts and list(path.parent.parts[-len(parts) :]) == parts else ""
+
+
+def _root_of(path: Path, package: str) -> Path:
+    """The folder that a module's package is imported from."""
+    return path.parents[package.count(".") + 1 if package else 0]
+
+
+def _imported(names: Iterable[str], root: Path) -> Code:
     """The code of local modules by the names of an import, and the names of the others."""
-    probe = ModuleType(beside.stem)
-    probe.__file__ = str(beside)
     found = Code()
     for name in sorted(set(names)):
-        local = local_sources([name], beside.parent)
+        local = local_sources([name], root, whole=False)
         if local.roots:
             texts = {file: text for files in local.roots.values() for file, text in files.items()}
             found |= Code({file: digest_of(text) for file, text in texts.items()})
             found |= Code(packages=frozenset().union(*map(_foreign, texts.values())))
         else:
-            found |= Code(packages=frozenset({name}))
+            found |= Code(packages=frozenset({name.partition(".")[0]}))
     return Code(found.digests, found.packages - sys.stdlib_module_names)
 
 
 def _foreign(text: bytes) -> frozenset[str]:
-    return frozenset(imported_names(text))
+    return frozenset(name.partition(".")[0] for name in imported_modules(text))
 
 
 # -- what is reached -------------------------------------------------------------------------------
@@ -146,7 +159,7 @@ class _Statement:
     binds: frozenset[str]
     uses: frozenset[str]
     changes: frozenset[str]  # names whose things it changes: ``x.y = 1``, ``x.update(...)``
-    imports: frozenset[str]  # first names of the modules that it imports, wherever in it
+    imports: frozenset[str]  # modules that it imports, wherever in it, and names that may be modules
     effect: bool  # it is there for what it does, not for a name
     star: bool
     node: ast.stmt
@@ -154,11 +167,11 @@ class _Statement:
 
 
 @lru_cache(maxsize=64)
-def _statements(source: bytes) -> tuple[_Statement, ...]:
-    return tuple(_statement(node) for node in ast.parse(source).body if not _is_main(node))
+def _statements(source: bytes, package: str) -> tuple[_Statement, ...]:
+    return tuple(_statement(node, package) for node in ast.parse(source).body if not _is_main(node))
 
 
-def _statement(node: ast.stmt) -> _Statement:
+def _statement(node: ast.stmt, package: str) -> _Statement:
     counted: Sequence[ast.AST] = [node]
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         decorators = [one for one in node.decorator_list if _name_of(one) not in _OURS]
@@ -169,22 +182,16 @@ def _statement(node: ast.stmt) -> _Statement:
         for one in ast.walk(part)
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)
     }
-    imports: set[str] = set()
-    star = False
-    for one in ast.walk(node):
-        if isinstance(one, ast.Import):
-            imports.update(alias.name.partition(".")[0] for alias in one.names)
-        elif isinstance(one, ast.ImportFrom):
-            star |= any(alias.name == "*" for alias in one.names)
-            if one.module and not one.level:
-                imports.add(one.module.partition(".")[0])
+    imports = frozenset(modules_named(node, package))
+    star = any(
+        isinstance(one, ast.ImportFrom) and any(alias.name == "*" for alias in one.names)
+        for one in ast.walk(node)
+    )
     end = node.end_lineno or node.lineno
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
     binds = frozenset(_bound(node))
     changes = frozenset(_changed(node))
-    return _Statement(
-        first, end, binds, frozenset(uses), changes, frozenset(imports), not binds, star, node, counted
-    )
+    return _Statement(first, end, binds, frozenset(uses), changes, imports, not binds, star, node, counted)
 
 
 def _without_decorators(node: ast.AST) -> Iterator[ast.AST]:

@@ -155,6 +155,28 @@ def test_every_form_of_import_counts(folder, statement):
     assert code(folder) != before
 
 
+def test_of_a_package_counts_what_is_imported_and_nothing_else(folder):
+    package = folder / "package_of_code"
+    files = {
+        "__init__.py": "from .one import ONE\n",
+        "one.py": "from ._deep.inner import ONE\n",
+        "_deep/__init__.py": "",
+        "_deep/inner.py": "from .. import two\nONE = 1.0\n",
+        "two.py": "TWO = 2.0\n",
+        "unused.py": "NOTHING = 0.0\n",
+    }
+    (package / "_deep").mkdir(parents=True)
+    for name, text in files.items():
+        (package / name).write_text(text)
+    change(folder, "    late = ", "    from package_of_code import one\n    late = one.ONE * ")
+    before = code(folder)
+    assert {f"package_of_code/{name}" for name in files if name != "unused.py"} <= before.keys()
+    (package / "unused.py").write_text("NOTHING = 1.0\n")
+    assert code(folder) == before
+    (package / "two.py").write_text("TWO = 3.0\n")
+    assert code(folder) != before
+
+
 def test_an_import_within_a_function_counts(folder):
     text = OBJECTIVE.replace("import helper_of_code\n", "").replace(
         "    late = ", "    import helper_of_code\n    late = "
