@@ -161,7 +161,11 @@ CASES = [
 
 @pytest.mark.parametrize(("table", "key", "column"), CASES)
 def test_json_of_another_kind_is_damage(whole, tmp_path, table, key, column):
-    for value in [*NOT_JSON, *VALUES]:
+    values = [*NOT_JSON, *VALUES]
+    if not SOAK:  # all readers are tried with each value, which takes a while: every column takes its share
+        first = CASES.index((table, key, column)) % 3
+        values = [*values[first::3], DEEP]
+    for value in values:
         if value not in RIGHT[column] and (column, value) != ("journal", '"text"'):
             folder = copied(whole, tmp_path)
             forge(folder, table, key, column, value)

@@ -216,8 +216,10 @@ def test_where_nothing_can_be_compared_the_page_says_so(case, tmp_path):
     assert "<script>alert" not in page.html
 
 
-@pytest.mark.parametrize("penalty", [sys.float_info.max, 1e300, 1e9])
-@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize(
+    ("penalty", "direction"),
+    [(sys.float_info.max, "minimize"), (1e300, "maximize"), (1e9, "minimize")],
+)
 def test_penalties_are_drawn_off_the_scale_and_it_is_said(penalty, direction, tmp_path):
     sign = 1.0 if direction == "minimize" else -1.0
 
