@@ -9,13 +9,14 @@ BENCH ?=
 
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup dev demo test test-slow lint format bench bench-engine bench-methods bench-searches bench-intervals soak clean
+.PHONY: help setup dev demo count test test-slow lint format bench bench-engine bench-methods bench-searches bench-intervals soak clean
 
 help:
 	@echo "make setup   install fivefold into $(VENV)"
 	@echo "make demo    run the quickstart study and show its leaderboard"
 	@echo "make test    format, lint, types and the tests but the slow ones"
 	@echo "make test-slow   the tests that take long: clusters of several nodes, deaths of Ray, kills"
+	@echo "make count   rooms, floors, files and lines of the package"
 	@echo "make format  put the code into its format"
 	@echo "make soak    try every fault at length, and memory for half an hour; takes an hour or two"
 	@echo "make bench   measure it against its peers into benchmarks/RESULTS.md; takes hours"
@@ -40,6 +41,9 @@ $(VENV)/dev.done: $(VENV)/bin/python pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/fivefold run experiments/quickstart.yaml $(DEMO)
+
+count: dev
+	$(BIN)/python -m tests.house
 
 lint: dev
 	$(BIN)/ruff format --check .
