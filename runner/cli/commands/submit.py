@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -82,18 +81,11 @@ def submit(
     raise typer.Exit(_run(act(), fetch))
 
 
-def send(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.")],
-    have: Annotated[Path, typer.Option(help="A list of the blocks that the asker has, in JSON.")],
-) -> None:
-    """What ``submit --fetch`` runs on the head: write a study directory to the log of the job."""
+def send(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.")]) -> None:
+    """Write a study directory to the log of a job; ``submit --fetch`` runs this on the head."""
     from runner.cluster.submit import send as send_folder
 
-    try:
-        known = {str(digest) for digest in json.loads(have.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, TypeError) as error:
-        raise StudyError(f"it cannot be read: {error}.", where=str(have)) from None
-    send_folder(folder, known, sys.stdout)
+    send_folder(folder, sys.stdout)
 
 
 def _given(*values: object) -> list[tuple[str, object]]:
@@ -129,10 +121,9 @@ async def _fetch(head: Head, study: Study, source: str, to: Path | None) -> int:
 
     target = to if to is not None else default_folder(study)
     with output().status("fetching") as shown:
-        told = lambda here, needed: shown.update(f"fetching: {here} of {needed} blocks")  # noqa: E731
-        found = await fetch(head, source, target, told)
+        found = await fetch(head, source, target, lambda size: shown.update(f"fetching: {size / 1e6:.1f} MB"))
     lines = [f"note: {note}" for note in found.notes]
-    lines.append(f"study directory: {target} ({found.sent} of {found.blocks} blocks were sent)")
+    lines.append(f"study directory: {target} ({found.size / 1e6:.1f} MB)")
     _print(lines)
     return 0
 

@@ -4,10 +4,10 @@ Everything goes through the HTTP interface for jobs of the cluster's head, so Ra
 """
 
 from runner.cluster.submit.address import check_address
+from runner.cluster.submit.archive import send
 from runner.cluster.submit.fetching import fetch
 from runner.cluster.submit.head import Head
 from runner.cluster.submit.package import pack_study
-from runner.cluster.submit.sending import send
 from runner.cluster.submit.submitting import Order, folder_on_head, follow, status, stop, submit
 
 __all__ = [

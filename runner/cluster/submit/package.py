@@ -95,12 +95,6 @@ def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
     )
 
 
-def pack_text(name: str, text: str) -> Package:
-    """The package of one file that is made up here."""
-    content = _zip([(name, text.encode())])
-    return Package(_name(content), content, name, ((name, len(text)),))
-
-
 def _name(content: bytes) -> str:
     """By content, as Ray names its packages."""
     return f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"

@@ -24,7 +24,8 @@ HOME = "${FIVEFOLD_HOME:-$HOME/fivefold}"
 _STOP_SECONDS = 30  # a driver that is told to stop has ten; Ray's own limit of three is too short
 _PAUSE = 0.5
 _RAYS_OWN = re.compile(r"Running entrypoint for job |\d{4}-\d\d-\d\d [\d:,]+\s+INFO job_manager\.py")
-_LAST_LINES = 3
+LAST_LINES = 3
+"""Of a log, shown where a job has failed or its status is asked for."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,7 @@ async def exit_code(head: Head, job: str) -> int:
             "there is no fivefold on the head.", where=head.address, hint="Install it on every node."
         )
     if code is None or not 0 < code < 256:
-        what = "; ".join(
-            str(said.get("message") or "for no known reason").strip().splitlines()[-_LAST_LINES:]
-        )
+        what = "; ".join(str(said.get("message") or "for no known reason").strip().splitlines()[-LAST_LINES:])
         raise EngineError(f"the job has failed: {what}", where=head.address)
     return int(code)
 
@@ -142,7 +141,7 @@ async def status(head: Head, study: Study) -> list[str]:
     if began:
         lines.append(f"began {_when(began)}" + (f", ended {_when(ended)}" if ended else ""))
     said = (await head.log_so_far(str(job["submission_id"]))).splitlines()
-    return lines + [line for line in said if line.strip() and not _RAYS_OWN.match(line)][-_LAST_LINES:]
+    return lines + [line for line in said if line.strip() and not _RAYS_OWN.match(line)][-LAST_LINES:]
 
 
 async def stop(head: Head, study: Study) -> str:

@@ -205,8 +205,12 @@ def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, us
     code, said = fivefold("submit", "study.yaml", "--address", address)
     assert code == 0, said
     assert re.search(r"\d trials? of it done before; going on", said), said
-    code, said = fivefold("submit", "study.yaml", "--address", address, "--fetch", "--to", "there")
-    assert code == 0, said
+    every_byte = bytes(range(256)) * 4000 + os.urandom(500_000)
+    (place / "studies" / "gated" / "every.byte").write_bytes(every_byte)
+    for _ in range(2):
+        code, said = fivefold("submit", "study.yaml", "--address", address, "--fetch", "--to", "there")
+        assert code == 0, said
+    assert (user / "there" / "every.byte").read_bytes() == every_byte
     assert verify(user / "there").whole
     (user / "gate").touch()
     columns = ["number", "config/x", "loss", "status"]

@@ -10,7 +10,7 @@ from runner.cluster.submit import Order, follow, status, stop, submit
 from runner.cluster.submit import submitting as room
 from runner.cluster.submit.package import Package
 from runner.cluster.submit.submitting import exit_code
-from runner.errors import EngineError, FivefoldError, StudyError
+from runner.errors import EngineError, FivefoldError
 from runner.study.study import Study
 
 
@@ -166,9 +166,3 @@ def test_a_wrong_study_is_told_here_and_not_on_the_head(tmp_path):
         app, ["submit", str(tmp_path / "study.yaml"), "--address", "http://127.0.0.1:1"]
     )
     assert "no built-in problem 'brannin'" in str(done.exception)
-
-
-def test_what_the_head_runs_says_what_is_wrong_with_its_list(tmp_path):
-    (tmp_path / "have.json").write_text("no list")
-    done = CliRunner().invoke(app, ["send", str(tmp_path), "--have", str(tmp_path / "have.json")])
-    assert isinstance(done.exception, StudyError)
