@@ -189,7 +189,7 @@ def test_the_example_study_is_valid(fivefold):
     assert fivefold("check", "study.yaml")[0] == 0
     code, _, err = fivefold("init")
     assert code == 2
-    assert "study.yaml: it exists already." in err
+    assert "study.yaml: file exists." in err
 
 
 def test_methods_and_problems_are_listed(fivefold):

@@ -16,7 +16,7 @@ class Mistake:
     where : str
         The path of the key, such as ``provider.region``.
     message : str
-        The fault, in one sentence.
+        The fault.
     hint : str
         How to correct it.
     fatal : bool

@@ -1,6 +1,6 @@
-"""A study on a cluster, from a machine outside of it: submitted, followed, stopped, fetched.
+"""Submit, follow, stop and fetch a study on a cluster from a machine outside it.
 
-Everything goes through the HTTP interface for jobs of the cluster's head, so Ray need not run here.
+Everything goes through the HTTP job interface of the cluster's head, so Ray need not run here.
 """
 
 from runner.cluster.submit.address import check_address

@@ -32,8 +32,8 @@ LOG = (f"{DATABASE}-wal", f"{DATABASE}-shm")
 """Files of SQLite beside the journal; a snapshot has neither."""
 
 _DATA, _END = "fivefold-data ", "fivefold-end "
-_LINE_BYTES = 192 * 1024  # 256 kB in base 64: well below the size of message at which a websocket may stop
-_BUSY_SECONDS = 30.0  # longer than any transaction of a study that runs
+_LINE_BYTES = 192 * 1024  # 256 kB in base 64: small enough for one message, large enough for few
+_BUSY_SECONDS = 30.0  # long enough for the transactions of a study that runs
 
 
 def send(folder: Path, out: TextIO) -> None:
@@ -48,7 +48,7 @@ def send(folder: Path, out: TextIO) -> None:
     Raises
     ------
     ResultsError, JournalError
-        Where there is no study directory, or it cannot be read.
+        Where there is no study directory, or an unreadable one.
     """
     journal = find_journal(folder)
     with tempfile.TemporaryDirectory(prefix="fivefold_") as scratch:
