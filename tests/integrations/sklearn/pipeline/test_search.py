@@ -254,7 +254,7 @@ def test_a_rare_class_among_several(tmp_path, monkeypatch):
     y = rng.choice(["a", "b", "c"], 400, p=[0.6, 0.33, 0.07])
     pd.DataFrame({"x": rng.normal(size=400) + (y == "c"), "churned": y}).to_csv("churn.csv", index=False)
     said = optimize(*SMALL, "--estimator", "GaussianNB")
-    assert "Scored by balanced_accuracy, because only 7" in said
+    assert re.search(r"Scored by balanced_accuracy, because only \S+% of the rows have 'c'", said)
     assert scores(said)[0]["always answering 'a'"] == pytest.approx(1 / 3, abs=1e-3)
 
 
