@@ -26,12 +26,7 @@ _LEAST_TRIALS = 4  # fewer give no useful estimate of the time left
 
 
 class Progress(Monitor):
-    """Counters of ended trials; the base of the live and the plain display.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-    """
+    """Counters of ended trials; the base of the live and the plain display."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

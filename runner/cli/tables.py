@@ -71,8 +71,6 @@ def fitting(
 
     Parameters
     ----------
-    console : rich.console.Console
-    title : str
     first : str
         Column that is always shown.
     optional : sequence of str

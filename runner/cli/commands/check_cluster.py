@@ -24,10 +24,8 @@ def check_file(path: Path, study: Study | None, console: Console) -> bool:
 
     Parameters
     ----------
-    path : Path
     study : Study, optional
         Room is counted for its trials. Default: for trials of one CPU.
-    console : rich.console.Console
     """
     from runner.cluster.check import check_cluster
     from runner.study.resources import Needs

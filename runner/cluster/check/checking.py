@@ -29,7 +29,6 @@ class Checked:
         ``"ray up"`` or ``"KubeRay"``.
     mistakes : tuple of Mistake
         Fatal ones first.
-    groups : tuple of Group
     """
 
     kind: str
@@ -50,7 +49,6 @@ def check_cluster(path: str | Path, needs: Sequence[Needs] = (Needs(),)) -> Chec
 
     Parameters
     ----------
-    path : str or Path
     needs : sequence of Needs
         Resources of the study's trials. Default: one CPU.
 

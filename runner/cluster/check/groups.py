@@ -15,7 +15,6 @@ class Group:
 
     Attributes
     ----------
-    name : str
     least, most : int
         Number of nodes without load and under full load.
     resources : mapping of str to float, or None

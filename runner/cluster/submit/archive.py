@@ -43,7 +43,6 @@ def send(folder: Path, out: TextIO) -> None:
     ----------
     folder : Path
         May be in use by a study that runs: the journal is then sent as a snapshot.
-    out : text stream
 
     Raises
     ------
@@ -74,7 +73,7 @@ def send(folder: Path, out: TextIO) -> None:
 
 
 class _Lines:
-    """Encodes each block that is written to it as a line."""
+    """Encoder of each block that is written to it as a line."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -87,11 +86,7 @@ class _Lines:
 
 
 class Receiver:
-    """Decodes the lines of `send` into a file.
-
-    Parameters
-    ----------
-    out : binary stream
+    """Decoder of the lines of `send` into a file.
 
     Attributes
     ----------

@@ -51,7 +51,6 @@ async def fetch(
 
     Parameters
     ----------
-    head : Head
     source : str
         The directory on the head, as its shell reads it; see `folder_on_head`.
     target : Path

@@ -56,7 +56,6 @@ class Head:
 
     Attributes
     ----------
-    address : str
     notes : list of str
         Warnings about the head for the user.
     """

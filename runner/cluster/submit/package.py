@@ -62,7 +62,6 @@ def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
 
     Parameters
     ----------
-    path : Path
     include : sequence of Path
         Further files and folders, which an objective opens by itself.
 

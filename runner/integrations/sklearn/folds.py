@@ -39,8 +39,6 @@ class Fit:
     ----------
     estimator : estimator
         Cloned for each fit.
-    X, y : array-like
-    splits : sequence of (train, test)
     options : mapping
         Further arguments of scikit-learn's ``_fit_and_score``: scorer, fit and score parameters,
         ``error_score``, ``return_train_score``, ``verbose``.
@@ -100,7 +98,6 @@ class Folds:
 
     Parameters
     ----------
-    fit : Fit
     n_jobs : int or None
         As in scikit-learn.
     pre_dispatch : int or str

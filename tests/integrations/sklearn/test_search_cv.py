@@ -324,7 +324,7 @@ def test_a_splitter_that_contradicts_itself_is_refused():
         def get_n_splits(self, *args, **more):
             return 4
 
-    with pytest.raises(ValueError, match=r"cv.split gives 2 splits, cv.get_n_splits says 4"):
+    with pytest.raises(ValueError, match=r"expected 4 splits \(cv.get_n_splits\), got 2"):
         ridge(cv=Wrong(2)).fit(X, Y)
 
 

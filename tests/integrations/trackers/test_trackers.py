@@ -47,7 +47,7 @@ def test_mlflow_has_a_run_per_run_and_a_step_per_trial_also_after_going_on(clien
     listener = Listener()
     run(study(**small, budget={"trials": 3}), tmp_path / "s", workers=0, track=[f"mlflow:{client.uri}"])
     results = run(study(**small), tmp_path / "s", workers=0, track=[f"mlflow:{client.uri}"], monitor=listener)
-    assert listener.notes == [] or not any("tracking has stopped" in note for note in listener.notes)
+    assert listener.notes == [] or not any("tracking stopped" in note for note in listener.notes)
     with warnings.catch_warnings(action="ignore"):
         experiment = client.get_experiment_by_name("tracked")
         runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}

@@ -31,8 +31,6 @@ class Saved:
 
     Attributes
     ----------
-    snippet : Path
-    pipeline : Path or None
     score : float or None
         Of this pipeline on the held-out rows; None where there are none.
     held_out : (list of str, list of str) or None
@@ -60,7 +58,6 @@ def save_pipeline(
     ----------
     problem, config, seed, title
         As in `runner.integrations.sklearn.pipeline.snippet.snippet_of`.
-    folder : Path
 
     Raises
     ------

@@ -84,7 +84,6 @@ def expression_of(thing: Any, imports: set[str] | None = None) -> str:
 
     Parameters
     ----------
-    thing : estimator, or a value in one
     imports : set of str, optional
         Extended by the imports that the expression needs.
     """
