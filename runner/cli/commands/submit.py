@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runner._text import counted
 from runner.cli.commands.arguments import Methods, Seeds, StudyFile, Trials, load
 from runner.cli.console import err_console, note, output, print_line
 from runner.errors import StudyError, StudyInterrupted
@@ -105,7 +106,7 @@ async def _submit(head: Head, order: Any, detach: bool) -> int:
     package = order.package
     size = sum(size for _, size in package.files) / 1e3
     job, new = await submit(head, order)
-    files = f"{len(package.files)} file{'s' * (len(package.files) > 1)}, {size:.0f} kB"
+    files = f"{counted(len(package.files), 'file')}, {size:.0f} kB"
     _print([f"{order.study.name}: {f'submitted ({files})' if new else 'already running'} as {job}."])
     if detach:
         return 0
@@ -137,5 +138,5 @@ def _run(work: Coroutine[Any, Any, int], fetching: bool) -> int:
         return asyncio.run(work)
     except KeyboardInterrupt:
         message = "the study continues on the cluster; repeat the command to follow it, --stop ends it."
-        print_line(err_console, f"interrupted: {'nothing was changed.' if fetching else message}")
+        print_line(err_console, f"interrupted: {'repeat the command to fetch.' if fetching else message}")
         return StudyInterrupted.exit_code

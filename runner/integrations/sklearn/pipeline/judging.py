@@ -47,7 +47,7 @@ def judge(
         count = len(problem.table.y)
         others = beside(True, defaults, constant)
         lines.append(
-            f"On the {math.ceil(problem.test * count)} of {count} held-out rows: {saved.score:.4g}{others}."
+            f"On the {math.ceil(problem.test * count)} held-out rows of {count}: {saved.score:.4g}{others}."
             " Use this score once: selecting among searches by it would make it too optimistic."
         )
     if unchanged:

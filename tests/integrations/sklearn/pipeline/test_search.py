@@ -69,7 +69,7 @@ def test_the_saved_pipeline_is_the_one_that_was_scored(estimator, target, more, 
     (problem,), (spec,) = (study := Study.load(folder / "study.yaml")).problems, study.runs
     score = problem.test_score(best["config"], spec.problem_seed)
     assert best["test"] == pytest.approx(score, abs=1e-12)
-    assert f"held-out rows: {score:.4g}" in said
+    assert re.search(rf"held-out rows of \d+: {re.escape(f'{score:.4g}')}", said)
     assert ("regression" if target == "paid" else "classification") in said
     capsys.readouterr()
     runpy.run_path(str(folder / "pipeline.py"), run_name="__main__")
@@ -186,7 +186,7 @@ def test_an_estimator_as_python_is_the_same_estimator(path):
 def scores(said):
     """The scores by what has them: of the search, the defaults, the constant; and on the held-out rows."""
     cross = re.search(r"in cross-validation: (\S+) by trial \d+(?:, the defaults)? \((.*)\)\.", said)
-    test = re.search(r"held-out rows: (\S+) \((.*)\)\.", said)
+    test = re.search(r"held-out rows of \d+: (\S+) \((.*)\)\.", said)
     return [
         {"best": float(found[1])}
         | {k: float(v) for k, v in (part.rsplit(": ", 1) for part in found[2].split("; "))}
