@@ -42,7 +42,7 @@ ARMS = {
     "tune": "benchmarks.peers.ray_tune:measure",
     "tuners": "benchmarks.peers.ray_tune:tuners",
 }
-"""What can be measured: a function that takes a folder and parameters and gives figures."""
+"""A measurement: a function that takes a folder and parameters and returns figures."""
 
 Found = dict[str, Any]
 

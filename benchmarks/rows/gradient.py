@@ -26,7 +26,7 @@ BOUNDS = {
     "gp_likelihood": {},
     "logistic_l2_features": {},
 }
-"""What is to be reached sequentially, as a median over seeds."""
+"""Targets of sequential runs, as medians over seeds."""
 FINAL = ("gp_likelihood", "logistic_l2_features")
 BLIND = ("quadratic20", "ridge_features", "gp_likelihood", "hinge_features", "logistic_l2_features")
 NOISY = ("quadratic20", "gp_likelihood")

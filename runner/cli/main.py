@@ -143,9 +143,7 @@ def run(
     ] = None,
     track: Track = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the live report at 127.0.0.1.")] = False,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of --serve; 0 for any free port.")
-    ] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0 for any free port.")] = 0,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse to resume with other versions of Python or of a package."),

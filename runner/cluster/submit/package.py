@@ -25,7 +25,7 @@ from runner.study.keys import parse_study
 from runner.study.yaml import read_yaml
 
 MOST_BYTES = 100 * 1000**2
-"""Of all files together: the head keeps a package in memory, and every node gets a copy."""
+"""Limit of all files together: the head keeps a package in memory, and every node gets a copy."""
 
 _LISTED = 3  # largest files that the message names
 _MODE = 0o644 << 16  # ZIP keeps the Unix mode in the upper half

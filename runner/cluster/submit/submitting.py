@@ -25,7 +25,7 @@ _STOP_SECONDS = 30  # a driver takes up to ten to stop; Ray's own limit of three
 _PAUSE = 0.5  # seconds between questions whether a job has ended
 _RAYS_OWN = re.compile(r"Running entrypoint for job |\d{4}-\d\d-\d\d [\d:,]+\s+INFO job_manager\.py")
 LAST_LINES = 3
-"""Of a log, shown where a job has failed or its status is asked for."""
+"""Lines of a log that are shown where a job has failed, or with its status."""
 
 
 @dataclass(frozen=True)

@@ -501,7 +501,11 @@ def test_a_failure_under_several_metrics_has_a_score_for_each():
     "make, error, says",
     [
         (lambda: ridge(method="baes"), MethodError, "there is no method 'baes'. Did you mean 'bayes'?"),
-        (lambda: ridge(method={"bayes": {}, "tpe": {}}), MethodError, "{name: {setting: value}}, got {'bayes': {}, 'tpe': {}}"),
+        (
+            lambda: ridge(method={"bayes": {}, "tpe": {}}),
+            MethodError,
+            "{name: {setting: value}}, got {'bayes': {}, 'tpe': {}}",
+        ),
         (lambda: ridge(method={"tpe": {"flavor": 1}}), MethodError, "method 'tpe' has no setting 'flavor'"),
         (lambda: ridge(method="exhaustive", n_trials=None), MethodError, "alpha"),
         (lambda: ridge(3), SpaceError, "expected a mapping of parameters, got 3"),
