@@ -181,7 +181,7 @@ def says(process, log, text):
     assert re.search(text, log.read_text()), log.read_text()
 
 
-def test_a_study_is_submitted_followed_stopped_gone_on_with_and_fetched(head, user):
+def test_a_study_is_submitted_followed_stopped_resumed_and_fetched(head, user):
     address, place = head
     first, second = user / "first.log", user / "second.log"
     with following(address, first) as process:
