@@ -1,1 +1,1 @@
-"""What fivefold costs and saves, measured against what one would use instead; see `benchmarks.engine`."""
+"""Benchmarks of fivefold against the alternatives; see `benchmarks.engine`."""

@@ -1,4 +1,4 @@
-"""What `fivefold advise` says it has measured: gradients, small data, and few trials.
+"""Measurements quoted by `fivefold advise`: gradients, small data, and few trials.
 
     python -m benchmarks.advice [--seeds 5] [--read]
 
@@ -101,12 +101,12 @@ def keep(results=RESULTS, out=MEASURED):
     out.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
-def main(given=None):
+def main(arguments=None):
     parser = argparse.ArgumentParser("benchmarks.advice", description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", choices=list(STUDIES))
     parser.add_argument("--read", action="store_true")
-    options = parser.parse_args(given)
+    options = parser.parse_args(arguments)
     for name, keys in STUDIES.items():
         if options.read or options.only not in (None, name):
             continue

@@ -1,4 +1,4 @@
-"""What the evaluations' own clocks say of an engine."""
+"""Figures of an engine from the clocks of its evaluations."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import numpy as np
 THOUSAND = 1000
 
 
-def read(spans, lanes):
+def read(spans, workers):
     """Figures of the evaluations of one measurement.
 
     Parameters
     ----------
     spans : sequence of (began, ended, process)
         Wall times.
-    lanes : int
+    workers : int
         How many could run at once.
 
     Returns
     -------
     dict
         trials; first, last: when the first began and the last ended; seconds: between them; work:
-        seconds within evaluations; utilisation: work / (lanes x seconds); where as many processes
-        as lanes took part, the same from when the last of them had begun (``up``); and from then
+        seconds within evaluations; utilisation: work / (workers x seconds); where as many processes
+        as workers took part, the same from when the last of them had begun (``up``); and from then
         on the seconds of the first and of the last thousand (``thousands``, of fewer where there
         are fewer than two thousand).
     """
@@ -40,13 +40,13 @@ def read(spans, lanes):
         "last": last,
         "seconds": last - first,
         "work": work,
-        "utilisation": work / (lanes * max(last - first, 1e-9)),
+        "utilisation": work / (workers * max(last - first, 1e-9)),
     }
     arrivals = sorted(began[process == one].min() for one in set(process.tolist()))
-    if len(arrivals) >= lanes and arrivals[lanes - 1] < last:
-        up = arrivals[lanes - 1]
+    if len(arrivals) >= workers and arrivals[workers - 1] < last:
+        up = arrivals[workers - 1]
         since = np.clip(ended - np.maximum(began, up), 0.0, None).sum()
-        found |= {"up": up, "utilisation_up": since / (lanes * (last - up))}
+        found |= {"up": up, "utilisation_up": since / (workers * (last - up))}
         ends = np.sort(ended[ended >= up])
         count = min(THOUSAND, (len(ends) - 1) // 2)
         if count > 0:
@@ -55,27 +55,27 @@ def read(spans, lanes):
 
 
 def _plain(value):
-    """What JSON can hold."""
+    """Convert to values that JSON can hold."""
     if isinstance(value, list):
         return [float(one) for one in value]
     return value if isinstance(value, int) else float(value)
 
 
 def _peak(used):
-    """Bytes that this program has had in memory at the most.
+    """Return the peak memory of this program in bytes.
 
     Not getrusage's: Linux starts that with the peak of the process from which this one was started.
     """
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s*(\d+)", status.read_text(encoding="ascii"))[1]) * 1024
-    return used.ru_maxrss  # bytes where there is no /proc
+    return used.ru_maxrss  # in bytes where /proc is missing
 
 
 def stop():
-    """When the work of this process was done, and what the process itself has used until then.
+    """Return the time at which this process was done, its peak memory and its CPU time.
 
-    To be asked before anything is evaluated for the report. Children are not in it.
+    Call it before anything is evaluated for the report. Children are not included.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {

@@ -19,7 +19,7 @@ BENCHMARKS = {
     "cache": savings.cache,
     "stopping": savings.stopping,
     "start": growth.start,
-    "lanes": growth.lanes,
+    "workers": growth.workers,
     "trials": growth.trials,
 }
 main = Suite("engine", "The engine", BENCHMARKS).main

@@ -32,7 +32,7 @@ def searched(problem, seed, trials):
 
 
 def path(seed=0, trials=10):
-    """How many trials of the lasso problem last as long as a path of 100 penalties, both in 5 folds."""
+    """Count the trials of the lasso problem that take as long as a path of 100 penalties, both in 5 folds."""
     problem, part = load_problem("lasso"), parts("diabetes", 5, seed)[-1]
     whole = _seconds(lambda: LassoCV(alphas=100, cv=5).fit(part.X, part.y))
     return whole / _seconds(lambda: searched(problem, seed, trials)) * trials

@@ -42,7 +42,7 @@ ARMS = {
     "tune": "benchmarks.peers.ray_tune:measure",
     "tuners": "benchmarks.peers.ray_tune:tuners",
 }
-"""What can be measured: a function that takes a folder and parameters and gives figures."""
+"""A measurement: a function that takes a folder and parameters and returns figures."""
 
 Found = dict[str, Any]
 
@@ -72,9 +72,9 @@ class Benchmark:
     rows : callable
         From the figures of each arm, by its label and in the order of the turns.
     note : str
-        How it is measured, and what is not.
+        Description of the measurement and its limits.
     turns : int, optional
-        How many, whatever is asked for: where more would give the same, or last too long.
+        Fixed number of turns, where more would give the same or take too long.
     """
 
     name: str

@@ -10,10 +10,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks import clock
-from benchmarks.bundles import without_bundles
+from benchmarks.batches import without_batches
 
 
-def study(scratch, *, keys, objective=None, workers=2, command=False, bundles=True, runs=False):
+def study(scratch, *, keys, objective=None, workers=2, command=False, batches=True, runs=False):
     """Run one study and say what it took.
 
     Parameters
@@ -25,24 +25,24 @@ def study(scratch, *, keys, objective=None, workers=2, command=False, bundles=Tr
     objective : dict, optional
         What `benchmarks.objectives.make` makes the problem of, where ``keys`` name none.
     workers : int
-        Lanes; 0 for none.
+        Workers; 0 for none.
     command : bool
         Whether by the console script's own function, else by `runner.run` with a monitor, which
         knows when the last trial was in the journal (``durable``).
-    bundles : bool
+    batches : bool
         Whether trials may travel together.
     runs : bool
         Whether to give back each run's method, seed, trials, equivalents and loss too.
     """
     folder = Path(scratch)
-    given = {"name": "benchmark", "problems": ["objective.py:objective"], "seeds": 1} | keys
-    (folder / "study.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
+    entries = {"name": "benchmark", "problems": ["objective.py:objective"], "seeds": 1} | keys
+    (folder / "study.yaml").write_text(yaml.safe_dump(entries), encoding="utf-8")
     (folder / "objective.py").write_text(
         f"from benchmarks.objectives import make\n\nobjective = make(**{objective or {}!r})\n",
         encoding="utf-8",
     )
-    if not bundles:
-        without_bundles()
+    if not batches:
+        without_batches()
     out = folder / "out"
     found = _command(folder, out, workers) if command else _run(folder, out, workers)
     found |= clock.stop()
@@ -67,7 +67,7 @@ def _run(folder, out, workers):
     from runner.engine.monitor import Monitor
 
     class Last(Monitor):
-        """When the last trial was in the journal."""
+        """Monitor that records the time at which the last trial was in the journal."""
 
         durable = 0.0
 
@@ -79,7 +79,7 @@ def _run(folder, out, workers):
     return {"durable": monitor.durable}
 
 
-def _read(out, lanes, runs):
+def _read(out, workers, runs):
     import runner
 
     results = runner.Results.open(out)
@@ -91,7 +91,7 @@ def _read(out, lanes, runs):
     found = {"rows": len(trials), "evaluated": len(evaluated)}
     if "metrics/began" in trials:
         spans = evaluated[["metrics/began", "metrics/ended", "metrics/pid"]].to_numpy().tolist()
-        found |= clock.read(spans, lanes)
+        found |= clock.read(spans, workers)
     if runs:
         columns = ["method", "seed", "trials", "equivalents", "incumbent_loss"]
         found["runs"] = results.runs[columns].to_numpy().tolist()

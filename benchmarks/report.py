@@ -40,12 +40,12 @@ class Reach:
     least: bool = True
 
     def met(self, ours: float, ratio: float | None) -> bool:
-        """Whether a median reaches it."""
+        """Return True where a median reaches it."""
         figure = ratio if self.of == "ratio" else ours
         return figure is not None and (figure >= self.bound if self.least else figure <= self.bound)
 
     def text(self, unit: str) -> str:
-        """As it stands in the table."""
+        """Format for the table."""
         what = "ratio " if self.of == "ratio" else ""
         return f"{what}{'>=' if self.least else '<='} {number(self.bound)}{'' if what else unit_of(unit)}"
 
@@ -165,12 +165,12 @@ def write(
 
 
 def marks(suite: str) -> tuple[str, str]:
-    """What stands before and after a suite's section."""
+    """Lines before and after a suite's section."""
     return f"<!-- begin: {suite} -->", f"<!-- end: {suite} -->"
 
 
 def section(text: str, suite: str) -> str:
-    """What stands between the marks of a suite; empty where there are none."""
+    """Return the section between the marks of a suite; empty where it is missing."""
     begin, end = marks(suite)
     return text.partition(begin)[2].partition(end)[0].strip("\n") if begin in text else ""
 
@@ -210,7 +210,7 @@ def _notes(old: str) -> dict[str, str]:
 
 
 def machine() -> str:
-    """What the figures were measured on."""
+    """Describe the machine of the figures."""
     model = platform.processor() or platform.machine()
     names = Path("/proc/cpuinfo")
     if names.exists():
@@ -224,7 +224,7 @@ def machine() -> str:
 
 
 def made(command: Sequence[str], repeats: int) -> str:
-    """When and by what command, for a note."""
+    """Return date and command of a measurement, for a note."""
     load = os.getloadavg()[0]
     return (
         f"{datetime.date.today().isoformat()}, {repeats} {'turn' if repeats == 1 else 'turns'}, "

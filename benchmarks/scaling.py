@@ -1,8 +1,8 @@
-"""What one driver costs per trial, per bundle and per live lane, measured on lanes that sleep.
+"""Costs of one driver per trial, per batch and per live worker, measured on sleeping workers.
 
-A lane that sleeps needs no core, so two cores can be the driver of many lanes. The driver's main thread
+A worker that sleeps needs no core, so two cores can be the driver of many workers. The driver's main thread
 does all that is done one after the other; its CPU time is counted in windows of some seconds, with the
-number of lanes that were there. They come up one after the other, so that one study tells of all numbers
+number of workers that were there. They come up one after the other, so that one study tells of all numbers
 up to the largest. CPU time, because it is the same on a busy machine.
 """
 
@@ -20,13 +20,13 @@ from benchmarks import ours
 
 _LOOK_SECONDS = 0.25
 _START_UP = {
-    # Far more processes than cores: a few at a time, else none is up before Ray gives it up, and starts anew.
+    # Far more processes than cores: start a few at a time, else Ray gives up each before it is ready.
     "RAY_worker_maximum_startup_concurrency": "4",
     "RAY_worker_register_timeout_seconds": "600",
 }
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SERVERS = ("gcs_server", "raylet")
-_KEYS = ("main", "process", "servers", "bundles", "trials")
+_KEYS = ("main", "process", "servers", "batches", "trials")
 WINDOW_SECONDS = 4.0
 
 
@@ -35,14 +35,14 @@ class Sampler(threading.Thread):
 
     Attributes
     ----------
-    seen : list of (when, main thread, whole process, Ray's servers, bundles, trials)
+    seen : list of (when, main thread, whole process, Ray's servers, batches, trials)
         Wall time; CPU seconds; counts.
     """
 
     def __init__(self):
         super().__init__(daemon=True)
         self.seen = []
-        self.bundles = self.trials = 0
+        self.batches = self.trials = 0
         self.done = threading.Event()
         self._servers = {}
 
@@ -54,7 +54,7 @@ class Sampler(threading.Thread):
         fields = Path(f"/proc/self/task/{os.getpid()}/stat").read_text().rpartition(")")[2].split()
         main = (int(fields[11]) + int(fields[12])) / _TICKS
         self.seen.append(
-            (time.time(), main, time.process_time(), self._of_servers(), self.bundles, self.trials)
+            (time.time(), main, time.process_time(), self._of_servers(), self.batches, self.trials)
         )
 
     def _of_servers(self):
@@ -67,7 +67,7 @@ class Sampler(threading.Thread):
 
 
 def windows(seen, spans, until, width=WINDOW_SECONDS):
-    """What was used while a number of lanes were there, per second.
+    """Average the use per second by the number of workers.
 
     Parameters
     ----------
@@ -76,13 +76,13 @@ def windows(seen, spans, until, width=WINDOW_SECONDS):
     spans : array of shape (n, 3)
         (began, ended, process) of each evaluation.
     until : float
-        When lanes began to run out of work, which is none of the driver's doing.
+        When workers began to run out of work, which is none of the driver's doing.
 
     Returns
     -------
     list of dict
-        lanes; CPU seconds of main, process and servers, bundles and trials, per second; and busy, the
-        share of the lanes' time within evaluations.
+        workers; CPU seconds of main, process and servers, batches and trials, per second; and busy, the
+        share of the workers' time within evaluations.
     """
     began, ended, process = spans.T
     arrivals = np.sort([began[process == one].min() for one in np.unique(process)])
@@ -94,24 +94,24 @@ def windows(seen, spans, until, width=WINDOW_SECONDS):
         span = row[0] - first[0]
         if span < width:
             continue
-        lanes = float(np.clip(row[0] - np.maximum(arrivals, first[0]), 0, None).sum() / span)
+        workers = float(np.clip(row[0] - np.maximum(arrivals, first[0]), 0, None).sum() / span)
         rates = {key: (b - a) / span for key, a, b in zip(_KEYS, first[1:], row[1:], strict=True)}
         inside = np.clip(np.minimum(ended, row[0]) - np.maximum(began, first[0]), 0, None).sum()
-        made.append(rates | {"lanes": lanes, "busy": float(inside / span / lanes), "watched": span})
+        made.append(rates | {"workers": workers, "busy": float(inside / span / workers), "watched": span})
         first = row
     return made
 
 
-def measure(scratch, *, lanes, seconds, each):
-    """A study of sleeping trials on so many lanes.
+def measure(scratch, *, workers, seconds, each):
+    """A study of sleeping trials on so many workers.
 
     Parameters
     ----------
-    lanes : int
+    workers : int
     seconds : float
         Of one trial.
     each : float
-        Seconds of work for each lane: enough for the last one to come up before the work ends.
+        Seconds of work for each worker: enough for the last one to come up before the work ends.
     """
     import runner
     from runner.engine.dispatch.dispatcher import Dispatcher
@@ -120,15 +120,15 @@ def measure(scratch, *, lanes, seconds, each):
     sampler = Sampler()
     tell = Dispatcher.tell
 
-    def counting(self, bundle, report):
-        sampler.bundles += 1
+    def counting(self, batch, report):
+        sampler.batches += 1
         sampler.trials += len(report.outcomes)
-        tell(self, bundle, report)
+        tell(self, batch, report)
 
     Dispatcher.tell = counting
     sampler.start()
-    keys = {"methods": ["random"], "budget": {"trials": round(lanes * each / seconds)}, "cache": False}
-    found = ours.study(scratch, keys=keys, objective={"work": "sleep", "seconds": seconds}, workers=lanes)
+    keys = {"methods": ["random"], "budget": {"trials": round(workers * each / seconds)}, "cache": False}
+    found = ours.study(scratch, keys=keys, objective={"work": "sleep", "seconds": seconds}, workers=workers)
     sampler.done.set()
     columns = ["metrics/began", "metrics/ended", "metrics/pid"]
     spans = runner.Results.open(Path(scratch, "out")).trials[columns].to_numpy(dtype=float)

@@ -1,4 +1,4 @@
-"""How long it takes until Python or the command is there, and whether that has loaded Ray."""
+"""Start-up time of Python or the command, and a check that it does not load Ray."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def start(scratch, *, what):
     del scratch
     command, text = COMMANDS[what]
     # The compiled modules of an installed program are there; where they may not be written, each
-    # start would compile the package anew.
+    # start would compile the package again.
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
     def run(line):

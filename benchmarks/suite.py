@@ -21,7 +21,7 @@ RESULTS = ROOT / "benchmarks/RESULTS.md"
 
 @dataclass(frozen=True)
 class Suite:
-    """Some benchmarks and their section.
+    """Benchmarks and their section of the results.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which model, with which hyper-parameters: four classifiers in one space, on breast cancer."""
+"""Select one of four classifiers and its hyper-parameters in one space, on breast cancer."""
 
 import warnings
 
@@ -29,7 +29,7 @@ MODELS = Choice(
 
 
 def build(config, seed):
-    """The pipeline of a config; the parameters of its model have scikit-learn's own names."""
+    """Build the pipeline of a config; parameters have scikit-learn's names."""
     params = {name: value for name, value in config.items() if name != "model"}
     state = seed_for(seed, "model")
     if config["model"] == "logistic":
@@ -51,7 +51,7 @@ def build(config, seed):
     steps=5,
 )
 def models(config, seed):
-    """Area under the curve in 5-fold cross-validation, fold by fold; at the end also on held-out rows."""
+    """Yield the area under the curve in cross-validation, fold by fold; at the end also on held-out rows."""
     X, y = load_breast_cancer(return_X_y=True)
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.2, stratify=y, random_state=seed_for(seed, "test")

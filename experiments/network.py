@@ -1,10 +1,10 @@
 """A neural network in autograd whose objective reports its gradient, through all steps of training.
 
-Its hyper-parameters are a rate and a decay for each layer, the momentum, and the size of the first
-weights. The derivative of the validation loss goes back through every step of the training, and
-costs about three trainings for any number of hyper-parameters. Needs the extra ``autograd``
-(``pip install 'fivefold[autograd]'``). PyTorch or JAX would do as well: all that fivefold sees is the
-mapping at the end.
+Its hyper-parameters are a learning rate and a weight decay for each layer, the momentum, and the scale of
+the initial weights. Reverse-mode differentiation passes through every step of the training, and costs about
+three trainings for any number of hyper-parameters. Requires the extra ``autograd``
+(``pip install 'fivefold[autograd]'``). PyTorch or JAX would do as well: fivefold sees only the mapping at
+the end.
 """
 
 from functools import lru_cache
@@ -22,7 +22,7 @@ ROWS, HIDDEN, STEPS = 300, 16, 40
 
 @lru_cache
 def parts(seed):
-    """Pixels and one-hot labels of the rows that train, judge and test; others with each seed."""
+    """Split pixels and one-hot labels into training, validation and test rows, by seed."""
     X, y = load_digits(return_X_y=True)
     order = rng_for(seed, "rows").permutation(len(y))
     X, T = X[order] / 16.0, np.eye(10)[y[order]]
@@ -31,14 +31,14 @@ def parts(seed):
 
 
 def log_loss(weights, X, T):
-    """Mean over the rows, of one hidden layer of tanh units."""
+    """Return the mean log loss of a network with one hidden layer of tanh units."""
     first, second = weights
     margins = np.dot(np.tanh(np.dot(X, first)), second)
     return np.mean(logsumexp(margins, axis=1) - np.sum(margins * T, axis=1))
 
 
 def train(config, X, T, rng):
-    """Gradient descent with momentum, of which autograd remembers every step."""
+    """Train by gradient descent with momentum; autograd records every step."""
     weights = [
         config["scale"] * rng.normal(size=(64, HIDDEN)) / 8.0,
         config["scale"] * rng.normal(size=(HIDDEN, 10)) / HIDDEN**0.5,
@@ -76,12 +76,12 @@ def train(config, X, T, rng):
     },
 )
 def network(config, seed):
-    """The validation loss after training, its gradient, and the loss of rows that nobody has seen."""
+    """Return the validation loss after training, its gradient, and the test loss."""
     training, validation, test = parts(seed)
 
-    def judged(config):
+    def validation_loss(config):
         return log_loss(train(config, *training, rng_for(seed, "weights")), *validation)
 
-    loss, gradient = value_and_grad(judged)(config)
+    loss, gradient = value_and_grad(validation_loss)(config)
     weights = train(config, *training, rng_for(seed, "weights"))
     return {"loss": loss, "gradient": gradient, "test": log_loss(weights, *test)}

@@ -1,4 +1,4 @@
-"""A perceptron's architecture and its training in one space: a layer's width exists only with the layer."""
+"""Search a perceptron's architecture and training in one space; widths are conditional on the depth."""
 
 import warnings
 
@@ -15,7 +15,7 @@ DEEPEST = 3
 
 
 def layers(depth):
-    """The widths of so many layers."""
+    """Return the widths of the given number of layers."""
     return {f"width_{i}": Int(8, 128, log=True) for i in range(1, depth + 1)}
 
 
@@ -32,7 +32,7 @@ def layers(depth):
     steps=3,
 )
 def digits(config, seed):
-    """Accuracy in 3-fold cross-validation, fold by fold; at the end also on held-out digits."""
+    """Yield the accuracy in cross-validation, fold by fold; at the end also on held-out digits."""
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(
         X, y, test_size=0.2, stratify=y, random_state=seed_for(seed, "test")

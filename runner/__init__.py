@@ -1,7 +1,6 @@
 """fivefold: compare methods of hyper-parameter optimisation, in parallel on Ray.
 
-Everything public is reached from here and imported at its first use, so that ``import runner``
-loads neither Ray nor pandas.
+All public names are imported at their first use, so that ``import runner`` loads neither Ray nor pandas.
 """
 
 from __future__ import annotations
@@ -91,5 +90,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """List the public names."""
     return [*globals(), *_HOME]

@@ -96,7 +96,7 @@ def run(
         raise StudyError(f"got {study!r}; a Study or the path of its file was expected.", where="study")
     _check_workers(workers)
     if workers == 0 and address is not None:
-        raise StudyError("0 workers need no cluster.", where="address", hint="Leave one of the two out.")
+        raise StudyError("cannot be combined with 0 workers.", where="address")
     study.check()
     sweep()
     monitor = with_trackers(monitor or Monitor(), track)

@@ -165,7 +165,7 @@ def test_lanes_share_one_search(ray_lanes):
         (lambda: run(None), "study: got None; a Study or the path of its file was expected."),
         (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
         (lambda: run(study(), workers=1.5), "workers: got 1.5"),
-        (lambda: run(study(), workers=0, address="auto"), "0 workers need no cluster."),
+        (lambda: run(study(), workers=0, address="auto"), "address: cannot be combined with 0 workers."),
     ],
 )
 def test_wrong_calls_are_answered_by_a_sentence(call, says, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 import runner.engine.batching
 from benchmarks import clock, engine, methods, searches
-from benchmarks.bundles import without_bundles
+from benchmarks.batches import without_batches
 from benchmarks.measure import ARMS, MeasurementError, apart
 from benchmarks.quality import functions
 from benchmarks.quality.arms import regrets
@@ -98,7 +98,7 @@ def test_what_could_not_be_measured_says_so():
 
 def test_the_clock():
     spans = [(0.0, 2.0, 1), (2.0, 4.0, 1), (3.0, 4.0, 2)]
-    found = clock.read(spans, lanes=2)
+    found = clock.read(spans, workers=2)
     assert (found["trials"], found["seconds"], found["work"]) == (3, 4.0, 5.0)
     assert found["utilisation"] == 5 / 8
     assert (found["up"], found["utilisation_up"]) == (3.0, 1.0)
@@ -110,11 +110,11 @@ def test_the_clock_compares_the_first_thousand_with_the_last():
     for i in range(4000):
         began, now = now, now + (0.5 if i < 2000 else 1.0)
         spans.append((began, now, 1))
-    assert clock.read(spans, lanes=1)["thousands"] == [500.0, 1000.0]
+    assert clock.read(spans, workers=1)["thousands"] == [500.0, 1000.0]
 
 
-def test_lanes_that_never_came_leave_no_figure():
-    assert "utilisation_up" not in clock.read([(0.0, 1.0, 1)], lanes=2)
+def test_workers_that_never_came_leave_no_figure():
+    assert "utilisation_up" not in clock.read([(0.0, 1.0, 1)], workers=2)
 
 
 def test_differences_that_are_worse():
@@ -123,11 +123,11 @@ def test_differences_that_are_worse():
     assert worse_p([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) < 0.05
 
 
-def test_bundles_can_be_switched_off(monkeypatch):
+def test_batches_can_be_switched_off(monkeypatch):
     monkeypatch.setattr(
         runner.engine.batching, "MOST_JOBS", runner.engine.batching.MOST_JOBS
     )  # put back afterwards
-    without_bundles()
+    without_batches()
     load = runner.engine.batching.Load(deque(range(9)), lambda _: 0.0, 5)
     load.draw()
     assert load.items == [0]

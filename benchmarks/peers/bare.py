@@ -10,14 +10,14 @@ from benchmarks import clock
 from benchmarks.objectives import Timed, span
 
 
-def measure(scratch, *, work, seconds, trials, lanes):
-    """Evaluate so many trials; no process waits for another."""
+def measure(scratch, *, work, seconds, trials, workers):
+    """Evaluate trials in a plain pool; no process waits for another."""
     del scratch
     context = multiprocessing.get_context("spawn")
-    with context.Pool(lanes) as pool:
-        shares = [(work, seconds, len(range(lane, trials, lanes)), lane) for lane in range(lanes)]
+    with context.Pool(workers) as pool:
+        shares = [(work, seconds, len(range(worker, trials, workers)), worker) for worker in range(workers)]
         spans = list(itertools.chain.from_iterable(pool.starmap(_share, shares, chunksize=1)))
-    return clock.stop() | clock.read(spans, lanes)
+    return clock.stop() | clock.read(spans, workers)
 
 
 def _share(work, seconds, trials, seed):

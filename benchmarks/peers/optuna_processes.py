@@ -1,4 +1,4 @@
-"""Optuna with a process per lane and its file journal, which its documents name for that.
+"""Optuna with a process per worker and its file journal, as its documentation recommends.
 
 The sampler draws at random, Optuna's cheapest. The clocks are kept in memory and not as user
 attributes, which would cost the journal two more lines per trial.
@@ -20,14 +20,16 @@ from benchmarks.objectives import Timed, span
 _NAME = "benchmark"
 
 
-def measure(scratch, *, work, seconds, trials, lanes):
-    """So many trials of one study, shared by the lanes."""
+def measure(scratch, *, work, seconds, trials, workers):
+    """Run the trials of one study, shared by the workers."""
     path = str(Path(scratch, "journal.log"))
     optuna.create_study(storage=_storage(path), study_name=_NAME)
-    with multiprocessing.get_context("spawn").Pool(lanes) as pool:
-        shares = [(path, work, seconds, len(range(lane, trials, lanes)), lane) for lane in range(lanes)]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        shares = [
+            (path, work, seconds, len(range(worker, trials, workers)), worker) for worker in range(workers)
+        ]
         spans = list(itertools.chain.from_iterable(pool.starmap(_share, shares, chunksize=1)))
-    return clock.stop() | clock.read(spans, lanes)
+    return clock.stop() | clock.read(spans, workers)
 
 
 def _storage(path):

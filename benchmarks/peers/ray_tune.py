@@ -16,7 +16,7 @@ from benchmarks import clock
 from benchmarks.objectives import Timed, span
 
 
-def measure(scratch, *, work, seconds, trials, lanes, reuse, of=None):
+def measure(scratch, *, work, seconds, trials, workers, reuse, of=None):
     """Random search with Tune.
 
     Parameters
@@ -27,7 +27,7 @@ def measure(scratch, *, work, seconds, trials, lanes, reuse, of=None):
         How many trials the figures should be for; those that were not run are taken to cost what
         the others did.
     """
-    _start(lanes)
+    _start(workers)
     objective = Timed(work, seconds)
 
     class Objective(tune.Trainable):
@@ -53,12 +53,12 @@ def measure(scratch, *, work, seconds, trials, lanes, reuse, of=None):
     )
     spans = _spans(tuner.fit())
     ray.shutdown()
-    found = clock.stop() | clock.read(spans, lanes)
+    found = clock.stop() | clock.read(spans, workers)
     extra = found["seconds"] * ((of or trials) / trials - 1.0)
     return found | {"seconds": found["seconds"] + extra, "unmeasured": extra}
 
 
-def tuners(scratch, *, methods, seeds, trials, seconds, lanes, measured):
+def tuners(scratch, *, methods, seeds, trials, seconds, workers, measured):
     """One Tuner per method and seed, in sequence, with fivefold's search algorithms and one trial at a time.
 
     Only the first seed and the first ``measured`` trials are run. A trial that is not run is taken to
@@ -71,7 +71,7 @@ def tuners(scratch, *, methods, seeds, trials, seconds, lanes, measured):
     """
     import runner
 
-    _start(lanes)
+    _start(workers)
     total, extra = 0.0, 0.0
     for name, settings in methods.items():
         begin = time.time()
@@ -99,8 +99,8 @@ def tuners(scratch, *, methods, seeds, trials, seconds, lanes, measured):
     return clock.stop() | {"seconds": total, "unmeasured": extra}
 
 
-def _start(lanes):
-    ray.init(num_cpus=lanes, log_to_driver=False, logging_level="ERROR")
+def _start(workers):
+    ray.init(num_cpus=workers, log_to_driver=False, logging_level="ERROR")
 
 
 def _function(objective):

@@ -1,1 +1,1 @@
-"""What the methods are measured on, and how a run of one is simulated."""
+"""Problems on which the methods are measured, and the simulation of a run."""

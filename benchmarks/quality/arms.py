@@ -1,4 +1,4 @@
-"""What is measured of a sampler: its regrets, its scores on tuning problems, its seconds."""
+"""Measurements of a sampler: regrets, scores on tuning problems, seconds."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def regrets(_scratch, sampler, problems, seeds, budget, parallel=8, failing=0.0)
             function = functions.make(name, seed)
             objective = _failing(function, failing, seed) if failing else function.objective
             asker = _asker(sampler, function.space, seed, parallel, budget)
-            losses, thought = asynchronous(asker, objective, budget, parallel, seed)
+            losses, proposing = asynchronous(asker, objective, budget, parallel, seed)
             best = min(loss for loss in losses if loss is not None)
             found[name].append(best - function.optimum)
-            seconds += thought
+            seconds += proposing
     return {"regrets": found, "thinking": statistics.mean(seconds), "finished": time.time()}
 
 
@@ -58,7 +58,7 @@ def _failing(function, share, seed):
 
 
 def scores(_scratch, sampler, problems, seeds, batches, size):
-    """The best loss after the last batch, per tuning problem and seed; failures are told as such."""
+    """The best loss after the last batch, per tuning problem and seed; failures are reported as such."""
     found, seconds = {}, []
     for name in problems:
         found[name] = []
@@ -69,10 +69,10 @@ def scores(_scratch, sampler, problems, seeds, batches, size):
                 begin = time.perf_counter()
                 asked = [asker.ask() for _ in range(size)]
                 seconds.append((time.perf_counter() - begin) / size)
-                told = [problem(config) for _, config in asked]
-                for (token, config), loss in zip(asked, told, strict=True):
+                results = [problem(config) for _, config in asked]
+                for (token, config), loss in zip(asked, results, strict=True):
                     asker.tell(token, config, loss)
-                losses += told
+                losses += results
             problem.keep()
             found[name].append(min(loss for loss in losses if loss is not None))
     return {"losses": found, "thinking": statistics.mean(seconds), "finished": time.time()}
@@ -108,7 +108,7 @@ MIXED = Space(
 
 
 def proposals(_scratch, sampler, finished, times):
-    """CPU seconds of one proposal after so many finished trials, each with one new result."""
+    """Measure the CPU seconds of a proposal after a number of finished trials, each with one new result."""
     rng = rng_for("proposals", finished)
     asker = _asker(sampler, MIXED, 0, 1, finished + times + 1)
     for config in (MIXED.sample(rng) for _ in range(finished)):

@@ -1,4 +1,4 @@
-"""How often intervals hold the truth: studies of made-up regrets, of which the truth is known."""
+"""Coverage of confidence intervals, on studies of simulated regrets whose truth is known."""
 
 from __future__ import annotations
 

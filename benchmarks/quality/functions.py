@@ -1,4 +1,4 @@
-"""Test functions, shifted anew for each seed, so that no method can know where a minimum lies.
+"""Test functions, shifted for each seed, so that no method can know the place of a minimum.
 
 ``f(x - s)`` with the shift s uniform within a tenth of each range to either side: the minimum stays
 inside, and off the centre. ``rotated`` ones are turned about their minimum by a random rotation.
@@ -139,7 +139,7 @@ def _mixed(seed, rough):
 def _conditional(seed):
     """A solver with its own parameters, three branches, and two shared ones.
 
-    Which branch has the minimum, and where in it, is drawn anew for each seed; the others' minima
+    Which branch has the minimum, and where in it, is drawn for each seed; the others' minima
     are 0.1 and 0.3 above.
     """
     rng = rng_for("function", "conditional", seed)

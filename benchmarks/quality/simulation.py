@@ -1,7 +1,7 @@
 """A run within the process, with trials that end in an order of their own.
 
 Each trial lasts as long as its number says, the same for every method, so that results arrive
-asynchronously, as they do on lanes, and each method has to propose while others are in flight.
+asynchronously, as they do on workers, and each method has to propose while others are in flight.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runner.seeds import rng_for
 
 
 class Asker:
-    """Whoever is asked for configs and told of losses; None is a trial that failed."""
+    """Source of configs that receives losses; None is a failed trial."""
 
     def ask(self):
         """(a token, a config)."""

@@ -1,4 +1,4 @@
-"""What gradients from trials are worth: `gradient` beside methods that use none, and SciPy's minimisers.
+"""Value of gradients from trials: `gradient` against methods that use none, and SciPy's minimisers.
 
 A *gap* is (loss - best known) / |best known|, where best known is the least loss that any side of the
 benchmark found for that problem and seed, or the optimum where it is known.
@@ -26,13 +26,13 @@ BOUNDS = {
     "gp_likelihood": {},
     "logistic_l2_features": {},
 }
-"""What is to be reached sequentially, as a median over seeds."""
+"""Targets of sequential runs, as medians over seeds."""
 FINAL = ("gp_likelihood", "logistic_l2_features")
 BLIND = ("quadratic20", "ridge_features", "gp_likelihood", "hinge_features", "logistic_l2_features")
 NOISY = ("quadratic20", "gp_likelihood")
 RIVALS = ("random", "tpe", "bayes", "COBYQA")
 RUGGED = ("hinge_features", "logistic_l2_features")
-"""With so many local optima that `gradient` itself needs hundreds: rivals are given three times as much."""
+"""With so many local optima that `gradient` itself needs hundreds: rivals have three times the budget."""
 _DESCENTS = "L-BFGS-B"
 _NONE = "-"
 _SEEDS = 5
@@ -48,7 +48,7 @@ def hypergradients(quick):
         for problem in problems:
             most = 100 if rival == "bayes" else (3 if problem in RUGGED else 1) * budget
             arms += _arms(rival, [problem], seeds, most)
-    # What nobody may know: only the best known loss is taken from it.
+    # Unknown to all methods: only the best known loss is taken from it.
     arms += _arms(_DESCENTS, problems, seeds, 5 * budget, label="best known")
 
     def rows(found):
@@ -105,7 +105,7 @@ def workers(quick):
 
 
 def noisy(quick):
-    """What is lost to noise."""
+    """Compare the loss under noise."""
     problems, seeds, budget = _size(quick, NOISY, 300)
     arms = _arms("gradient", problems, seeds, budget, noise=0.01)
     arms += _arms("tpe", problems, seeds, budget, noise=0.01)
@@ -122,7 +122,7 @@ def noisy(quick):
             made.append(_row(what, "tpe", mine, theirs, Reach(1e-3, "ours", least=False)))
         return made
 
-    note = f"""The loss has a relative error of 1 %, derivatives one of 10 %, and nobody is told. The best
+    note = f"""The loss has a relative error of 1 %, derivatives one of 10 %, unknown to the methods. The best
     trial is the one with the least loss as observed, its gap that of its true loss. {budget} evaluations,
     {seeds} seeds."""
     return Benchmark("gradient-noise", arms, rows, note, turns=1)
@@ -252,7 +252,7 @@ def _evaluations(found, best, problem, gap, rival, bound):
 
 
 def _fewer(mine, theirs, most):
-    """How many times fewer; at least that many, where the other did not come there at all."""
+    """Return the factor of saved trials; a lower bound where the other never got there."""
     if not mine or not theirs or _middle(mine) == float("inf"):
         return _NONE
     other = _middle(theirs)

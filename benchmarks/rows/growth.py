@@ -1,10 +1,10 @@
-"""What grows with lanes and with trials, and how long a start takes."""
+"""Growth with the numbers of workers and of trials, and the time of a start."""
 
 from __future__ import annotations
 
 from benchmarks.measure import Arm, Benchmark, pick
 from benchmarks.report import Reach, Row, compare, number
-from benchmarks.rows.speed import LANES, grid, study
+from benchmarks.rows.speed import WORKERS, grid, study
 
 
 def start(quick):
@@ -35,8 +35,8 @@ def start(quick):
     return Benchmark("start", arms, rows, note, turns=1 if quick else 7)
 
 
-def lanes(quick):
-    """Sleeping trials on more and more lanes."""
+def workers(quick):
+    """Run sleeping trials on increasing numbers of workers."""
     counts, seconds, each = ((1, 2), 0.05, 4) if quick else ((1, 2, 4, 8, 16, 32), 0.2, 150)
     arms = [
         Arm(
@@ -54,21 +54,21 @@ def lanes(quick):
     def rows(found):
         made = []
         for label, some in found.items():
-            name = f"{label} {'lane' if label == '1' else 'lanes'}, {each * int(label):,} x {seconds:g} s"
+            name = f"{label} {'worker' if label == '1' else 'workers'}, {each * int(label):,} x {seconds:g} s"
             for key, what in (
                 ("utilisation", "first to last"),
-                ("utilisation_up", "from when all lanes were there"),
+                ("utilisation_up", "from when all workers were there"),
             ):
                 if key == "utilisation" or label != "1":
                     text = f"{name}: utilisation, {what}"
                     made.append(compare(text, "1", pick(some, key), 1.0, more=True))
             wait = [one["up"] - one["first"] for one in some if one.get("up")]
-            made.append(compare(f"{name}: from the first lane to the last", _NOTHING, wait, None, "s"))
+            made.append(compare(f"{name}: from the first worker to the last", _NOTHING, wait, None, "s"))
         return made
 
-    note = f"""Method random, {each} trials per lane that sleep for {seconds:g} s, so that more lanes than
-    cores tell something. Utilisation is seconds within evaluations / (lanes x seconds)."""
-    return Benchmark("lanes", arms, rows, note, turns=1)
+    note = f"""Method random, {each} trials per worker that sleep for {seconds:g} s, so that more workers than
+    cores tell something. Utilisation is seconds within evaluations / (workers x seconds)."""
+    return Benchmark("workers", arms, rows, note, turns=1)
 
 
 def trials(quick):
@@ -81,7 +81,7 @@ def trials(quick):
             {
                 "keys": study(count, ["exhaustive"]),
                 "objective": {"space": grid(count)},
-                "workers": LANES,
+                "workers": WORKERS,
             },
         )
         for count in counts
@@ -113,7 +113,7 @@ def trials(quick):
                 )
         return made
 
-    note = "Exhaustive, trials that do nothing, 2 lanes. A ratio below 1 is growth."
+    note = "Exhaustive, trials that do nothing, 2 workers. A ratio below 1 is growth."
     return Benchmark("trials", arms, rows, note, turns=1)
 
 

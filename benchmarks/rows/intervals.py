@@ -1,4 +1,4 @@
-"""Whether intervals that are called 95 % are."""
+"""Coverage of nominal 95 % intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good the methods are, and how long they think."""
+"""Quality of the methods, and time of their proposals."""
 
 from __future__ import annotations
 

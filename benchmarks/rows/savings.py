@@ -1,4 +1,4 @@
-"""What is not evaluated at all: configs that are known, and trials that are hopeless."""
+"""Evaluations saved: known configs, and hopeless trials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import yaml
 
 from benchmarks.measure import ROOT, Arm, Benchmark, pick
 from benchmarks.report import Reach, Row, compare, figure, number
-from benchmarks.rows.speed import LANES, grid, study
+from benchmarks.rows.speed import WORKERS, grid, study
 
 
 def cache(quick):
@@ -22,7 +22,7 @@ def cache(quick):
         {"grid": {"points": points}},
         {"name": "anneal", "method": "tpe", "flavour": "anneal"},
     ]
-    ours = {"keys": study(size, methods, seeds=seeds), "objective": {"space": grid(size)}, "workers": LANES}
+    ours = {"keys": study(size, methods, seeds=seeds), "objective": {"space": grid(size)}, "workers": WORKERS}
     arms = [
         Arm("cache", "fivefold", ours),
         Arm("none", "fivefold", ours | {"keys": ours["keys"] | {"cache": False}}),
@@ -65,9 +65,9 @@ def stopping(quick):
         Arm(
             "asha",
             "fivefold",
-            {"keys": keys | {"scheduler": "asha"}, "workers": LANES, "runs": True},
+            {"keys": keys | {"scheduler": "asha"}, "workers": WORKERS, "runs": True},
         ),
-        Arm("none", "fivefold", {"keys": keys, "workers": LANES, "runs": True}),
+        Arm("none", "fivefold", {"keys": keys, "workers": WORKERS, "runs": True}),
     ]
 
     def rows(found):

@@ -1,11 +1,11 @@
-"""How fast trials go through: against the ideal, and against what one would use instead."""
+"""Throughput of trials, against the ideal and the alternatives."""
 
 from __future__ import annotations
 
 from benchmarks.measure import Arm, Benchmark, pick
 from benchmarks.report import Reach, compare
 
-LANES = 2
+WORKERS = 2
 RAYS_GATE = 17.5  # ms per trial: (800 - 625) s / 10,000 trials, the limit of Ray's own release test
 PEERS = {
     "bare": "two bare processes",
@@ -22,7 +22,7 @@ def study(trials, methods=("random",), **keys):
 
 
 def grid(trials):
-    """A finite space of two whole numbers with so many configs."""
+    """Make a finite space of two integers with the given number of configs."""
     side = max(side for side in range(1, int(trials**0.5) + 1) if trials % side == 0)
     return {"a": {"int": [0, side - 1]}, "b": {"int": [0, trials // side - 1]}}
 
@@ -30,14 +30,14 @@ def grid(trials):
 def short(quick):
     """400 busy trials of 50 ms."""
     trials, seconds, few = (8, 0.02, 4) if quick else (400, 0.05, 20)
-    ideal = trials * seconds / LANES
+    ideal = trials * seconds / WORKERS
     work = {"work": "busy", "seconds": seconds}
-    peer = work | {"trials": trials, "lanes": LANES}
+    peer = work | {"trials": trials, "workers": WORKERS}
     arms = [
         Arm(
             "fivefold",
             "fivefold",
-            {"keys": study(trials), "objective": work, "workers": LANES, "command": True},
+            {"keys": study(trials), "objective": work, "workers": WORKERS, "command": True},
         ),
         Arm("bare", "bare", peer),
         Arm("joblib", "joblib", peer),
@@ -69,7 +69,7 @@ def short(quick):
 
     note = f"""Method random. Each trial uses {seconds * 1000:g} ms of CPU time of its thread, so that it
     takes longer where the driver or another process has its core. Evaluations time themselves. fivefold is
-    the command `fivefold run` with its journal, 2 lanes; joblib keeps nothing on the disk; Optuna writes its
+    the command `fivefold run` with its journal, 2 workers; joblib writes nothing to disk; Optuna writes its
     file journal. The class of Ray Tune is not saved at its
     end. Ray Tune without reuse_actors was run with {few} trials, and {trials} are taken to cost in
     proportion. The whole command is from the start of the Python process to the end of its work and its
@@ -80,8 +80,8 @@ def short(quick):
 def noop(quick):
     """100,000 trials that do nothing."""
     trials, joblib, tune, optuna = (200, 200, 4, 20) if quick else (100_000, 100_000, 300, 2_000)
-    ours = {"keys": study(trials, ["exhaustive"]), "objective": {"space": grid(trials)}, "workers": LANES}
-    peer = {"work": "none", "seconds": 0.0, "lanes": LANES}
+    ours = {"keys": study(trials, ["exhaustive"]), "objective": {"space": grid(trials)}, "workers": WORKERS}
+    peer = {"work": "none", "seconds": 0.0, "workers": WORKERS}
     arms = [
         Arm("fivefold", "fivefold", ours),
         Arm("command", "fivefold", ours | {"command": True}),
@@ -143,7 +143,7 @@ def tuners(quick):
     ours = {
         "keys": study(trials, given, seeds=seeds, cache=False),
         "objective": {"work": "sleep", "seconds": seconds, "space": box},
-        "workers": LANES,
+        "workers": WORKERS,
         "command": True,
     }
     theirs = {
@@ -151,7 +151,7 @@ def tuners(quick):
         "seeds": seeds,
         "trials": trials,
         "seconds": seconds,
-        "lanes": LANES,
+        "workers": WORKERS,
         "measured": measured,
     }
     arms = [Arm("fivefold", "fivefold", ours), Arm("tuners", "tuners", theirs)]
@@ -176,16 +176,16 @@ def tuners(quick):
 
 
 def thinking(quick):
-    """Runs of bayes on one lane and on two."""
+    """Runs of bayes on one worker and on two."""
     seeds, trials = (2, 4) if quick else (12, 60)
     ours = {"keys": study(trials, ["bayes"], seeds=seeds), "objective": {"builtin": "hartmann6"}}
-    arms = [Arm(f"{lanes}", "fivefold", ours | {"workers": lanes, "command": True}) for lanes in (2, 1)]
+    arms = [Arm(f"{workers}", "fivefold", ours | {"workers": workers, "command": True}) for workers in (2, 1)]
 
     def rows(found):
         return [
             compare(
-                f"{seeds} runs of bayes, {trials} trials of hartmann6 each, 2 lanes: {what}",
-                "fivefold, 1 lane",
+                f"{seeds} runs of bayes, {trials} trials of hartmann6 each, 2 workers: {what}",
+                "fivefold, 1 worker",
                 pick(found["2"], key),
                 pick(found["1"], key),
                 "s",
@@ -201,14 +201,14 @@ def thinking(quick):
 def single(quick):
     """Trials one by one."""
     trials = 40 if quick else 10_000
-    ours = {"keys": study(trials), "objective": {"work": "none"}, "workers": LANES, "bundles": False}
+    ours = {"keys": study(trials), "objective": {"work": "none"}, "workers": WORKERS, "batches": False}
 
     def rows(found):
-        each = [(one["seconds"] - one["work"] / LANES) / one["trials"] * 1000 for one in found["fivefold"]]
+        each = [(one["seconds"] - one["work"] / WORKERS) / one["trials"] * 1000 for one in found["fivefold"]]
         growth = [one["thousands"] for one in found["fivefold"] if one.get("thousands")]
         return [
             compare(
-                f"{trials:,} trials without bundles, 2 lanes: wall time per trial over ideal",
+                f"{trials:,} trials without batches, 2 workers: wall time per trial over ideal",
                 "the gate of Ray's release test",
                 each,
                 RAYS_GATE,
@@ -224,7 +224,7 @@ def single(quick):
             ),
         ]
 
-    note = """Trials cost nothing and travel alone (`benchmarks.bundles.without_bundles`). The first thousand
-    counts from when both lanes were there. Ray's gate is (800 - 625) s for 10,000 trials of a second on 16
+    note = """Trials cost nothing and travel alone (`benchmarks.batches.without_batches`). The first thousand
+    counts from when both workers were there. Ray's gate is (800 - 625) s for 10,000 trials of a second on 16
     CPUs of a larger machine."""
     return Benchmark("single", [Arm("fivefold", "fivefold", ours)], rows, note)

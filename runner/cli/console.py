@@ -1,8 +1,8 @@
-"""The one door to the terminal: whatever is printed goes through here.
+"""Output to the terminal; everything that is printed goes through here.
 
-What is shown comes from files, directories and errors that others may have made. `visible` escapes it
-before it is measured and drawn. A `Terminal` has no markup, and lets no character through that is none,
-so that no text of others moves a cursor, sets a title or hides what follows, whoever forgets to ask.
+Strings may come from files, directories and errors of other people. `visible` escapes them before they
+are measured and drawn. A `Terminal` interprets no markup and escapes control characters, so that no
+foreign string can move the cursor, set a title or hide what follows, even where `visible` is forgotten.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from rich.text import Text
 from runner._text import counted, printable, printable_lines
 from runner.errors import FivefoldError
 
-_PIPE_WIDTH = 200
-_MOST_FAULTS = 100
+_PIPE_WIDTH = 200  # columns: wide enough for every table
+_MOST_FAULTS = 100  # more would scroll the first ones out of most terminals' history
 
 
 class Terminal(Console):
-    """A console that draws what it is given, styles included, and nothing else.
+    """Console that draws strings and styles as they are, without markup.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Terminal(Console):
         super().__init__(**options, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """See `rich.console.Console.render`; only rich's own control codes stay such."""
+        """See `rich.console.Console.render`; control codes other than rich's own are escaped."""
         for segment in super().render(renderable, options):
             if segment.control is None:
                 segment = Segment(printable_lines(segment.text), segment.style)
@@ -54,27 +54,27 @@ err_console = Terminal(stderr=True)
 
 
 def output() -> Terminal:
-    """The console to print on; tables in a pipe or a file need no width of a terminal."""
+    """Return the console to print on; in a pipe or a file, tables are wider than a terminal."""
     return Terminal(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
 
 
 def visible(text: object, style: str = "") -> Text:
-    """A line of text that may come from anybody."""
+    """Escape a line that may come from anywhere."""
     return Text(printable(str(text)), style=style)
 
 
 def print_line(console: Console, text: object, style: str = "") -> None:
-    """Print one line, whatever is in it; a terminal wraps it."""
+    """Print one line, escaped; the terminal wraps it."""
     console.print(visible(text, style), soft_wrap=True)
 
 
 def note(text: str) -> None:
-    """Print a sentence on standard error about what is not a mistake."""
+    """Print a note on standard error."""
     _print_marked("note", "bold yellow", text)
 
 
 def print_error(error: FivefoldError) -> None:
-    """Print an error on standard error; of a joined one each fault, and how many there are."""
+    """Print an error on standard error; of a joined one each fault, and their number."""
     for fault in error.faults[:_MOST_FAULTS]:
         _print_marked("error", "bold red", str(fault))
     if len(error.faults) > 1:
@@ -84,7 +84,7 @@ def print_error(error: FivefoldError) -> None:
 
 
 def escape_python() -> None:
-    """Have what Python itself prints escaped, too: warnings, and the tracebacks of errors in this program."""
+    """Escape what Python itself prints, too: warnings, and tracebacks of errors in this program."""
     warnings.formatwarning = _warning
     sys.excepthook = _uncaught
 

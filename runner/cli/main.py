@@ -1,11 +1,10 @@
 """The command ``fivefold``.
 
 Exit codes: 0 done; 1 the study ended but a run has no valid trial; 2 the input is wrong, or standard
-output could not be written; 3 the study directory is damaged, foreign or in use; 130 interrupted. A
-mistake is answered by a sentence on standard error.
+output could not be written; 3 the study directory is damaged, of another study or in use; 130 interrupted.
+Errors of the user are printed as one message on standard error.
 
-What a command needs is imported inside it, so that ``--help`` is there at once and only ``run``
-loads Ray.
+Commands import what they need when they run, so that ``--help`` is fast and only ``run`` loads Ray.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ app = typer.Typer(
 
 Track = Annotated[
     list[str] | None,
-    typer.Option(metavar="KIND:WHERE", help="mlflow:URI or tensorboard:DIR hears of each trial; repeatable."),
+    typer.Option(metavar="KIND:WHERE", help="Log trials to mlflow:URI or tensorboard:DIR; repeatable."),
 ]
 
 
@@ -61,7 +60,7 @@ class Format(StrEnum):
 
 
 def main() -> None:
-    """Run the command; every mistake of a user ends in a message and its exit code."""
+    """Run the command; errors of the user end in a message and its exit code."""
     if sys.argv[1:2] in (["run"], ["optimize"]):
         supervised(_main)
     _main()
@@ -69,13 +68,13 @@ def main() -> None:
 
 def _main() -> NoReturn:
     for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as 'nohup' has it
+        if signal.getsignal(number) != signal.SIG_IGN:  # ignored under 'nohup'
             signal.signal(number, _leave)
     end_with(command())
 
 
 def command() -> int:
-    """Run the command of ``sys.argv`` and give its exit code; this process goes on."""
+    """Run the command of ``sys.argv`` and return its exit code, without ending the process."""
     escape_python()
     code = 0
     try:
@@ -88,11 +87,11 @@ def command() -> int:
 
 
 def _run_app() -> int:
-    """Run the command; its exit code."""
+    """Run the command; return its exit code."""
     try:
         found = app(prog_name="fivefold", standalone_mode=False)
     except StudyInterrupted as error:
-        print_line(err_console, f"{error} Run the same command again to go on.")
+        print_line(err_console, f"{error} Repeat the command to resume.")
         return error.exit_code
     except FivefoldError as error:
         print_error(error)
@@ -105,14 +104,14 @@ def _run_app() -> int:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """End at once, at a signal that nobody else handles."""
+    """End at once, at a signal without another handler."""
     del number, frame
     from runner.engine.worker.leaving import leave
     from runner.journal.files.folder import leave_in_order
 
     leave_in_order()
     say_done()
-    places = sys.modules.get("runner.journal.files.places")  # an import that it broke off need not be whole
+    places = sys.modules.get("runner.journal.files.places")  # the signal may have interrupted its import
     getattr(places, "discard_unfinished", lambda: None)()
     leave("interrupted.", StudyInterrupted.exit_code)
 
@@ -121,49 +120,47 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def run(
     study: StudyFile,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Study directory; results/NAME if not given.")
+        Path | None, typer.Option(metavar="DIR", help="Study directory (default: results/NAME).")
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            min=0, help="Trials at once, one per CPU if not given; 0: in this process, without Ray."
-        ),
+        typer.Option(min=0, help="Parallel workers (default: one per CPU; 0 = in-process, no Ray)."),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="A running Ray cluster, host:port or auto; without it one is started here."),
+        typer.Option(help="Address of a running Ray cluster, host:port or auto (default: start Ray here)."),
     ] = None,
     methods: Methods = None,
     seeds: Seeds = None,
     trials: Trials = None,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="PATH|URI", help="Where long trials hand over checkpoints, for all nodes."),
+        typer.Option(metavar="PATH|URI", help="Storage for checkpoints, reachable from all nodes."),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="problem=NAME|seed=N", help="Only this part of the study; see 'merge'."),
+        typer.Option(metavar="problem=NAME|seed=N", help="Run only this part of the study; see 'merge'."),
     ] = None,
     track: Track = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Serve the report at 127.0.0.1 meanwhile.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of --serve; a free one if not given.")] = 0,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the live report at 127.0.0.1.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --serve; 0 for any free port.")] = 0,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse to resume with other versions of Python or of a package."),
     ] = False,
 ) -> None:
-    """Run a study; on an existing directory, go on with it. Ends with the leaderboard."""
+    """Run or resume a study, and print the leaderboard."""
     from runner.api import run as run_study
     from runner.cli.progress import progress
     from runner.study.selection import part_of
     from runner.study.study import default_folder
 
-    wanted = part_of(load(study, methods, seeds, trials), only or ())
-    folder = out if out is not None else default_folder(wanted)
+    selected = part_of(load(study, methods, seeds, trials), only or ())
+    folder = out if out is not None else default_folder(selected)
     display = progress(_console(), workers)
     with _served(folder, port) if serve or port else contextlib.nullcontext():
         results = run_study(
-            wanted,
+            selected,
             folder,
             workers=workers,
             address=address,
@@ -179,7 +176,7 @@ def run(
 
 
 def _served(folder: Path, port: int) -> Server:
-    """The report of a study that is about to run, at an address that is printed."""
+    """Serve the report of a study that is about to run, and print its address."""
     from runner.report.serve import Server
 
     server = Server(folder, port)
@@ -190,9 +187,9 @@ def _served(folder: Path, port: int) -> Server:
 @app.command()
 def report(
     folder: Folder,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR itself if not given.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Target directory (default: DIR).")] = None,
 ) -> None:
-    """Write the page report.html, its figures and its tables, also while the study runs."""
+    """Write report.html, its figures and its tables; the study may be running."""
     from runner.report import write_report
 
     path = write_report(_results(folder), to)
@@ -209,31 +206,33 @@ def check(
     trials: Trials = None,
     cluster: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file for 'ray up' or KubeRay: what is wrong, how many lanes."),
+        typer.Option(
+            metavar="FILE", help="Check a file for 'ray up' or KubeRay, and count the trials it has room for."
+        ),
     ] = None,
     gradients: Annotated[
-        bool, typer.Option("--gradients", help="Compare reported gradients with differences.")
+        bool, typer.Option("--gradients", help="Compare reported gradients with finite differences.")
     ] = False,
 ) -> None:
     """Validate a study, load its data, count its trials and estimate its time; or check a cluster."""
     if study is None and cluster is None:
         raise StudyError(
-            "it is missing.", where="STUDY.yaml", hint="Name it, or a cluster by --cluster FILE."
+            "missing argument.", where="STUDY.yaml", hint="Give a study file, or --cluster FILE."
         )
-    wanted = None if study is None else load(study, methods, seeds, trials)
-    if cluster is not None and not check_file(cluster, wanted, _console()):
+    loaded = None if study is None else load(study, methods, seeds, trials)
+    if cluster is not None and not check_file(cluster, loaded, _console()):
         raise typer.Exit(StudyError.exit_code)
-    if wanted is not None:
+    if loaded is not None:
         from runner.cli.tables import print_estimate
         from runner.study.estimate import estimate
 
-        wanted.check()
-        print_estimate(_console(), wanted, estimate(wanted))
-    if wanted is not None and gradients:
+        loaded.check()
+        print_estimate(_console(), loaded, estimate(loaded))
+    if loaded is not None and gradients:
         from runner.cli.tables import print_gradients
         from runner.study.gradient_check import Agreement, check_gradients
 
-        found = check_gradients(wanted)
+        found = check_gradients(loaded)
         print_gradients(_console(), found)
         if any(one.agreement is Agreement.WRONG for one in found):
             raise typer.Exit(StudyError.exit_code)
@@ -242,9 +241,11 @@ def check(
 @app.command()
 def show(
     folder: Folder,
-    trials: Annotated[int | None, typer.Option(min=1, help="The leaderboard after so many trials.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Leaderboard after this number of trials.")
+    ] = None,
 ) -> None:
-    """The verdict and the leaderboards of a study, also while it runs."""
+    """Print the verdict and the leaderboards of a study; it may be running."""
     _print_results(_results(folder), trials)
 
 
@@ -253,9 +254,9 @@ def best(
     folder: Folder,
     problem: Annotated[str | None, typer.Option(help="Only this problem.")] = None,
     seed: Annotated[int | None, typer.Option(help="Only the runs with this seed.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The best config of each problem, ready to paste."""
+    """Print the best config of each problem."""
     from runner.cli.tables import print_best
 
     found = _results(folder).best(problem, seed)
@@ -269,10 +270,10 @@ def export(
     format: Annotated[Format, typer.Option(help="File format.")] = Format.parquet,
     to: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Where to; DIR itself if not given. For optuna also a URL."),
+        typer.Option(metavar="DIR", help="Target directory (default: DIR); for optuna also a URL."),
     ] = None,
 ) -> None:
-    """Write the tables as files; 'tex' is the leaderboard only, 'optuna' a storage for its dashboard."""
+    """Export the tables; 'tex' writes the leaderboard only, 'optuna' a storage for its dashboard."""
     if format is Format.optuna:
         results = _results(folder)
         with _console().status("exporting") as shown:
@@ -293,7 +294,7 @@ def export(
 
 @app.command()
 def verify(folder: Folder) -> None:
-    """Check that a study directory is whole, also while it runs; nothing is changed."""
+    """Check a study directory for damage, without changing it; the study may be running."""
     from runner.cli.tables import print_verdict
     from runner.journal.verify import verify as verify_folder
 
@@ -304,7 +305,7 @@ def verify(folder: Folder) -> None:
 
 @app.command()
 def methods() -> None:
-    """The six methods, their settings and their sources."""
+    """List the six methods, their settings and their references."""
     from runner.cli.tables import print_methods
 
     print_methods(_console())
@@ -312,14 +313,14 @@ def methods() -> None:
 
 @app.command()
 def problems() -> None:
-    """The built-in problems, and how to write your own."""
+    """List the built-in problems, and show how to write your own."""
     from runner.cli.tables import print_problems
 
     print_problems(_console())
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         print_line(_console(), f"fivefold {version('fivefold')}")
@@ -336,17 +337,17 @@ def _options(
 
 
 def _results(folder: Path) -> Results:
-    """What a study directory holds; what must be told of it is told."""
+    """Open a study directory, and print its notes."""
     from runner.results import Results
 
     results = Results.open(folder)
-    for text in results.notes:
-        note(text)
+    for message in results.notes:
+        note(message)
     return results
 
 
 def _print_results(results: Results, trials: int | None = None) -> None:
-    """A leaderboard per problem, and the verdict over all of them."""
+    """Print a leaderboard per problem, and the verdict over all of them."""
     from runner.cli.tables import print_leaderboard
     from runner.cli.verdict import print_verdict
     from runner.results.stats import Comparison

@@ -1,7 +1,4 @@
-"""What the command draws: live progress, plain lines where no terminal listens, and tables.
-
-A value is always shown in the problem's own direction.
-"""
+"""Progress of a running study: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,19 +19,14 @@ from runner.engine.runs.run import Run
 from runner.study.study import Study
 from runner.trial import Status, Trial
 
-_MOST_ROWS = 30
-_REFRESHES_PER_SECOND = 4
-_PLAIN_SECONDS = 10.0
-_LEAST_TRIALS = 4  # before that, the pace is anybody's guess
+_MOST_ROWS = 30  # of the live table, which must fit on a screen
+_REFRESHES_PER_SECOND = 4  # smooth to the eye, cheap beside the study
+_PLAIN_SECONDS = 10.0  # between two lines of a log
+_LEAST_TRIALS = 4  # fewer give no useful estimate of the time left
 
 
 class Progress(Monitor):
-    """Counts what has ended; the base of the live and the plain display.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-    """
+    """Counters of ended trials; the base of the live and the plain display."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -46,7 +38,7 @@ class Progress(Monitor):
         self.stopped = 0  # early, by a scheduler
         self.total: int | None = None
         self.followed: tuple[int, int] | None = None  # evaluations after the runs: ended, and all
-        self._reasons: set[tuple[str, str]] = set()  # of runs that ended early, by problem
+        self._reasons: set[tuple[str, str]] = set()  # by problem, of runs that ended early
         self._began = time.monotonic()
         self._first: float | None = None
 
@@ -70,7 +62,7 @@ class Progress(Monitor):
         self.note(f"{study.name}: {shape}, {_limit(study)}; {where}.")
         over = all(run.finished for run in runs) or self.spent == self.total
         if self.found_done and not over:
-            self.note(f"{counted(self.done, 'trial')} of it done before; going on.")
+            self.note(f"Resuming after {counted(self.done, 'trial')}.")
         self._began, self._first = time.monotonic(), None
 
     def note(self, text: str) -> None:
@@ -103,17 +95,17 @@ class Progress(Monitor):
 
     @property
     def staged(self) -> bool:
-        """Whether a scheduler may stop trials early."""
+        """True where a scheduler may stop trials early."""
         return self.study is not None and any(map(self.study.staged, self.study.problems))
 
     @property
     def failures(self) -> int:
-        """How many trials have failed, in earlier sessions too."""
+        """Number of failed trials, including earlier sessions."""
         return sum(self._failed)
 
     def eta(self) -> float | None:
-        """Seconds that are left, at the pace of this session; None where nothing tells."""
-        # Counted from the first trial that ended: before it, the lanes were starting.
+        """Estimate the seconds left at the pace of this session; None where that is too early."""
+        # Counted from the first trial that ended: before it, the workers were starting.
         new = self.done - self.found_done - 1
         if self.total is None or self._first is None or new < _LEAST_TRIALS:
             return None
@@ -121,7 +113,7 @@ class Progress(Monitor):
         return (time.monotonic() - self._first) / new * (self.total - self.spent) / share
 
     def line(self) -> str:
-        """The state in one line."""
+        """Return the state in one line."""
         parts = [f"{self.done}/{self.total} trials" if self.total is not None else f"{self.done} trials"]
         if self.staged:
             parts = [counted(self.done, "trial")]
@@ -132,7 +124,7 @@ class Progress(Monitor):
         if self.failures:
             parts.append(f"{self.failures} failed")
         if self.followed is not None:
-            parts.append(f"{self.followed[0]}/{self.followed[1]} evaluated again or on held-out data")
+            parts.append(f"{self.followed[0]}/{self.followed[1]} re-evaluations and held-out tests")
         parts.append(f"{duration(time.monotonic() - self._began)} so far")
         left = self.eta()
         if left is not None and self.spent < (self.total or 0):
@@ -140,7 +132,7 @@ class Progress(Monitor):
         return ", ".join(parts)
 
     def incumbents(self) -> Iterable[tuple[str, str, int, int, float | None]]:
-        """(problem, method, trials, failures, median incumbent value over seeds) of each pair."""
+        """Yield (problem, method, trials, failures, median incumbent value over seeds) of each pair."""
         if self.study is None:
             return
         pairs: dict[tuple[str, str], list[int]] = {}
@@ -168,14 +160,14 @@ class PlainProgress(Progress):
     def ended(self, index: int, trial: Trial) -> None:
         """See `Monitor.ended`."""
         super().ended(index, trial)
-        self._now_and_then()
+        self._print_line()
 
     def scored(self, done: int, total: int) -> None:
         """See `Monitor.scored`."""
         super().scored(done, total)
-        self._now_and_then()
+        self._print_line()
 
-    def _now_and_then(self) -> None:
+    def _print_line(self) -> None:
         now = time.monotonic()
         if now - self._last >= _PLAIN_SECONDS:
             self._last = now
@@ -188,7 +180,7 @@ class PlainProgress(Progress):
 
 
 class LiveProgress(Progress):
-    """A bar and a table that stay in place while the study runs."""
+    """Bar and table that are redrawn in place while the study runs."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -213,7 +205,7 @@ class LiveProgress(Progress):
             print_line(self.console, self.line())
 
     def _draw(self) -> RenderableType:
-        """Drawn by the display's own thread, from counters that only grow."""
+        """Draw the display; called by its own thread, so it reads only counters that grow."""
         rows = list(self.incumbents())
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("problem", "method"):
@@ -232,16 +224,16 @@ class LiveProgress(Progress):
 
 
 def progress(console: Console, workers: int | None = None) -> Progress:
-    """The display that suits a console.
+    """Choose the display for a console.
 
-    Without workers the objective runs in this process, perhaps under a debugger, which a display
-    that redraws itself would fight for the terminal.
+    Without workers the objective runs in this process, perhaps under a debugger, which needs the
+    terminal for itself.
     """
     return LiveProgress(console) if console.is_terminal and workers != 0 else PlainProgress(console)
 
 
 def number(value: float | None, digits: int = 5) -> str:
-    """A number for a table, to so many significant digits; a dash where there is none."""
+    """Format a number for a table with the given significant digits; a dash where it is missing."""
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.{digits}g}"
@@ -252,7 +244,7 @@ def _stopped(trial: Trial) -> bool:
 
 
 def _median(values: Sequence[float]) -> float:
-    """The median; that of two is made of halves, which cannot overflow."""
+    """Return the median; that of two values as a sum of halves, which cannot overflow."""
     ordered, half = sorted(values), len(values) // 2
     return ordered[half] if len(values) % 2 else 0.5 * ordered[half - 1] + 0.5 * ordered[half]
 
@@ -267,5 +259,5 @@ def _limit(study: Study) -> str:
 
 
 def _spent(run: Run) -> float:
-    """Full-evaluation equivalents of what has ended."""
+    """Sum the full-evaluation equivalents of ended trials."""
     return sum(trial.outcome.share for trial in run.ended.values())

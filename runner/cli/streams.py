@@ -1,9 +1,8 @@
-"""Standard output and standard error of the command, which may be full, closed, or read by nobody.
+"""Standard output and standard error that survive a full disk, a closed descriptor or a closed pipe.
 
-What a command does must not end with its output: trials are recorded and tables written whether anybody
-reads of it or not. So a write to either stream never raises. What was lost is said on standard error, if
-that can be, and the command then exits with a code that is not 0; a reader that has gone away, as ``head``
-does, wanted no more, and nothing is said.
+A command must not end because its output cannot be written: trials are still recorded and tables written.
+So a write to either stream never raises. Lost output is reported on standard error, if possible, and the
+command exits with a code other than 0. A closed pipe, as after ``| head``, is not an error.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
 EXIT_CODE: Final = 2
-"""What a command exits with whose output was lost, and which has done all else."""
+"""Exit code of a command that has done all but write its output."""
 
 
 class _Raw(io.RawIOBase):
-    """A file descriptor to which writing never fails.
+    """File descriptor to which writing never fails.
 
     Attributes
     ----------
     lost : OSError or None
-        What the first write that failed raised; nothing is written after it.
+        Error of the first failed write; nothing is written after it.
     """
 
     def __init__(self, number: int, closed: bool) -> None:
@@ -47,30 +46,30 @@ class _Raw(io.RawIOBase):
         return os.isatty(self._number)
 
     def write(self, data: Any) -> int:
-        """Write what can be written; the rest is gone."""
+        """Write as much as possible; drop the rest."""
         while self.lost is None:
             try:
                 if self._closed:
-                    raise OSError(errno.EBADF, "it is closed")
+                    raise OSError(errno.EBADF, "closed")
                 return os.write(self._number, data)
-            except BlockingIOError:  # another program has made it so, which shares it
+            except BlockingIOError:  # a program that shares the descriptor has made it non-blocking
                 select.select([], [self._number], [])
             except OSError as error:
                 self.lost = error
-                _say(error, self._number)
+                _report(error, self._number)
         return len(data)
 
 
-def _say(error: OSError, number: int) -> None:
+def _report(error: OSError, number: int) -> None:
     if number == 1 and error.errno != errno.EPIPE and sys.stderr is not None:
-        what = error.strerror or str(error)
-        sys.stderr.write(f"error: standard output cannot be written: {what}. The rest is done without it.\n")
+        reason = error.strerror or str(error)
+        sys.stderr.write(f"error: standard output cannot be written: {reason}. Continuing without it.\n")
         sys.stderr.flush()
 
 
 @contextmanager
 def lasting_streams() -> Iterator[None]:
-    """Have both streams such that writing never fails; SystemExit at the end where output was lost."""
+    """Replace both streams so that writing never fails; SystemExit at the end where output was lost."""
     before = sys.stdout, sys.stderr
     closed = [_is_closed(number) for number in range(3)]
     sys.stderr, _ = _lasting(2, sys.stderr, sys.__stderr__, closed[2])
@@ -94,11 +93,11 @@ def _is_missed(raw: _Raw | None) -> bool:
 
 
 def _is_closed(number: int) -> bool:
-    """Whether a descriptor was closed by who called; it is filled, or the next file would get its number."""
+    """Return True for a closed descriptor, and fill it: the next open file would get its number."""
     try:
         os.fstat(number)
     except OSError:
-        os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
         return True
     return False
 
@@ -106,7 +105,7 @@ def _is_closed(number: int) -> bool:
 def _lasting(
     number: int, stream: TextIO | None, original: TextIO | None, closed: bool
 ) -> tuple[TextIO, _Raw | None]:
-    """A stream in place of another; that itself where a program has put its own there."""
+    """Wrap a stream; leave one alone that a program has put in place of Python's own."""
     if stream is not original and stream is not None:
         return stream, None
     if stream is not None:

@@ -1,4 +1,4 @@
-"""The tables that the command prints; `runner.cli.progress` draws what moves."""
+"""Tables that the command prints. Values are shown in the problem's own direction."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from runner.study.study import Study
 from runner.trial import GIVEN_UP
 
 _OPTIONAL = ("quartiles", "seeds", "trials", "failed", "eval", "think")
-_MOST_REASONS = 5
-_MOST_NAMES = 4
-_WIDE = 1000
-_MOST_CHARACTERS = 200
+_MOST_REASONS = 5  # of failures, per study
+_MOST_NAMES = 4  # parameters of a problem that fit beside the other columns
+_WIDE = 1000  # columns; wider than any table, so that its true width is measured
+_MOST_CHARACTERS = 200  # of an error message
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 
 
 def print_leaderboard(console: Console, results: Results, trials: int | None = None) -> None:
-    """One table per problem: the methods, best first, and what they cost; then what went wrong."""
+    """Print a table per problem with the methods, best first, and their costs; then the failures."""
     board = results.leaderboard(trials)
     runs = results.runs
     for problem in results.problems:
@@ -67,18 +67,16 @@ def fitting(
     optional: Sequence[str],
     rows: Sequence[tuple[str, str, Mapping[str, str]]],
 ) -> Table:
-    """A table of methods with as many columns as the console has room for.
+    """Make a table of methods with as many columns as fit on the console.
 
     Parameters
     ----------
-    console : rich.console.Console
-    title : str
     first : str
-        The column that is always there.
+        Column that is always shown.
     optional : sequence of str
-        Further ones; the last is left out first.
+        Further columns; the last is dropped first.
     rows : sequence of (str, str, mapping)
-        Place, method, and the cells by column.
+        Rank, method, and cells by column.
     """
     for left_out in range(len(optional) + 1):
         names = (first, *optional[: len(optional) - left_out])
@@ -107,9 +105,9 @@ def _cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
 
 
 def print_conclusions(console: Console, results: Results) -> None:
-    """What methods said of their runs, and which of them failed."""
-    said = results.runs.drop_duplicates(["problem", "method", "conclusion"])
-    for run in said.to_dict("records"):
+    """Print the conclusions of methods on their runs."""
+    conclusions = results.runs.drop_duplicates(["problem", "method", "conclusion"])
+    for run in conclusions.to_dict("records"):
         if run["failed"] or str(run["end_reason"]).startswith(GIVEN_UP):
             print_line(console, f"{run['run']} ended early: {str(run['end_reason']).rstrip('.')}.", "red")
         elif run["conclusion"]:
@@ -133,7 +131,7 @@ def _print_reasons(console: Console, results: Results) -> None:
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
-    """One line per finding, and what was checked."""
+    """Print a line per finding, and the extent of the check."""
     for finding in verdict.findings:
         style = {Fault.DAMAGE: "bold red", Fault.LOSS: "yellow", Fault.NOTE: "dim"}[finding.fault]
         print_line(console, f"{finding.fault.value}: {finding}", style)
@@ -143,7 +141,7 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
 
 
 def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """The best trial of each problem, for a reader or for a program."""
+    """Print the best trial of each problem, as text or as JSON."""
     if as_json:
         console.out(json.dumps(found, indent=2), highlight=False)
         return
@@ -162,7 +160,7 @@ def print_best(console: Console, found: Sequence[Mapping[str, Any]], as_json: bo
 
 
 def print_methods(console: Console) -> None:
-    """Name, summary, settings with their defaults, and source of each method."""
+    """Print name, summary, settings with their defaults, and reference of each method."""
     for name, method in sorted(METHODS.items()):
         print_line(console, name, "bold")
         print_line(console, f"  {method.summary}")
@@ -174,7 +172,7 @@ def print_methods(console: Console) -> None:
 
 
 def _settings(method: type[Method]) -> Iterator[tuple[str, str]]:
-    """Each setting as its docstring has it: name and kind, and the first sentence of its meaning."""
+    """Yield the settings from the docstring: name and type, and the first sentence of the description."""
     text = inspect.getdoc(method) or ""
     section = text.partition("Parameters\n----------\n")[2]
     names = [field.name for field in dataclasses.fields(method) if field.init]
@@ -185,7 +183,7 @@ def _settings(method: type[Method]) -> Iterator[tuple[str, str]]:
 
 
 def print_problems(console: Console) -> None:
-    """The built-in problems with their size and what is known of them."""
+    """Print the built-in problems with their parameters, metric, optimum and gradient."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("problem", "parameters", "metric", "optimum", "gradient"):
         table.add_column(name, justify="right" if name == "optimum" else "left", no_wrap=name == "problem")
@@ -216,7 +214,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEstimate]) -> None:
-    """What a checked study comes to."""
+    """Print the size of a checked study and its estimated time."""
     table = plain_table("", "problem")
     for name in ("runs", "trials", "one evaluation", "all, on one core"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -242,8 +240,7 @@ def print_estimate(console: Console, study: Study, estimates: Sequence[ProblemEs
     if study.budget.seconds is not None:
         print_line(
             console,
-            f"Each of {runs} runs ends when it has evaluated and thought for "
-            f"{duration(study.budget.seconds)}.",
+            f"Each of {runs} runs ends after {duration(study.budget.seconds)} of evaluations and proposals.",
         )
     known = [total for total in totals if total is not None]
     if len(known) == len(totals):
@@ -265,14 +262,14 @@ def _over(one: ProblemEstimate, seconds: float) -> str:
 
 
 def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
-    """One line per problem: whether its gradient is that of its loss."""
+    """Print a line per problem: its gradient compared with finite differences."""
     styles = {Agreement.RIGHT: "green", Agreement.WRONG: "bold red", Agreement.UNDECIDED: "yellow"}
     for check in checks:
         print_line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
 
 
 def plain_table(title: str, *columns: str) -> Table:
-    """A table with a rule under its head, narrow enough for 80 columns."""
+    """Make a table with a rule under its head, narrow enough for 80 columns."""
     table = Table(
         title=visible(title, "bold") if title else None,
         title_justify="left",

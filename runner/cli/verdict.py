@@ -1,4 +1,4 @@
-"""The verdict on the terminal, and the leaderboard as files."""
+"""Verdict on the terminal, and export of the leaderboard."""
 
 from __future__ import annotations
 
@@ -27,14 +27,12 @@ _OPTIONAL = ("speed-up", "test gap", "think/trial")
 
 
 def print_verdict(console: Console, comparison: Comparison, trials: int | None = None) -> None:
-    """The verdict at each budget and the leaderboard at the last one; a reason where there is none.
+    """Print the verdict at each budget and the leaderboard at the last one, or the reason for having none.
 
     Parameters
     ----------
-    console : rich.console.Console
-    comparison : Comparison
     trials : int, optional
-        The one budget that is wanted.
+        Print the verdict at this budget only.
     """
     console.print()
     rows = comparison.verdicts() if trials is None else pd.DataFrame([comparison.verdict(trials)])
@@ -46,7 +44,7 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     if not board["blocks"].any():
         return
     console.print()
-    title = f"{comparison.name}: {_rests(board)}, after {_budget(comparison, trials)}"
+    title = f"{comparison.name}: {_blocks(board)}, after {_budget(comparison, trials)}"
     beats = f"beats {comparison.plan.reference}"
     lines = [(str(row["place"]), _marked(row), _cells(row, beats)) for row in board.to_dict("records")]
     console.print(fitting(console, title, "regret", ("rank", "P(best)", beats, *_OPTIONAL), lines))
@@ -55,23 +53,23 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
         print_line(console, _legend(decision), "dim")
     if board["speedup_trials"].notna().any():
         target = comparison.target(trials if comparison.axis == "trials" else None)
-        said = f"speed-up: how many times fewer trials it takes to find what random search finds in {target}."
-        print_line(console, said, "dim")
+        message = f"speed-up: factor by which fewer trials reach the result of random search in {target}."
+        print_line(console, message, "dim")
     if comparison.unfinished:
-        print_line(console, "The study has not ended; this is what is known so far.", "yellow")
+        print_line(console, "The study has not ended; results are preliminary.", "yellow")
 
 
 def _marked(row: Mapping[Hashable, Any]) -> str:
-    """The method, with a star where it is the recommended one."""
+    """Return the method's name, with a star where it is recommended."""
     return f"{row['method']} {_MARK}" if row["recommended"] else str(row["method"])
 
 
 def _legend(decision: Decision) -> str:
-    """What the star says, and what is decided of the other methods."""
+    """Explain the star, and the decisions on the other methods."""
     chosen, leader = decision.recommended, decision.leader
-    said = [f"{_MARK} {chosen}: {decision.mark(chosen)}"]
+    parts = [f"{_MARK} {chosen}: {decision.mark(chosen)}"]
     if chosen != leader:
-        said[0] += f", equivalent to {leader}, which has the lowest regret"
+        parts[0] += f", equivalent to {leader}, which has the lowest regret"
     known = {chosen}
     for word, names in (
         ("level with the leader", decision.level),
@@ -81,29 +79,29 @@ def _legend(decision: Decision) -> str:
         others = [name for name in names if name not in known]
         known |= set(others)
         if others:
-            said.append(f"{word}: {named(others)}")
-    return "; ".join(said) + "."
+            parts.append(f"{word}: {named(others)}")
+    return "; ".join(parts) + "."
 
 
 def _cells(row: Mapping[Hashable, Any], beats: str) -> dict[str, str]:
     speed = "-" if math.isnan(row["speedup_trials"]) else f"{row['speedup_trials']:.2g}x"
     bound = str(row["speedup_trials_bound"]) if isinstance(row["speedup_trials_bound"], str) else ""
     return {
-        "regret": number(row["regret"], 3) + _ends(row["lower"], row["upper"]),
+        "regret": number(row["regret"], 3) + _interval(row["lower"], row["upper"]),
         "rank": number(row["rank"], 3),
         "P(best)": "-" if math.isnan(row["p_best"]) else f"{100 * row['p_best']:.0f} %",
-        beats: number(row["p_beats"], 2) + _ends(row["p_beats_lower"], row["p_beats_upper"], 2),
+        beats: number(row["p_beats"], 2) + _interval(row["p_beats_lower"], row["p_beats_upper"], 2),
         "speed-up": f"{bound} {speed}".strip() if bound != "=" else speed,
         "test gap": number(row["gap"], 3),
         "think/trial": "-" if math.isnan(row["overhead_seconds"]) else duration(row["overhead_seconds"]),
     }
 
 
-def _ends(low: float, high: float, digits: int = 3) -> str:
+def _interval(low: float, high: float, digits: int = 3) -> str:
     return "" if math.isnan(low) else f" [{number(low, digits)}, {number(high, digits)}]"
 
 
-def _rests(board: Any) -> str:
+def _blocks(board: Any) -> str:
     first = board.iloc[0]
     return f"{counted(first['problems'], 'problem')}, {first['blocks']} of {first['blocks_planned']} blocks"
 
@@ -113,7 +111,7 @@ def _budget(comparison: Comparison, trials: int | None) -> str:
 
 
 def export_leaderboard(comparison: Comparison, folder: Path, form: str) -> list[Path]:
-    """The leaderboard as a file of that format, or as a table for LaTeX (``tex``)."""
+    """Write the leaderboard in a file format, or as a table for LaTeX (``tex``)."""
     board = comparison.leaderboard()
     if form != "tex":
         return write_frames({NAME: board}, folder, form)

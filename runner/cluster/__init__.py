@@ -1,1 +1,1 @@
-"""Clusters: submitting a study to one from outside, and checking the files that describe one."""
+"""Submission of studies to clusters, and checks of the files that describe them."""

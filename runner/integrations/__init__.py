@@ -1,1 +1,1 @@
-"""Other programs: scikit-learn, trackers, and the objectives of hyperopt and Ray Tune."""
+"""Integrations: scikit-learn, experiment trackers, and objectives of hyperopt and Ray Tune."""

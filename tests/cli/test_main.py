@@ -189,7 +189,7 @@ def test_the_example_study_is_valid(fivefold):
     assert fivefold("check", "study.yaml")[0] == 0
     code, _, err = fivefold("init")
     assert code == 2
-    assert "study.yaml: it exists already." in err
+    assert "study.yaml: file exists." in err
 
 
 def test_methods_and_problems_are_listed(fivefold):
@@ -416,7 +416,7 @@ def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
         (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
         (["--seeds", "0"], "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
         (["--trials", "-3"], "--trials: got -3; 1 to 1,000,000,000 trials are possible."),
-        (["--workers", "0", "--address", "auto"], "0 workers need no cluster"),
+        (["--workers", "0", "--address", "auto"], "address: cannot be combined with 0 workers"),
     ],
 )
 def test_wrong_options_are_answered_by_a_sentence(fivefold, options, words):

@@ -39,7 +39,7 @@ def test_plain_lines_say_how_far_it_is(tmp_path):
     assert (display.done, display.total, display.eta()) == (10, 10, 0.0)
     more = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 7})
     again, _ = drawn(tmp_path / "study", more, PlainProgress)
-    assert "10 trials of it done before; going on." in again
+    assert "Resuming after 10 trials." in again
 
 
 @pytest.mark.parametrize(("kind", "console"), [(PlainProgress, {}), (LiveProgress, {"force_terminal": True})])
@@ -53,8 +53,8 @@ def test_what_is_evaluated_after_the_runs_is_counted(kind, console, tmp_path):
             self.scored(3, 8)
 
     text, display = drawn(tmp_path / "study", made, Followed, **console)
-    assert "3/8 evaluated again or on held-out data" in display.line()
-    assert "3/8 evaluated again" in text
+    assert "3/8 re-evaluations and held-out tests" in display.line()
+    assert "3/8 re-evaluations" in text
 
 
 def test_the_live_display_shows_incumbents_in_the_problems_own_direction(tmp_path):

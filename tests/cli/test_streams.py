@@ -15,8 +15,8 @@ from runner.journal.verify import verify
 from tests.studies import HILL, play, study
 
 FILE = "{name: s, problems: [branin], methods: [random, grid], seeds: 1, budget: {trials: 3}}"
-FULL = "error: standard output cannot be written: No space left on device. The rest is done without it.\n"
-CLOSED = FULL.replace("No space left on device", "it is closed")
+FULL = "error: standard output cannot be written: No space left on device. Continuing without it.\n"
+CLOSED = FULL.replace("No space left on device", "closed")
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_signal_ends_it_within_seconds_whatever_the_trials_do(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "interrupted; every finished trial is saved. Run the same command again to go on.\n"
+    assert err == "interrupted; every finished trial is saved. Repeat the command to resume.\n"
     assert time.monotonic() - begun < 10
     assert 0 < recorded(tmp_path / "study") < 400
 

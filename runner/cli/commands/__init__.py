@@ -1,6 +1,6 @@
-"""The commands of ``fivefold`` that have rooms of their own; `runner.cli.main` registers them by `register`.
+"""Commands of ``fivefold`` with modules of their own, added to `runner.cli.main` by `register`.
 
-What a command needs is imported inside it, so that ``--help`` is there at once.
+Commands import what they need when they run, so that ``--help`` is fast.
 """
 
 from typer import Typer

@@ -1,4 +1,4 @@
-"""``fivefold advise``: which method for a study's problems, and why."""
+"""``fivefold advise``: recommend a method for each problem of a study."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ def advise(
     evidence: Annotated[
         list[Path] | None,
         typer.Option(
-            "--from", metavar="DIR", help="Finished studies of yours, or a directory of them; repeatable."
+            "--from", metavar="DIR", help="Your finished studies, or a directory of them; repeatable."
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.0, help="What one evaluation takes; else a few are tried.")
+        float | None, typer.Option(min=0.0, help="Duration of one evaluation (default: measured on a few).")
     ] = None,
     parallel: Annotated[
-        int | None, typer.Option(min=1, help="Trials of one run in flight, instead of the study's.")
+        int | None, typer.Option(min=1, help="Concurrent trials per run (default: the study's).")
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials per run instead of the study's.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials per run (default: the study's).")] = None,
 ) -> None:
-    """Say which method to use for each problem of a study, why, and what that rests on."""
+    """Recommend a method for each problem of a study, with reasons and evidence."""
     from runner.study.advice import advise as advised
     from runner.study.advice import facts_of, findings
     from runner.study.estimate import estimate
     from runner.study.study import Study
 
     console = output()
-    wanted = Study.load(study, data=True).changed(trials=trials)
-    wanted.check()
-    measured = {one.problem.name: one.seconds for one in estimate(wanted)} if seconds is None else {}
-    for problem in wanted.problems:
+    loaded = Study.load(study, data=True).changed(trials=trials)
+    loaded.check()
+    measured = {one.problem.name: one.seconds for one in estimate(loaded)} if seconds is None else {}
+    for problem in loaded.problems:
         facts = facts_of(
             problem,
-            wanted.budget.trials,
-            wanted.budget.seconds,
-            parallel or wanted.parallel,
+            loaded.budget.trials,
+            loaded.budget.seconds,
+            parallel or loaded.parallel,
             measured.get(problem.name, seconds),
             measured=seconds is None,
         )
@@ -49,8 +49,8 @@ def advise(
         print_line(console, f"{problem.name}: {advice.entry}", "bold")
         for title, lines in (
             ("because", advice.because),
-            ("this used", advice.used),
-            ("often said, and what was measured here", advice.answers),
+            ("based on", advice.used),
+            ("common claims, and measurements", advice.answers),
         ):
             print_line(console, f"  {title}:", "dim")
             for line in lines:

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the study that they mean."""
+"""Arguments shared by several commands, and the study that they select."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study directory.", show_default=False)]
-Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, with commas between.")]
-Seeds = Annotated[int | None, typer.Option(help="Seeds 0, 1, ... instead of the study's.")]
-Trials = Annotated[int | None, typer.Option(help="Trials per run instead of the study's.")]
+Methods = Annotated[str | None, typer.Option(help="Only these methods of the study, comma-separated.")]
+Seeds = Annotated[int | None, typer.Option(help="Number of seeds (default: the study's).")]
+Trials = Annotated[int | None, typer.Option(help="Trials per run (default: the study's).")]
 
 
 def load(path: Path, methods: str | None, seeds: int | None, trials: int | None) -> Study:
-    """The study of a file, with ``--methods``, ``--seeds`` and ``--trials`` applied."""
+    """Load the study of a file, and apply ``--methods``, ``--seeds`` and ``--trials``."""
     from runner.study.study import Study
 
     study = Study.load(path, data=True)

@@ -1,4 +1,4 @@
-"""``fivefold check --cluster``: what is wrong with a file that describes a cluster, and its lanes."""
+"""``fivefold check --cluster``: mistakes of a cluster file, and the trials it has room for."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
 
 def check_file(path: Path, study: Study | None, console: Console) -> bool:
-    """Print what is wrong with a file that describes a cluster, and its lanes; whether it is fit.
+    """Print the mistakes of a cluster file and the trials it has room for; return True where it is fit.
 
     Parameters
     ----------
-    path : Path
     study : Study, optional
-        The lanes are counted for its trials. Default: for trials of one CPU.
-    console : rich.console.Console
+        Room is counted for its trials. Default: for trials of one CPU.
     """
     from runner.cluster.check import check_cluster
     from runner.study.resources import Needs
@@ -40,27 +38,28 @@ def check_file(path: Path, study: Study | None, console: Console) -> bool:
         else:
             note(f"{path}: {mistake}")
     if found.fit:
-        print_line(console, f"{path}: a cluster for {found.kind}, nothing is wrong with it.")
-        _print_lanes(console, found.groups, needs)
+        print_line(console, f"{path}: valid cluster file for {found.kind}.")
+        _print_room(console, found.groups, needs)
     return found.fit
 
 
-def _print_lanes(console: Console, groups: Sequence[Group], needs: Sequence[Needs]) -> None:
+def _print_room(console: Console, groups: Sequence[Group], needs: Sequence[Needs]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("nodes", "CPUs", "GPUs", "least", "most"):
+    for name in ("nodes", "CPUs", "GPUs", "min", "max"):
         table.add_column(name, justify="left" if name == "nodes" else "right")
     for group in groups:
-        has = ["?" if amount is None else f"{amount:g}" for amount in (group.has("CPU"), group.has("GPU"))]
-        table.add_row(visible(group.name), *has, str(group.least), str(group.most))
+        amounts = (group.amount("CPU"), group.amount("GPU"))
+        cells = ["?" if amount is None else f"{amount:g}" for amount in amounts]
+        table.add_row(visible(group.name), *cells, str(group.least), str(group.most))
     console.print(table)
     for one in needs:
-        each = [(group.lanes(one), group) for group in groups]
-        lanes = "as many lanes as its machines have room for"
+        each = [(group.room(one), group) for group in groups]
+        room = "as many at once as its machines have room for"
         if all(count is not None for count, _ in each):
             least = sum((count or 0) * group.least for count, group in each)
             most = sum((count or 0) * group.most for count, group in each)
-            lanes = f"{least} to {most} lanes"
+            room = f"{least} to {most} at once"
         asked = ", ".join(
             f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).bundle.items()
         )
-        print_line(console, f"For trials of {asked}: {lanes}.")
+        print_line(console, f"Trials of {asked}: {room}.")

@@ -1,4 +1,4 @@
-"""``fivefold compare``: the methods of several studies over the same problems, as one comparison."""
+"""``fivefold compare``: compare the methods of several studies over the same problems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def compare(
     ],
     to: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the leaderboard there, as CSV."),
+        typer.Option(metavar="DIR", help="Write the leaderboard there as CSV."),
     ] = None,
 ) -> None:
     """Compare the methods of studies over the same problems and seeds."""

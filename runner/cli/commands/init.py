@@ -1,4 +1,4 @@
-"""``fivefold init``: a commented study, and its objective, to start from."""
+"""``fivefold init``: write a commented study, and its objective, to start from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.errors import StudyError
 
 
 class Case(StrEnum):
-    """What it is an example of; each has a folder in ``runner/starters``."""
+    """Kinds of example, each with a folder in ``runner/cli/starters``."""
 
     estimator = "estimator"
     function = "function"
@@ -24,16 +24,16 @@ class Case(StrEnum):
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="Where to write the study file.")] = Path("study.yaml"),
+    path: Annotated[Path, typer.Argument(help="Path of the new study file.")] = Path("study.yaml"),
     case: Annotated[
         Case,
         typer.Option(
-            help="A scikit-learn estimator; a function of yours; one that yields step by step; several"
+            help="A scikit-learn estimator; your own function; one that yields step by step; several"
             " models in one search; a comparison of methods."
         ),
     ] = Case.estimator,
 ) -> None:
-    """Write a commented study file, and its objective where it needs one, that run as they are."""
+    """Write a commented study file, and its objective where it needs one, ready to run."""
     texts = {
         _target(path, entry.name): entry.read_text(encoding="utf-8")
         for entry in sorted(
@@ -43,16 +43,16 @@ def init(
     }
     for target in texts:
         if target.exists():
-            raise StudyError("it exists already.", where=str(target), hint="Name another file or folder.")
+            raise StudyError("file exists.", where=str(target), hint="Give another path.")
     try:
         for target, text in texts.items():
             with target.open("x", encoding="utf-8") as file:
                 file.write(text.replace("fivefold run study.yaml", f"fivefold run {path.name}"))
     except OSError as error:
-        raise StudyError(f"it cannot be written: {error.strerror}.", where=str(path)) from None
+        raise StudyError(f"cannot be written: {error.strerror}.", where=str(path)) from None
     print_line(output(), f"Wrote {' and '.join(map(str, sorted(texts)))}. Run it with: fivefold run {path}")
 
 
 def _target(path: Path, name: str) -> Path:
-    """Where a file of a case goes; Python is kept as text there, since it is no module of this package."""
+    """Return the path of a file; Python has the suffix .txt among the starters, which are not modules."""
     return path if name == "study.yaml" else path.parent / name.removesuffix(".txt")

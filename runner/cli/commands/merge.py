@@ -1,4 +1,4 @@
-"""``fivefold merge``: parts of a study, each run by a driver of its own, become one directory."""
+"""``fivefold merge``: join parts of a study that separate drivers have run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from runner.cli.console import note, output, print_line
 
 def merge(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Their directories.", show_default=False)
+        list[Path], typer.Argument(metavar="DIR...", help="Directories of the parts.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The new directory.", show_default=False)],
 ) -> None:
-    """Join parts of a study (see 'run --only') into one directory, trial by trial as they are."""
+    """Join parts of a study (see 'run --only') into one directory; trials are copied unchanged."""
     from runner.study.merge import merge as merge_folders
 
     made = merge_folders(folders, out)

@@ -1,4 +1,4 @@
-"""Words that fit no command, explained; typer's own way prints them as they are."""
+"""Messages for wrong command lines; typer itself would print control characters of theirs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from runner.errors import StudyError
 
 @runtime_checkable
 class Misused(Protocol):
-    """The errors of typer; their class is one of click, or of the copy of click that typer has."""
+    """Errors of typer, whose class belongs to click or to typer's copy of click."""
 
     exit_code: int
     ctx: Any
 
     def format_message(self) -> str:
-        """Say what is wrong with the words; nothing where the help was printed."""
+        """Return the message; empty where the help was printed."""
 
 
 def explain(error: Misused) -> int:
-    """Say what is wrong with the words of a command; gives the exit code."""
+    """Print what is wrong with a command line; return the exit code."""
     if message := error.format_message().replace("Value error, ", ""):
         print_line(err_console, error.ctx.get_usage())
         hint = f"See '{error.ctx.command_path} --help'."

@@ -1,1 +1,1 @@
-"""What ``fivefold init`` writes: a commented study, and its objective where it has one, for each case."""
+"""Files that ``fivefold init`` writes: a commented study for each case, and its objective."""

@@ -1,7 +1,4 @@
-"""Files that describe a cluster, checked without a network: for ``ray up``, and for KubeRay.
-
-`check_cluster` says what is wrong with one and how many trials a study could evaluate on it at once.
-"""
+"""Offline checks of files that describe a cluster: for ``ray up``, and for KubeRay."""
 
 from runner.cluster.check.checking import Checked, check_cluster
 from runner.cluster.check.groups import Group

@@ -1,4 +1,4 @@
-"""Checking a file that describes a cluster, whichever kind it is of."""
+"""Checks of a file that describes a cluster, of either kind."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ from runner.study.yaml import read_bounded, scan
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found in a file that describes a cluster.
+    """Result of a check.
 
     Attributes
     ----------
     kind : str
-        What the file is for.
+        ``"ray up"`` or ``"KubeRay"``.
     mistakes : tuple of Mistake
-        Those that are fatal first.
-    groups : tuple of Group
+        Fatal ones first.
     """
 
     kind: str
@@ -38,25 +37,25 @@ class Checked:
 
     @property
     def fit(self) -> bool:
-        """Whether a study can run on such a cluster."""
+        """True where a study can run on such a cluster."""
         return not any(mistake.fatal for mistake in self.mistakes)
 
 
 def check_cluster(path: str | Path, needs: Sequence[Needs] = (Needs(),)) -> Checked:
     """Check a file for ``ray up``, or the manifests of a RayJob or RayCluster of KubeRay.
 
-    Nothing is asked over a network, and no cloud's package is needed.
+    No network is used. Fields of the clouds and of Kubernetes are left to ``ray up`` and to
+    ``kubectl apply --dry-run=server``, which know their current names.
 
     Parameters
     ----------
-    path : str or Path
     needs : sequence of Needs
-        What trials of the study need. Default: one CPU.
+        Resources of the study's trials. Default: one CPU.
 
     Raises
     ------
     StudyError
-        Where the file is missing, no YAML, or describes no cluster.
+        Where the file is missing, invalid YAML, or describes no cluster.
     """
     path = Path(path)
     documents = [document for document in _documents(path) if document is not None]
@@ -69,9 +68,9 @@ def check_cluster(path: str | Path, needs: Sequence[Needs] = (Needs(),)) -> Chec
         groups = launcher_groups(first)
     else:
         raise StudyError(
-            "it describes no cluster: there is neither 'cluster_name' nor 'apiVersion' in it.",
+            "expected a cluster file, got neither 'cluster_name' nor 'apiVersion'.",
             where=str(path),
-            hint="A file for 'ray up', or a RayJob of KubeRay, was expected.",
+            hint="Give a file for 'ray up', or a RayJob of KubeRay.",
         )
     for one in needs:
         mistakes.extend(check_room(groups, one))
@@ -80,7 +79,7 @@ def check_cluster(path: str | Path, needs: Sequence[Needs] = (Needs(),)) -> Chec
 
 
 class _Loader(yaml.SafeLoader):
-    """What Ray and Kubernetes read a file by, but for keys that stand twice, which those drop in silence."""
+    """The loader of Ray and Kubernetes, but for duplicate keys, which those accept silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -108,4 +107,4 @@ def _documents(path: Path) -> list[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise StudyError(f"it is not valid YAML: {error.problem}.", where=place) from None
+        raise StudyError(f"invalid YAML: {error.problem}.", where=place) from None

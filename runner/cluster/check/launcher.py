@@ -1,218 +1,208 @@
-"""Files for Ray's cluster launcher, ``ray up``: Ray's own schema, and what it lets pass."""
+"""Files for ``ray up``: Ray's own schema, and the mistakes that neither Ray nor a cloud reports."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator
-from jsonschema.exceptions import ValidationError
 
-from runner.cluster.check.commands import check_commands
-from runner.cluster.check.groups import Group, cpus_of
-from runner.cluster.check.mistakes import Mistake, listed, mapping, text, whole
-from runner.cluster.check.providers import check_node_config, check_provider
+from runner.cluster.check.groups import Group
+from runner.cluster.check.mistakes import Mistake, integer, listed, mapping, string
 from runner.errors import EngineError, clip, nearest
 from runner.study.resources import CPU, RESERVED, Node
 
-_LOCAL = "local"
-_MOST_CHARACTERS = 60
-_LONG_IDLE = 60.0
+_MOST_CHARACTERS = 240  # of a message of the schema's: about three lines of a terminal
+_DEFAULT_WORKERS = 2  # Ray's own max_workers
+_LONG_IDLE = 60.0  # minutes; Ray's default is 5, and clouds charge by the second
+
+_HEAD, _WORKER = "head_start_ray_commands", "worker_start_ray_commands"
+_SETUP = ("initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands")
+_IMAGES = ("image", "head_image", "worker_image")
+_DEFAULT_TOKEN = ".ray/auth_token"
+_START = re.compile(r"\bray\s+start\b")
+_TOKEN_MODE = re.compile(r"\bRAY_AUTH_MODE=['\"]?token\b")
+_TOKEN_ITSELF = re.compile(r"\bRAY_AUTH_TOKEN=['\"]?[^\s'\"$]")
+_TOKEN_PATH = re.compile(r"\bRAY_AUTH_TOKEN_PATH=['\"]?([^\s'\";]+)")
+_ALL_INTERFACES = re.compile(r"--dashboard-host[= ]['\"]?(0\.0\.0\.0|::)")
+_SECRET = re.compile(r"\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_PINNED_RAY = re.compile(r"\bray(?:\[[\w,-]+\])?==([\w.]+)|\brayproject/ray(?:-\w+)?:(\d[\w.]*)")
 
 
-def check_launcher(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What is wrong with a file for ``ray up``."""
-    yield from _check_schema(given)
-    yield from check_provider(mapping(given.get("provider")))
-    if mapping(given.get("provider")).get("type") == _LOCAL:
-        yield from _check_own_machines(given)
-    else:
-        yield from _check_node_types(given)
-    yield from _check_docker(given)
-    yield from _check_mounts(given)
-    yield from check_commands(given)
-    idle = given.get("idle_timeout_minutes", 5)
+def check_launcher(file: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Find the mistakes of a file for ``ray up``."""
+    yield from _check_schema(file)
+    yield from _check_workers(file)
+    yield from _check_start(file)
+    yield from _check_token(file)
+    yield from _check_software(file)
+    idle = file.get("idle_timeout_minutes", 5)
     if isinstance(idle, int | float) and idle > _LONG_IDLE:
-        what = f"nodes without work stay, and cost, for {idle:g} minutes."
-        yield Mistake("idle_timeout_minutes", what, "5 is Ray's default.", fatal=False)
+        message = f"idle nodes stay, and are charged, for {idle:g} minutes."
+        yield Mistake("idle_timeout_minutes", message, "Ray's default is 5.", fatal=False)
 
 
-def launcher_groups(given: Mapping[str, Any]) -> list[Group]:
-    """The nodes that ``ray up`` and its autoscaler may start."""
-    provider = mapping(given.get("provider"))
-    if provider.get("type") == _LOCAL:
-        workers = len(listed(provider.get("worker_ips")))
-        most = min(workers, whole(given.get("max_workers"), workers))
-        return [Group("head", 1, 1, None), Group("workers", min(most, workers), most, None)]
-    limit = whole(given.get("max_workers"), 2)  # Ray's default
+def launcher_groups(file: Mapping[str, Any]) -> list[Group]:
+    """Return the nodes that ``ray up`` and its autoscaler may start."""
+    provider = mapping(file.get("provider"))
+    if provider.get("type") == "local":
+        machines = len(listed(provider.get("worker_ips")))
+        most = min(machines, integer(file.get("max_workers"), machines))
+        return [Group("head", 1, 1, None), Group("workers", most, most, None)]
+    limit = integer(file.get("max_workers"), _DEFAULT_WORKERS)
     groups = []
-    for name, node in mapping(given.get("available_node_types")).items():
-        node, head = mapping(node), name == given.get("head_node_type")
+    for name, node in mapping(file.get("available_node_types")).items():
+        node, head = mapping(node), name == file.get("head_node_type")
         resources = _resources(node)
         if head:
             groups.append(Group(f"{name} (head)", 1, 1, resources))
-        most = min(limit, whole(node.get("max_workers"), 0 if head else limit))
+        most = min(limit, integer(node.get("max_workers"), 0 if head else limit))
         if most or not head:
-            groups.append(Group(str(name), min(whole(node.get("min_workers")), most), most, resources))
+            groups.append(Group(str(name), min(integer(node.get("min_workers")), most), most, resources))
     return groups
 
 
 def _resources(node: Mapping[str, Any]) -> Node | None:
-    there = {str(name): float(whole(amount)) for name, amount in mapping(node.get("resources")).items()}
-    cpus = there.get(CPU, _machine_cpus(node))
-    return None if cpus is None else {**there, CPU: cpus}
-
-
-def _machine_cpus(node: Mapping[str, Any]) -> int | None:
-    config = mapping(node.get("node_config"))
-    return cpus_of(text(config.get("InstanceType") or config.get("machineType")))
+    """Return the resources that the file declares; None where Ray asks the cloud for the CPUs."""
+    declared = {str(name): float(integer(n)) for name, n in mapping(node.get("resources")).items()}
+    return declared if CPU in declared else None
 
 
 @cache
 def _schema() -> Draft7Validator:
-    spec = find_spec("ray")  # found, not imported: that takes a second
+    spec = find_spec("ray")  # located, not imported: the import takes a second
     if spec is None or spec.origin is None:
-        raise EngineError("Ray is not installed, and its schema is needed.", hint="Install fivefold again.")
+        raise EngineError("Ray is not installed; its schema of cluster files is required.")
     schema = Path(spec.origin).parent / "autoscaler" / "ray-schema.json"
     return Draft7Validator(json.loads(schema.read_text(encoding="utf-8")))
 
 
-def _check_schema(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    for error in sorted(_schema().iter_errors(given), key=lambda found: list(map(str, found.path))):
-        yield from _explained(error)
+def _check_schema(file: Mapping[str, Any]) -> Iterator[Mistake]:
+    for error in sorted(_schema().iter_errors(file), key=lambda found: list(map(str, found.path))):
+        where = ".".join(map(str, error.path))
+        if error.validator == "additionalProperties":
+            known = list(error.schema.get("properties", ()))
+            for key in error.instance:
+                if key not in known:
+                    place = f"{where}.{key}" if where else str(key)
+                    yield Mistake(place, "unknown key.", nearest(str(key), known))
+        else:
+            yield Mistake(where, f"{clip(error.message, _MOST_CHARACTERS)}.")
 
 
-def _explained(error: ValidationError) -> Iterator[Mistake]:
-    """What Ray's schema says, as sentences."""
-    where = ".".join(map(str, error.path))
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", ()))
-        for key in error.instance:
-            if key not in known:
-                place = f"{where}.{key}" if where else str(key)
-                yield Mistake(place, "unknown key.", nearest(str(key), known))
-    elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
-                yield Mistake(f"{where}.{key}" if where else key, "it is missing.", "Ray needs it.")
-    elif error.validator == "type":
-        wanted = error.validator_value if isinstance(error.validator_value, str) else "something else"
-        got = clip(repr(error.instance), _MOST_CHARACTERS)
-        yield Mistake(where, f"got {got}; {_KINDS.get(wanted, wanted)} was expected.")
-    elif error.validator == "minimum":
-        yield Mistake(where, f"got {error.instance!r}; at least {error.validator_value} was expected.")
-    else:
-        yield Mistake(where, f"Ray refuses it: {clip(error.message, 4 * _MOST_CHARACTERS)}.")
-
-
-def _check_node_types(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    types, head = mapping(given.get("available_node_types")), text(given.get("head_node_type"))
-    if not types:
-        yield Mistake(
-            "available_node_types", "it is missing.", "Name a type for the head and one for workers."
-        )
+def _check_workers(file: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Check the numbers of workers, and the names of the resources that trials ask for."""
+    provider = mapping(file.get("provider"))
+    if provider.get("type") == "local":
+        machines = len(listed(provider.get("worker_ips")))
+        most = integer(file.get("max_workers"), machines)
+        if most > machines and "coordinator_address" not in provider:
+            yield Mistake(
+                "max_workers", f"expected at most {machines}, the number of worker_ips, got {most}."
+            )
         return
-    if not head:
-        yield Mistake("head_node_type", "it is missing.", f"Name one of {', '.join(map(str, types))}.")
-    elif head not in types:
-        hint = nearest(head, map(str, types))
-        yield Mistake("head_node_type", f"there is no node type '{head}'.", hint)
-    limit, least = whole(given.get("max_workers"), 2), 0
+    types, head = mapping(file.get("available_node_types")), file.get("head_node_type")
+    if head is not None and head not in types:
+        hint = nearest(str(head), map(str, types))
+        yield Mistake("head_node_type", f"no node type '{head}' in available_node_types.", hint)
+    limit, least = integer(file.get("max_workers"), _DEFAULT_WORKERS), 0
     for name, node in types.items():
         where, node = f"available_node_types.{name}", mapping(node)
-        low, high = whole(node.get("min_workers")), whole(node.get("max_workers"), limit)
+        low, high = integer(node.get("min_workers")), integer(node.get("max_workers"), limit)
         least += low
         if low > high:
-            yield Mistake(f"{where}.min_workers", f"got {low}, more than its max_workers of {high}.")
+            yield Mistake(f"{where}.min_workers", f"expected at most max_workers ({high}), got {low}.")
         if high > limit:
-            what = f"got {high}, but the whole cluster may have {limit} (max_workers)."
-            yield Mistake(f"{where}.max_workers", what, "Raise the outer max_workers, too.")
+            message = f"expected at most the cluster's max_workers ({limit}), got {high}."
+            yield Mistake(f"{where}.max_workers", message, "Raise the outer max_workers.")
         if low:
-            what = f"{low} nodes of this type run, and cost, also without work."
-            yield Mistake(f"{where}.min_workers", what, "0 starts them when they are needed.", fatal=False)
-        yield from check_node_config(text(mapping(given.get("provider")).get("type")), node, where)
-        yield from _check_resources(node, f"{where}.resources")
+            message = f"{low} nodes of this type run, and are charged, even without work."
+            yield Mistake(f"{where}.min_workers", message, "0 starts them on demand.", fatal=False)
+        for key in mapping(node.get("resources")):
+            known = {reserved.lower(): reserved for reserved in RESERVED}.get(str(key).lower(), key)
+            if key != known:
+                yield Mistake(f"{where}.resources.{key}", "a custom resource to Ray.", f"Write {known}.")
     if least > limit:
-        what = f"got {limit}, less than the {least} nodes that the types' min_workers ask for."
-        yield Mistake("max_workers", what)
-    if not any(name != head or whole(mapping(node).get("max_workers")) for name, node in types.items()):
-        yield Mistake(
-            "available_node_types", "there is no type for workers.", "The head works alone.", fatal=False
-        )
+        yield Mistake("max_workers", f"expected at least the sum of all min_workers ({least}), got {limit}.")
+    if types and not any(n != head or integer(mapping(node).get("max_workers")) for n, node in types.items()):
+        yield Mistake("available_node_types", "no type for workers: the head works alone.", fatal=False)
 
 
-def _check_resources(node: Mapping[str, Any], where: str) -> Iterator[Mistake]:
-    there, machine = mapping(node.get("resources")), _machine_cpus(node)
-    for key in there:
-        if key not in RESERVED and key.lower() in [name.lower() for name in RESERVED]:
-            known = next(name for name in RESERVED if name.lower() == key.lower())
-            yield Mistake(f"{where}.{key}", "to Ray this is a resource of its own.", f"Write {known}.")
-    if machine is not None and whole(there.get("CPU")) > machine:
-        what = f"got {there['CPU']}, but the machine has {machine}: trials would share CPUs."
-        yield Mistake(f"{where}.CPU", what)
+def _check_start(file: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Check the commands that start Ray."""
+    for key, options in (
+        (_HEAD, {"--head": "no head is started", "--autoscaling-config": "no worker is ever started"}),
+        (_WORKER, {"--address": "the worker cannot find its head"}),
+    ):
+        starts = [(where, text) for where, text in _commands(file, (key,)) if _START.search(text)]
+        if key not in file:
+            message = "missing, and Ray's default starts it without a token: anybody can run code on it."
+            yield Mistake(key, message, "Copy it from cluster.yaml.")
+        elif not starts:
+            yield Mistake(key, "no command starts Ray.", f"Add: ray start {next(iter(options))} ...")
+        for option, consequence in options.items() if starts else ():
+            if not any(option in text for _, text in starts):
+                yield Mistake(starts[0][0], f"'ray start' lacks {option}: {consequence}.")
+        for where, text in starts:
+            if _ALL_INTERFACES.search(text):
+                message = "the dashboard, which can start jobs, listens on every interface."
+                yield Mistake(where, message, "Remove --dashboard-host; use: ray dashboard cluster.yaml.")
 
 
-def _check_own_machines(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    provider = mapping(given.get("provider"))
-    if given.get("available_node_types"):
-        what = "own machines have no node types; Ray stops at it."
-        yield Mistake("available_node_types", what, "Leave it and head_node_type out.")
-    if "coordinator_address" in provider:
-        if "max_workers" not in given:
-            yield Mistake("max_workers", "it is missing; a coordinator needs it.")
-        return
-    workers = [str(ip) for ip in listed(provider.get("worker_ips"))]
-    most = whole(given.get("max_workers"), len(workers))
-    if most > len(workers):
-        what = f"got {most}, but there are {len(workers)} worker_ips."
-        yield Mistake("max_workers", what, "Ray would lower it in silence.")
-    if doubled := sorted({ip for ip in workers if workers.count(ip) > 1}):
-        yield Mistake("provider.worker_ips", f"{doubled[0]} stands twice.")
-    if provider.get("head_ip") in workers:
-        what = f"the head, {provider['head_ip']}, is among the workers: it would be started twice."
-        yield Mistake("provider.worker_ips", what)
-    auth = mapping(given.get("auth"))
-    if not auth.get("ssh_user"):
-        yield Mistake("auth.ssh_user", "it is missing.", "Ray logs in on own machines by SSH.")
+def _check_token(file: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Check that every node requires a token and has one."""
+    for where, text in _commands(file, (*_SETUP, _HEAD, _WORKER)):
+        if _TOKEN_ITSELF.search(text):
+            message = "the token is in the file, which Ray copies to every node."
+            yield Mistake(where, message, f"Mount it from a file as ~/{_DEFAULT_TOKEN}.")
+    if _SECRET.search(str(file)):
+        message = "a cloud's key is in the file, which Ray copies to every node."
+        yield Mistake("", message, "Remove it; 'aws configure' and the head's role provide it.")
+    mounted = [str(path) for path in mapping(file.get("file_mounts"))]
+    paths = []
+    for where, text in _commands(file, (_HEAD, _WORKER)):
+        if not _START.search(text):
+            continue
+        if not _TOKEN_MODE.search(text):
+            message = "Ray is started without a token: anybody who reaches its ports can run code."
+            yield Mistake(where, message, "Begin the command with: export RAY_AUTH_MODE=token;")
+            continue
+        declared = _TOKEN_PATH.search(text)
+        paths.append(declared[1] if declared else _DEFAULT_TOKEN)
+    for path in dict.fromkeys(paths):
+        if not any(mount.endswith(path.removeprefix("$HOME/").removeprefix("~/")) for mount in mounted):
+            message = f"the nodes get no token: nothing is mounted as {path}."
+            yield Mistake("file_mounts", message, f"Add: ~/{_DEFAULT_TOKEN}: ~/{_DEFAULT_TOKEN}")
+    for there, here in mapping(file.get("file_mounts")).items():
+        source = Path(string(here)).expanduser()
+        if str(there).endswith(_DEFAULT_TOKEN) and not source.exists():
+            yield Mistake(
+                f"file_mounts.{there}", f"no file '{source}'.", "Run: ray get-auth-token --generate."
+            )
 
 
-def _check_docker(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    docker = mapping(given.get("docker"))
-    images = [key for key in ("image", "head_image", "worker_image") if docker.get(key)]
-    if images and not docker.get("container_name"):
-        yield Mistake("docker.container_name", "it is missing.", "Ray stops without one.")
-    if docker.get("container_name") and not images:
-        yield Mistake("docker.image", "it is missing, so no container is used.")
-    if ("head_image" in images) != ("worker_image" in images) and "image" not in images:
-        yield Mistake("docker", "head_image and worker_image go together.", "Or use 'image' for both.")
+def _check_software(file: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Check that the nodes get fivefold, and the version of Ray that it is made for."""
+    ours = version("ray").split(".")[:2]
+    docker = mapping(file.get("docker"))
+    places = [*_commands(file, _SETUP), *((f"docker.{key}", string(docker.get(key))) for key in _IMAGES)]
+    for where, value in places:
+        for pinned in _PINNED_RAY.finditer(value):
+            theirs = pinned[1] or pinned[2]
+            if theirs.split(".")[:2] != ours:
+                message = f"expected Ray {'.'.join(ours)}, got {theirs}."
+                yield Mistake(where, message, "All nodes and this machine need the same version.")
+    if not any("fivefold" in text for where, text in places if where.startswith((*_SETUP[1:], "docker."))):
+        yield Mistake("setup_commands", "no command installs fivefold.", "See cluster.yaml for one.")
 
 
-def _check_mounts(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    for there, here in mapping(given.get("file_mounts")).items():
-        where = f"file_mounts.{there}"
-        if not str(there).startswith(("/", "~/")):
-            yield Mistake(where, "the path on the nodes is relative.", "Begin it with / or ~/.")
-        if not isinstance(here, str):
-            yield Mistake(where, f"got {here!r}; a path on this machine was expected.")
-        elif not Path(here).expanduser().exists():
-            hint = "A relative path starts where 'ray up' is called."
-            if here.endswith("auth_token"):
-                hint = "Make a token: ray get-auth-token --generate."
-            yield Mistake(where, f"there is no '{here}' here.", hint)
-    key = text(mapping(given.get("auth")).get("ssh_private_key"))
-    if key and not Path(key).expanduser().is_file():
-        yield Mistake("auth.ssh_private_key", f"there is no file '{key}'.")
-
-
-_KINDS = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-}
+def _commands(file: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for key in keys:
+        for number, command in enumerate(listed(file.get(key))):
+            yield f"{key}[{number}]", string(command)

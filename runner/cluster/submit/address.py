@@ -1,4 +1,4 @@
-"""Where a head is, and the token of this user."""
+"""Addresses of heads, and the token of this user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from runner.errors import EngineError
 
 PORT = 8265
-"""Of a head's dashboard."""
+"""Default port of a head's dashboard."""
 
 HOW_TO_TOKEN = (
     "Put the head's token into RAY_AUTH_TOKEN, the file of RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token."
@@ -19,7 +19,7 @@ HOW_TO_TOKEN = (
 
 
 def check_address(address: str) -> str:
-    """The address of a head as ``http://host:port``.
+    """Complete the address of a head to ``http://host:port``.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def check_address(address: str) -> str:
     Raises
     ------
     EngineError
-        For Ray Client addresses, ``auto``, and what is no address of a dashboard.
+        For Ray Client addresses, ``auto``, and anything but the address of a dashboard.
     """
     if address.startswith("ray://"):
         raise EngineError(
-            "a Ray Client address cannot carry a study: Tune would run in a process of the cluster that "
-            "dies with this connection.",
+            "Ray Client is not supported: Tune would run in a process of the cluster that dies with "
+            "this connection.",
             where=address,
             hint=f"Give the dashboard's, http://HEAD:{PORT}.",
         )
@@ -51,17 +51,15 @@ def check_address(address: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise EngineError(
-            "it is no address of a head.", where=address, hint=f"It looks like http://HEAD:{PORT}."
-        )
+        raise EngineError(f"expected an address such as http://HEAD:{PORT}.", where=address)
     if parts.username or parts.password:
-        raise EngineError("an address holds no password.", where="address", hint=HOW_TO_TOKEN)
+        raise EngineError("passwords are not supported.", where="address", hint=HOW_TO_TOKEN)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else PORT)}"
 
 
 def find_token() -> str | None:
-    """The token of this user, from where Ray takes it too; None where there is none."""
+    """Find the token of this user in the places where Ray looks; None where there is none."""
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
         return token
     path = os.environ.get("RAY_AUTH_TOKEN_PATH")
@@ -72,7 +70,7 @@ def find_token() -> str | None:
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
         if path:
             raise EngineError(
-                f"it cannot be read: {error}.", where=f"RAY_AUTH_TOKEN_PATH={path}", hint=HOW_TO_TOKEN
+                f"cannot be read: {error}.", where=f"RAY_AUTH_TOKEN_PATH={path}", hint=HOW_TO_TOKEN
             ) from None
         return None
 
@@ -87,10 +85,10 @@ def _addresses(url: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
 
 
 def is_here(url: str) -> bool:
-    """Whether an address never leaves this machine, or leaves it by a tunnel."""
+    """Return True for an address of this machine, which a tunnel has too."""
     return all(address.is_loopback for address in _addresses(url))
 
 
 def public_address(url: str) -> str:
-    """An address of a head that all the world can reach; empty where it has none."""
+    """Return an address of a head that the whole internet can reach; empty where it has none."""
     return next((str(address) for address in _addresses(url) if address.is_global), "")

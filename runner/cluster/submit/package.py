@@ -1,8 +1,8 @@
-"""What of a study travels to a cluster: the study file and the files that it names.
+"""Package of a study for a cluster: the study file and the files that it names.
 
-Those are its objective files, what these import that is installed nowhere, the files that it lists, its
-data, and the finished studies that it recalls. Nothing else is taken along, whatever lies beside them.
-Files named by an absolute path are not taken either: they are expected on the head, under the same path.
+Those are its objective files, the local modules that these import, the files that it lists, its data, and
+the finished studies that it recalls. Other files beside them are not included, nor are files named by an
+absolute path: those are expected on the head, under the same path.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from runner.study.keys import parse_study
 from runner.study.yaml import read_yaml
 
 MOST_BYTES = 100 * 1000**2
-"""Of all files together: the head keeps a package in its memory, and every node gets a copy."""
+"""Limit of all files together: the head keeps a package in memory, and every node gets a copy."""
 
-_LISTED = 3
-_MODE = 0o644 << 16
-_WHEN = (1980, 1, 1, 0, 0, 0)  # the same files make the same package
+_LISTED = 3  # largest files that the message names
+_MODE = 0o644 << 16  # ZIP keeps the Unix mode in the upper half
+_DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the same files make the same package
 
 
 @dataclass(frozen=True)
 class Package:
-    """Files on their way.
+    """Files of a study as an archive.
 
     Attributes
     ----------
     name : str
-        What the head calls it; it follows from the content.
+        Derived from the content, as Ray names its packages.
     content : bytes
-        A ZIP file.
+        ZIP archive.
     study : str
-        Where the study file is in it.
+        Path of the study file within it.
     files : tuple of (str, int)
         Names and sizes.
     folders : tuple of str
-        From which packages are imported that the study names.
+        Folders to import the packages from that the study names.
     """
 
     name: str
@@ -58,11 +58,10 @@ class Package:
 
 
 def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
-    """The package of a study file.
+    """Pack a study file.
 
     Parameters
     ----------
-    path : Path
     include : sequence of Path
         Further files and folders, which an objective opens by itself.
 
@@ -73,19 +72,19 @@ def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
     """
     path = _absolute(path)
     file = parse_study(read_yaml(path), str(path))
-    wanted = {path, *_named(file, path.parent)}
-    for given in include:
-        wanted.update(_inside(_absolute(given)))
+    paths = {path, *_named(file, path.parent)}
+    for extra in include:
+        paths.update(_inside(_absolute(extra)))
     modules = list(_modules(file, path.parent))
     sources = local_sources(modules)
-    wanted.update(folder / name for folder, names in sources.roots.items() for name in names)
+    paths.update(folder / name for folder, names in sources.roots.items() for name in names)
     root = Path(
-        os.path.commonpath([str(source.parent) for source in wanted] + [str(f) for f in sources.roots])
+        os.path.commonpath([str(source.parent) for source in paths] + [str(f) for f in sources.roots])
     )
-    sizes = {source.relative_to(root).as_posix(): _size(source) for source in sorted(wanted)}
+    sizes = {source.relative_to(root).as_posix(): _size(source) for source in sorted(paths)}
     _check_size(sizes)
     content = _zip((name, (root / name).read_bytes()) for name in sizes)
-    # What lies beside an objective file is found there; other folders must be told.
+    # Python finds modules beside an objective file; other folders go into PYTHONPATH.
     beside = {Path(str(module.__file__)).parent for module in modules if isinstance(module, ModuleType)}
     folders = [
         folder.relative_to(root).as_posix() for folder in sorted(sources.roots) if folder not in beside
@@ -95,25 +94,19 @@ def pack_study(path: Path, include: Sequence[Path] = ()) -> Package:
     )
 
 
-def pack_text(name: str, text: str) -> Package:
-    """The package of one file that is made up here."""
-    content = _zip([(name, text.encode())])
-    return Package(_name(content), content, name, ((name, len(text)),))
-
-
 def _name(content: bytes) -> str:
-    """By content, as Ray names its packages."""
+    """Name a package by its content, as Ray does."""
     return f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"
 
 
 def _named(file: StudyFile, folder: Path) -> Iterator[Path]:
-    """The data that a study names by relative paths."""
+    """Yield the data that a study names by relative paths."""
     for name in file.files:
         if not Path(name).is_absolute():
             yield _absolute(folder / name)
-    for given in file.problems:
-        if isinstance(given, Mapping):
-            data, recorded = given.get("data"), given.get("recorded")
+    for entry in file.problems:
+        if isinstance(entry, Mapping):
+            data, recorded = entry.get("data"), entry.get("recorded")
             if isinstance(data, str) and data not in BUILT_IN and not Path(data).is_absolute():
                 yield _absolute(folder / data)
             if isinstance(recorded, str) and not Path(recorded).is_absolute():
@@ -123,9 +116,9 @@ def _named(file: StudyFile, folder: Path) -> Iterator[Path]:
 def _study_files(folder: Path) -> Iterator[Path]:
     if (folder / f"{DATABASE}-wal").exists():
         raise StudyError(
-            "the study that is recalled is being written, or was killed.",
+            "the recalled study is still running, or was killed.",
             where=str(folder),
-            hint="Wait for its end, or run its command once more.",
+            hint="Wait until it has ended, or resume it.",
         )
     yield from (folder / name for name in (DATABASE, STUDY_FILE))
 
@@ -137,9 +130,9 @@ def _inside(path: Path) -> Iterable[Path]:
 
 
 def _modules(file: StudyFile, folder: Path) -> Iterator[ModuleType | str]:
-    """The objective files as `local_sources` wants them, without importing them, and what is named."""
-    for given in file.problems:
-        source = given.rpartition(":")[0] if isinstance(given, str) else ""
+    """Yield objective files and names of modules for `local_sources`, without importing them."""
+    for entry in file.problems:
+        source = entry.rpartition(":")[0] if isinstance(entry, str) else ""
         if source.endswith(".py") and not Path(source).is_absolute():
             module = ModuleType(source)
             module.__file__ = str(_absolute(folder / source))
@@ -156,7 +149,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise StudyError(f"it cannot be read: {error.strerror}.", where=str(path)) from None
+        raise StudyError(f"cannot be read: {error.strerror}.", where=str(path)) from None
 
 
 def _check_size(sizes: Mapping[str, int]) -> None:
@@ -166,7 +159,7 @@ def _check_size(sizes: Mapping[str, int]) -> None:
     largest = sorted(sizes, key=lambda name: -sizes[name])[:_LISTED]
     listed = ", ".join(f"'{name}' ({sizes[name] / 1e6:.0f} MB)" for name in largest)
     raise StudyError(
-        f"its files have {total / 1e6:.0f} MB together, and at most {MOST_BYTES / 1e6:.0f} MB are sent.",
+        f"expected at most {MOST_BYTES / 1e6:.0f} MB of files, got {total / 1e6:.0f} MB.",
         where="package",
         hint=f"The largest: {listed}. Put them where the head can read them (file_mounts, a shared disk), "
         "and name them by an absolute path.",
@@ -177,7 +170,7 @@ def _zip(files: Iterable[tuple[str, bytes]]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files:
-            info = zipfile.ZipInfo(name, _WHEN)
+            info = zipfile.ZipInfo(name, _DATE)
             info.external_attr, info.compress_type = _MODE, zipfile.ZIP_DEFLATED
             archive.writestr(info, data)
     return content.getvalue()

@@ -1,4 +1,4 @@
-"""A study as a job of a cluster: begun or followed, asked after, stopped."""
+"""Start, follow, query and stop a study that runs as a job of a cluster."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ from runner.errors import EngineError
 from runner.study.study import Study, default_folder
 
 HOME = "${FIVEFOLD_HOME:-$HOME/fivefold}"
-"""Where study directories are on a head, as its shell reads it."""
+"""Folder of study directories on a head, as its shell reads it."""
 
-_STOP_SECONDS = 30  # a driver that is told to stop has ten; Ray's own limit of three is too short
-_PAUSE = 0.5
+_STOP_SECONDS = 30  # a driver takes up to ten to stop; Ray's own limit of three is too short
+_PAUSE = 0.5  # seconds between questions whether a job has ended
 _RAYS_OWN = re.compile(r"Running entrypoint for job |\d{4}-\d\d-\d\d [\d:,]+\s+INFO job_manager\.py")
-_LAST_LINES = 3
+LAST_LINES = 3
+"""Lines of a log that are shown where a job has failed, or with its status."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be run.
+    """Parameters of a job that runs a study.
 
     Parameters
     ----------
-    study : Study
-    package : Package
     options : tuple of str
         Of ``fivefold run``, such as ``("--workers", "8")``.
     out : str, optional
@@ -48,7 +47,7 @@ class Order:
 
     @property
     def entrypoint(self) -> str:
-        """The command for the head's shell."""
+        """Command for the head's shell."""
         folders = "".join(f'"$PWD"/{shlex.quote(folder)}:' for folder in self.package.folders)
         path = f'export PYTHONPATH={folders}"$PYTHONPATH"; ' if folders else ""
         words = ["exec", "fivefold", "run", self.package.study, *self.options]
@@ -56,27 +55,22 @@ class Order:
 
     @property
     def digest(self) -> str:
-        """What two orders for the same thing have in common."""
+        """Checksum of package and command."""
         return hashlib.sha256(f"{self.package.name}\0{self.entrypoint}".encode()).hexdigest()[:32]
 
 
 def folder_on_head(study: Study, out: str | None) -> str:
-    """The study directory on the head, as its shell reads it."""
+    """Return the study directory on the head, as its shell reads it."""
     return shlex.quote(out) if out else f'"{HOME}/{default_folder(study).name}"'
 
 
 async def submit(head: Head, order: Order) -> tuple[str, bool]:
     """Start a study as a job, or find it running.
 
-    Parameters
-    ----------
-    head : Head
-    order : Order
-
     Returns
     -------
     (str, bool)
-        The job's name, and whether it was started now.
+        The job's name, and True where it was started now.
 
     Raises
     ------
@@ -87,7 +81,7 @@ async def submit(head: Head, order: Order) -> tuple[str, bool]:
     if last is not None and last["status"] not in ENDED:
         if last["metadata"].get("digest") != order.digest:
             raise EngineError(
-                f"'{order.study.name}' runs there already, from other files or with other options.",
+                f"'{order.study.name}' is already running from other files or with other options.",
                 where=head.address,
                 hint="Stop it first (--stop), or give the study another 'name'.",
             )
@@ -103,7 +97,7 @@ async def submit(head: Head, order: Order) -> tuple[str, bool]:
 
 
 async def follow(head: Head, job: str) -> AsyncIterator[str]:
-    """The lines of a job's log, as they come, without Ray's own."""
+    """Yield the lines of a job's log as they arrive, without Ray's own."""
     left = ""
     async for text in head.log(job):
         *lines, left = (left + text).split("\n")
@@ -115,55 +109,53 @@ async def follow(head: Head, job: str) -> AsyncIterator[str]:
 
 
 async def exit_code(head: Head, job: str) -> int:
-    """What the command on the head has exited with; EngineError where it never began."""
-    said = await head.job(job)
-    if said["status"] == "STOPPED":
+    """Return the exit code of the command on the head; EngineError where it never started."""
+    state = await head.job(job)
+    if state["status"] == "STOPPED":
         return 130
-    code = said.get("driver_exit_code")
-    if said["status"] == "SUCCEEDED":
+    code = state.get("driver_exit_code")
+    if state["status"] == "SUCCEEDED":
         return 0
     if code == 127:
         raise EngineError(
-            "there is no fivefold on the head.", where=head.address, hint="Install it on every node."
+            "fivefold is not installed on the head.", where=head.address, hint="Install it on every node."
         )
     if code is None or not 0 < code < 256:
-        what = "; ".join(
-            str(said.get("message") or "for no known reason").strip().splitlines()[-_LAST_LINES:]
-        )
-        raise EngineError(f"the job has failed: {what}", where=head.address)
+        message = "; ".join(str(state.get("message") or "no reason given").strip().splitlines()[-LAST_LINES:])
+        raise EngineError(f"the job failed: {message}", where=head.address)
     return int(code)
 
 
 async def status(head: Head, study: Study) -> list[str]:
-    """What is known of a study on a cluster, as lines for the user."""
+    """Describe a study on a cluster, as lines for the user."""
     job = await _there(head, study)
     began, ended = job.get("start_time"), job.get("end_time")
     lines = [f"{study.name}: {job['status'].lower()} as {job['submission_id']} on {head.address}"]
     if began:
-        lines.append(f"began {_when(began)}" + (f", ended {_when(ended)}" if ended else ""))
-    said = (await head.log_so_far(str(job["submission_id"]))).splitlines()
-    return lines + [line for line in said if line.strip() and not _RAYS_OWN.match(line)][-_LAST_LINES:]
+        lines.append(f"started {_when(began)}" + (f", ended {_when(ended)}" if ended else ""))
+    log = (await head.log_so_far(str(job["submission_id"]))).splitlines()
+    return lines + [line for line in log if line.strip() and not _RAYS_OWN.match(line)][-LAST_LINES:]
 
 
 async def stop(head: Head, study: Study) -> str:
-    """Stop a study so that it can be gone on with, and wait for its end; a sentence for the user.
+    """Stop a study so that it can be resumed, and wait until it has ended; return a message for the user.
 
     Raises
     ------
     EngineError
-        Where none runs, or it does not end.
+        Where the study is unknown, or does not end.
     """
     job = await _there(head, study)
     if job["status"] in ENDED:
-        return f"{study.name}: it had ended already ({job['status'].lower()})."
+        return f"{study.name}: already ended ({job['status'].lower()})."
     name = str(job["submission_id"])
     await head.stop(name)
     give_up = time.monotonic() + 2 * _STOP_SECONDS
     while (await head.job(name))["status"] not in ENDED:
         if time.monotonic() > give_up:
-            raise EngineError("it has not ended yet.", where=name, hint="Ask again with --status.")
+            raise EngineError("still running.", where=name, hint="Check again with --status.")
         await asyncio.sleep(_PAUSE)
-    return f"{study.name}: stopped; what had finished is saved on the head. Submit it again to go on."
+    return f"{study.name}: stopped; finished trials are saved on the head. Submit it again to resume."
 
 
 async def _last(head: Head, study: Study) -> Job | None:
@@ -178,9 +170,9 @@ async def _there(head: Head, study: Study) -> Job:
     job = await _last(head, study)
     if job is None:
         raise EngineError(
-            f"no job of the study '{study.name}' is known there.",
+            f"no job of the study '{study.name}'.",
             where=head.address,
-            hint="A head that was started anew has forgotten its jobs; the study directory may be there.",
+            hint="A restarted head forgets its jobs; the study directory may still be there.",
         )
     return job
 

@@ -1,7 +1,7 @@
-"""Which candidates a search evaluates: all at once as scikit-learn lists them, or one after the other.
+"""Candidates of a search: a list that scikit-learn makes, or the proposals of a method.
 
-`listed` is scikit-learn's own: what `GridSearchCV` and `RandomizedSearchCV` would evaluate, in their
-order. Everything else is a run of a method (`search`), by ask and tell.
+`listed` returns the candidates that `GridSearchCV` and `RandomizedSearchCV` would evaluate, in their
+order. Any other search is a run of a method (`search`), by ask and tell.
 """
 
 from __future__ import annotations
@@ -25,49 +25,49 @@ from runner.space.ranges import as_list
 from runner.trial import Budget, Config, Order, Origin, Outcome, Pending, Trial
 
 TRIALS = 50
-"""The budget where none is given and the space is not finite."""
+"""Default number of trials where the space is not finite; chosen, not measured."""
 
 Candidate = dict[str, Any]
 Evaluate = Callable[[list[Candidate]], list[Outcome]]
 
 
-def method_of(given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Name and settings of ``"tpe"`` or ``{"tpe": {"flavour": "hyperopt"}}``.
+def method_of(method: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return name and settings of ``"tpe"`` or ``{"tpe": {"flavour": "hyperopt"}}``.
 
     Raises
     ------
     MethodError
-        Where it is neither.
+        Where the method has neither form.
     """
-    if isinstance(given, str):
-        return given, {}
-    if isinstance(given, Mapping) and len(given) == 1:
-        ((name, settings),) = given.items()
+    if isinstance(method, str):
+        return method, {}
+    if isinstance(method, Mapping) and len(method) == 1:
+        ((name, settings),) = method.items()
         if isinstance(name, str) and (settings is None or isinstance(settings, Mapping)):
             return name, dict(settings or {})
-    raise MethodError(f"got {given!r}; a name or {{name: {{setting: value}}}} was expected.", where="method")
+    raise MethodError(f"expected a name or {{name: {{setting: value}}}}, got {method!r}.", where="method")
 
 
-def view_of(given: Any) -> View:
-    """A view of whatever a user gives as the space of an estimator."""
-    return to_view(given, scales=True).of_dicts()
+def view_of(space: Any) -> View:
+    """View the space of an estimator, in any of the forms that a user may give."""
+    return to_view(space, scales=True).of_dicts()
 
 
-def listed(given: Any, name: str, trials: int | None, random_state: Any) -> list[Candidate] | None:
-    """The candidates of scikit-learn's own searches, or None where they have none.
+def listed(space: Any, name: str, trials: int | None, random_state: Any) -> list[Candidate] | None:
+    """List the candidates of scikit-learn's own searches; None where they do not take the space.
 
     Parameters
     ----------
-    given : object
-        The space as the user gives it.
+    space : object
+        As given by the user.
     name : str
-        Of a method without settings: ``grid`` or ``random``.
+        A method without settings: ``grid`` or ``random``.
     trials : int or None
-        A grid that has more is not listed.
+        A larger grid is not listed.
     random_state : int, RandomState or None
-        Of the draws.
+        Seed of the draws.
     """
-    grids = [given] if isinstance(given, Mapping) else given
+    grids = [space] if isinstance(space, Mapping) else space
     if (
         not isinstance(grids, list | tuple)
         or not grids
@@ -95,7 +95,7 @@ _PAIR = (
 
 
 def _as_listed(value: Any) -> Any:
-    """A list of a kind that scikit-learn does not take, as one; whatever else as it is."""
+    """Convert lists of types that scikit-learn does not take; leave other values unchanged."""
     if isinstance(value, Sequence | np.ndarray) or hasattr(value, "rvs"):
         return value
     return value if (found := as_list(value)) is None else found
@@ -108,21 +108,21 @@ def _is_drawn(value: object) -> bool:
 def _is_list(value: object) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 1 and len(value) > 0
-    is_text = isinstance(value, str | bytes | bytearray)
-    return isinstance(value, Sequence) and not is_text and bool(value) and skopt_range(value) is None
+    is_string = isinstance(value, str | bytes | bytearray)
+    return isinstance(value, Sequence) and not is_string and bool(value) and skopt_range(value) is None
 
 
 def budget_of(name: str, trials: int | None, space: Space) -> int:
-    """How many trials a run gets; ``exhaustive`` all that there are."""
+    """Return the number of trials of a run; all configs for ``exhaustive``."""
     if trials is None and name == "exhaustive" and not space.continuous:
         return int(space.size())
     return int(trials or TRIALS)
 
 
-def prepared(
+def prepare_run(
     name: str, settings: Mapping[str, Any], space: Space, trials: int, parallel: int, entropy: int
 ) -> Run:
-    """A run of a method on a space; MethodError where it cannot search it."""
+    """Prepare a run of a method; MethodError where it cannot search the space."""
     method: Method = make_method(name, settings).prepare(space, trials, parallel)
     order: Order = "async" if method.uses_history else "trial"
     return Run(space, method, entropy, Budget(trials=trials), parallel, order)
@@ -131,7 +131,7 @@ def prepared(
 def search(run: Run, native: Callable[[Config], Candidate], evaluate: Evaluate) -> None:
     """Ask, evaluate and tell until the run has ended.
 
-    A config that was proposed before is not evaluated again: the method is told what is known.
+    The result of a repeated config is reused.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def search(run: Run, native: Callable[[Config], Candidate], evaluate: Evaluate) 
 
 
 def _batch(run: Run) -> list[Pending]:
-    """All that is to be evaluated before the method has to know more."""
+    """Ask for proposals until the method waits for results."""
     batch: list[Pending] = []
     while isinstance(asked := run.ask(), Pending):
         batch.append(asked)

@@ -22,23 +22,23 @@ from sklearn.model_selection._validation import _fit_and_score
 from sklearn.utils.parallel import Parallel, delayed
 
 SMALL_SECONDS = 3.0
-"""Less work than this is done in this process, whatever ``n_jobs`` says."""
-_MOST_SHARE = 0.25  # of all rounds of fits is spent here alone, to find out how long one takes
+"""Less work stays in this process despite ``n_jobs``: joblib's workers take about as long to start."""
+# Share of all rounds of fits that may be spent in this process to measure one fit: small, since the
+# workers are idle meanwhile. Chosen, not measured.
+_MOST_SHARE = 0.25
 
 Fold = dict[str, Any]
-"""What scikit-learn tells of one fit: scores, seconds, and the error where there was one."""
+"""scikit-learn's result of one fit: scores, seconds, and the error where there was one."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What all fits of a search have in common.
+    """Data and options shared by all fits of a search.
 
     Attributes
     ----------
     estimator : estimator
-        Is cloned.
-    X, y : array-like
-    splits : sequence of (train, test)
+        Cloned for each fit.
     options : mapping
         Further arguments of scikit-learn's ``_fit_and_score``: scorer, fit and score parameters,
         ``error_score``, ``return_train_score``, ``verbose``.
@@ -51,30 +51,30 @@ class Fit:
     options: Mapping[str, Any]
 
     def arguments(self, job: Job) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of ``_fit_and_score`` for one fit."""
+        """Return the arguments of ``_fit_and_score`` for one fit."""
         train, test = self.splits[job.split]
         place = {
             "split_progress": (job.split, len(self.splits)),
             "candidate_progress": (job.candidate, job.candidates),
         }
-        given = {"train": train, "test": test, "parameters": job.parameters, **place, **self.options}
-        return (clone(self.estimator), self.X, self.y), given
+        options = {"train": train, "test": test, "parameters": job.parameters, **place, **self.options}
+        return (clone(self.estimator), self.X, self.y), options
 
     def __call__(self, job: Job) -> Fold:
-        """Fit and score here."""
-        given, options = self.arguments(job)
-        fold: Fold = _fit_and_score(*given, **options)
+        """Fit and score in this process."""
+        data, options = self.arguments(job)
+        fold: Fold = _fit_and_score(*data, **options)
         return fold
 
     def lost(self, job: Job, reason: str) -> Fold:
-        """The fold of a fit whose worker has died; RuntimeError where errors are to be raised."""
+        """Return the fold of a fit whose worker died; RuntimeError where errors are to be raised."""
         score = self.options["error_score"]
         if score == "raise":
-            raise RuntimeError(f"the worker that fitted {job.parameters} has died: {reason}")
-        names = getattr(self.options["scorer"], "_scorers", None)  # several of them
+            raise RuntimeError(f"the worker that fitted {job.parameters} died: {reason}")
+        names = getattr(self.options["scorer"], "_scorers", None)  # several metrics
         scores = score if names is None else dict.fromkeys(names, score)
         fold = {
-            "fit_error": f"the worker has died: {reason}",
+            "fit_error": f"the worker died: {reason}",
             "test_scores": scores,
             "n_test_samples": len(self.splits[job.split][1]),
             "fit_time": 0.0,
@@ -94,17 +94,16 @@ class Job:
 
 
 class Folds:
-    """Evaluates candidates; a context manager that keeps its workers between calls.
+    """Evaluator of candidates; a context manager that keeps its workers between calls.
 
     Parameters
     ----------
-    fit : Fit
     n_jobs : int or None
         As in scikit-learn.
     pre_dispatch : int or str
-        As in scikit-learn; of joblib's workers.
+        As in scikit-learn, for joblib's workers.
     planned : int
-        How many fits there will be, at the most.
+        Largest number of fits.
     """
 
     def __init__(self, fit: Fit, n_jobs: int | None, pre_dispatch: int | str, planned: int) -> None:
@@ -113,7 +112,7 @@ class Folds:
         self._tasks = _ray_tasks(fit, n_jobs, workers) if workers > 1 else None
         self._parallel = Parallel(n_jobs=n_jobs, pre_dispatch=pre_dispatch)
         self._opened: AbstractContextManager[Any] | None = None
-        # To try out one fit here must not cost much where each takes minutes.
+        # Measuring a fit here must not cost much where each takes minutes.
         self._alone = workers == 1
         self._may_be_small = bool(workers <= _MOST_SHARE * planned)
 
@@ -129,14 +128,13 @@ class Folds:
 
         Parameters
         ----------
-        candidates : sequence of dict
         first, of : int
-            The number of the first of them and how many there will be; for what is printed.
+            Number of the first candidate, and of all candidates; for scikit-learn's output.
 
         Returns
         -------
         list of dict
-            Candidate by candidate, in each in the order of the folds.
+            By candidate, then by fold.
         """
         jobs = [
             Job(parameters, split, first + i, of)
@@ -146,7 +144,7 @@ class Folds:
         return here + self._elsewhere(jobs[len(here) :])
 
     def _while_small(self, jobs: Iterator[Job]) -> Iterator[Fold]:
-        """Fit here for as long as what is left seems to be little."""
+        """Fit in this process while little work seems to be left."""
         while self._alone or (self._may_be_small and self._seems_small()):
             job = next(jobs, None)
             if job is None:
@@ -173,11 +171,11 @@ class Folds:
             self._opened = self._parallel
             self._opened.__enter__()
         calls = (self._fit.arguments(job) for job in jobs)
-        return list(self._parallel(delayed(_fit_and_score)(*given, **more) for given, more in calls))
+        return list(self._parallel(delayed(_fit_and_score)(*data, **options) for data, options in calls))
 
 
 def _ray_tasks(fit: Fit, n_jobs: int | None, workers: int) -> Any:
-    """Ray's workers, where Ray runs in this process."""
+    """Return Ray's workers where Ray is running in this process."""
     ray = sys.modules.get("ray")
     if ray is None or not hasattr(ray, "is_initialized") or not ray.is_initialized():
         return None

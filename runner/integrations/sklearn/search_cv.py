@@ -1,8 +1,7 @@
 """`SearchCV`: any of the methods as a scikit-learn estimator.
 
-It is scikit-learn's own `BaseSearchCV` with another `fit`. scoring, splitting, routing, the table of
-results and all that is asked of the best estimator are scikit-learn's; which candidates there are
-is a method's.
+A subclass of scikit-learn's `BaseSearchCV`: scoring, splitting, routing, the table of results and the
+interface of the best estimator are scikit-learn's; a method proposes the candidates.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from runner.integrations.sklearn.candidates import (
     budget_of,
     listed,
     method_of,
-    prepared,
+    prepare_run,
     search,
     view_of,
 )
 from runner.integrations.sklearn.folds import Fit, Fold, Folds
 from runner.trial import Outcome, Status
 
-_ENTROPY_BYTES = 16
+_ENTROPY_BYTES = 16  # as many as numpy's SeedSequence draws by default
 
 
 class SearchCV(BaseSearchCV):
@@ -58,24 +57,23 @@ class SearchCV(BaseSearchCV):
         order; with lists and distributions ``random`` what `RandomizedSearchCV` does with the same
         ``random_state``.
     n_trials : int, optional
-        How many candidates. Default: the whole grid for ``grid`` over lists, the whole space for
+        Number of candidates. Default: the whole grid for ``grid`` over lists, the whole space for
         ``exhaustive`` where it is finite, else 50. A candidate that is proposed again is not
         evaluated again, and has one row only.
     parallel : int, default 1
-        How many candidates are in flight at once: a method that learns then knows the results of
-        fewer. Raise it where there are more cores than folds. Results depend on it, and not on
-        ``n_jobs``.
+        Number of candidates in flight: a method that learns then knows the results of fewer. Raise it
+        where there are more cores than folds. Results depend on it, but not on ``n_jobs``.
     scoring, refit, cv, error_score, return_train_score, pre_dispatch
-        As in `GridSearchCV`. With several metrics a method searches the best of the one that
-        ``refit`` names, and else of the first.
+        As in `GridSearchCV`. With several metrics a method optimises the one that ``refit`` names,
+        else the first.
     n_jobs : int, optional
-        How many fits at once, at the most: in this process where all of them will take less than
-        three seconds, in joblib's workers, or on Ray where this process has it running already. Ray
-        is never started. The default is 1, as in scikit-learn.
+        Most fits at once: in this process where all of them take less than three seconds, in joblib's
+        workers, or on Ray where it is running in this process already. Ray is never started. The
+        default is 1, as in scikit-learn.
     random_state : int, RandomState or None, default None
-        Of the proposals.
+        Seed of the proposals.
     verbose : int, default 0
-        1 prints each candidate with its score; more, what scikit-learn prints of each fit.
+        1 prints each candidate with its score; higher values print each fit, as in scikit-learn.
 
     Attributes
     ----------
@@ -140,14 +138,14 @@ class SearchCV(BaseSearchCV):
         self.random_state = random_state
 
     def set_callbacks(self, *callbacks: Any) -> SearchCV:
-        """Refuse scikit-learn's experimental callbacks: nothing here calls them."""
+        """Refuse scikit-learn's experimental callbacks, which would never be called."""
         if callbacks:
-            raise NotImplementedError("SearchCV calls no callbacks; verbose=1 prints every candidate.")
+            raise NotImplementedError("callbacks are not supported; verbose=1 prints every candidate.")
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> SearchCV:
-        """Search, and fit the best candidate on all data where ``refit`` says so.
+        """Search, and fit the best candidate on all data if ``refit`` is set.
 
         Parameters
         ----------
@@ -176,10 +174,10 @@ class SearchCV(BaseSearchCV):
         routed = self._get_routed_params_for_fit(params)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self.n_splits_ = splitter.get_n_splits(X, y, **routed.splitter.split)
-        # Once for all candidates: a splitter may draw anew at each call.
+        # Once for all candidates: a splitter may draw other splits at each call.
         splits = list(splitter.split(X, y, **routed.splitter.split))
         if len(splits) != self.n_splits_ or not splits:
-            raise ValueError(f"cv.split gives {len(splits)} splits, cv.get_n_splits says {self.n_splits_}")
+            raise ValueError(f"expected {self.n_splits_} splits (cv.get_n_splits), got {len(splits)}")
         options = {
             "scorer": scorers,
             "fit_params": routed.estimator.fit,
@@ -193,7 +191,7 @@ class SearchCV(BaseSearchCV):
         base = clone(self.estimator)
         candidates, folds = self._search(Fit(base, X, y, splits, options))
         _warn_or_raise_about_fit_failures(folds, self.error_score)
-        if callable(self.scoring):  # how many metrics it gives is known only now
+        if callable(self.scoring):  # its metrics are known only now
             _insert_error_scores(folds, self.error_score)
         self._conclude(candidates, folds)
         if self.refit:
@@ -202,16 +200,16 @@ class SearchCV(BaseSearchCV):
         return self
 
     def _search(self, fit: Fit) -> tuple[list[Candidate], list[Fold]]:
-        """All candidates, and their folds one after the other."""
+        """Return all candidates, and their folds one after the other."""
         name, settings = method_of(self.method)
-        given = None if settings else listed(self.space, name, self.n_trials, self.random_state)
-        if given is not None:
-            with Folds(fit, self.n_jobs, self.pre_dispatch, len(given) * self.n_splits_) as folds:
-                return given, folds.evaluate(given, 0, len(given))
+        grid = None if settings else listed(self.space, name, self.n_trials, self.random_state)
+        if grid is not None:
+            with Folds(fit, self.n_jobs, self.pre_dispatch, len(grid) * self.n_splits_) as folds:
+                return grid, folds.evaluate(grid, 0, len(grid))
         view = view_of(self.space)
         trials = budget_of(name, self.n_trials, view.space)
         entropy = int.from_bytes(check_random_state(self.random_state).bytes(_ENTROPY_BYTES), "big")
-        run = prepared(name, settings, view.space, trials, self.parallel, entropy)
+        run = prepare_run(name, settings, view.space, trials, self.parallel, entropy)
         candidates: list[Candidate] = []
         found: list[Fold] = []
 
@@ -231,7 +229,7 @@ class SearchCV(BaseSearchCV):
         return candidates, found
 
     def _outcome(self, folds: list[Fold]) -> Outcome:
-        """What the method hears of a candidate."""
+        """Convert the folds of a candidate to an outcome."""
         scores = [self._searched(fold["test_scores"]) for fold in folds]
         value = float(np.mean(scores))
         seconds = float(sum(fold["fit_time"] + fold["score_time"] for fold in folds))
@@ -244,14 +242,14 @@ class SearchCV(BaseSearchCV):
         return Outcome(Status.COMPLETED, loss=-value, value=value, folds=losses, seconds=seconds)
 
     def _searched(self, scores: Any) -> float:
-        """The score that the search is for."""
+        """Return the score of the metric to optimise."""
         if not isinstance(scores, Mapping):
             return float(scores)
         named = isinstance(self.refit, str) and self.refit in scores
         return float(scores[self.refit if named else next(iter(scores))])
 
     def _conclude(self, candidates: list[Candidate], folds: list[Fold]) -> None:
-        """The table and the best of it."""
+        """Set the table of results and the attributes of the best candidate."""
         first = folds[0]["test_scores"]
         self.multimetric_ = isinstance(first, dict)
         if self.multimetric_:
@@ -281,8 +279,8 @@ class SearchCV(BaseSearchCV):
 def _rank_infinite_last(results: dict[str, Any]) -> None:
     """Rank a score of +inf behind all finite ones, where scikit-learn has it first.
 
-    It comes of a division by zero or a singular matrix, is a failed trial for the method, and cannot be
-    the best. Tables without one are left as scikit-learn makes them.
+    Such a score comes from a division by zero or a singular matrix; for the method it is a failed trial.
+    Tables without one are left as scikit-learn makes them.
     """
     for key in [key for key in results if key.startswith("rank_test_")]:
         means = results[key.replace("rank_", "mean_", 1)]

@@ -1,7 +1,7 @@
-"""What happens in a study, told to experiment trackers as it happens.
+"""Experiment trackers that receive the events of a study as they happen.
 
-One tracked run per run, one step per trial. A tracker is a thread of its own: one that is slow, hangs
-or fails holds nothing up; it is told of once, and left.
+One tracked run per run, one step per trial. Each tracker has a thread of its own, so that a slow, hanging
+or failing one cannot hold up the study; a failure is reported once, and the tracker is not called again.
 """
 
 from runner.integrations.trackers.tracked import Tracked, with_trackers

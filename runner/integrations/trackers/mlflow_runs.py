@@ -1,7 +1,7 @@
 """MLflow: an experiment per study, a run per run, a step per trial.
 
-A study that is gone on with goes on in the same MLflow runs: they are found by their tags, and trials
-that are there already are not sent again.
+A resumed study continues its MLflow runs: they are found by their tags, and trials that are there already
+are not sent again.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of its own dependencies
+    warnings.simplefilter("ignore")  # of its dependencies
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.tracking import MlflowClient
 
@@ -25,17 +25,17 @@ from runner.trial import Trial
 
 _TAG = "fivefold.run"
 _INCUMBENT = "incumbent"
-_MOST_AT_ONCE = 1_000  # metrics in one call; what servers take
-_MOST_CHARACTERS = 500
+_MOST_AT_ONCE = 1_000  # metrics in one call; MLflow's limit
+_MOST_CHARACTERS = 500  # of a parameter; the limit of older MLflow stores
 
 
 class MlflowTracker(Tracker):
-    """A tracker that writes to an MLflow store.
+    """Tracker that writes to an MLflow store.
 
     Parameters
     ----------
     uri : str
-        Of the store: ``sqlite:///mlflow.db``, ``http://host:5000``; or the path of a SQLite file.
+        URI of the store: ``sqlite:///mlflow.db``, ``http://host:5000``; or the path of a SQLite file.
     """
 
     def __init__(self, uri: str) -> None:
@@ -68,8 +68,7 @@ class MlflowTracker(Tracker):
                 steps = client.get_metric_history(run.info.run_id, "seconds") if spec.id in known else []
                 self._there.append({metric.step for metric in steps})
                 if spec.id not in known:
-                    given = {"method": spec.method.name, **spec.method.settings()}
-                    self._params(len(self._ids) - 1, given)
+                    self._params(len(self._ids) - 1, {"method": spec.method.name, **spec.method.settings()})
             for index, trials in enumerate(history):
                 self.trials(index, trials)
 
@@ -105,8 +104,8 @@ class MlflowTracker(Tracker):
             self._client.log_batch(run_id, tags=tags)
             self._client.set_terminated(run_id)
 
-    def _params(self, index: int, given: dict[str, Any]) -> None:
-        params = [Param(_word(name), str(value)[:_MOST_CHARACTERS]) for name, value in given.items()]
+    def _params(self, index: int, values: dict[str, Any]) -> None:
+        params = [Param(_word(name), str(value)[:_MOST_CHARACTERS]) for name, value in values.items()]
         self._client.log_batch(self._ids[index], params=params)
 
 
@@ -122,10 +121,10 @@ def _all_runs(client: MlflowClient, experiment: str) -> list[Any]:
 
 
 def _word(name: str) -> str:
-    """A name of letters that MLflow takes."""
+    """Replace the characters of a name that MLflow refuses."""
     return "".join(letter if letter.isalnum() or letter in "_-. /" else "_" for letter in name)
 
 
 def _silent() -> warnings.catch_warnings[None]:
-    """What MLflow's dependencies warn of is nobody's business here."""
+    """Suppress warnings of MLflow's dependencies."""
     return warnings.catch_warnings(action="ignore")

@@ -18,13 +18,13 @@ from runner.trial import Trial
 
 
 class TensorboardTracker(Tracker):
-    """A tracker that writes event files.
+    """Tracker that writes event files.
 
     Parameters
     ----------
     folder : str
-        The log directory; each run has one of its own in it, ``STUDY/PROBLEM/METHOD/SEED``. Trials that
-        were there before a run had one are written first.
+        The log directory; each run has its own below it, ``STUDY/PROBLEM/METHOD/SEED``. A new one begins
+        with the trials of earlier sessions.
     """
 
     def __init__(self, folder: str) -> None:
@@ -41,7 +41,7 @@ class TensorboardTracker(Tracker):
             Root(self._folder).make_folder(name)
             folder = self._folder / name
             known = any(folder.glob("events.*"))
-            # Its own suffix is the second, and a second session within it would write over the first.
+            # By default the suffix is the time in seconds: two sessions in one second would share a file.
             self._writers.append(
                 SummaryWriter(logdir=str(folder), filename_suffix=f".{uuid.uuid4().hex[:8]}")
             )

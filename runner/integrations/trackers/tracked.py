@@ -1,4 +1,4 @@
-"""A monitor that passes on to trackers, each in a thread of its own."""
+"""Monitor that passes events on to trackers, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from runner.trial import Trial
 
 KINDS = ("mlflow", "tensorboard")
 CLOSING_SECONDS = 30.0
-"""How long the end of a study waits for what a tracker has not written yet."""
-_MOST_CHARACTERS = 200
+"""Time at the end of a study for trackers to write: enough for a slow server, bearable where one hangs."""
+_MOST_CHARACTERS = 200  # of an error
 Call = Callable[[], None]
 
 
 def with_trackers(monitor: Monitor, targets: Sequence[str]) -> Monitor:
-    """The monitor, with trackers beside it.
+    """Add trackers to a monitor.
 
     Parameters
     ----------
-    monitor : Monitor
     targets : sequence of str
         ``mlflow:URI`` or ``tensorboard:DIR``.
 
     Raises
     ------
     StudyError
-        Where a target is none of these, or its package is missing.
+        Where a target is neither, or its package is missing.
     """
     return Tracked(monitor, {target: _tracker(target) for target in targets}) if targets else monitor
 
@@ -41,9 +40,9 @@ def _tracker(target: str) -> Tracker:
     kind, _, where = target.partition(":")
     if kind not in KINDS or not where:
         raise StudyError(
-            f"got '{target}'.",
+            f"expected mlflow:URI or tensorboard:DIR, got '{target}'.",
             where="--track",
-            hint="Write mlflow:URI, such as mlflow:sqlite:///mlflow.db, or tensorboard:DIR.",
+            hint="For example mlflow:sqlite:///mlflow.db.",
         )
     try:
         if kind == "mlflow":
@@ -57,19 +56,19 @@ def _tracker(target: str) -> Tracker:
         raise StudyError(
             f"{kind} cannot be imported: {error}.",
             where="--track",
-            hint="Install it with: pip install 'fivefold[trackers]'.",
+            hint="Run: pip install 'fivefold[trackers]'.",
         ) from None
 
 
 class Tracked(Monitor):
-    """A monitor and trackers that hear the same.
+    """Monitor that calls another monitor and trackers.
 
     Parameters
     ----------
     monitor : Monitor
         The display.
     trackers : mapping of str to Tracker
-        By what the user called them.
+        By target.
     """
 
     def __init__(self, monitor: Monitor, trackers: dict[str, Tracker]) -> None:
@@ -82,7 +81,7 @@ class Tracked(Monitor):
         self._monitor.begin(study, runs, where)
         self._runs = runs
         history = [[run.ended[number] for number in sorted(run.ended)] for run in runs]
-        self._tell(lambda tracker: lambda: tracker.begin(study, history))
+        self._call(lambda tracker: lambda: tracker.begin(study, history))
 
     def note(self, text: str) -> None:
         """See `Monitor`."""
@@ -93,14 +92,14 @@ class Tracked(Monitor):
         self._monitor.ended(index, trial)
         for thread in self._threads.values():
             thread.trial(index, trial)
-        self._complain()
+        self._report()
 
     def finished(self, index: int) -> None:
         """See `Monitor`."""
         self._monitor.finished(index)
         run = self._runs[index]
         ended = Ended(run.end_reason, run.incumbent)
-        self._tell(lambda tracker: lambda: tracker.finished(index, ended))
+        self._call(lambda tracker: lambda: tracker.finished(index, ended))
 
     def close(self) -> None:
         """See `Monitor`."""
@@ -108,48 +107,48 @@ class Tracked(Monitor):
         for name, thread in self._threads.items():
             if not thread.close():
                 Guarded(self._monitor).note(
-                    f"{name}: not all is written after {CLOSING_SECONDS:g} s; the rest is left."
+                    f"{name}: not finished after {CLOSING_SECONDS:g} s; the remaining events are dropped."
                 )
-        self._complain()
+        self._report()
 
-    def _tell(self, call: Callable[[Tracker], Call]) -> None:
+    def _call(self, call: Callable[[Tracker], Call]) -> None:
         for thread in self._threads.values():
             thread.put(call(thread.tracker))
-        self._complain()
+        self._report()
 
-    def _complain(self) -> None:
-        """Say once what a tracker has failed with; here, since displays know one thread only."""
+    def _report(self) -> None:
+        """Report each failure once; here, since displays may be called from one thread only."""
         for name, thread in self._threads.items():
-            if thread.failure and not thread.told:
-                thread.told = True
+            if thread.failure and not thread.reported:
+                thread.reported = True
                 Guarded(self._monitor).note(
-                    f"{name}: tracking has stopped, the study goes on: {thread.failure}"
+                    f"{name}: tracking stopped, the study continues: {thread.failure}"
                 )
 
 
 class _Thread:
-    """One tracker and the thread that calls it; trials of a run that wait are told together."""
+    """A tracker and the thread that calls it; waiting trials of a run are passed on together."""
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
         self.failure = ""
-        self.told = False
+        self.reported = False
         self._calls: queue.SimpleQueue[Call | tuple[int, Trial] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="fivefold tracker", daemon=True)
         self._thread.start()
 
     def put(self, call: Call) -> None:
-        """Have something called."""
+        """Queue a call."""
         if not self.failure:
             self._calls.put(call)
 
     def trial(self, index: int, trial: Trial) -> None:
-        """Have a trial told."""
+        """Queue a trial."""
         if not self.failure:
             self._calls.put((index, trial))
 
     def close(self) -> bool:
-        """Wait for what has not been called yet; whether all was."""
+        """Wait for queued calls; return True where all were made."""
         self._calls.put(self.tracker.close)
         self._calls.put(None)
         self._thread.join(CLOSING_SECONDS)
@@ -168,5 +167,5 @@ class _Thread:
                 waiting = {}
                 if not isinstance(item, tuple):
                     item()
-        except Exception as error:  # whatever a tracker raises
+        except Exception as error:  # of the tracker
             self.failure = clip(" ".join(describe(error).split()), _MOST_CHARACTERS)

@@ -1,4 +1,4 @@
-"""What a tracker is told, and what every one of them makes of it."""
+"""Interface of trackers, and the figures that all of them report."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from runner.trial import Trial
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that has ended: why, and its incumbent."""
+    """End of a run: its reason, and the incumbent."""
 
     reason: str
     best: Trial | None
 
 
 class Tracker(ABC):
-    """One tracker of one study; its calls come one after the other, from one thread.
+    """Tracker of one study, called from one thread.
 
-    Any of them may raise; it is then not called again.
+    Any method may raise; the tracker is then not called again.
     """
 
     @abstractmethod
     def begin(self, study: Study, history: list[list[Trial]]) -> None:
-        """The study starts or goes on; with the trials that each of its runs has already."""
+        """Start or resume the study, with the trials that each of its runs already has."""
 
     @abstractmethod
     def trials(self, index: int, ended: list[Trial]) -> None:
-        """Trials of the run at this position have ended."""
+        """Record ended trials of the run at this position."""
 
     @abstractmethod
     def finished(self, index: int, ended: Ended) -> None:
-        """The run at this position has ended."""
+        """Record the end of the run at this position."""
 
     def close(self) -> None:  # noqa: B027  (most have nothing to close)
-        """Nothing more will come."""
+        """Finish writing; nothing more will come."""
 
 
 class Incumbents:
-    """The best value of a run so far, in the problem's own direction."""
+    """Incumbents of runs, in the problem's own direction."""
 
     def __init__(self) -> None:
         self._best: dict[int, tuple[float, float]] = {}
 
     def after(self, index: int, trial: Trial) -> float | None:
-        """The incumbent's value after one more trial; None before the first valid one."""
+        """Return the incumbent's value after one more trial; None before the first valid one."""
         loss, value = trial.loss, trial.outcome.value
         if trial.valid and loss is not None and value is not None:
             self._best[index] = min(self._best.get(index, (loss, value)), (loss, value))
@@ -54,7 +54,7 @@ class Incumbents:
 
 
 def figures_of(spec: RunSpec, trial: Trial) -> dict[str, float]:
-    """The numbers of a trial by their names: the metric, held-out test, seconds, further metrics."""
+    """Return the numbers of a trial by name: metric, held-out test, seconds, further metrics."""
     outcome = trial.outcome
     found: dict[str, float | None] = {
         **outcome.metrics,

@@ -1,22 +1,21 @@
-"""A study directory comes whole or not at all, and what has come is not sent again. No Ray is started."""
+"""A study directory is fetched whole or not at all. No Ray is started."""
 
 import asyncio
 import io
-import json
 import os
 import shlex
 import shutil
-import zipfile
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import Results, run
 from runner.cluster.submit import fetch, send
-from runner.cluster.submit.blocks import BLOCK_BYTES, block_line, digest_of, read_block, read_list
+from runner.cluster.submit.archive import _LINE_BYTES, Receiver, unpack
 from runner.errors import EngineError, FivefoldError, JournalError
 from runner.journal.files.own import OwnFolder
 from runner.journal.verify import verify
@@ -31,27 +30,21 @@ def study(trials, seeds=2, **more):
 
 
 class HeadOfAFolder:
-    """Sends as a head would; it may break off after so many characters, or garble some lines."""
+    """Sends as a head would; it may break off after so many characters, or garble a line."""
 
     address = "http://head:8265"
 
-    def __init__(self, cut=None, garble=()):
-        self.cut, self.garble = cut, set(garble)
-        self.packages, self.logs, self.codes = {}, {}, {}
-
-    async def upload(self, name, content):
-        self.packages[name] = content
-        return f"gcs://{name}"
+    def __init__(self, cut=None, garble=None):
+        self.cut, self.garble = cut, garble
+        self.logs, self.codes = {}, {}
 
     async def submit(self, name, entrypoint, metadata, runtime_env):
-        word, command, verb, folder, option, have = shlex.split(entrypoint)
-        assert (word, command, verb, option) == ("exec", "fivefold", "send", "--have")
-        package = self.packages[runtime_env["working_dir"].removeprefix("gcs://")]
-        known = json.loads(zipfile.ZipFile(io.BytesIO(package)).read(have))
+        word, command, verb, folder = shlex.split(entrypoint)
+        assert (word, command, verb, runtime_env) == ("exec", "fivefold", "send", {})
         out = io.StringIO()
         out.write("Running entrypoint for job x: y\n")
         try:
-            send(Path(folder), known, out)
+            send(Path(folder), out)
             self.codes[name] = 0
         except FivefoldError as error:
             out.write(f"error: {error}\n")
@@ -60,9 +53,8 @@ class HeadOfAFolder:
 
     async def log(self, name):
         lines = self.logs[name].splitlines(keepends=True)
-        for number in self.garble & set(range(len(lines))):
-            lines[number] = lines[number].replace("a", "b", 5)
-        self.garble = set()
+        if self.garble is not None:
+            lines[self.garble] = lines[self.garble].replace("A", "B", 5)
         text = "".join(lines)
         for start in range(0, len(text), 20_000):
             if self.cut is not None and start >= self.cut:
@@ -80,10 +72,9 @@ def bring(source, target, head=None):
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory):
-    """A study directory of several blocks on the head."""
+    """A study directory on the head whose archive takes several lines."""
     folder = tmp_path_factory.mktemp("there") / "sent"
     run(study(1500), folder, workers=0).export()
-    assert (folder / "study.db").stat().st_size > 2 * BLOCK_BYTES
     return folder
 
 
@@ -95,40 +86,49 @@ def same(here, there):
     assert not here.with_name(here.name + ".fetching").exists()
 
 
-def test_all_of_it_comes_and_once(there, tmp_path):
-    found = bring(there, tmp_path / "here")
-    same(tmp_path / "here", there)
-    assert found.sent == found.blocks > 4
-    assert (tmp_path / "here" / "trials.parquet").read_bytes() == (there / "trials.parquet").read_bytes()
-    assert bring(there, tmp_path / "here").sent == 0
-    same(tmp_path / "here", there)
+def test_all_files_arrive_unchanged(there, tmp_path):
+    (there / "notes").mkdir(exist_ok=True)
+    (there / "notes" / "every.byte").write_bytes(bytes(range(256)) * 2000)
+    for _ in range(2):
+        assert bring(there, tmp_path / "here").size > 2 * _LINE_BYTES
+        same(tmp_path / "here", there)
+        for name in ("trials.parquet", "notes/every.byte"):
+            assert (tmp_path / "here" / name).read_bytes() == (there / name).read_bytes()
 
 
-@pytest.mark.parametrize("cuts", [[20_000], [240_000, 100_000], [360_000]])
-def test_what_was_broken_off_is_gone_on_with(there, tmp_path, cuts):
+@pytest.mark.parametrize("cut", [20_000, 360_000])
+def test_a_broken_transfer_leaves_nothing_and_can_be_repeated(there, tmp_path, cut):
     here = tmp_path / "sent"
-    kept = 0
-    for cut in cuts:
-        with pytest.raises(KeyboardInterrupt):
-            bring(there, here, HeadOfAFolder(cut))
-        assert not here.exists(), "not a part of it"
-        now = len(list((here.with_name("sent.fetching") / "blocks").iterdir()))
-        assert now >= kept
-        kept = now
-    found = bring(there, here)
+    with pytest.raises(KeyboardInterrupt):
+        bring(there, here, HeadOfAFolder(cut))
+    assert list(tmp_path.iterdir()) == []
+    bring(there, here)
     same(here, there)
-    assert found.sent == found.blocks - kept
 
 
-def test_what_is_damaged_on_its_way_is_asked_for_again(there, tmp_path):
-    found = bring(there, tmp_path / "here", HeadOfAFolder(garble=range(2, 5)))
-    assert found.sent == found.blocks
-    same(tmp_path / "here", there)
+@pytest.mark.parametrize("line", [1, 2, -1])
+def test_a_damaged_archive_is_refused(there, tmp_path, line):
+    head = HeadOfAFolder(garble=line)
+    if line == -1:
+        head = HeadOfAFolder()
+        log = head.log
+        head.log = lambda name: without_its_end(log(name))
+    with pytest.raises(EngineError, match="the archive arrived incomplete or damaged"):
+        bring(there, tmp_path / "here", head)
+    assert not (tmp_path / "here").exists()
+
+
+async def without_its_end(pieces):
+    yield "".join([piece async for piece in pieces]).rpartition("fivefold-end")[0]
+
+
+def test_files_of_a_killed_transfer_are_replaced(there, tmp_path):
     stage = OwnFolder.at(tmp_path / "other.fetching")
-    stage.write(f"blocks/{'0' * 40}", b"not what its name says")
-    stage.write("whole/left", b"of an earlier try")
+    stage.write("archive.tar.gz", b"half")
+    stage.write("files/left", b"of an earlier transfer")
     bring(there, tmp_path / "other")
     same(tmp_path / "other", there)
+    assert not (tmp_path / "other" / "left").exists()
 
 
 def test_a_study_that_runs_is_brought_as_it_stood_and_then_what_is_new(tmp_path):
@@ -137,14 +137,13 @@ def test_a_study_that_runs_is_brought_as_it_stood_and_then_what_is_new(tmp_path)
     with open_journal(there, study(802)) as journal:
         history = journal.history("branin/random/0")
         assert (there / "study.db-wal").stat().st_size > 0
-        first = bring(there, here)
+        bring(there, here)
         assert verify(here).whole, verify(here).findings
         assert len(Results.open(here).trials) == 1600
         assert not (here / "study.db-wal").exists()
         journal.record([("branin/random/0", replace(history[-1], number=800))])
-        second = bring(there, here)
+        bring(there, here)
         assert len(Results.open(here).trials) == 1601
-        assert second.sent < first.sent, "only blocks that have changed"
     results = run(study(802), here, workers=0)
     assert len(results.trials) == 1604, "what was brought can be gone on with"
 
@@ -170,12 +169,12 @@ def test_nothing_is_taken_away_from_what_is_there(there, tmp_path):
     here = tmp_path / "here"
     bring(part, here)
     run(study(6), here, workers=0)
-    with pytest.raises(JournalError, match=r"it holds 4 trials that the head has not\. Use another --to"):
+    with pytest.raises(JournalError, match=r"holds 4 trials that the head does not have\. Use another --to"):
         bring(part, here)
     assert len(Results.open(here).trials) == 12
     other = tmp_path / "other"
     run(study(3, seed=9), other, workers=0)
-    with pytest.raises(JournalError, match="it holds a study of its own"):
+    with pytest.raises(JournalError, match="holds another study"):
         bring(part, other)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()
@@ -264,39 +263,44 @@ def test_what_the_head_says_is_told(tmp_path):
     assert not (tmp_path / "here").exists()
 
 
+def member(name, content=b"x", kind=tarfile.REGTYPE):
+    found = tarfile.TarInfo(name)
+    found.type, found.size, found.linkname = kind, len(content), "/etc/passwd"
+    return found, content
+
+
 @pytest.mark.parametrize(
-    "files, sentence",
+    "members, message",
     [
-        ("[{}]", "a list that cannot be read"),
-        ("7", "a list that cannot be read"),
-        ('[{"name": "../study.db", "size": 0, "blocks": []}]', "a file of the name"),
-        ('[{"name": "/etc/passwd", "size": 0, "blocks": []}]', "a file of the name"),
-        ('[{"name": "a/../../b", "size": 0, "blocks": []}]', "a file of the name"),
-        ('[{"name": "", "size": 0, "blocks": []}]', "a file of the name"),
-        ('[{"name": "study.lock", "size": 0, "blocks": []}]', "a file of the name"),
-        ('[{"name": "a", "size": 9, "blocks": []}]', "0 blocks of a file of 9 bytes"),
-        ('[{"name": "a", "size": 0, "blocks": []}, {"name": "a", "size": 0, "blocks": []}]', "a name twice"),
+        (None, "an invalid archive"),
+        ([member("../study.db")], "an unexpected file '../study.db'"),
+        ([member("/etc/passwd")], "an unexpected file"),
+        ([member("a/../../b")], "an unexpected file"),
+        ([member("a\\b")], "an unexpected file"),
+        ([member("study.lock")], "an unexpected file"),
+        ([member("a", b"", tarfile.SYMTYPE)], "an unexpected file"),
+        ([member("a", b"", tarfile.LNKTYPE)], "an unexpected file"),
+        ([member("a", b"", tarfile.FIFOTYPE)], "an unexpected file"),
+        ([member("a"), member("a")], "an unexpected file"),
     ],
 )
-def test_a_head_cannot_write_where_it_likes(files, sentence):
-    with pytest.raises(EngineError, match=sentence):
-        read_list(f"fivefold-list {files}")
+def test_a_head_cannot_write_outside_the_directory(tmp_path, members, message):
+    archive = io.BytesIO()
+    if members is not None:
+        with tarfile.open(fileobj=archive, mode="w:gz") as out:
+            for info, content in members:
+                out.addfile(info, io.BytesIO(content))
+    stage = OwnFolder.at(tmp_path / "stage")
+    with pytest.raises(EngineError, match=message):
+        unpack(io.BytesIO(archive.getvalue()), stage, "files")
+    assert not {path.name for path in tmp_path.rglob("*")} - {"stage", ".fivefold", "files", "a"}
 
 
-@settings(max_examples=30)
-@given(st.binary(max_size=2000), st.text(max_size=50))
-def test_blocks_come_as_they_went_and_nothing_else_is_taken_for_one(block, noise):
-    line = block_line(digest_of(block), block)
-    assert read_block(line) == (digest_of(block), block)
-    assert read_block(noise) is None
-    assert read_block(f"fivefold-block {digest_of(block)} {noise}") is None
-    assert read_block(line[:-3]) is None
-    assert read_list(noise) is None
-
-
-def test_a_block_that_would_unpack_to_much_more_is_refused():
-    import base64
-    import zlib
-
-    bomb = base64.b64encode(zlib.compress(bytes(50 * BLOCK_BYTES))).decode()
-    assert read_block(f"fivefold-block {digest_of(bytes(50 * BLOCK_BYTES))} {bomb}") is None
+@given(st.text(max_size=50))
+def test_other_lines_are_not_taken_for_the_archive(noise):
+    out = io.BytesIO()
+    receiver = Receiver(out)
+    assert not receiver.take(noise)
+    receiver.take(f"fivefold-data {noise}!")
+    receiver.take(f"fivefold-end {noise}")
+    assert (out.getvalue(), receiver.complete) == (b"", False)

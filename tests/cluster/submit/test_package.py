@@ -88,7 +88,7 @@ def test_the_same_files_make_the_same_package(place):
 def test_what_an_objective_opens_by_itself_may_be_included(place):
     package = pack_study(place / "study.yaml", [place / "data", place / "notes.txt"])
     assert {"data/large.bin", "notes.txt"} < set(names(package))
-    with pytest.raises(StudyError, match=r"missing\.csv: it cannot be read: No such file"):
+    with pytest.raises(StudyError, match=r"missing\.csv: cannot be read: No such file"):
         pack_study(place / "study.yaml", [place / "missing.csv"])
 
 
@@ -152,7 +152,7 @@ def test_too_much_is_refused_with_the_largest_named(place, monkeypatch):
     monkeypatch.setattr(room, "MOST_BYTES", 2_000_000)
     (place / "table.csv").write_bytes(b"x" * 3_000_000)
     with pytest.raises(
-        StudyError, match=r"3 MB together, and at most 2 MB are sent\. The largest: 'table\.csv' \(3 MB\)"
+        StudyError, match=r"expected at most 2 MB of files, got 3 MB\. The largest: 'table\.csv' \(3 MB\)"
     ):
         pack_study(place / "study.yaml")
 

@@ -127,7 +127,7 @@ def test_a_worker_that_dies_on_ray_is_a_row(ray_lanes, monkeypatch):
     monkeypatch.setattr(folds, "SMALL_SECONDS", 0.0)
     search = SearchCV(Dummy(die=(3.0,)), {"level": [0.0, 1.0, 2.0, 3.0]}, method="grid", cv=2, n_jobs=2)
     with (
-        pytest.warns(FitFailedWarning, match="the worker has died"),
+        pytest.warns(FitFailedWarning, match="the worker died"),
         pytest.warns(UserWarning, match="non-finite"),
     ):
         found = search.fit(X, Y)

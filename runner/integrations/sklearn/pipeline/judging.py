@@ -1,7 +1,7 @@
-"""Judge the result of a search against the estimator's defaults and a constant answer.
+"""Judge the result of a search against the estimator's defaults and a constant prediction.
 
-A score says little by itself: 0.94 is nothing where 94 % of the rows are of one class. So no score is
-given without what a predictor has that looks at no feature, and a model that is no better says so.
+A score means little by itself: 0.94 is worthless where 94 % of the rows are of one class. So each score
+is printed beside that of a constant prediction, and a model that is no better is reported as such.
 """
 
 from __future__ import annotations
@@ -24,29 +24,17 @@ from runner.trial import Status
 
 @dataclass(frozen=True)
 class Score:
-    """The score of a config: mean and folds in cross-validation, and on the rows that are held out."""
+    """Score of a config: mean and folds in cross-validation, and on the held-out rows."""
 
     value: float
     folds: tuple[float, ...]
     test: float | None
 
 
-def judged(
+def judge(
     problem: EstimatorProblem, spec: RunSpec, results: Results, best: Mapping[str, Any], saved: Saved
 ) -> list[str]:
-    """Describe the best config, its scores and what they are worth, in lines.
-
-    Parameters
-    ----------
-    problem : EstimatorProblem
-    spec : RunSpec
-        Of the search.
-    results : Results
-    best : mapping
-        As `Results.best` has it.
-    saved : Saved
-        Its pipeline.
-    """
+    """Describe the best config (of `Results.best`) and judge its scores, in lines."""
     score = _of_trial(_row(results, best, best["number"]), saved.score)
     unchanged = bool(spec.start.first) and best["config"] == spec.start.first[0]
     defaults = None if unchanged else _of_defaults(problem, spec, results, best)
@@ -59,9 +47,8 @@ def judged(
         count = len(problem.table.y)
         others = beside(True, defaults, constant)
         lines.append(
-            f"On the {math.ceil(problem.test * count)} of {count} rows that no trial saw: {saved.score:.4g}"
-            f"{others}. Use this score once: choosing among several searches by it would make it too"
-            " optimistic."
+            f"On the {math.ceil(problem.test * count)} held-out rows of {count}: {saved.score:.4g}{others}."
+            " Use this score once: selecting among searches by it would make it too optimistic."
         )
     if unchanged:
         lines.append("No config was better than the estimator's defaults.")
@@ -70,7 +57,7 @@ def judged(
 
 
 def _row(results: Results, best: Mapping[str, Any], number: int) -> Mapping[Hashable, Any]:
-    """Find a trial of the run that has the best one."""
+    """Find a trial of the run that has the best trial."""
     trials = results.trials
     of_run = (trials["method"] == best["method"]) & (trials["seed"] == best["seed"])
     rows: list[dict[Hashable, Any]] = trials[of_run & (trials["number"] == number)].to_dict("records")
@@ -78,7 +65,7 @@ def _row(results: Results, best: Mapping[str, Any], number: int) -> Mapping[Hash
 
 
 def _of_trial(row: Mapping[Hashable, Any], test: float | None) -> Score:
-    """Read the score of a valid trial; its own test value if none is given."""
+    """Read the score of a valid trial; its own test value by default."""
     known = float(row["test"]) if test is None and math.isfinite(row["test"]) else test
     return Score(float(row["value"]), tuple(-loss for loss in json.loads(row["folds"])), known)
 
@@ -97,7 +84,7 @@ def _of_defaults(
         if found.test is None and problem.has_test:
             test = problem.test_score(config, spec.problem_seed)
             found = Score(found.value, found.folds, test)
-    except Exception:  # whatever the estimator raises
+    except Exception:  # of the estimator
         return None
     return found if math.isfinite(found.value) else None
 
@@ -113,31 +100,31 @@ def beside(test: bool, defaults: Score | None, constant: Baseline | None) -> str
 
 
 def verdicts(best: Score, defaults: Score | None, constant: Baseline | None) -> list[str]:
-    """Say where the best config is worth no more than a constant answer, or than the defaults."""
+    """Report where the best config is no better than a constant prediction, or than the defaults."""
     found = []
     if constant is not None:
         how = _lead(best.folds, constant.folds)
         if how:
             found.append(
-                f"In cross-validation it is {how} {constant.answer}: from these features the estimator has"
-                " learnt nothing of the target that can be relied on."
+                f"In cross-validation it is {how} {constant.answer}: the estimator has learnt nothing"
+                " reliable about the target from these features."
             )
         elif _at_most(best.test, constant.test):
-            found.append(f"On the rows that no trial saw it is no better than {constant.answer}.")
+            found.append(f"On the held-out rows it is no better than {constant.answer}.")
     if defaults is not None:
         how = _lead(best.folds, defaults.folds)
         if how:
             found.append(f"In cross-validation it is {how} the estimator's defaults.")
         elif _at_most(best.test, defaults.test):
             found.append(
-                "On the rows that no trial saw it is no better than the estimator's defaults: what the search"
-                " gained in cross-validation does not show there."
+                "On the held-out rows it is no better than the estimator's defaults: the gain in"
+                " cross-validation does not show there."
             )
     return found
 
 
 def _lead(scores: Sequence[float], others: Sequence[float]) -> str:
-    """Say "no better than", "hardly better than" (within the noise of the folds), or nothing."""
+    """Return "no better than", "hardly better than" (within the noise of the folds), or nothing."""
     gains = np.subtract(scores, others)
     gain, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(len(gains))
     if gain <= 1e-12:
@@ -156,14 +143,14 @@ def answers(problem: EstimatorProblem, saved: Saved) -> list[str]:
     balance = Balance.of(problem.table)
     if saved.held_out is None or balance is None:
         return []
-    right, given = (np.array(labels) for labels in saved.held_out)
-    if len(set(given)) == 1:
-        ranks = " Its predict_proba ranks them: choose a threshold of your own." * saved.ranks
-        return [f"For all {len(given)} of these rows it predicts '{given[0]}'.{ranks}"]
+    right, predicted = (np.array(labels) for labels in saved.held_out)
+    if len(set(predicted)) == 1:
+        ranks = " Its predict_proba ranks them: choose your own threshold." * saved.ranks
+        return [f"It predicts '{predicted[0]}' for all {len(predicted)} of these rows.{ranks}"]
     if not balance.uneven:
         return []
-    rare, found = right == balance.rarest, given == balance.rarest
+    rare, found = right == balance.rarest, predicted == balance.rarest
     return [
-        f"Of the {rare.sum()} of these rows that are '{balance.rarest}' it finds {(rare & found).sum()}, and"
-        f" takes {(~rare & found).sum()} others for such."
+        f"Of the {rare.sum()} of these rows with '{balance.rarest}' it finds {(rare & found).sum()}, with"
+        f" {(~rare & found).sum()} false positives."
     ]

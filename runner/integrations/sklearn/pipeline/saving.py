@@ -1,6 +1,6 @@
-"""A fitted pipeline in a file: by skops, which runs no code when it is read, or by joblib, which may.
+"""Save a fitted pipeline by skops, which runs no code when it is loaded, or by joblib, which may.
 
-The pipeline is made by running the snippet that is written beside it.
+The pipeline is built by running the snippet that is written beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import ResultsError
-from runner.integrations.sklearn.pipeline.how import Save
+from runner.integrations.sklearn.pipeline import Save
 from runner.integrations.sklearn.pipeline.snippet import snippet_of
 from runner.journal.files.places import replacing
 from runner.problems.columns import Columns
@@ -20,27 +20,25 @@ from runner.problems.estimators.problem import EstimatorProblem
 from runner.trial import Config
 
 JOBLIB_TRUST = (
-    "A joblib file is a pickle: whoever can change it can run code on the machine that loads it. Load it only"
-    " where nobody else could, and with the same version of scikit-learn."
+    "A joblib file is a pickle: anybody who can change it can run code on the machine that loads it. Load it"
+    " only where nobody else could, and with the same version of scikit-learn."
 )
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What was written.
+    """Files of a pipeline, and its result on the held-out rows.
 
     Attributes
     ----------
-    snippet : Path
-    pipeline : Path or None
     score : float or None
-        On the rows that were held out, of this very pipeline; None where none were.
+        Of this pipeline on the held-out rows; None where there are none.
     held_out : (list of str, list of str) or None
-        The classes of these rows, and those that it predicts; None for quantities.
+        Classes of these rows, true and predicted; None for regression.
     ranks : bool
-        Whether it has ``predict_proba``.
+        True where it has ``predict_proba``.
     warning : str
-        What whoever loads the pipeline should know; may be empty.
+        Advice for loading the pipeline; may be empty.
     """
 
     snippet: Path
@@ -52,28 +50,26 @@ class Saved:
 
 
 def save_pipeline(
-    problem: EstimatorProblem, config: Config, seed: int, folder: Path, how: Save, said: str
+    problem: EstimatorProblem, config: Config, seed: int, folder: Path, how: Save, title: str
 ) -> Saved:
-    """Write ``pipeline.py``, and what it builds, fitted on all rows but those held out.
+    """Write ``pipeline.py``, and the pipeline that it builds, fitted on all rows but those held out.
 
     Parameters
     ----------
-    problem, config, seed, said
+    problem, config, seed, title
         As in `runner.integrations.sklearn.pipeline.snippet.snippet_of`.
-    folder : Path
-    how : Save
 
     Raises
     ------
     ResultsError
         Where the folder cannot be written.
     """
-    text = snippet_of(problem, config, seed, said)
+    source = snippet_of(problem, config, seed, title)
     made: dict[str, Any] = {"__name__": "pipeline"}
-    exec(compile(text, "pipeline.py", "exec"), made)
-    made["Columns"] = Columns  # its copy there could be imported by nobody who loads the pipeline
+    exec(compile(source, "pipeline.py", "exec"), made)
+    made["Columns"] = Columns  # a pickle names the class by its module, which the copy lacks
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # counted in the trial; told there
+        warnings.simplefilter("ignore")  # counted and reported in the trial
         X_train, X_test, y_train, y_test = made["split"](*made["load"]())
         pipeline = made["build"]().fit(X_train, y_train)
         score = made["get_scorer"](problem.metric)(pipeline, X_test, y_test) if problem.test else None
@@ -84,11 +80,11 @@ def save_pipeline(
     warning = ""
     try:
         with replacing(folder / "pipeline.py") as new:
-            new.write_text(text, encoding="utf-8")
+            new.write_text(source, encoding="utf-8")
         if path is not None:
             warning = _dump(pipeline, path, how)
     except OSError as error:
-        raise ResultsError(f"it cannot be written: {error.strerror}.", where=str(folder)) from None
+        raise ResultsError(f"cannot be written: {error.strerror}.", where=str(folder)) from None
     return Saved(
         folder / "pipeline.py",
         path,
@@ -100,13 +96,13 @@ def save_pipeline(
 
 
 def _names(problem: EstimatorProblem, labels: Any) -> list[str]:
-    """Classes as the file has them; a snippet may know them by their numbers."""
+    """Name classes as in the data file; a snippet may use their codes."""
     named = isinstance(labels[0], str)
     return [str(label) if named else class_name(problem.table, label) for label in labels]
 
 
 def _dump(pipeline: Any, path: Path, how: Save) -> str:
-    """Write it; what must be known by whoever reads it."""
+    """Write the pipeline; return advice for loading it."""
     if how is Save.joblib:
         import joblib
 

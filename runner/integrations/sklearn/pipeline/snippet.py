@@ -1,7 +1,7 @@
-"""A pipeline as Python that needs pandas and scikit-learn and nothing of this package.
+"""A pipeline as Python source that needs pandas and scikit-learn, but not this package.
 
-It is also what the saved pipeline is made by, so that the two cannot differ. What reads the columns of
-a file is copied into it, word for word.
+The saved pipeline is built by running it, so that the two cannot differ. The code that reads the columns
+of a file is copied into it verbatim.
 """
 
 from __future__ import annotations
@@ -24,23 +24,22 @@ from runner.problems.estimators.problem import EstimatorProblem
 from runner.seeds import seed_for
 from runner.trial import Config
 
-_WIDTH = 100
-_SHORT = 24
-_FULL = 50
+_WIDTH = 100  # characters of a line
+_SHORT = 24  # of an item that may share its line
+_FULL = 50  # after which a line of short items ends
 
 
-def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) -> str:
-    """A Python file that reads the data, builds the pipeline, fits it and scores it.
+def snippet_of(problem: EstimatorProblem, config: Config, seed: int, title: str) -> str:
+    """Write Python source that reads the data, builds the pipeline, fits it and scores it.
 
     Parameters
     ----------
     problem : EstimatorProblem
-        Of a data file or a built-in data set.
-    config : dict
+        On a data file or a built-in data set.
     seed : int
-        Of the block, below 2**32: the same rows are held out, and the same ``random_state`` set.
-    said : str
-        Its first line.
+        Seed of the block, below 2**32: it selects the held-out rows and sets ``random_state``.
+    title : str
+        First line of the module docstring.
     """
     data = problem.table
     imports: set[str] = {"from sklearn.metrics import get_scorer"}
@@ -50,9 +49,9 @@ def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) 
         imports.add("from sklearn.model_selection import train_test_split")
     copied = [] if data.reading is None else [_copied(module, imports) for module in (values, columns)]
     lines = [
-        f'"""{said}',
+        f'"""{title}',
         "",
-        "Made by fivefold; it needs pandas and scikit-learn only.",
+        "Written by fivefold; requires only pandas and scikit-learn.",
         '"""',
         "",
         *sorted(imports, key=lambda line: (not line.startswith("import"), line)),
@@ -62,7 +61,7 @@ def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) 
         "",
         "",
         "def build():",
-        '    """The pipeline, not fitted."""',
+        '    """Build the pipeline, not fitted."""',
         textwrap.indent(f"return {built}", "    "),
         "",
         "",
@@ -75,19 +74,18 @@ def snippet_of(problem: EstimatorProblem, config: Config, seed: int, said: str) 
         "    X_train, X_test, y_train, y_test = split(X, y)",
         "    pipeline = build().fit(X_train, y_train)",
         f'    print("{problem.metric}", get_scorer("{problem.metric}")(pipeline, X_test, y_test))',
-        "    # To learn from all rows: build().fit(X, y)",
+        "    # To fit on all rows: build().fit(X, y)",
     ]
     return "\n".join(lines) + "\n"
 
 
 def expression_of(thing: Any, imports: set[str] | None = None) -> str:
-    """An estimator as a Python expression, with the parameters that differ from the defaults.
+    """Write an estimator as a Python expression, with the parameters that differ from the defaults.
 
     Parameters
     ----------
-    thing : estimator, or a value in one
     imports : set of str, optional
-        Takes the imports that the expression needs.
+        Extended by the imports that the expression needs.
     """
     if isinstance(thing, Mapping):
         items = [f"{key!r}: {expression_of(value, imports)}" for key, value in thing.items()]
@@ -103,7 +101,7 @@ def expression_of(thing: Any, imports: set[str] | None = None) -> str:
         _import(imports, "sklearn.pipeline", "make_pipeline")
         return _enclosed("make_pipeline(", [expression_of(step, imports) for _, step in steps], ")")
     cls = type(thing)
-    if cls is not Columns:  # which is copied
+    if cls is not Columns:  # its code is copied
         _import(imports, _public_module(cls), cls.__name__)
     arguments = []
     for name, parameter in inspect.signature(cls).parameters.items():
@@ -119,19 +117,19 @@ def _import(imports: set[str] | None, module: str, name: str) -> None:
 
 
 def _public_module(cls: type) -> str:
-    """The shortest path by which a class can be imported."""
+    """Find the shortest path by which a class can be imported."""
     parts = cls.__module__.split(".")
     paths = [".".join(parts[: i + 1]) for i in range(len(parts))]
     return next(path for path in paths if getattr(importlib.import_module(path), cls.__name__, None) is cls)
 
 
 def _enclosed(opening: str, inner: list[str], closing: str) -> str:
-    """A call, a tuple, a list or a dict, in one line where it has room."""
+    """Format a call, a tuple, a list or a dict, in one line where it fits."""
     line = opening + ", ".join(inner) + closing
     if len(line) <= _WIDTH - 8 and "\n" not in line:
         return line
     rows: list[list[str]] = []
-    for part in inner:  # several numbers or labels in a row, anything longer in one of its own
+    for part in inner:  # short items share a line
         if rows and max(len(part), len(rows[-1][-1])) <= _SHORT and len(", ".join(rows[-1])) < _FULL:
             rows[-1].append(part)
         else:
@@ -141,7 +139,7 @@ def _enclosed(opening: str, inner: list[str], closing: str) -> str:
 
 
 def _copied(module: ModuleType, imports: set[str]) -> str:
-    """The text of a module behind its imports, which are added to the others."""
+    """Return the source of a module after its imports, which are added to the others."""
     text = inspect.getsource(module)
     last = 0
     for node in ast.parse(text).body:
@@ -158,7 +156,11 @@ def _loading(problem: EstimatorProblem, data: Data, imports: set[str]) -> list[s
     if isinstance(problem.data, Data) or problem.data in BUILT_IN:
         name = data.name
         imports.add(f"from sklearn.datasets import load_{name}")
-        return ["def load():", '    """Features and target."""', f"    return load_{name}(return_X_y=True)"]
+        return [
+            "def load():",
+            '    """Load features and target."""',
+            f"    return load_{name}(return_X_y=True)",
+        ]
     path = problem.folder / problem.data
     imports |= {"import numpy as np", "import pandas as pd"}
     read = "pd.read_parquet(path)"
@@ -188,7 +190,7 @@ def _loading(problem: EstimatorProblem, data: Data, imports: set[str]) -> list[s
         "",
         "",
         "def load(path=DATA):",
-        '    """The features as they are in the file, and the target, of the rows that have one."""',
+        '    """Load the features as they are in the file, and the target, of rows with a target."""',
         f"    table = {read}",
         *target,
         f"    return table[known].drop(columns=TARGET), {known}",
@@ -196,7 +198,7 @@ def _loading(problem: EstimatorProblem, data: Data, imports: set[str]) -> list[s
 
 
 def _needs_numbers(problem: EstimatorProblem) -> bool:
-    """Whether the scorer takes the class 1 for the one that counts."""
+    """Return True where the scorer expects 1 for the positive class."""
     from sklearn.metrics import get_scorer
 
     return "pos_label" in inspect.signature(get_scorer(problem.metric)._score_func).parameters
@@ -204,11 +206,11 @@ def _needs_numbers(problem: EstimatorProblem) -> bool:
 
 def _splitting(problem: EstimatorProblem, seed: int) -> list[str]:
     if not problem.test:
-        return ["def split(X, y):", '    """No rows were held out."""', "    return X, X, y, y"]
+        return ["def split(X, y):", '    """Use all rows: none were held out."""', "    return X, X, y, y"]
     stratify = "y" if problem.classifies else "None"
     return [
         "def split(X, y):",
-        '    """The rows that the search saw, and those that were held out."""',
+        '    """Split into the rows of the search and the held-out rows."""',
         f"    return train_test_split(X, y, test_size={problem.test!r}, stratify={stratify}, "
         f"random_state={seed_for(seed, 'test')})",
     ]
