@@ -156,16 +156,16 @@ def test_lanes_share_one_search(ray_lanes):
         (lambda: optimize(bowl, SPACE, trials=0), "budget.trials"),
         (
             lambda: optimize(bowl, SPACE, workers=-1),
-            "workers: got -1; a whole number from 0 on was expected.",
+            "workers: expected a non-negative integer, got -1.",
         ),
-        (lambda: optimize(bowl, SPACE, workers="2"), "workers: got '2'"),
+        (lambda: optimize(bowl, SPACE, workers="2"), "workers: expected a non-negative integer, got '2'."),
         (lambda: optimize(bowl, {"x": (0, 1)}), "the pair (0, 1) may be a range or two options."),
         (lambda: optimize(bowl, {3: Float(0, 1)}), "space: the name 3 is no text."),
         (lambda: optimize(3, SPACE), "3 cannot be called"),
-        (lambda: run(None), "study: got None; a Study or the path of its file was expected."),
+        (lambda: run(None), "study: expected a Study or the path of its file, got None."),
         (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
-        (lambda: run(study(), workers=1.5), "workers: got 1.5"),
-        (lambda: run(study(), workers=0, address="auto"), "0 workers need no cluster."),
+        (lambda: run(study(), workers=1.5), "workers: expected a non-negative integer, got 1.5."),
+        (lambda: run(study(), workers=0, address="auto"), "--address cannot be combined with --workers 0."),
     ],
 )
 def test_wrong_calls_are_answered_by_a_sentence(call, says, tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_a_complete_study_needs_no_engine(fivefold):
     start = time.monotonic()
     code, out, _ = fivefold("run", write())
     assert code == 0
-    assert "every trial is there already" in out
+    assert "all trials are in the journal already" in out
     assert time.monotonic() - start < 5
 
 
@@ -416,7 +416,7 @@ def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
         (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
         (["--seeds", "0"], "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
         (["--trials", "-3"], "--trials: got -3; 1 to 1,000,000,000 trials are possible."),
-        (["--workers", "0", "--address", "auto"], "0 workers need no cluster"),
+        (["--workers", "0", "--address", "auto"], "--address cannot be combined with --workers 0"),
     ],
 )
 def test_wrong_options_are_answered_by_a_sentence(fivefold, options, words):

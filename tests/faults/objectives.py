@@ -132,7 +132,7 @@ KINDS = {
     "leaves children": leaves_children,
     "shuffles": shuffles_the_world,
     "looks": looks_at_the_world,
-    # From here on only on lanes: they end their process, or never.
+    # From here on only on workers: they end their process, or never.
     "exits hard": lambda: os._exit(3),
     "segfaults": lambda: ctypes.string_at(0),
     "kills itself": lambda: os.kill(os.getpid(), signal.SIGKILL),

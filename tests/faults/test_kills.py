@@ -105,7 +105,7 @@ def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
         folder = tmp_path / str(len(counts))
         counts.append(killed(path, folder, workers, kills - sum(counts), rng))
         pd.testing.assert_frame_equal(table(folder), expected, check_exact=True)
-    print(f"\n{name}, {workers} lanes: {sum(counts)} kills in {len(counts)} studies")
+    print(f"\n{name}, {workers} workers: {sum(counts)} kills in {len(counts)} studies")
 
 
 def killed(path, folder, workers, most, rng):
@@ -157,9 +157,11 @@ def recorded(folder):
 
 
 def lanes_have_ended(processes):
-    """Whether the lanes among them end by themselves; Ray's own processes take their time."""
-    lanes = [process for process in processes if name_of(process).startswith(("ray::_Inner", "ray::Lane"))]
-    _, alive = psutil.wait_procs(lanes, timeout=30)
+    """Whether the workers among them end by themselves; Ray's own processes take their time."""
+    workers = [
+        process for process in processes if name_of(process).startswith(("ray::_Inner", "ray::Worker"))
+    ]
+    _, alive = psutil.wait_procs(workers, timeout=30)
     return not alive
 
 

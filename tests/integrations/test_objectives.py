@@ -262,7 +262,7 @@ def test_a_rule_may_name_what_is_nested(stop, monkeypatch, tmp_path):
 
 def test_a_rule_that_names_what_is_not_there_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(NoValidTrial, match=r"The result has no 'eval/m', which 'stop' names; it has \["):
+    with pytest.raises(NoValidTrial, match=r"stop: the result has no 'eval/m', only \["):
         optimize(Counting, SPACES[1], "random", 1, stop={"eval/m": 4})
 
 
