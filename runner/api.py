@@ -159,7 +159,7 @@ def _evaluate_afterwards(
 
 @contextlib.contextmanager
 def _rarely_collecting() -> Iterator[None]:
-    """Collect cyclic garbage rarely: Python does every 700 new objects, and a trial makes dozens that stay."""
+    """Collect cyclic garbage rarely: Python does every 700 new objects; a trial makes dozens that stay."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # about once per thousand trials
     try:

@@ -47,7 +47,7 @@ def test_a_problem_brings_its_space_and_direction():
 @pytest.mark.parametrize(
     "objective, space, method, trials, status, says",
     [
-        (lambda c: c["y"], {"x": Float(0, 1)}, "bayes", 3, "FAILED", r"KeyError: 'y' \(test_launch.py, line"),
+        (lambda c: c["y"], {"x": Float(0, 1)}, "bayes", 3, "FAILED", r"KeyError: 'y' \(test_api.py, line"),
         (lambda c: math.nan, {"x": [1, 2]}, "random", 3, "INVALID", "the metric 'loss' is nan"),
         (
             lambda c: None,

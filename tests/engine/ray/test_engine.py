@@ -244,7 +244,7 @@ def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
 
 
 def test_a_question_does_not_wait_for_a_lane_to_start():
-    scheduler, controller = WorkerScheduler(3), Controller()
+    scheduler, controller = WorkerScheduler(SimpleNamespace(workers=3)), Controller()
     request, later = Thing("request", proposals=True), Thing("later")
     for thing in (Thing("earlier"), request, later):
         scheduler.on_trial_add(controller, thing)
