@@ -174,14 +174,14 @@ def _check_workers(workers: object) -> None:
         raise StudyError(f"expected a non-negative integer, got {workers!r}.", where="workers")
 
 
-def _storage(study: Study, journal: Journal, given: str | None) -> Storage | None:
+def _storage(study: Study, journal: Journal, location: str | None) -> Storage | None:
     """Find the storage of checkpoints, if an objective writes any; raise StudyError if it cannot be used."""
     if not any(problem.checkpoints for problem in study.problems):
         return None
-    if given is None:
+    if location is None:
         storage = Storage(str(journal.folder.resolve()), CHECKPOINTS, False, study.trial.retry_failed)
     else:
-        place = given if SCHEME.match(given) else str(Path(given).resolve())
+        place = location if SCHEME.match(location) else str(Path(location).resolve())
         name = f"{default_folder(study).name}-{journal.name}"
         storage = Storage(place, name, True, study.trial.retry_failed)
     storage.store.check()

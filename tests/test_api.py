@@ -149,9 +149,12 @@ def test_lanes_share_one_search(ray_lanes):
 @pytest.mark.parametrize(
     "call, says",
     [
-        (lambda: optimize(bowl), "space: a function needs one."),
-        (lambda: optimize(HILL, SPACE), "space: the problem 'hill' has a space of its own."),
-        (lambda: optimize(HILL, direction="minimize"), "direction: the problem 'hill' is to maximize."),
+        (lambda: optimize(bowl), "space: required for a function."),
+        (lambda: optimize(HILL, SPACE), "space: the problem 'hill' has its own space."),
+        (
+            lambda: optimize(HILL, direction="minimize"),
+            "direction: the problem 'hill' has its own direction, maximize.",
+        ),
         (lambda: optimize(bowl, SPACE, "baes"), "there is no method 'baes'. Did you mean 'bayes'?"),
         (lambda: optimize(bowl, SPACE, trials=0), "budget.trials"),
         (
@@ -161,7 +164,7 @@ def test_lanes_share_one_search(ray_lanes):
         (lambda: optimize(bowl, SPACE, workers="2"), "workers: expected a non-negative integer, got '2'."),
         (lambda: optimize(bowl, {"x": (0, 1)}), "the pair (0, 1) may be a range or two options."),
         (lambda: optimize(bowl, {3: Float(0, 1)}), "space: the name 3 is no text."),
-        (lambda: optimize(3, SPACE), "3 cannot be called"),
+        (lambda: optimize(3, SPACE), "expected a function, got 3"),
         (lambda: run(None), "study: expected a Study or the path of its file, got None."),
         (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
         (lambda: run(study(), workers=1.5), "workers: expected a non-negative integer, got 1.5."),

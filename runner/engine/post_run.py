@@ -38,7 +38,7 @@ SHORT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class GivenConfigs(Method):
-    """Proposes given configs."""
+    """A method that proposes given configs."""
 
     name: ClassVar[str] = "given"
     summary: ClassVar[str] = "given configs, one after the other"

@@ -144,7 +144,7 @@ def _one_process(main: Callable[[], None], restarted: bool) -> tuple[int, bytes,
     waited = {signal.SIGCHLD, *(one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN)}
     parent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
-    hear, speak = _new_pipe()
+    read_end, write_end = _new_pipe()
     alive, mine = _new_pipe()
     for stream in (sys.stdout, sys.stderr):  # else both processes would write what is buffered
         if stream is not None:
@@ -152,29 +152,29 @@ def _one_process(main: Callable[[], None], restarted: bool) -> tuple[int, bytes,
                 stream.flush()
     child = os.fork()
     if child == 0:
-        os.close(hear)
+        os.close(read_end)
         os.close(mine)
-        _become_child(parent, speak, alive, restarted)
+        _become_child(parent, write_end, alive, restarted)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _end(main)
-    os.close(speak)
+    os.close(write_end)
     os.close(alive)
     asked_to_end = False
-    while not (found := os.waitpid(child, os.WNOHANG))[0]:
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         number, from_terminal = _next_signal(waited)
         if number != signal.SIGCHLD:
             asked_to_end = True
             if not from_terminal:
                 with suppress(ProcessLookupError):
                     os.kill(child, number)
-    os.set_blocking(hear, False)
+    os.set_blocking(read_end, False)
     words = b""
     with suppress(BlockingIOError):
-        words = os.read(hear, 10)
-    os.close(hear)
+        words = os.read(read_end, 10)
+    os.close(read_end)
     os.close(mine)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return found[1], words, asked_to_end
+    return ended[1], words, asked_to_end
 
 
 def _next_signal(waited: set[signal.Signals]) -> tuple[int, bool]:
@@ -186,10 +186,10 @@ def _next_signal(waited: set[signal.Signals]) -> tuple[int, bool]:
     return number, number == signal.SIGINT
 
 
-def _become_child(parent: int, speak: int, alive: int, restarted: bool) -> None:
+def _become_child(parent: int, write_end: int, alive: int, restarted: bool) -> None:
     """Make sure that this process does not outlive its parent."""
     global _pipe, _restarted
-    _pipe, _restarted = speak, restarted
+    _pipe, _restarted = write_end, restarted
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it was gone before that

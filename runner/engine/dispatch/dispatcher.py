@@ -74,7 +74,7 @@ class JournalProtocol(Protocol):
         """Return the trials of a run that have ended."""
         return []
 
-    def announce(self, run_id: str, sentence: str) -> None:
+    def announce(self, run_id: str, announcement: str, /) -> None:
         """Keep the announcement of a run's method."""
         return
 

@@ -89,7 +89,7 @@ def run_on_ray(
         connection.turn_to(needs)
         await_room(connection, dispatcher.note)
         dispatcher.workers = connection.workers
-        with scratch_folder() as scratch, importable():
+        with scratch_folder() as scratch, importable(), init_hooks_removed():
             _experiment(dispatcher, connection, problems, files, packed_files, storage, scratch)
 
 
@@ -143,7 +143,7 @@ def _experiment(
     )
     requests = RoomRequests()
     try:
-        with environment(_SWITCHES), _quiet(), init_hooks_removed(), Sentinel(connection) as sentinel:
+        with environment(_SWITCHES), _quiet(), Sentinel(connection) as sentinel:
             tune.run(
                 name,
                 name=name,

@@ -171,7 +171,7 @@ def last_with(reports: list[Mapping[str, Any]], metric: str) -> dict[str, Any]:
 
 
 def _names(reports: list[Mapping[str, Any]]) -> str:
-    found = {
+    names = {
         name for report in reports for name in flat_dict(report) if not name.startswith(("_", "config/"))
     }
-    return clip(str(sorted(found)), _MOST_CHARACTERS)
+    return clip(str(sorted(names)), _MOST_CHARACTERS)
