@@ -13,11 +13,11 @@ from runner.engine.messages import Job
 from runner.journal.schema import to_json
 from runner.trial import Config, Origin, Outcome, Status, Trial
 
-Key = tuple[int, str]
+CacheKey = tuple[int, str]
 """A block, and a config as JSON, in which 1, 1.0 and true are three configs."""
 
 
-def key_of(block: int, config: Config) -> Key:
+def key_of(block: int, config: Config) -> CacheKey:
     """Key of a config in a block."""
     return block, to_json(sorted(config.items()))
 
@@ -26,8 +26,8 @@ class OutcomeCache:
     """The outcomes of a study's blocks."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[Key, Outcome] = {}
-        self._waiting: dict[Key, list[Job]] = {}
+        self._outcomes: dict[CacheKey, Outcome] = {}
+        self._waiting: dict[CacheKey, list[Job]] = {}
 
     def remember(self, block: int, trials: Iterable[Trial]) -> None:
         """Enter the trials of earlier sessions."""
@@ -35,11 +35,11 @@ class OutcomeCache:
             if trial.origin is Origin.EVALUATED and trial.status is not Status.STOPPED:
                 self._outcomes.setdefault(key_of(block, trial.config), trial.outcome)
 
-    def find(self, key: Key) -> Outcome | None:
+    def find(self, key: CacheKey) -> Outcome | None:
         """Look an outcome up."""
         return self._outcomes.get(key)
 
-    def claim(self, key: Key, job: Job) -> bool:
+    def claim(self, key: CacheKey, job: Job) -> bool:
         """Return True if the job must be evaluated; else it waits for a job with the same key."""
         if key in self._waiting:
             self._waiting[key].append(job)
@@ -47,7 +47,7 @@ class OutcomeCache:
         self._waiting[key] = []
         return True
 
-    def settle(self, key: Key, outcome: Outcome) -> list[Job]:
+    def settle(self, key: CacheKey, outcome: Outcome) -> list[Job]:
         """Enter the outcome of a job that had the claim; return the jobs that waited for it."""
         if outcome.status is not Status.STOPPED:
             self._outcomes[key] = outcome

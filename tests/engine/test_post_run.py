@@ -203,7 +203,7 @@ def _copy_without_tests(source, target):
 
 
 @pytest.mark.ray
-def test_on_lanes_it_is_the_same(tmp_path, monkeypatch):
+def test_on_workers_it_is_the_same(tmp_path, monkeypatch):
     here = runner.run(study_of(Held()), tmp_path / "here", workers=0)
     with monkeypatch.context() as patch:  # the runs alone, so that Ray is started once
         patch.setattr(launch, "_evaluate_afterwards", lambda *some: None)

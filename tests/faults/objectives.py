@@ -160,7 +160,7 @@ harmless = problem(space={"kind": {"choice": HARMLESS}})(misbehave)
 
 
 @problem(space={"x": {"int": [0, 99]}})
-def one_in_a_bundle(config):
+def one_in_a_batch(config):
     """A short one; the 50th kills its process, and notes each of its starts."""
     started(config["x"])
     if config["x"] == 50:
@@ -169,7 +169,7 @@ def one_in_a_bundle(config):
 
 
 @problem(space={"x": {"int": [0, 99]}})
-def slow_in_a_bundle(config):
+def slow_in_a_batch(config):
     """A short one; the 50th never ends."""
     started(config["x"])
     if config["x"] == 50:

@@ -124,7 +124,7 @@ def killed(path, folder, workers, most, rng):
             return count
         family = psutil.Process(process.pid).children(recursive=True)
         kill(process)
-        assert lanes_have_ended(family)
+        assert workers_have_ended(family)
         after = rows(folder)
         assert before.items() <= after.items(), "what was recorded once stays as it was"
         before = after
@@ -156,7 +156,7 @@ def recorded(folder):
         return 0
 
 
-def lanes_have_ended(processes):
+def workers_have_ended(processes):
     """Whether the workers among them end by themselves; Ray's own processes take their time."""
     workers = [
         process for process in processes if name_of(process).startswith(("ray::_Inner", "ray::Worker"))

@@ -92,14 +92,11 @@ class Watch(tune.Callback):
         self._idle_since = None
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Release a batch; Tune would keep it, and its report, to the end."""
+        """Release a batch that was evaluated or lost; Tune would keep it, and its report, to the end."""
         self._running.pop(trial.trial_id, None)
         trial.forget()
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Release a batch that was lost."""
-        self._running.pop(trial.trial_id, None)
-        trial.forget()
+    on_trial_error = on_trial_complete
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Check everything that may end the experiment or change its size; at least ten times a second."""

@@ -58,9 +58,10 @@ class Run:
     ``Pending.known`` how many were shown, so a resumed run shows the same. ``_asked`` is True while a request
     is unanswered; there is never more than one.
 
-    Order "trial" guarantees: proposal *i* knows exactly the trials before ``i - parallel + 1``, or more where
-    the method has answered WAIT, each time one more, the oldest that it did not know. So the table of a run
-    does not depend on workers, arrival or interruption. With order "async" it knows all that have ended.
+    Order "trial" guarantees: proposal *i* knows exactly the trials before ``i - parallel + 1``, or more
+    where the method has answered WAIT or a staged budget seems spent: each time one more, the oldest not yet
+    known. So the table of a run does not depend on workers, arrival or interruption. With order "async" it
+    knows all that have ended.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from runner.seeds import proposal_rng
 from runner.space import Space
 from runner.trial import Answer, Config, Outcome, Trial
 
-Evaluate = Callable[[int, int, Config], Outcome]
+EvaluateConfig = Callable[[int, int, Config], Outcome]
 
 
 def propose(method: Method, space: Space, request: ProposalRequest, limit: float | None = None) -> Reply:
@@ -71,7 +71,7 @@ class Proposers:
         self._methods = methods
         self._trials_of_run: dict[int, dict[int, tuple[str, Trial]]] = {}
 
-    def propose(self, lines: Sequence[str], worker: str, evaluate: Evaluate) -> Report:
+    def propose(self, lines: Sequence[str], worker: str, evaluate: EvaluateConfig) -> Report:
         """Answer the requests of `runner.engine.codec.pack_question`.
 
         Parameters

@@ -196,7 +196,7 @@ def finish(dispatcher, batch, seconds):
     dispatcher.tell(batch, Report((outcome,) * n, (0.0,) * n, n * seconds, "worker"))
 
 
-def test_bundles_hold_half_a_second_to_a_second_of_work():
+def test_batches_hold_half_a_second_to_a_second_of_work():
     made = study(problems=[HILL], methods=["random"], seeds=2, budget={"trials": 4000})
     for seconds, expected in ((10.0, 1), (0.1, 8), (0.001, 800)):
         dispatcher = ready(made)
@@ -227,7 +227,7 @@ def finish_each(dispatcher, batch, seconds):
     dispatcher.tell(batch, Report(outcomes, (0.0,) * len(took), sum(took), "worker"))
 
 
-def test_bundles_leave_work_for_every_lane():
+def test_batches_leave_work_for_every_worker():
     made = study(problems=[HILL], methods=["random"], seeds=8, budget={"trials": 4})
     dispatcher = ready(made, workers=2)
     finish(dispatcher, dispatcher.ask(), 1e-6)
@@ -241,7 +241,7 @@ def test_bundles_leave_work_for_every_lane():
     assert sizes[-6:] == [1] * 6
 
 
-def lanes_with_a_clock(dispatcher, workers, seconds):
+def workers_with_a_clock(dispatcher, workers, seconds):
     """Workers whose trials take what ``seconds(config)`` says; yields the workers whenever one is idle.
 
     A worker is what it holds: [when each of its trials ends, ...]; it gives back what it has not
@@ -280,26 +280,26 @@ def lanes_with_a_clock(dispatcher, workers, seconds):
 
 @pytest.mark.parametrize("workers", [2, 3, 8])
 @pytest.mark.parametrize("seconds", [0.001, 0.02, 0.3, 10.0])
-def test_no_lane_is_idle_while_another_holds_more_than_one_unstarted_trial(workers, seconds):
+def test_no_worker_is_idle_while_another_holds_more_than_one_unstarted_trial(workers, seconds):
     made = study(problems=[HILL], methods=["random"], seeds=3, budget={"trials": 200})
     dispatcher = ready(made, workers=workers)
-    idle = list(lanes_with_a_clock(dispatcher, workers, lambda config: seconds))
+    idle = list(workers_with_a_clock(dispatcher, workers, lambda config: seconds))
     assert all(len(run.ended) == 200 for run in dispatcher.runs)
     assert all(unstarted <= 1 for _, unstarted in idle)
 
 
-def test_where_trials_differ_a_lane_is_idle_for_a_second_and_a_trial_at_the_most():
+def test_where_trials_differ_a_worker_is_idle_for_a_second_and_a_trial_at_the_most():
     made = study(problems=[HILL], methods=["random"], seeds=3, budget={"trials": 300})
     dispatcher = ready(made, workers=4)
     seconds = {True: 2.0, False: 0.001}
     since = None
-    for now, unstarted in lanes_with_a_clock(dispatcher, 4, lambda config: seconds[config["x"] > 4.5]):
+    for now, unstarted in workers_with_a_clock(dispatcher, 4, lambda config: seconds[config["x"] > 4.5]):
         since = (now if since is None else since) if unstarted > 1 else None
         assert since is None or now - since <= LONGEST_SECONDS + 2.0
     assert all(len(run.ended) == 300 for run in dispatcher.runs)
 
 
-def test_what_a_lane_gives_back_comes_first_and_counts_no_attempt():
+def test_what_a_worker_gives_back_comes_first_and_counts_no_attempt():
     made = study(problems=[HILL], methods=["random"], seeds=40, budget={"trials": 4})
     dispatcher = ready(made)
     finish(dispatcher, dispatcher.ask(), 0.01)
@@ -382,7 +382,7 @@ def test_dear_thinking_is_handed_out_and_cheap_thinking_is_not():
         assert bool(dispatcher.ask().proposals) == goes
 
 
-def test_a_method_that_kills_its_lanes_ends_its_own_run(monkeypatch):
+def test_a_method_that_kills_its_workers_ends_its_own_run(monkeypatch):
     made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"retries": 1})
     kept = Kept()
     dispatcher = Dispatcher(made, kept)
@@ -420,7 +420,7 @@ def lone(**keys):
     return dispatcher, dispatcher.ask()
 
 
-def test_a_lone_trial_that_kills_its_lane_is_tried_again_and_then_a_row():
+def test_a_lone_trial_that_kills_its_worker_is_tried_again_and_then_a_row():
     dispatcher, batch = lone(trial={"retries": 2})
     for _ in range(3):
         assert not dispatcher.runs[0].ended
@@ -480,7 +480,7 @@ def several(**trial):
     return dispatcher, batch, work(dispatcher, batch)
 
 
-def test_what_had_ended_when_the_lane_died_keeps_its_outcome_and_the_rest_goes_alone():
+def test_what_had_ended_when_the_worker_died_keeps_its_outcome_and_the_rest_goes_alone():
     dispatcher, batch, report = several()
     rescued = Rescued(report.outcomes[:2], report.offsets[:2], "worker")
     dispatcher.lose(batch, "crash", 1.0, rescued)
@@ -505,7 +505,7 @@ def test_who_was_at_it_when_the_time_was_up_is_known_and_the_others_go_on():
     assert len(following) > 1
 
 
-def test_a_lane_that_died_after_all_had_ended_loses_nothing():
+def test_a_worker_that_died_after_all_had_ended_loses_nothing():
     dispatcher, batch, report = several()
     dispatcher.lose(batch, "crash", 1.0, Rescued(report.outcomes, report.offsets, "worker"))
     assert all(job.pending.number in dispatcher.runs[job.run].ended for job in batch.jobs)

@@ -59,7 +59,7 @@ def test_one_that_was_alone_is_tried_again_and_then_has_crashed():
     assert outcome.error == "the worker process died 3 times during this trial."
 
 
-def test_one_that_outlasts_its_limit_is_known_by_what_its_lane_has_left():
+def test_one_that_outlasts_its_limit_is_known_by_what_its_worker_has_left():
     batch = jobs(3)
     found = attribute(batch, "crash", 9.0, rescued(1, "timeout", seconds=5.2), LIMITS)
     assert found.ended[0] is batch[1]

@@ -55,7 +55,7 @@ def one(name, **keys):
 
 
 @pytest.mark.ray
-def test_lanes_and_this_process_make_the_same_table(ray_lanes, tmp_path):
+def test_workers_and_this_process_make_the_same_table(ray_lanes, tmp_path):
     made = study(
         problems=["branin", "conditional", f"{OBJECTIVES}:slow"],
         methods=["random", "tpe", "bayes", {"grid": {"points": 3}}],
@@ -74,7 +74,7 @@ def test_lanes_and_this_process_make_the_same_table(ray_lanes, tmp_path):
 
 
 @pytest.mark.ray
-def test_every_lane_works(ray_lanes, tmp_path):
+def test_every_worker_works(ray_lanes, tmp_path):
     runs = play(one("slow", seeds=8, budget={"trials": 10}), tmp_path / "study", ray_lanes)
     trials = [trial for run in runs.values() for trial in run]
     assert len(trials) == 80
@@ -124,7 +124,7 @@ def _arrive(pid):
 
 
 @pytest.mark.ray
-def test_a_problem_that_does_not_reach_the_lanes_fails_with_the_reason(ray_lanes, tmp_path):
+def test_a_problem_that_does_not_reach_the_workers_fails_with_the_reason(ray_lanes, tmp_path):
     thing = Homesick()
     problem = FunctionProblem(lambda config: config["x"] if thing else None, HILL.space, "homesick")
     made = study(problems=[problem], methods=["random"], seeds=1, budget={"trials": 6})
@@ -155,7 +155,7 @@ def test_a_crash_spends_the_seconds_that_it_took(ray_lanes, tmp_path):
 
 
 @pytest.mark.ray
-def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
+def test_workers_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
     monkeypatch.setattr("runner.engine.ray.callbacks._PATIENCE_SECONDS", 0.0)
     heard = []
 
@@ -221,7 +221,7 @@ class Controller:
         self._resetting_trials = set()
 
 
-def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
+def test_the_newest_pending_trial_goes_first_and_every_worker_is_kept():
     dispatcher, controller = SimpleNamespace(workers=2), Controller()
     scheduler = WorkerScheduler(dispatcher)
     a, b, c = (Thing(name) for name in "abc")
@@ -243,7 +243,7 @@ def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
     assert scheduler.choose_trial_to_run(controller) is None
 
 
-def test_a_question_does_not_wait_for_a_lane_to_start():
+def test_a_question_does_not_wait_for_a_worker_to_start():
     scheduler, controller = WorkerScheduler(SimpleNamespace(workers=3)), Controller()
     request, later = Thing("request", proposals=True), Thing("later")
     for thing in (Thing("earlier"), request, later):
@@ -255,7 +255,7 @@ def test_a_question_does_not_wait_for_a_lane_to_start():
 
 @pytest.mark.ray
 @pytest.mark.parametrize("scheduler", ["asha", {"median": {"least": 2}}])
-def test_what_is_stopped_early_is_the_same_on_any_number_of_lanes(ray_lanes, tmp_path, scheduler):
+def test_what_is_stopped_early_is_the_same_on_any_number_of_workers(ray_lanes, tmp_path, scheduler):
     made = Study.build(
         name="staged",
         problems=[f"{OBJECTIVES}:stepwise"],
@@ -317,7 +317,7 @@ cluster.shutdown()
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_lanes_come_and_go_with_the_nodes_of_a_cluster(tmp_path):
+def test_workers_come_and_go_with_the_nodes_of_a_cluster(tmp_path):
     script = tmp_path / "grow.py"
     script.write_text(GROWS, encoding="utf-8")
     # The address of this cluster is written where others would find it, so it gets a place of its

@@ -52,7 +52,7 @@ def test_what_cannot_be_pickled_is_named():
 
 
 @pytest.mark.ray
-def test_lanes_of_a_node_share_one_copy(tmp_path):
+def test_workers_of_a_node_share_one_copy(tmp_path):
     """In a Ray of its own, whose object store is made for what is shared."""
     script = tmp_path / "share.py"
     script.write_text(SHARE, encoding="utf-8")

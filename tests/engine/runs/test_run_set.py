@@ -27,7 +27,7 @@ def test_the_run_furthest_behind_is_asked_first():
 
 @given(data=st.data())
 @settings(max_examples=40)
-def test_lanes_are_busy_while_any_run_can_propose_and_tables_stay_the_same(data):
+def test_workers_are_busy_while_any_run_can_propose_and_tables_stay_the_same(data):
     shapes = data.draw(
         st.lists(st.tuples(st.sampled_from(PARALLEL), st.integers(0, 3)), min_size=1, max_size=4)
     )

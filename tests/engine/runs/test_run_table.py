@@ -59,7 +59,7 @@ def test_what_was_scored_on_kept_rows_is_not_shown_to_a_method(monkeypatch):
     assert found.runs[0].ended[0].outcome.test is None
 
 
-def test_a_bundle_travels_as_lines_and_a_told_trial_is_written_once(monkeypatch):
+def test_a_batch_travels_as_lines_and_a_told_trial_is_written_once(monkeypatch):
     written = []
     monkeypatch.setattr(room, "line_of", lambda trial: written.append(trial.number) or line_of(trial))
     found = run_table(problems=[HILL], methods=["random", "tpe"], seeds=1)

@@ -33,7 +33,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("seconds, begun", [(0.01, 50), (0.15, 7), (0.6, 2), (10.0, 1)])
-def test_a_lane_gives_back_what_it_has_not_begun_after_a_second(monkeypatch, seconds, begun):
+def test_a_worker_gives_back_what_it_has_not_begun_after_a_second(monkeypatch, seconds, begun):
     clock = Clock(monkeypatch)
     tasks = [Task(0, 0, {"x": float(i)}) for i in range(50)]
     report = evaluate_tasks([clock.problem(seconds)], tasks, None, [1], "worker")
@@ -54,7 +54,7 @@ def outcome(config):
 
 
 @pytest.mark.parametrize("name", ["bayes", "tpe", "gradient", "random", "grid"])
-def test_a_method_answers_the_same_on_a_lane(name):
+def test_a_method_answers_the_same_on_a_worker(name):
     entropy = seed_for("worker", bits=128)
     method = make_method(name).prepare(SPACE, 20, 2)
     trials = simulate(method, SPACE, outcome, 20, 2, entropy)
