@@ -1,7 +1,7 @@
-"""`run` a study and `optimize` one objective: what a script calls, and what the command calls.
+"""`run` a study and `optimize` one objective: the entry points of scripts and of the command.
 
-Both check everything first, open the journal, choose the engine and give back what was found.
-Ray is imported only where it is used.
+Both check everything first, open the journal, choose the engine and return the results.
+Ray is imported only when it is used.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 
 import pandas as pd
 
-from runner.engine.dispatch.dispatcher import Dispatcher, Keeps
+from runner.engine.dispatch.dispatcher import Dispatcher
 from runner.engine.local import run_in_process
 from runner.engine.monitor import Guarded, Monitor
-from runner.engine.post_run import SHORT_SECONDS, Afterwards, Scoring
+from runner.engine.post_run import SHORT_SECONDS, PostRun, Scoring
 from runner.engine.session import RaySession, Work
 from runner.engine.supervisor import was_restarted
-from runner.engine.worker.evaluate import StopperFor
 from runner.errors import EngineError, ProblemError, StudyError
 from runner.integrations.objectives import as_problem, initial_points
 from runner.integrations.trackers import with_trackers
@@ -50,28 +49,28 @@ def run(
     track: Sequence[str] = (),
     strict: bool = False,
 ) -> Results:
-    """Run a study, or go on with one that was interrupted or extended.
+    """Run a study, or resume one that was interrupted or extended.
 
     Parameters
     ----------
     study : Study, str or Path
         A study or the path of its file.
     out : str or Path, optional
-        The study directory. Default: ``results/<name of the study>``. Where it holds this study
+        The study directory. Default: ``results/<name of the study>``. If it holds this study
         already, its trials are kept and the rest is run.
     workers : int, optional
-        Lanes, each a process of Ray. Default: one per available CPU. 0 runs without Ray in this
-        process. The table of trials is the same for any number.
+        Number of parallel workers, each a process of Ray. Default: one per available CPU. 0 runs in this
+        process, without Ray. The table of trials is the same for any number.
     address : str, optional
         ``host:port`` or ``auto`` of a running Ray cluster; see `runner.engine.ray.connect.connect`.
     storage : str, optional
-        Where long trials hand over checkpoints (see `runner.problems.checkpoints`): a path that
-        every node has, or a URI. Default: in the study directory, and for lanes on other nodes
-        than this one on their own disks.
+        Location for checkpoints of long trials (see `runner.problems.checkpoints`): a path that
+        every node has, or a URI. Default: the study directory, and for workers on other nodes
+        than this one their own disks.
     monitor : Monitor, optional
-        Hears of every trial.
+        Callbacks for study events.
     track : sequence of str, optional
-        Trackers that hear of every trial, too: ``mlflow:URI``, ``tensorboard:DIR``.
+        Trackers that record every trial: ``mlflow:URI``, ``tensorboard:DIR``.
     strict : bool, default False
         Refuse to continue a study whose trials were evaluated with other versions of Python, NumPy,
         scikit-learn or another package that its objectives use. Otherwise the change is recorded.
@@ -79,21 +78,21 @@ def run(
     Returns
     -------
     Results
-        Of the whole directory.
+        The results of the whole directory.
 
     Raises
     ------
     StudyError, ProblemError, MethodError, SpaceError
-        Where the study cannot be run; before the first trial.
+        If the study cannot be run; before the first trial.
     StudyInterrupted
-        After Ctrl-C; what has finished is saved, and the same call goes on.
+        After Ctrl-C; finished trials are saved, and the same call resumes.
     EngineError, JournalError
-        Where Ray or the study directory fails.
+        If Ray or the study directory fails.
     """
     if isinstance(study, str | Path):
         study = Study.load(study, data=True)
     if not isinstance(study, Study):
-        raise StudyError(f"got {study!r}; a Study or the path of its file was expected.", where="study")
+        raise StudyError(f"expected a Study or the path of its file, got {study!r}.", where="study")
     _check_workers(workers)
     if workers == 0 and address is not None:
         raise StudyError("cannot be combined with 0 workers.", where="address")
@@ -105,16 +104,16 @@ def run(
         try:
             for text in (*journal.notes, *study.notes):
                 Guarded(monitor).note(text)
-            kept = _storage(study, journal, storage)
+            checkpoints = _storage(study, journal, storage)
             if workers == 0:
-                _run_here(_dispatcher(study, journal, monitor), kept)
+                _run_here(Dispatcher(study, journal, monitor), checkpoints)
                 _evaluate_afterwards(study, journal, monitor, None)
             else:
                 with RaySession(workers, address, Guarded(monitor)) as session:
-                    session.drive(lambda: (_dispatcher(study, journal, monitor), journal.lose), kept)
+                    session.drive(lambda: (Dispatcher(study, journal, monitor), journal.lose), checkpoints)
                     _evaluate_afterwards(study, journal, monitor, session)
-            if kept is not None:
-                kept.store.clear()
+            if checkpoints is not None:
+                checkpoints.store.clear()
         finally:
             monitor.close()
     return Results(read_journal(folder).with_notes(journal.notes))
@@ -128,20 +127,20 @@ def _run_here(dispatcher: Dispatcher, storage: Storage | None = None) -> None:
 def _evaluate_afterwards(
     study: Study, journal: Journal, monitor: Monitor, session: RaySession | None
 ) -> None:
-    """Evaluate incumbents on held-out data, and probe points; on Ray where it is up or worth its start.
+    """Evaluate incumbents on held-out data, and probe points; on Ray if it is up or worth its start.
 
-    A failure here costs only what it was to find: the runs have ended.
+    A failure here costs only these values: the runs have ended.
     """
-    after = Afterwards(study, journal)
-    if after.study is None:
+    after = PostRun(study, journal)
+    if not after.specs:
         return
     notes = Scoring(Guarded(monitor), after.tests + after.probes)
     notes.note(after.announcement)
 
     def work() -> Work | None:
         nonlocal after
-        after = Afterwards(study, journal)
-        return None if after.study is None else (_dispatcher(after.study, after, notes), journal.lose)
+        after = PostRun(study, journal)
+        return (after.dispatcher(notes), journal.lose) if after.specs else None
 
     try:
         if session is not None and (session.started or after.seconds >= SHORT_SECONDS):
@@ -156,9 +155,9 @@ def _evaluate_afterwards(
 
 @contextlib.contextmanager
 def _rarely_collecting() -> Iterator[None]:
-    """Python looks for garbage in circles every 700 new objects, a trial makes dozens that stay."""
+    """Collect cyclic garbage rarely: Python does every 700 new objects; a trial makes dozens that stay."""
     before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)  # about once per thousand trials
     try:
         yield
     finally:
@@ -166,54 +165,40 @@ def _rarely_collecting() -> Iterator[None]:
 
 
 def _check_workers(workers: object) -> None:
-    whole = isinstance(workers, int) and not isinstance(workers, bool)
-    if workers is not None and not (whole and workers >= 0):  # type: ignore[operator]
-        raise StudyError(f"got {workers!r}; a whole number from 0 on was expected.", where="workers")
+    valid = isinstance(workers, int) and not isinstance(workers, bool) and workers >= 0
+    if workers is not None and not valid:
+        raise StudyError(f"expected a non-negative integer, got {workers!r}.", where="workers")
 
 
-def _storage(study: Study, journal: Journal, given: str | None) -> Storage | None:
-    """Where checkpoints are kept, if an objective hands any over; StudyError where that cannot be."""
+def _storage(study: Study, journal: Journal, location: str | None) -> Storage | None:
+    """Find the storage of checkpoints, if an objective writes any; raise StudyError if it cannot be used."""
     if not any(problem.checkpoints for problem in study.problems):
         return None
-    if given is None:
+    if location is None:
         storage = Storage(str(journal.folder.resolve()), CHECKPOINTS, False, study.trial.retry_failed)
     else:
-        place = given if SCHEME.match(given) else str(Path(given).resolve())
+        place = location if SCHEME.match(location) else str(Path(location).resolve())
         name = f"{default_folder(study).name}-{journal.name}"
         storage = Storage(place, name, True, study.trial.retry_failed)
     storage.store.check()
     return storage
 
 
-def _stopper_for(study: Study) -> StopperFor | None:
-    """What stops trials early; the rules are Ray Tune's, so that only who has asked for them loads it."""
-    if not any(map(study.staged, study.problems)):
-        return None
-    from runner.engine.ray.early_stopping import stopper_maker
-
-    return stopper_maker(study.scheduler, [problem.steps for problem in study.problems])
-
-
-def _dispatcher(study: Study, journal: Keeps, monitor: Monitor) -> Dispatcher:
-    return Dispatcher(study, journal, monitor, _stopper_for(study))
-
-
 @dataclass(frozen=True)
 class Result:
-    """What one search found.
+    """The result of one search.
 
     Attributes
     ----------
     best_config : dict
-        The config of the best trial. Where the space came from hyperopt or Ray Tune, what their
-        objective was called with.
+        The config of the best trial, in the form in which the objective was called.
     best_value : float
         Its metric, in the objective's own direction.
     trials : pandas.DataFrame
         One row per trial, as in `Results.trials`.
     constant_value : float or None
-        The metric of the best answer that looks at nothing, such as one class for all rows (see
-        `Problem.baseline`); None where there is none. The lead over it is what was learnt.
+        The metric of the best constant prediction, such as one class for all rows (see
+        `Problem.baseline`); None if there is none. The lead over it is what was learnt.
     """
 
     best_config: Any
@@ -236,18 +221,18 @@ def optimize(
     out: str | Path | None = None,
     initial: Sequence[Any] = (),
 ) -> Result:
-    """Search the best config of one objective with one method.
+    """Search for the best config of one objective with one method.
 
     Parameters
     ----------
     objective : callable or Problem
-        Called with a config, and with ``seed=`` where its signature has it; returns a number or
+        Called with a config, and with ``seed=`` if its signature has it; returns a number or
         a mapping (see `Problem.evaluate`). Or an objective of hyperopt's ``fmin``, or a trainable
-        of a Ray Tune program, function or class: either is called as there, and what it reports
-        to Tune is heard with a space of any form.
+        of a Ray Tune program, function or class: either is called as there, and reports to Tune
+        count with a space of any form.
     space : Space or mapping, optional
-        The parameters, in any form that `runner.space.formats.to_view` takes; not for a `Problem`,
-        which has its own.
+        The parameters, in any form that `runner.space.formats.to_view` takes; to be left out for a
+        `Problem`, which has its own.
     method : str or mapping, default "bayes"
         One of the six, or ``{name: {setting: value}}``.
     trials : int, default 50
@@ -257,18 +242,18 @@ def optimize(
     direction : "minimize" or "maximize", optional
         Default "minimize", or the problem's own.
     metric : str, optional
-        Which of the numbers that the objective returns or reports is wanted; the keys of nested
-        ones joined by "/". Default "loss".
+        Which of the numbers that the objective returns or reports to optimise; keys of nested
+        results are joined by "/". Default "loss".
     stop : mapping of str to float, optional
-        When a trainable class has had enough steps, as Tune's ``stop``: for example
+        Results at which a trainable class stops, as Tune's ``stop``: for example
         ``{"training_iteration": 10}``. Default: when its result says "done".
     workers : int, default 0
-        0 evaluates here, one after the other; with more, so many trials are evaluated at once
-        on Ray, and the method knows the results of fewer earlier trials.
+        Number of trials that are evaluated at once on Ray; the more, the fewer earlier results the method
+        knows. 0 evaluates in this process, one trial after the other.
     out : str or Path, optional
-        A study directory to keep, and to go on from. Default: nothing is kept.
+        A study directory to keep, and to resume from. Default: nothing is kept.
     initial : sequence, optional
-        What it begins with, as in a study file: configs as the objective is called with them,
+        Starting points, as in a study file: configs as the objective is called with them,
         whole or in part, ``{"config": ..., "value": ...}`` with known values, ``"default"``,
         ``{"from": DIR, "best": 5}``.
 
@@ -279,21 +264,21 @@ def optimize(
     Raises
     ------
     StudyError, ProblemError, MethodError, SpaceError
-        Where the arguments do not fit together; before the first trial.
+        If the arguments do not fit together; before the first trial.
     NoValidTrial
-        Where no trial was valid; it names the first failure, and has all ``trials``. The search ends
+        If no trial was valid; it names the first failure, and has all ``trials``. The search ends
         after its first 10 trials if they all failed alike (``trial: {give_up_after: 10}`` of a study).
 
     Warns
     -----
     UserWarning
-        Where the method failed in the middle of the search, and of the problem's `Problem.notes`.
+        If the method failed during the search; and for each of the problem's `Problem.notes`.
 
     Examples
     --------
     >>> from runner import Float, optimize
-    >>> found = optimize(lambda c: (c["x"] - 1) ** 2, {"x": Float(-5, 5)}, trials=15)
-    >>> abs(found.best_config["x"] - 1) < 0.1
+    >>> result = optimize(lambda c: (c["x"] - 1) ** 2, {"x": Float(-5, 5)}, trials=15)
+    >>> abs(result.best_config["x"] - 1) < 0.1
     True
     """
     _check_workers(workers)

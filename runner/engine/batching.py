@@ -1,9 +1,8 @@
-"""How much travels to a lane at a time: about a second of work, as far as is known.
+"""Batch sizes: about a second of work per message, as far as the duration of trials is known.
 
-One round trip through Tune costs some milliseconds, and a lane is idle meanwhile; a bundle of
-short trials makes that a small share. A bundle is filled by what the trials of each run have taken
-so far: up to `TARGET_SECONDS`, never past `LONGEST_SECONDS`. A trial of which nothing is known, or that is
-long by itself, goes alone.
+One round trip through Tune costs some milliseconds, during which the worker is idle; a batch of short trials
+makes that a small share. A batch is filled by the running mean of each run's trials: up to `TARGET_SECONDS`,
+never past `LONGEST_SECONDS`. A trial of unknown duration, or a long one, travels alone.
 """
 
 from __future__ import annotations
@@ -13,26 +12,26 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 LONG_SECONDS = 0.5
-"""A trial that takes longer travels alone."""
+"""A trial that takes longer travels alone: the round trip is below 2 % of it."""
 TARGET_SECONDS = 0.8
-"""How much work a bundle is filled up to; about a hundred times what its round trip costs."""
+"""A batch is filled up to this; about a hundred times the cost of its round trip."""
 LONGEST_SECONDS = 1.0
-"""How much it may hold, and after which a lane gives back what it has not begun."""
+"""Limit of a batch, after which a worker returns what it has not started: the most that its loss can cost."""
 MOST_JOBS = 1000
-"""How many trials it may hold."""
+"""Limit of jobs in a batch, which bounds the size of its message; chosen, not measured."""
 
-_MEMORY = 0.2  # weight of the newest trial in a running mean
+_MEMORY = 0.2  # weight of the newest trial in a running mean, so that it follows within about five trials
 
 Item = TypeVar("Item")
 
 
 class Pace:
-    """The running means of the seconds that evaluations take, per run and per problem.
+    """Running means of the seconds that evaluations take, per run and per problem.
 
     Parameters
     ----------
     problems : sequence of int
-        For each run its problem.
+        Position of each run's problem.
     """
 
     def __init__(self, problems: Sequence[int]) -> None:
@@ -41,26 +40,25 @@ class Pace:
         self._of_problem: dict[int, float] = {}
 
     def learn(self, run: int, seconds: float) -> None:
-        """An evaluation of this run took so long."""
+        """Enter the duration of an evaluation."""
         for means, key in ((self._of_run, run), (self._of_problem, self._problems[run])):
             mean = means.get(key, seconds)
             means[key] = mean + _MEMORY * (seconds - mean)
 
     def expected(self, run: int) -> float | None:
-        """What the next one will take: by the run's own, else the problem's; None for no idea."""
+        """Predict the next duration by the run's own mean, else the problem's; None if nothing is known."""
         return self._of_run.get(run, self._of_problem.get(self._problems[run]))
 
 
 class Load(Generic[Item]):
-    """A bundle that is being filled from a queue.
+    """A batch that is being filled from a queue.
 
     Parameters
     ----------
-    queue : deque
     seconds : callable
-        How long an item will take; None for no idea.
+        Expected duration of an item; None if unknown.
     most : int
-        How many items it may hold.
+        Largest number of items.
     """
 
     def __init__(self, queue: deque[Item], seconds: Callable[[Item], float | None], most: int) -> None:
@@ -69,12 +67,12 @@ class Load(Generic[Item]):
         self._work = 0.0
 
     def draw(self, waited: float = 0.0) -> bool:
-        """Take from the queue what belongs into it; whether it should go.
+        """Take items from the queue while they fit; return True if the batch should go.
 
         Parameters
         ----------
         waited : float
-            Seconds for which lanes have waited for it, which count like work.
+            Seconds for which workers have waited for it, which count like work.
         """
         while self._queue and not self._goes(waited):
             seconds = self._seconds(self._queue[0])
@@ -90,6 +88,6 @@ class Load(Generic[Item]):
         return full and bool(self.items)
 
     def put_back(self) -> None:
-        """Give everything back to the queue."""
+        """Return all items to the queue."""
         self._queue.extendleft(reversed(self.items))
         self.items.clear()

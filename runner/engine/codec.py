@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.engine.messages import Report, Task
-from runner.engine.requests import Question, Reply
+from runner.engine.messages import ProposalRequest, Reply, Report, Task
 from runner.journal.schema import to_json
 from runner.trial import Answer, Origin, Outcome, Pending, Status, Trial
 
@@ -33,7 +32,7 @@ def unpack_tasks(text: str) -> list[Task]:
 def pack_question(
     method: int,
     run: int,
-    question: Question,
+    question: ProposalRequest,
     completed: Sequence[str],
     then: tuple[int, int] | None = None,
 ) -> str:
@@ -57,7 +56,7 @@ class Asked:
     ----------
     method, run : int
         Positions in the study.
-    question : Question
+    question : ProposalRequest
         Without the trials that have ended.
     told : sequence of str
         These, one a line.
@@ -67,7 +66,7 @@ class Asked:
 
     method: int
     run: int
-    question: Question
+    question: ProposalRequest
     told: Sequence[str]
     then: tuple[int, int] | None
 
@@ -80,7 +79,9 @@ def unpack_questions(lines: Sequence[str]) -> Iterator[Asked]:
         told = lines[at + 1 : at + 1 + completed]
         at += 1 + completed + pending
         open_ = [Pending(*json.loads(line)) for line in lines[at - pending : at]]
-        yield Asked(method, run, Question(number, (), open_, entropy), told, tuple(then) if then else None)
+        yield Asked(
+            method, run, ProposalRequest(number, (), open_, entropy), told, tuple(then) if then else None
+        )
 
 
 def line_of(trial: Trial) -> str:

@@ -1,11 +1,11 @@
 """The engine without Ray: every trial in this process, one after the other.
 
-It drives the same dispatcher as the lanes do, so the table is the same; it starts at once, and
-a debugger can step into the objective. What it cannot do is to survive an objective that kills
-its process or never returns; one that asks Python to leave (``os._exit``) is treated as a worker
-that died. The command survives more; see `runner.engine.supervisor`.
+It drives the same dispatcher as the engine on Ray, so the table is the same; it starts at once, and
+a debugger can step into the objective. It cannot survive an objective that kills its process or never
+returns; one that calls ``os._exit`` is treated as a worker that died. The command survives more; see
+`runner.engine.supervisor`.
 
-Also here, because both engines need it: what Ctrl-C does.
+The handling of Ctrl-C, which both engines need, is here as well.
 """
 
 from __future__ import annotations
@@ -32,18 +32,17 @@ from runner.problems.isolation import kept_generators
 from runner.trial import Answer, Outcome
 
 _WORKER: Final = "main"
-"""What the table calls this process."""
+"""Name of this process in the column ``worker``."""
 
 _SAME_SIGNAL_SECONDS = 0.2
-"""A signal that comes again so soon was sent once, to a process and to its group, as 'timeout' does."""
+"""A signal that is repeated so soon was sent once, to a process and to its group, as 'timeout' does."""
 
 
 def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> None:
-    """Evaluate all that a dispatcher has to give.
+    """Evaluate everything that a dispatcher hands out.
 
     Parameters
     ----------
-    dispatcher : Dispatcher
     storage : Storage, optional
         For checkpoints of long trials.
 
@@ -52,7 +51,7 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
     StudyInterrupted
         After Ctrl-C; finished trials are saved.
     JournalError
-        Where the journal cannot be written.
+        If the journal cannot be written.
     """
     study = dispatcher.study
     threads = [needs.threads for needs in study.needs]
@@ -61,7 +60,7 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
 
     def interrupt() -> None:
         dispatcher.interrupt()
-        if evaluating:  # else the journal may be in the middle of a sentence
+        if evaluating:  # else a write to the journal may be in progress
             raise KeyboardInterrupt
 
     with (
@@ -71,9 +70,9 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
         placed(study.files),
         _no_exit() as leaving,
     ):
-        while not isinstance(bundle := dispatcher.ask(), Answer):
-            tasks = [dispatcher.task(job) for job in bundle.jobs]
-            dispatcher.sending(bundle)
+        while not isinstance(batch := dispatcher.ask(), Answer):
+            tasks = [dispatcher.task(job) for job in batch.jobs]
+            dispatcher.sending(batch)
             breaks = _Breaks(dispatcher, leaving)
             start = time.monotonic()
             report = None
@@ -94,18 +93,18 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
             finally:
                 evaluating = False
             if report is not None:
-                dispatcher.tell(bundle, report)
+                dispatcher.tell(batch, report)
             else:
                 rescued = Rescued(tuple(breaks.outcomes), tuple(breaks.offsets), _WORKER)
-                dispatcher.lose(bundle, "crash", time.monotonic() - start, rescued)
+                dispatcher.lose(batch, "crash", time.monotonic() - start, rescued)
 
 
 class _Left(Exception):
-    """An objective has asked Python to end the process."""
+    """Raised after an objective has called ``os._exit``."""
 
 
 class _Breaks:
-    """Ends a bundle at an interrupt or where an objective leaves, whatever it has made of that."""
+    """A ledger that ends a batch after an interrupt or exit, even if the objective caught the exception."""
 
     def __init__(self, dispatcher: Dispatcher, leaving: threading.Event) -> None:
         self._dispatcher, self._leaving = dispatcher, leaving
@@ -128,7 +127,7 @@ class _Breaks:
 
 @contextlib.contextmanager
 def _no_exit() -> Iterator[threading.Event]:
-    """Catch what ends this process without a word: ``os._exit``, but not that of a child process."""
+    """Catch ``os._exit`` in this process, but not in its child processes."""
     leaving, ours, leave = threading.Event(), os.getpid(), os._exit
 
     def exit_at_once(status: int) -> NoReturn:
@@ -146,10 +145,10 @@ def _no_exit() -> Iterator[threading.Event]:
 
 @contextlib.contextmanager
 def on_interrupt(first: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Call ``first`` at the first Ctrl-C or SIGTERM; a second one acts as if this were not here.
+    """Call ``first`` at the first Ctrl-C or SIGTERM; a second one acts as if there were no handler.
 
-    Only the main thread can handle signals; in others this does nothing. What it yields sets the
-    handlers once more, where something else has set its own.
+    Only the main thread can handle signals; in others this does nothing. Yields a function that sets the
+    handlers again, after other code has set its own.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -161,14 +160,14 @@ def on_interrupt(first: Callable[[], None]) -> Iterator[Callable[[], None]]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    heard: dict[int, float] = {}
+    arrived: dict[int, float] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if not heard:
-            heard[number] = now
+        if not arrived:
+            arrived[number] = now
             first()
-        elif now - heard.get(number, -math.inf) > _SAME_SIGNAL_SECONDS:
+        elif now - arrived.get(number, -math.inf) > _SAME_SIGNAL_SECONDS:
             restore()
             signal.raise_signal(number)
 

@@ -1,7 +1,10 @@
-"""What travels to a lane and back.
+"""Messages between driver and workers.
 
-A *bundle* is a few jobs that travel together: trials to evaluate, or questions for methods whose
-thinking is dear. `runner.engine.codec` makes text of it, and `runner.engine.worker.evaluate` does what it asks for.
+A *batch* is one message to a worker: trials to evaluate, or proposal requests for methods that are
+expensive to ask. `runner.engine.codec` writes it as text, `runner.engine.worker` does the work.
+
+A method is a function of its history, so a proposal request holds everything that the answer depends on
+and can be answered in any process.
 """
 
 from __future__ import annotations
@@ -9,29 +12,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.engine.requests import Question, Reply
-from runner.trial import Config, Outcome, Pending
+from runner.trial import Answer, Config, Outcome, Pending, Trial
+
+
+def overdue_message(limit: float) -> str:
+    """Give the reason for ending a run whose method has exceeded its time limit."""
+    return f"the method was still thinking after {limit:g} s (the study's trial.thinking)"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRequest:
+    """Everything that a method's answer may depend on.
+
+    Attributes
+    ----------
+    number : int
+        Number of the trial to propose.
+    entropy : int
+        Seed of the run's proposals.
+    given : dict or None
+        The answer, where the run starts from a given config and the method is not to be asked.
+    """
+
+    number: int
+    completed: Sequence[Trial]
+    pending: Sequence[Pending]
+    entropy: int
+    given: Config | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer to a proposal request.
+
+    Attributes
+    ----------
+    answer : dict, WAIT, DONE or None
+        A config of the space; None if there is an error.
+    seconds : float
+        Time that the method took.
+    error : str
+        Message, where the method raised or proposed a config outside the space.
+    outcome : Outcome or None
+        Outcome of the config, where it was evaluated at once.
+    """
+
+    answer: Config | Answer | None
+    seconds: float
+    error: str = ""
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One trial on its way to its outcome.
+    """One proposed trial that needs an outcome.
 
     Attributes
     ----------
     run : int
         Position of its run in the study.
-    pending : Pending
     asked : float
-        When it was proposed, by the driver's monotonic clock.
+        Time of the proposal, by the driver's monotonic clock.
     earlier : tuple of str
-        What became of it each time that it was sent before.
+        Endings of its earlier attempts.
     crashes : int
-        How many lanes died while it was alone with them.
+        Number of workers that died while evaluating only this job.
     key : (int, str) or None
-        What others of its block find its outcome by; see `runner.engine.cache`.
+        Key under which other runs of the block find the outcome; see `runner.engine.cache`.
     isolated : bool
-        Whether nothing else may be evaluated meanwhile: everything has ended during it before.
+        Nothing else may be evaluated meanwhile: Ray or the driver died during it before.
     """
 
     run: int
@@ -44,72 +93,67 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """One question on its way to a lane.
+class ProposalJob:
+    """One proposal request for a worker.
 
     Attributes
     ----------
     run : int
         Position of its run in the study.
-    question : Question
     crashes : int
-        How many lanes died while it was alone with them.
-    goes_on : bool
-        Whether the lane evaluates the answer at once.
+        Number of workers that died while answering only this request.
+    then_evaluate : bool
+        The worker evaluates the proposed config at once.
     """
 
     run: int
-    question: Question
+    request: ProposalRequest
     crashes: int = 0
-    goes_on: bool = False
+    then_evaluate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """Jobs, or thoughts, that travel to a lane together.
+class Batch:
+    """Jobs or proposal requests that are sent to a worker in one message; one of the two is empty.
 
     Attributes
     ----------
-    jobs : tuple of Job
-    thoughts : tuple of Thought
-        One of the two is empty.
     deadline : float or None
-        Seconds after which a lane that has not answered is to be killed.
+        Seconds after which a worker that has not answered is killed.
     number : int
         Unique in its session.
     """
 
     jobs: tuple[Job, ...]
-    thoughts: tuple[Thought, ...] = ()
+    proposals: tuple[ProposalJob, ...] = ()
     deadline: float | None = None
     number: int = 0
 
     def __len__(self) -> int:
-        return len(self.jobs) + len(self.thoughts)
+        return len(self.jobs) + len(self.proposals)
 
     @property
     def isolated(self) -> bool:
-        """Whether nothing else may be evaluated meanwhile."""
+        """True if nothing else may be evaluated meanwhile."""
         return any(job.isolated for job in self.jobs)
 
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What a lane that died has left of a bundle.
+    """Remains of a batch whose worker died.
 
     Attributes
     ----------
     outcomes : tuple of Outcome
-        Of the jobs that had ended, from the first on; the next one was begun, or about to be.
+        Outcomes of the jobs that had ended, from the first on; the next job had started, or was about to.
     offsets : tuple of float
-        Seconds from the bundle's start to the start of each.
-    worker : str
+        Seconds from the start of the batch to the start of each.
     cause : str
-        "timeout" or "memory" where the lane was killed for it; else empty.
+        "timeout" or "memory" where the watchdog killed the worker; else empty.
     detail : str
-        A sentence about that.
+        Message about the cause.
     seconds : float or None
-        How long the trial had taken that was killed.
+        Duration of the trial that was killed.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -122,19 +166,18 @@ class Rescued:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a lane needs to know of a job.
+    """A job as a worker sees it.
 
     Attributes
     ----------
     problem : int
-        Its position in the study.
+        Position of the problem in the study.
     seed : int
-        The block's.
-    config : dict
+        Problem seed of the block.
     known : sequence of sequence of float, or None
-        The losses by step of the trials that its proposal knew, where a scheduler may stop it.
+        Losses by step of the trials that the proposal knew, where a scheduler may stop this one.
     key : str
-        What its checkpoints are found by on every attempt; empty where it has none.
+        Key of its checkpoints on every attempt; empty where it has none.
     """
 
     problem: int
@@ -146,20 +189,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a lane says of a bundle.
+    """A worker's answer to a batch.
 
     Attributes
     ----------
     outcomes : tuple of Outcome
-        One per job, in their order; fewer where the rest was not begun.
+        One per job, in their order; fewer where the worker returned the rest unstarted.
     offsets : tuple of float
-        Seconds from the bundle's start to each job's start.
+        Seconds from the start of the batch to the start of each job.
     seconds : float
-        Duration of the whole bundle.
-    worker : str
-        Who evaluated it.
+        Duration of the whole batch.
     replies : tuple of Reply
-        One per thought.
+        One per proposal request.
     """
 
     outcomes: tuple[Outcome, ...] = ()

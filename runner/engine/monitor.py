@@ -1,4 +1,4 @@
-"""Who hears what happens in a study."""
+"""Callbacks for study events."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from runner.trial import Trial
 
 
 class Monitor:
-    """Hears what happens in a study; every method may be left out.
+    """Callbacks for study events; a subclass overrides those that it needs.
 
     The methods are called in the driver between two trials, so they must be quick.
     """
 
     def begin(self, study: Study, runs: Sequence[Run], where: str) -> None:
-        """The study starts or goes on; ``where`` says where it runs."""
+        """Handle the start or resumption of a study; ``where`` says where it runs."""
 
     def note(self, text: str) -> None:
-        """A sentence for the user."""
+        """Show a message to the user."""
 
     def ended(self, index: int, trial: Trial) -> None:
-        """A trial of the run at this position has ended, is in the journal and was told."""
+        """Handle a trial that has ended; it is in the journal, and the run at this position knows it."""
 
     def finished(self, index: int) -> None:
-        """The run at this position has ended."""
+        """Handle the end of the run at this position."""
 
     def scored(self, done: int, total: int) -> None:
-        """So many of the evaluations that follow the runs have ended."""
+        """Handle the progress of the evaluations that follow the runs."""
 
     def close(self) -> None:
-        """Nothing more will come, whatever the reason."""
+        """Handle the end of the study, whatever its reason."""
 
 
 class Guarded(Monitor):
-    """A monitor whose output may go away: a study does not end because nobody listens."""
+    """A monitor whose output may be closed: that does not end the study."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor

@@ -1,25 +1,24 @@
-"""What is evaluated after a study's runs: incumbents on held-out data, and a probe point of each block.
+"""Evaluation after the runs of a study: incumbents on held-out data, and a probe point of each block.
 
-Both are work like any other, so they are a study of their own (`Again`): the same engine evaluates it,
-on lanes or here, with the same limits, and an interruption loses nothing. Its journal is that of the
-study (`Afterwards.journal`): the test value of an incumbent goes into the row of its trial, a probe
-into ``meta``. What is there already is not evaluated again.
+The evaluations are lists of given configs, which the same engine works through, on workers or in-process,
+with the same limits; an interruption loses nothing. The test value of an incumbent is written into the row of
+its trial, a probe into ``meta``. What is in the journal already is not evaluated again.
 
-No method sees a test value: a method that goes on with an extended budget is told of its trials
-without (see `runner.engine.dispatch.dispatcher`).
+No method sees a test value: a method that resumes with an extended budget gets its trials without them (see
+`runner.engine.runs.run_table`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from runner._text import counted
+from runner.engine.dispatch.dispatcher import Dispatcher, JournalProtocol
 from runner.engine.monitor import Monitor
 from runner.journal import Journal
 from runner.journal.begun import Key, Suspect
@@ -34,14 +33,14 @@ from runner.study.warmstart import NOTHING
 from runner.trial import DONE, Answer, Budget, Config, Origin, Pending, Trial
 
 SHORT_SECONDS = 5.0
-"""So much of evaluation is done in this process, also where there are lanes."""
+"""Evaluations that take no longer are done in this process, because the start of Ray takes as long."""
 
 
 @dataclass(frozen=True)
-class Listed(Method):
-    """Proposes given configs."""
+class GivenConfigs(Method):
+    """A method that proposes given configs."""
 
-    name: ClassVar[str] = "listed"
+    name: ClassVar[str] = "given"
     summary: ClassVar[str] = "given configs, one after the other"
     uses_history: ClassVar[bool] = False
 
@@ -61,7 +60,7 @@ class Listed(Method):
 
 
 class _Wrapped(Problem):
-    """Another question to a problem."""
+    """A problem of which another function is evaluated."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -86,93 +85,91 @@ class Probe(_Wrapped):
 
 
 @dataclass(frozen=True)
-class Again(Study):
-    """A study of given runs."""
-
-    listed: tuple[RunSpec, ...] = ()
-
-    @cached_property
-    def runs(self) -> tuple[RunSpec, ...]:
-        """Those that were given."""
-        return self.listed
-
-    @property
-    def announcements(self) -> dict[tuple[str, str], str]:
-        """Their methods have nothing to say."""
-        return {(spec.problem.name, spec.label): "" for spec in self.listed}
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One evaluation, and whose it is.
+class Evaluation:
+    """One config to evaluate, and the destination of its result.
 
     Attributes
     ----------
-    config : dict
-    trials : tuple of (str, int)
-        Run and number of the trials whose test value it is; none for a probe.
+    name : Key
+        Key under which it is recorded as begun; a later session gives the same key to it.
     seconds : float
-        How long the evaluation of the trial took.
+        Duration of the trial's own evaluation.
+    trials : tuple of Key
+        Trials whose test value it is; none for a probe.
+    block : str
+        Problem and seed of a probe.
     """
 
+    name: Key
     config: Config
-    trials: tuple[tuple[str, int], ...]
     seconds: float
+    trials: tuple[Key, ...] = ()
+    block: str = ""
 
 
-class Afterwards:
-    """What is left to evaluate after the runs of a study.
+class PostRun(JournalProtocol):
+    """The evaluations that are left after the runs of a study.
 
     Parameters
     ----------
-    study : Study
     journal : Journal
         All runs of the study have ended in it.
 
     Attributes
     ----------
-    study : Again or None
-        None where nothing is left.
+    specs : list of RunSpec
+        One run per list of configs; empty if nothing is left.
     tests, probes : int
-        How many configs are to be scored on held-out data, and how many to be evaluated once more.
+        Number of configs to score on held-out data, and of trials to repeat.
     seconds : float
-        How long that may take on one core, at the most.
+        Expected duration on one core; an upper bound for tests.
     """
 
     def __init__(self, study: Study, journal: Journal) -> None:
-        self._journal = journal
-        self._wanted: dict[str, list[Wanted]] = {}
-        self._key: dict[str, str] = {}  # of the block
+        self._study, self._journal = study, journal
+        self._evaluations: dict[str, list[Evaluation]] = {}  # by the id of the run that lists them
+        self.specs: list[RunSpec] = []
         self.errors: list[str] = []
-        listed: list[RunSpec] = []
-        problems: list[Problem] = []
         for problem in study.problems:
-            specs = [spec for spec in study.runs if spec.problem is problem]
+            blocks: dict[int, list[RunSpec]] = {}
+            for spec in study.runs:
+                if spec.problem is problem:
+                    blocks.setdefault(spec.seed, []).append(spec)
             for wrapper, find in ((HeldOut, self._untested), (Probe, self._unprobed)):
-                asked = wrapper(problem)
-                for seed in dict.fromkeys(spec.seed for spec in specs):
-                    of_block = [spec for spec in specs if spec.seed == seed]
-                    if found := list(find(of_block)):
+                wrapped = wrapper(problem)
+                for block in blocks.values():
+                    if found := list(find(block)):
+                        method = GivenConfigs(configs=tuple(one.config for one in found))
                         spec = replace(
-                            of_block[0],
-                            label=wrapper.__name__,
-                            method=Listed(configs=tuple(wanted.config for wanted in found)),
-                            problem=asked,
-                            start=NOTHING,
+                            block[0], label=wrapper.__name__, method=method, problem=wrapped, start=NOTHING
                         )
-                        listed.append(spec)
-                        self._wanted[spec.id], self._key[spec.id] = found, f"{problem.name}/{seed}"
-                if any(spec.problem is asked for spec in listed):
-                    problems.append(asked)
-        every = [wanted for some in self._wanted.values() for wanted in some]
-        self.tests = sum(bool(wanted.trials) for wanted in every)
+                        self.specs.append(spec)
+                        self._evaluations[spec.id] = found
+        every = [one for some in self._evaluations.values() for one in some]
+        self.tests = sum(bool(one.trials) for one in every)
         self.probes = len(every) - self.tests
-        self.seconds = sum(wanted.seconds for wanted in every)
-        self.study = _again(study, problems, listed) if listed else None
+        self.seconds = sum(one.seconds for one in every)
+
+    def dispatcher(self, monitor: Monitor) -> Dispatcher:
+        """Make the dispatcher of the evaluations."""
+        settings = replace(
+            self._study,
+            problems=tuple({id(spec.problem): spec.problem for spec in self.specs}.values()),
+            methods=(),
+            budget=Budget(trials=max(map(len, self._evaluations.values()))),
+            initial={},
+            parallel=1,
+            order="trial",
+            scheduler=SchedulerFile(),
+            # The configs have nothing in common, so some that fail alike are no reason to give up.
+            trial=self._study.trial.model_copy(update={"give_up_after": 0}),
+            cache=False,  # a test and a probe of one config have different results
+        )
+        return Dispatcher(settings, self, monitor, self.specs)
 
     @property
     def announcement(self) -> str:
-        """What is done, as a sentence."""
+        """Message about the work that begins."""
         parts = []
         if self.tests:
             parts.append(f"scoring {counted(self.tests, 'best-so-far config')} on held-out data")
@@ -182,123 +179,102 @@ class Afterwards:
 
     @property
     def missing(self) -> str:
-        """What there will not be without it, as the beginning of a sentence."""
+        """Beginning of a message about results that could not be computed."""
         return "Held-out scores are" if self.tests else "The checks of repeatability are"
 
     @property
     def conclusion(self) -> str:
-        """What went wrong; empty where nothing did."""
+        """Message about failed tests; empty if none failed."""
         if not self.errors:
             return ""
         return f"{len(self.errors)} of the held-out tests failed, such as: {self.errors[0]}"
 
-    # -- what a dispatcher asks of a journal ------------------------------------------------------
-
-    def history(self, run_id: str) -> list[Trial]:
-        """Nothing: what is there already is not listed."""
-        del run_id
-        return []
-
-    def announce(self, run_id: str, sentence: str) -> None:
-        """Nobody has anything to say."""
-
-    def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
-        """These runs are not kept."""
+    # -- the journal of the dispatcher ------------------------------------------------------------
 
     @property
     def suspects(self) -> Mapping[Key, Suspect]:
         """See `Journal.suspects`."""
-        own = {
-            self._name(run_id, i): (run_id, i)
-            for run_id, all in self._wanted.items()
-            for i in range(len(all))
-        }
         suspects = self._journal.suspects
-        return {own[name]: suspect for name, suspect in suspects.items() if name in own}
+        return {
+            (run_id, i): suspects[one.name]
+            for run_id, listed in self._evaluations.items()
+            for i, one in enumerate(listed)
+            if one.name in suspects
+        }
 
     def begin(self, batch: int, trials: Sequence[Key]) -> None:
         """See `Journal.begin`."""
-        self._journal.begin(batch, [self._name(*key) for key in trials])
-
-    def _name(self, run_id: str, number: int) -> Key:
-        """The name of an evaluation, which a later session gives to the same one."""
-        wanted = self._wanted[run_id][number]
-        if not wanted.trials:
-            return f"probe of {self._key[run_id]}", 0
-        run, trial = wanted.trials[0]
-        return f"test of {run}", trial
+        self._journal.begin(batch, [self._evaluations[run_id][number].name for run_id, number in trials])
 
     def record(self, ended: Sequence[tuple[str, Trial]], batches: Sequence[int] = ()) -> None:
         """Make test values and probes durable; see `Journal.record`."""
         tests: list[tuple[str, int, float]] = []
         probes: dict[str, dict[str, Any]] = {}
-        for run_id, trial in ended:
-            wanted = self._wanted[run_id][trial.number]
+        evaluations = [(self._evaluations[run_id][trial.number], trial) for run_id, trial in ended]
+        for one, trial in evaluations:
             value = trial.outcome.value if trial.valid else None
-            if not wanted.trials:
-                probes[self._key[run_id]] = {"config": to_json(wanted.config), "loss": trial.loss}
+            if not one.trials:
+                probes[one.block] = {"config": to_json(one.config), "loss": trial.loss}
                 continue
             if value is None:
                 self.errors.append(trial.outcome.error)
-            tests += [(run, number, math.nan if value is None else value) for run, number in wanted.trials]
-        names = [self._name(run_id, trial.number) for run_id, trial in ended]
-        self._journal.record_afterwards(tests, probes, names, batches)
+            tests += [(run, number, math.nan if value is None else value) for run, number in one.trials]
+        self._journal.record_afterwards(tests, probes, [one.name for one, _ in evaluations], batches)
 
     # -- what is left -----------------------------------------------------------------------------
 
-    def _untested(self, specs: Sequence[RunSpec]) -> Iterator[Wanted]:
-        """The configs of a block that were an incumbent of some run and have no test value."""
+    def _untested(self, specs: Sequence[RunSpec]) -> Iterator[Evaluation]:
+        """Find the configs of a block that were an incumbent of some run and have no test value."""
         if not specs[0].problem.has_test:
             return
-        known: dict[str, float] = {}
-        without: dict[str, list[tuple[str, int]]] = {}
+        tested: dict[str, float] = {}
+        without: dict[str, list[Key]] = {}
         rows: dict[str, tuple[Config, float]] = {}
         for spec in specs:
             best = math.inf
             for row in self._journal.outcomes(spec.id):
                 if row.test is not None:
-                    known[row.text] = row.test
+                    tested[row.text] = row.test
                 if not row.valid or not row.loss < best:
                     continue
                 best = row.loss
                 if row.test is None:
                     without.setdefault(row.text, []).append((spec.id, row.number))
                     rows[row.text] = row.config, row.seconds
-        told = [
-            (*trial, known[text]) for text in known.keys() & without.keys() for trial in without.pop(text)
+        known = [
+            (*trial, tested[text]) for text in tested.keys() & without.keys() for trial in without.pop(text)
         ]
-        if told:
-            self._journal.record_afterwards(told, {})
+        if known:
+            self._journal.record_afterwards(known, {})
         for text, trials in without.items():
-            config, seconds = rows[text]
-            yield Wanted(config, tuple(trials), seconds)
+            run, number = trials[0]
+            yield Evaluation((f"test of {run}", number), *rows[text], trials=tuple(trials))
 
-    def _unprobed(self, specs: Sequence[RunSpec]) -> Iterator[Wanted]:
-        """The quickest completed trial of a block of several runs, which shall give its loss again."""
+    def _unprobed(self, specs: Sequence[RunSpec]) -> Iterator[Evaluation]:
+        """Find the fastest completed trial of a block of several runs; its loss must come out again."""
         problem = specs[0].problem
         if len(specs) < 2 or problem.recalls_all or problem.checkpoints:
             return
-        key = f"{problem.name}/{specs[0].seed}"
-        if key in self._journal.probes():
+        block = f"{problem.name}/{specs[0].seed}"
+        if block in self._journal.probes():
             return
         if problem.noisy:
-            self._journal.record_afterwards([], {key: {"noisy": True}})
+            self._journal.record_afterwards([], {block: {"noisy": True}})
             return
-        found = [row for spec in specs for row in self._journal.outcomes(spec.id) if row.valid]
-        found = [row for row in found if row.origin == Origin.EVALUATED]
-        if found:
-            row = min(found, key=lambda row: row.seconds)
-            yield Wanted(row.config, (), row.seconds)
+        rows = [row for spec in specs for row in self._journal.outcomes(spec.id)]
+        rows = [row for row in rows if row.valid and row.origin == Origin.EVALUATED]
+        if rows:
+            row = min(rows, key=lambda row: row.seconds)
+            yield Evaluation((f"probe of {block}", 0), row.config, row.seconds, block=block)
 
 
 class Scoring(Monitor):
-    """Passes on messages, and of what is evaluated after the runs how many have ended.
+    """A monitor of post-run evaluations, which passes on messages and the number that have ended.
 
     Parameters
     ----------
-    monitor : Monitor
     total : int
-        How many there are.
+        Number of evaluations.
     """
 
     def __init__(self, monitor: Monitor, total: int) -> None:
@@ -312,20 +288,3 @@ class Scoring(Monitor):
         """See `Monitor.ended`."""
         self._done += 1
         self._monitor.scored(self._done, self._total)
-
-
-def _again(study: Study, problems: Sequence[Problem], listed: Sequence[RunSpec]) -> Again:
-    kept = {field.name: getattr(study, field.name) for field in fields(study)}
-    most = max(len(spec.method.configs) for spec in listed if isinstance(spec.method, Listed))
-    changed = {
-        "problems": tuple(problems),
-        "methods": (),
-        "budget": Budget(trials=most),
-        "initial": {},
-        "parallel": 1,
-        "order": "trial",
-        "scheduler": SchedulerFile(),
-        "trial": study.trial.model_copy(update={"give_up_after": 0}),  # each config is another question
-        "cache": False,  # a test and a probe of one config are two things
-    }
-    return Again(**{**kept, **changed}, listed=tuple(listed))

@@ -1,7 +1,7 @@
-"""The Ray of one command: started when it is needed first, used by all that the command evaluates.
+"""The Ray of one command: started at the first need, used for everything that the command evaluates.
 
-Where it dies, another takes its place and the work goes on from the journal, which knows what was being
-evaluated (`runner.journal.begun`): each loss counts against some trial, so that there is an end to it.
+If it dies, another one is started and the work resumes from the journal, which holds what was being evaluated
+(`runner.journal.begun`): each loss counts against some trial, so the restarts come to an end.
 """
 
 from __future__ import annotations
@@ -22,23 +22,18 @@ if TYPE_CHECKING:
     from runner.engine.ray.connect import Connection
 
 Work = tuple[Dispatcher, Callable[[], bool]]
-"""What is to be evaluated, and how its journal counts the loss of what was being evaluated."""
+"""A dispatcher, and a function that counts a loss in its journal; it returns False if nothing was lost."""
 
 
 class RaySession:
-    """Evaluates on Ray, for as long as the ``with`` block lasts.
+    """A Ray for the duration of a ``with`` block.
 
     Parameters
     ----------
     workers, address
         See `runner.engine.ray.connect.connect`.
     monitor : Monitor
-        Hears of losses.
-
-    Attributes
-    ----------
-    started : bool
-        Whether there is a Ray by now.
+        Gets a note about each loss.
     """
 
     def __init__(self, workers: int | None, address: str | None, monitor: Monitor) -> None:
@@ -49,7 +44,7 @@ class RaySession:
         self._interrupted = False
 
     def __enter__(self) -> Self:
-        # Around the start and the end of Ray too, which a signal could break off half-way.
+        # Also during the start and the end of Ray, which a signal could interrupt half-way.
         self._handle_again = self._signals.enter_context(on_interrupt(self._interrupt))
         return self
 
@@ -63,16 +58,17 @@ class RaySession:
 
     @property
     def started(self) -> bool:
-        """See above."""
+        """True if a Ray is connected."""
         return self._connection is not None
 
     def drive(self, work: Callable[[], Work | None], storage: Storage | None = None) -> None:
-        """Evaluate all that a dispatcher has to give.
+        """Evaluate everything that a dispatcher hands out.
 
         Parameters
         ----------
         work : callable
-            Makes it, from what the journal holds: once, and again after each loss of Ray.
+            Makes the dispatcher from the journal: once, and again after each loss of Ray; returns None if
+            nothing is left.
         storage : Storage, optional
             For checkpoints of long trials.
 
@@ -80,7 +76,7 @@ class RaySession:
         ------
         StudyInterrupted, JournalError, ProblemError, EngineError
         RayLost
-            Where Ray dies twice while nothing is being evaluated.
+            If Ray dies twice while nothing is being evaluated.
         """
         idle_losses = 0
         while (made := work()) is not None:
@@ -99,7 +95,7 @@ class RaySession:
     def _drive(self, dispatcher: Dispatcher, storage: Storage | None) -> None:
         needs = dispatcher.next_needs()
         if needs is None:
-            dispatcher.begin(1, "every trial is there already")
+            dispatcher.begin(1, "all trials are in the journal already")
             return
         from runner.engine.ray.connect import connect
         from runner.engine.ray.experiment import run_on_ray
@@ -118,7 +114,7 @@ class RaySession:
             if self._interrupted:
                 raise StudyInterrupted(INTERRUPTED)
             self._connection.turn_to(needs)
-            dispatcher.begin(self._connection.lanes, f"on {self._connection.where}", apart=True)
+            dispatcher.begin(self._connection.workers, f"on {self._connection.where}", apart=True)
             run_on_ray(dispatcher, self._connection, problems, files, storage)
         except SystemExit:  # what Ray's handler of SIGTERM raises while it starts
             raise StudyInterrupted(INTERRUPTED) from None

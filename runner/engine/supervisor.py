@@ -1,15 +1,15 @@
-"""A parent for a command whose trials could end its process.
+"""A parent process for a command whose trials could end its process.
 
-Without Ray a trial runs in the command's own process, and on Ray too a lost cluster may take the driver
-with it. So the command itself runs in a child: where that ends without having said so (a crash in native
-code, the kernel's memory killer, ``_exit`` in an objective), the parent starts another, which goes on from
-the journal. The journal knows which trials had been begun (`runner.journal.begun`), so each restart counts
-against some trial, and there is an end to it.
+Without Ray a trial runs in the command's own process, and on Ray a lost cluster may take the driver with it.
+So the command runs in a child: if that ends without notice (a crash in native code, the kernel's memory
+killer, ``_exit`` in an objective), the parent starts another one, which resumes from the journal. The journal
+knows which trials had begun (`runner.journal.begun`), so each restart counts against some trial, and the
+restarts come to an end.
 
-The parent does nothing but wait and pass on signals. It is forked from before anything large is imported.
-``FIVEFOLD_SUPERVISOR=off`` leaves it out, for profilers that look at one process only.
+The parent only waits and passes on signals. It forks before anything large is imported.
+``FIVEFOLD_SUPERVISOR=off`` leaves it out, for profilers that follow one process only.
 
-What the child says through a pipe: ``b`` once it has begun a trial, ``d`` when it ends by its own decision.
+The child writes to a pipe: ``b`` once it has begun a trial, ``d`` when it ends by its own decision.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks the command to end."""
+"""Signals that ask the command to end."""
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 _FROM_THE_KERNEL = 0x80  # SI_KERNEL of <bits/siginfo-consts.h>: from the terminal, to the child as well
-_FIRST_NUMBER = 10  # of our own descriptors
+_FIRST_NUMBER = 10  # of our own descriptors, clear of the standard streams even if these are closed
 _SOFTWARE = 70  # EX_SOFTWARE of <sysexits.h>
 
 _pipe: int | None = None
-_told: set[bytes] = set()
+_sent: set[bytes] = set()
 _restarted = False
 
 
 def was_restarted() -> bool:
-    """Whether an earlier process of this command has ended without having said so."""
+    """Return True if an earlier process of this command has ended without notice."""
     return _restarted
 
 
 def say_begun() -> None:
-    """Say that a trial is about to be evaluated: from here on another process could go on."""
-    _tell(b"b")
+    """Tell the parent that a trial is about to be evaluated: from now on another process could resume."""
+    _send(b"b")
 
 
 def say_done() -> None:
-    """Say that this process is about to end by its own decision."""
-    _tell(b"d")
+    """Tell the parent that this process is about to end by its own decision."""
+    _send(b"d")
 
 
-def _tell(word: bytes) -> None:
-    if _pipe is not None and word not in _told:
-        _told.add(word)
+def _send(word: bytes) -> None:
+    if _pipe is not None and word not in _sent:
+        _sent.add(word)
         os.write(_pipe, word)
 
 
@@ -66,24 +66,24 @@ def _say(text: str) -> None:
 
 
 def supervised(main: Callable[[], None]) -> NoReturn:
-    """Run a command in a child process, again where a trial ends it, and exit as it does.
+    """Run a command in a child process, again if a trial ends it, and exit as it does.
 
     Parameters
     ----------
     main : callable
-        Ends in SystemExit.
+        The command, which ends in SystemExit.
     """
     if os.environ.get("FIVEFOLD_SUPERVISOR") == "off" or not _can_fork():
         main()
         sys.exit(0)
     restarted = False
     while True:
-        status, said, asked_to_end = _one_process(main, restarted)
+        status, words, asked_to_end = _one_process(main, restarted)
         code = os.waitstatus_to_exitcode(status)
-        if b"d" in said or asked_to_end:
+        if b"d" in words or asked_to_end:
             sys.exit(code if code >= 0 else 128 - code)
         ending = _ending(code)
-        if b"b" not in said:
+        if b"b" not in words:
             _say(f"error: the command {ending} before any trial began.")
             sys.exit(128 - code if code < 0 else code or _SOFTWARE)
         _say(f"The study's process {ending}, probably by a trial; restarting from the journal.")
@@ -91,16 +91,16 @@ def supervised(main: Callable[[], None]) -> NoReturn:
 
 
 def _new_pipe() -> tuple[int, int]:
-    """A pipe that leaves the numbers of the standard streams free, where they are closed."""
+    """Open a pipe that leaves the numbers of closed standard streams free."""
     ends = os.pipe()
-    found = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_NUMBER) for end in ends)
+    read, write = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_NUMBER) for end in ends)
     for end in ends:
         os.close(end)
-    return found[0], found[1]
+    return read, write
 
 
 def _end(main: Callable[[], None]) -> NoReturn:
-    """Run the command and end this process as Python would; its caller is the parent's affair."""
+    """Run the command and end this process as Python would; never return into the parent's code."""
     code = 1
     try:
         main()
@@ -120,9 +120,9 @@ def _end(main: Callable[[], None]) -> NoReturn:
 
 
 def _can_fork() -> bool:
-    """Whether a child would be what this process is, and be heard: no threads, no redirected output."""
-    heard = sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__
-    return heard and threading.active_count() == 1
+    """Return True if a child would be a full copy of this process: no threads, no redirected output."""
+    direct = sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__
+    return direct and threading.active_count() == 1
 
 
 def _ending(code: int) -> str:
@@ -139,57 +139,57 @@ def _one_process(main: Callable[[], None], restarted: bool) -> tuple[int, bytes,
     Returns
     -------
     (int, bytes, bool)
-        Its status as `os.waitpid` has it, what it has said, and whether it was asked to end.
+        Its status as `os.waitpid` returns it, the words that it has sent, and True if it was asked to end.
     """
     waited = {signal.SIGCHLD, *(one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN)}
     parent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
-    hear, speak = _new_pipe()
+    read_end, write_end = _new_pipe()
     alive, mine = _new_pipe()
-    for stream in (sys.stdout, sys.stderr):  # what is buffered would be written twice
+    for stream in (sys.stdout, sys.stderr):  # else both processes would write what is buffered
         if stream is not None:
             with suppress(OSError, ValueError):
                 stream.flush()
     child = os.fork()
     if child == 0:
-        os.close(hear)
+        os.close(read_end)
         os.close(mine)
-        _become_child(parent, speak, alive, restarted)
+        _become_child(parent, write_end, alive, restarted)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _end(main)
-    os.close(speak)
+    os.close(write_end)
     os.close(alive)
     asked_to_end = False
-    while not (found := os.waitpid(child, os.WNOHANG))[0]:
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         number, from_terminal = _next_signal(waited)
         if number != signal.SIGCHLD:
             asked_to_end = True
             if not from_terminal:
                 with suppress(ProcessLookupError):
                     os.kill(child, number)
-    os.set_blocking(hear, False)
-    said = b""
+    os.set_blocking(read_end, False)
+    words = b""
     with suppress(BlockingIOError):
-        said = os.read(hear, 10)
-    os.close(hear)
+        words = os.read(read_end, 10)
+    os.close(read_end)
     os.close(mine)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return found[1], said, asked_to_end
+    return ended[1], words, asked_to_end
 
 
 def _next_signal(waited: set[signal.Signals]) -> tuple[int, bool]:
-    """Wait for a signal; whether the terminal has sent it, which sends it to the child as well."""
+    """Wait for a signal; return its number, and True if the terminal sent it, to the child as well."""
     if hasattr(signal, "sigwaitinfo"):
         info = signal.sigwaitinfo(waited)
         return info.si_signo, info.si_code == _FROM_THE_KERNEL
-    number = signal.sigwait(waited)  # macOS does not say who has sent it
+    number = signal.sigwait(waited)  # macOS does not report the sender
     return number, number == signal.SIGINT
 
 
-def _become_child(parent: int, speak: int, alive: int, restarted: bool) -> None:
-    """See that this process does not outlive its parent."""
+def _become_child(parent: int, write_end: int, alive: int, restarted: bool) -> None:
+    """Make sure that this process does not outlive its parent."""
     global _pipe, _restarted
-    _pipe, _restarted = speak, restarted
+    _pipe, _restarted = write_end, restarted
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it was gone before that
@@ -199,6 +199,6 @@ def _become_child(parent: int, speak: int, alive: int, restarted: bool) -> None:
 
 
 def _end_at_eof(alive: int) -> None:
-    """Wait until the parent is gone, which held the other end of this pipe."""
+    """Wait until the parent, which holds the other end of this pipe, is gone."""
     os.read(alive, 1)
     os.kill(os.getpid(), signal.SIGKILL)

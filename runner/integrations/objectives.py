@@ -1,4 +1,4 @@
-"""What `runner.optimize` takes for an objective, as a problem: our own, hyperopt's, Ray Tune's."""
+"""Objectives of `runner.optimize` as problems: our own, hyperopt's, Ray Tune's."""
 
 from __future__ import annotations
 
@@ -23,47 +23,42 @@ def as_problem(
     metric: str | None = None,
     stop: Mapping[str, Any] | None = None,
 ) -> tuple[Problem, View]:
-    """A problem, and what its configs mean.
-
-    Parameters
-    ----------
-    objective, space, direction, metric, stop
-        As in `runner.optimize`.
+    """Make a problem of the arguments of `runner.optimize`, and the view of its configs.
 
     Raises
     ------
     StudyError, SpaceError, ProblemError
-        Where they do not fit together.
+        If the arguments do not fit together.
     """
     if isinstance(objective, Problem):
-        for where, given, own in (
+        for where, argument, own in (
             ("space", space, None),
             ("direction", direction, objective.direction),
             ("metric", metric, objective.metric),
         ):
-            if given is not None and given != own:
+            if argument is not None and argument != own:
                 raise StudyError(_OWN[where].format(objective), where=where, hint="Leave it out.")
         return objective, OwnView.over(objective.space)
     if not callable(objective):
-        raise ProblemError(f"{objective!r} cannot be called; a function was expected.", where="objective")
+        raise ProblemError(f"expected a function, got {objective!r}.", where="objective")
     if space is None:
-        raise StudyError("a function needs one.", where="space", hint='For example {"x": Float(0, 1)}.')
+        raise StudyError("required for a function.", where="space", hint='For example {"x": Float(0, 1)}.')
     if metric is not None and not isinstance(metric, str):
         raise StudyError(
             f"expected the name of one metric, got {metric!r}.",
             where="metric",
-            hint="One is searched; all others that the objective returns are kept.",
+            hint="One metric is optimised; all others that the objective returns are recorded.",
         )
     view, metric = to_view(space), metric or "loss"
     name = getattr(objective, "__name__", "objective").strip("<>")
     in_tune = foreign_form(space) == "ray.tune"
     called = objective
     if _is_trainable_class(objective):
-        from runner.engine.ray.foreign_trainables import TrainableObjective  # whoever has one has loaded Ray
+        from runner.engine.ray.foreign_trainables import TrainableObjective  # late: it imports Ray
 
         called, in_tune = TrainableObjective(objective, metric, _criteria(stop)), True
     elif stop is not None:
-        raise StudyError("only a trainable class of Ray Tune has one.", where="stop", hint="Leave it out.")
+        raise StudyError("only for a trainable class of Ray Tune.", where="stop", hint="Leave it out.")
     function = called
     if in_tune or not view.identical:
         function = Foreign(called, view, _signature(_as_tune_calls if in_tune else objective))
@@ -73,27 +68,21 @@ def as_problem(
 
 
 _OWN = {
-    "space": "the problem '{0.name}' has a space of its own.",
-    "direction": "the problem '{0.name}' is to {0.direction}.",
-    "metric": "the problem '{0.name}' has the metric '{0.metric}'.",
+    "space": "the problem '{0.name}' has its own space.",
+    "direction": "the problem '{0.name}' has its own direction, {0.direction}.",
+    "metric": "the problem '{0.name}' has its own metric, '{0.metric}'.",
 }
 
 
-def initial_points(given: Sequence[Any], view: View) -> list[Any]:
-    """What an optimisation begins with, its configs in the names of the space.
-
-    Parameters
-    ----------
-    given : sequence
-        As in `runner.optimize`: configs as the objective is called with them, whole or in part.
-    view : View
+def initial_points(initial: Sequence[Any], view: View) -> list[Any]:
+    """Convert the ``initial`` of `runner.optimize` to configs of the space.
 
     Raises
     ------
     SpaceError
-        Where a config is none of the space.
+        If a config is outside the space.
     """
-    return [_initial(entry, view, f"initial[{i}]") for i, entry in enumerate(given)]
+    return [_initial(entry, view, f"initial[{i}]") for i, entry in enumerate(initial)]
 
 
 def _initial(entry: Any, view: View, where: str) -> Any:
@@ -109,30 +98,30 @@ def _initial(entry: Any, view: View, where: str) -> Any:
     return {**entry, "config": point} if "config" in entry else {"config": point}
 
 
-# -- what is called -------------------------------------------------------------------------------
+# -- the function that is called ------------------------------------------------------------------
 
 
 def _criteria(stop: Any) -> dict[str, float]:
-    """Tune's ``stop`` with nested names joined; StudyError where it is none."""
+    """Flatten Tune's ``stop``, whose names may be nested; raise StudyError if it is invalid."""
     criteria = flat_dict(stop) if isinstance(stop, Mapping) else {}
     numbers = all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in criteria.values()
     )
     if stop is not None and not (criteria and numbers):
         raise StudyError(
-            f"expected results and the numbers at which to stop, got {stop!r}.",
+            f"expected a mapping from results to the numbers at which to stop, got {stop!r}.",
             where="stop",
             hint='For example {"training_iteration": 10}.',
         )
     return criteria
 
 
-def _is_trainable_class(given: object) -> bool:
-    return isinstance(given, type) and any(base.__module__.startswith("ray.tune.") for base in given.__mro__)
+def _is_trainable_class(value: object) -> bool:
+    return isinstance(value, type) and any(base.__module__.startswith("ray.tune.") for base in value.__mro__)
 
 
 def _names_ray(function: Any) -> bool:
-    """Whether the text of a function names ray, which it may import only when it is called."""
+    """Return True if the code of a function names ray, which it may import only when it is called."""
     inner = inspect.unwrap(getattr(function, "func", function))
     codes = (getattr(one, "__code__", None) for one in (inner, type(inner).__call__))
     names = (name for code in codes for part in _codes(code) for name in part.co_names)
@@ -148,16 +137,16 @@ def _codes(code: object) -> Iterator[CodeType]:
 
 @dataclass(frozen=True)
 class Listening:
-    """Calls an objective in a session of Ray Tune's, where it may report to one.
+    """Calls an objective in a session of Ray Tune, if it may report to one.
 
     Parameters
     ----------
     metric : str
-        Which of the reports is wanted.
+        Metric to return from the reports.
     in_tune : bool
-        Whether it is an objective of Tune's, so that what it yields are reports.
+        The objective is one of Tune's, so that yielded values are reports.
     names_ray : bool
-        Whether it names Ray. Else it can report only where something else has loaded Ray.
+        Its code names Ray. Else it can report only if something else has loaded Ray.
     """
 
     metric: str
@@ -165,7 +154,7 @@ class Listening:
     names_ray: bool
 
     def __call__(self, function: Callable[..., Any], config: Config, **options: Any) -> Any:
-        """The objective's answer, or its last report."""
+        """Return the objective's answer, or its last report."""
         if not (self.in_tune or self.names_ray or "ray.tune" in sys.modules):
             return function(config, **options)
         from runner.engine.ray.foreign_trainables import in_session
@@ -174,26 +163,24 @@ class Listening:
 
 
 def _as_tune_calls(config: Config) -> None:
-    """A function with the signature that Tune asks for."""
+    """Have the signature that Tune requires."""
 
 
 def _signature(objective: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(objective)
-    except ValueError:  # some functions written in C do not tell
+    except ValueError:  # some functions written in C have no signature
         return inspect.signature(_as_tune_calls)
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """An objective that is called with what a config means elsewhere.
+    """An objective that is called with configs in their foreign form.
 
     Parameters
     ----------
-    function : callable
-    view : View
     __signature__ : Signature
-        Which options of ours the objective takes, for whoever inspects it.
+        Signature of the objective, for `inspect.signature`.
     """
 
     function: Callable[..., Any]
@@ -201,7 +188,7 @@ class Foreign:
     __signature__: inspect.Signature
 
     def __call__(self, config: Config, **options: Any) -> Any:
-        """What the function says; a trial that reports its own failure has failed."""
+        """Call the function; raise ProblemError if it reports its own failure."""
         answer = self.function(self.view.native(config), **options)
         if isinstance(answer, Mapping) and answer.get("status") == "fail":  # hyperopt's STATUS_FAIL
             raise ProblemError("the objective reported the status 'fail'.")

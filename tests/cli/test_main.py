@@ -102,7 +102,7 @@ def test_a_complete_study_needs_no_engine(fivefold):
     start = time.monotonic()
     code, out, _ = fivefold("run", write())
     assert code == 0
-    assert "every trial is there already" in out
+    assert "all trials are in the journal already" in out
     assert time.monotonic() - start < 5
 
 

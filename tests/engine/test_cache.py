@@ -1,6 +1,6 @@
 """Who evaluates a config of a block, who waits, and who finds it."""
 
-from runner.engine.cache import Shared, key_of
+from runner.engine.cache import OutcomeCache, key_of
 from runner.engine.messages import Job
 from runner.trial import Origin, Outcome, Pending, Status, Trial
 
@@ -13,7 +13,7 @@ def job(run):
 
 
 def test_the_first_has_it_evaluated_and_the_others_wait():
-    shared, key = Shared(), key_of(0, {"x": 1})
+    shared, key = OutcomeCache(), key_of(0, {"x": 1})
     assert shared.claim(key, job(0))
     assert not shared.claim(key, job(1))
     assert not shared.claim(key, job(2))
@@ -24,7 +24,7 @@ def test_the_first_has_it_evaluated_and_the_others_wait():
 
 
 def test_what_was_stopped_early_is_nobody_elses():
-    shared, key = Shared(), key_of(0, {"x": 1})
+    shared, key = OutcomeCache(), key_of(0, {"x": 1})
     shared.claim(key, job(0))
     shared.claim(key, job(1))
     assert shared.settle(key, STOPPED) == [job(1)]
@@ -39,7 +39,7 @@ def test_configs_are_told_apart_by_type_and_not_by_order():
 
 
 def test_an_earlier_session_is_remembered():
-    shared = Shared()
+    shared = OutcomeCache()
     shared.remember(
         3,
         [

@@ -1,4 +1,4 @@
-"""What travels to a lane comes back as it was."""
+"""What travels to a worker comes back as it was."""
 
 import json
 
@@ -14,8 +14,7 @@ from runner.engine.codec import (
     unpack_report,
     unpack_tasks,
 )
-from runner.engine.messages import Report, Task
-from runner.engine.requests import Question, Reply
+from runner.engine.messages import ProposalRequest, Reply, Report, Task
 from runner.trial import DONE, WAIT, Pending
 from tests.studies import OUTCOMES, SCALARS, TEXT, TRIALS
 
@@ -27,7 +26,7 @@ REPLIES = st.builds(
 
 @given(st.lists(OUTCOMES, max_size=4), st.lists(REPLIES, max_size=3))
 def test_a_report_survives_its_way_through_tune(outcomes, replies):
-    report = Report(tuple(outcomes), (0.5,) * len(outcomes), 1.5, "lane", tuple(replies))
+    report = Report(tuple(outcomes), (0.5,) * len(outcomes), 1.5, "worker", tuple(replies))
     text = pack_report(report)
     assert repr(unpack_report(text)) == repr(report)  # NaN equals itself in print only
     json.loads(text)
@@ -55,8 +54,8 @@ def test_a_trial_survives_in_one_line(trial):
 @given(st.lists(TRIALS, max_size=3), st.lists(CONFIGS, max_size=3))
 def test_a_question_is_a_line_for_each_trial_that_it_tells_of(trials, configs):
     pending = [Pending(i, config, 0.5, 1) for i, config in enumerate(configs)]
-    lines = pack_question(1, 2, Question(9, trials, pending, 2**127), [line_of(t) for t in trials]).split(
-        "\n"
-    )
+    lines = pack_question(
+        1, 2, ProposalRequest(9, trials, pending, 2**127), [line_of(t) for t in trials]
+    ).split("\n")
     assert json.loads(lines[0]) == [1, 2, 9, 2**127, len(trials), len(pending), None]
     assert len(lines) == 1 + len(trials) + len(pending)

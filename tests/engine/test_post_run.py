@@ -10,7 +10,7 @@ import pytest
 import runner
 from runner import api as launch
 from runner.engine.dispatch.dispatcher import Dispatcher
-from runner.engine.post_run import Afterwards
+from runner.engine.post_run import PostRun
 from runner.errors import EngineError, StudyInterrupted
 from runner.journal.reader import read_journal
 from runner.journal.verify import verify
@@ -166,10 +166,10 @@ def test_one_method_needs_no_probe(tmp_path):
     problem = Held()
     study = study_of(problem, methods=["random"], seeds=1)
     with open_journal(tmp_path, study) as journal:
-        assert Afterwards(study, journal).study is None  # no trial, so no incumbent either
+        assert not PostRun(study, journal).specs  # no trial, so no incumbent either
         outcome = Outcome(Status.COMPLETED, loss=1.0, value=1.0)
         journal.record([("held/random/0", Trial(0, {"x": 0.5}, outcome))])
-        after = Afterwards(study, journal)
+        after = PostRun(study, journal)
         assert (after.tests, after.probes) == (1, 0)
 
 
@@ -203,17 +203,17 @@ def _copy_without_tests(source, target):
 
 
 @pytest.mark.ray
-def test_on_lanes_it_is_the_same(tmp_path, monkeypatch):
+def test_on_workers_it_is_the_same(tmp_path, monkeypatch):
     here = runner.run(study_of(Held()), tmp_path / "here", workers=0)
     with monkeypatch.context() as patch:  # the runs alone, so that Ray is started once
         patch.setattr(launch, "_evaluate_afterwards", lambda *some: None)
-        bare = runner.run(study_of(Held()), tmp_path / "lanes", workers=0)
+        bare = runner.run(study_of(Held()), tmp_path / "workers", workers=0)
     assert bare.trials["test"].isna().all()
     monkeypatch.setattr(launch, "SHORT_SECONDS", 0.0)
-    lanes = runner.run(study_of(Held()), tmp_path / "lanes", workers=1)
+    workers = runner.run(study_of(Held()), tmp_path / "workers", workers=1)
     columns = ["run", "number", "config", "loss", "status", "test"]
-    assert lanes.trials[columns].equals(here.trials[columns])
-    probes = read_journal(tmp_path / "lanes").probes.values()
+    assert workers.trials[columns].equals(here.trials[columns])
+    probes = read_journal(tmp_path / "workers").probes.values()
     assert {probe["loss"] for probe in probes} <= set(here.trials["loss"])
     assert len(probes) == 2
 

@@ -132,7 +132,7 @@ KINDS = {
     "leaves children": leaves_children,
     "shuffles": shuffles_the_world,
     "looks": looks_at_the_world,
-    # From here on only on lanes: they end their process, or never.
+    # From here on only on workers: they end their process, or never.
     "exits hard": lambda: os._exit(3),
     "segfaults": lambda: ctypes.string_at(0),
     "kills itself": lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -160,7 +160,7 @@ harmless = problem(space={"kind": {"choice": HARMLESS}})(misbehave)
 
 
 @problem(space={"x": {"int": [0, 99]}})
-def one_in_a_bundle(config):
+def one_in_a_batch(config):
     """A short one; the 50th kills its process, and notes each of its starts."""
     started(config["x"])
     if config["x"] == 50:
@@ -169,7 +169,7 @@ def one_in_a_bundle(config):
 
 
 @problem(space={"x": {"int": [0, 99]}})
-def slow_in_a_bundle(config):
+def slow_in_a_batch(config):
     """A short one; the 50th never ends."""
     started(config["x"])
     if config["x"] == 50:

@@ -105,7 +105,7 @@ def test_any_number_of_kills_leaves_the_table_of_the_uninterrupted_study(
         folder = tmp_path / str(len(counts))
         counts.append(killed(path, folder, workers, kills - sum(counts), rng))
         pd.testing.assert_frame_equal(table(folder), expected, check_exact=True)
-    print(f"\n{name}, {workers} lanes: {sum(counts)} kills in {len(counts)} studies")
+    print(f"\n{name}, {workers} workers: {sum(counts)} kills in {len(counts)} studies")
 
 
 def killed(path, folder, workers, most, rng):
@@ -124,7 +124,7 @@ def killed(path, folder, workers, most, rng):
             return count
         family = psutil.Process(process.pid).children(recursive=True)
         kill(process)
-        assert lanes_have_ended(family)
+        assert workers_have_ended(family)
         after = rows(folder)
         assert before.items() <= after.items(), "what was recorded once stays as it was"
         before = after
@@ -156,10 +156,12 @@ def recorded(folder):
         return 0
 
 
-def lanes_have_ended(processes):
-    """Whether the lanes among them end by themselves; Ray's own processes take their time."""
-    lanes = [process for process in processes if name_of(process).startswith(("ray::_Inner", "ray::Lane"))]
-    _, alive = psutil.wait_procs(lanes, timeout=30)
+def workers_have_ended(processes):
+    """Whether the workers among them end by themselves; Ray's own processes take their time."""
+    workers = [
+        process for process in processes if name_of(process).startswith(("ray::_Inner", "ray::Worker"))
+    ]
+    _, alive = psutil.wait_procs(workers, timeout=30)
     return not alive
 
 

@@ -14,21 +14,21 @@ from tests.faults.soaking import amount
 from tests.faults.test_kills import STUDIES
 
 SECONDS = amount(6, 1800)
-LANES = amount(0, 2)
+WORKERS = amount(0, 2)
 GROWTH = 1.05
 BRANIN = {"problems": ["branin"], "methods": ["random", "tpe"], "budget": {"trials": amount(20, 200)}}
 
 
 class Weigh(Monitor):
-    """What the lanes have to themselves, at the most."""
+    """What the workers have to themselves, at the most."""
 
     def __init__(self):
-        self.lanes, self.looked = 0, 0.0
+        self.workers, self.looked = 0, 0.0
 
     def ended(self, index, trial):
         if trial.worker != "main" and time.monotonic() - self.looked > 1:
             self.looked = time.monotonic()
-            self.lanes = max(self.lanes, private(int(trial.worker.rpartition(":")[2] or 0)))
+            self.workers = max(self.workers, private(int(trial.worker.rpartition(":")[2] or 0)))
 
 
 def private(pid):
@@ -48,22 +48,22 @@ def growth(weights):
 
 @pytest.mark.timeout(SECONDS + 600)
 def test_memory_stays_flat_over_many_studies(tmp_path, request):
-    if LANES:
+    if WORKERS:
         request.getfixturevalue("ray_lanes")  # one for all studies: it leaves something in the driver, too
     mixed = [BRANIN, STUDIES["staged"], STUDIES["shared"], STUDIES["six methods"]]
-    drivers, lanes, count, until = [], [], 0, time.monotonic() + SECONDS
+    drivers, workers, count, until = [], [], 0, time.monotonic() + SECONDS
     while time.monotonic() < until or count < 8:
-        for keys in mixed if LANES else mixed[:1]:
+        for keys in mixed if WORKERS else mixed[:1]:
             weigh = Weigh()
             study = Study.build(**{"name": f"study {count}", "seeds": 1, **keys})
-            run(study, tmp_path / str(count), workers=LANES, monitor=weigh)
-            lanes.append(weigh.lanes)
+            run(study, tmp_path / str(count), workers=WORKERS, monitor=weigh)
+            workers.append(weigh.workers)
             count += 1
         gc.collect()
         drivers.append(private(psutil.Process().pid))
     print(f"\n{count} studies; driver {drivers[-1] / 1e6:.0f} MB, grown to {growth(drivers):.3f}")
     assert growth(drivers) < GROWTH
-    if LANES:
-        by_kind = [lanes[kind :: len(mixed)] for kind in range(len(mixed))]
-        print("lanes grown to", [round(growth(weights), 3) for weights in by_kind])
+    if WORKERS:
+        by_kind = [workers[kind :: len(mixed)] for kind in range(len(mixed))]
+        print("workers grown to", [round(growth(weights), 3) for weights in by_kind])
         assert all(growth(weights) < GROWTH for weights in by_kind)

@@ -57,5 +57,5 @@ def test_in_this_process(tmp_path):
 
 
 @pytest.mark.ray
-def test_on_lanes(ray_lanes, tmp_path):
+def test_on_workers(ray_lanes, tmp_path):
     check(play(unruly(), tmp_path / "study", ray_lanes), tmp_path / "study")

@@ -50,7 +50,7 @@ def test_in_this_process_the_study_ends_and_the_culprit_is_a_row(tmp_path, numbe
 def test_what_trials_leave_behind_does_not_keep_the_command_from_its_end(tmp_path, name):
     done = run(write(tmp_path, name, budget={"trials": 3}), tmp_path / "out", 0, timeout=60)
     assert done.returncode == 0
-    left = "Trials have left 3 threads or processes running; they end here.\n"
+    left = "Trials have left 3 threads or processes running; they are stopped now.\n"
     assert done.stderr in ("", left)
 
 

@@ -100,7 +100,7 @@ def check(trials, kinds):
 
 
 @pytest.mark.ray
-def test_on_lanes_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
+def test_on_workers_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
     made = trouble.study("trouble", len(objectives.KINDS), timeout=2.0, memory_gb=4, retries=0)
     (trials,) = play(made, tmp_path / "study", ray_lanes).values()
     there = check(trials, objectives.KINDS)
@@ -130,9 +130,9 @@ def test_a_trial_that_fills_the_memory_is_killed(ray_lanes, tmp_path, trouble):
 @pytest.mark.ray
 @pytest.mark.parametrize(
     "name, status, tries",
-    [("one_in_a_bundle", Status.CRASHED, 3), ("slow_in_a_bundle", Status.TIMEOUT, 1)],
+    [("one_in_a_batch", Status.CRASHED, 3), ("slow_in_a_batch", Status.TIMEOUT, 1)],
 )
-def test_of_a_bundle_only_the_culprit_is_blamed_and_what_had_ended_is_kept(
+def test_of_a_batch_only_the_culprit_is_blamed_and_what_had_ended_is_kept(
     ray_lanes, tmp_path, trouble, name, status, tries
 ):
     made = trouble.study(name, 100, timeout=2.0, retries=1)

@@ -262,7 +262,7 @@ def test_a_rule_may_name_what_is_nested(stop, monkeypatch, tmp_path):
 
 def test_a_rule_that_names_what_is_not_there_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(NoValidTrial, match=r"The result has no 'eval/m', which 'stop' names; it has \["):
+    with pytest.raises(NoValidTrial, match=r"stop: the result has no 'eval/m', only \["):
         optimize(Counting, SPACES[1], "random", 1, stop={"eval/m": 4})
 
 
@@ -352,21 +352,24 @@ def test_what_a_trainable_raises_or_leaves_out_is_a_failure():
 @pytest.mark.parametrize(
     "call, says",
     [
-        (lambda: optimize(HILL, metric="height"), "metric: the problem 'hill' has the metric"),
+        (lambda: optimize(HILL, metric="height"), "metric: the problem 'hill' has its own metric"),
         (
             lambda: optimize(len, {"x": Float(0, 1)}, stop={"a": 1}),
-            "stop: only a trainable class of Ray Tune",
+            "stop: only for a trainable class of Ray Tune",
         ),
         (
             lambda: optimize(len, {"x": Float(0, 1)}, metric=["a", "b"]),
             "metric: expected the name of one metric",
         ),
-        (lambda: optimize(Stepping, {"x": Float(0, 1)}, stop=5), "stop: expected results and the numbers"),
+        (lambda: optimize(Stepping, {"x": Float(0, 1)}, stop=5), "stop: expected a mapping from results"),
         (
             lambda: optimize(Stepping, {"x": Float(0, 1)}, stop={"a": {"b": "c"}}),
-            "stop: expected results and",
+            "stop: expected a mapping from results",
         ),
-        (lambda: optimize(Stepping, {"x": Float(0, 1)}, stop=lambda *_: True), "stop: expected results and"),
+        (
+            lambda: optimize(Stepping, {"x": Float(0, 1)}, stop=lambda *_: True),
+            "stop: expected a mapping from results",
+        ),
         (
             lambda: optimize(len, {"x": tune.sample_from(lambda _: 1)}),
             "x: a Function of ray.tune has no domain",

@@ -79,15 +79,15 @@ def test_a_method_without_history_proposes_what_it_does_without_them(name):
 
 
 def test_what_a_method_is_told_travels_as_it_is():
-    """The lanes hear of given trials by the same numbers as a method that is asked here."""
+    """The workers hear of given trials by the same numbers as a method that is asked here."""
     run = played(make_method("tpe").prepare(SPACE, 7), 1, trials=4)
     run.end_reason, run.budget = "", Budget(9)
-    question = run.question()
-    assert [trial.number for trial in question.completed] == [-2, -1, 0, 1]
-    assert question.number == 2
-    lines = list(map(line_of, question.completed))
-    (asked,) = unpack_questions(pack_question(0, 0, question, lines, None).split("\n"))
-    assert [trial_of(line) for line in asked.told] == list(question.completed)
+    request = run.request()
+    assert [trial.number for trial in request.completed] == [-2, -1, 0, 1]
+    assert request.number == 2
+    lines = list(map(line_of, request.completed))
+    (asked,) = unpack_questions(pack_question(0, 0, request, lines, None).split("\n"))
+    assert [trial_of(line) for line in asked.told] == list(request.completed)
     assert asked.question.number == 2
 
 

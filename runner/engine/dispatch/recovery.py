@@ -1,8 +1,8 @@
-"""What the loss of a lane means for the jobs that it had: who has done it, and what is tried again.
+"""Recovery from the loss of a worker: which trial was the cause, and which jobs are tried again.
 
-What had ended keeps its outcome. The rest goes again, each alone, so that only who did it is blamed; but
-what has outlasted its time limit is known. A job that was alone has timed out, or crashed once more.
-Nobody is blamed for the loss of a whole node.
+Outcomes of finished jobs are kept. The other jobs are sent again, each alone, so that a further loss can be
+attributed to one job; a job that has exceeded its time limit is known at once. A job that was alone has timed
+out, or crashed once more. The loss of a whole node is attributed to no job.
 """
 
 from __future__ import annotations
@@ -20,87 +20,84 @@ Cause = Literal["crash", "timeout", "node"]
 
 _DIED = "the worker process died."
 _NODE_LOST = "its node was lost."
-_MOST_NODES = 10  # after so many the trial itself may be what ends them
+_MOST_NODES = 10  # so many spot nodes may go by chance; after that the trial itself may be the cause
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
-    """What becomes of the jobs whose outcomes were lost.
+class Recovery:
+    """Decision about the jobs whose outcomes were lost.
 
     Attributes
     ----------
     ended : (Job, Outcome) or None
-        The one that has done it, if it is not tried again.
+        The job that was the cause, if it is not tried again.
     first : sequence of Job
-        To go again before others.
+        Jobs to send again before others.
     alone : sequence of Job
-        To go again, each without company.
-    keeps : bool
-        Whether outcomes that the lane has left behind count.
+        Jobs to send again, each in a batch of its own.
+    use_rescued : bool
+        Outcomes that the worker has left behind count.
     """
 
     ended: tuple[Job, Outcome] | None = None
     first: Sequence[Job] = ()
     alone: Sequence[Job] = ()
-    keeps: bool = True
+    use_rescued: bool = True
 
 
-def blame(
-    bundle: Sequence[Job], cause: Cause, seconds: float, rescued: Rescued | None, limits: TrialFile
-) -> Blame:
-    """Say what becomes of a bundle whose lane was lost.
+def attribute(
+    batch: Sequence[Job], cause: Cause, seconds: float, rescued: Rescued | None, limits: TrialFile
+) -> Recovery:
+    """Attribute the loss of a worker to one of its jobs, and decide which jobs are tried again.
 
     Parameters
     ----------
-    bundle : sequence of Job
     cause : "crash", "timeout" or "node"
-        As the engine sees it; what the lane has left behind (``rescued``) may know better.
+        As the engine sees it; the files of the worker (``rescued``) may know better.
     seconds : float
-        Since the bundle was begun.
+        Time since the start of the batch.
     rescued : Rescued or None
-        The first jobs, of which it has outcomes, are not spoken of here.
-    limits : TrialFile
-        The study's.
+        Outcomes of the first jobs, which need no decision.
     """
-    if cause == "node" and not any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in bundle):
-        return Blame(first=[again(job, _NODE_LOST) for job in bundle], keeps=False)
-    jobs = bundle if rescued is None else bundle[len(rescued.outcomes) :]
-    if not jobs:  # it died after the last had ended
-        return Blame()
+    if cause == "node" and not any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in batch):
+        return Recovery(first=[retried(job, _NODE_LOST) for job in batch], use_rescued=False)
+    jobs = batch if rescued is None else batch[len(rescued.outcomes) :]
+    if not jobs:  # the worker died after the last job had ended
+        return Recovery()
     if cause == "timeout" or (rescued is not None and rescued.cause == "timeout"):
-        if rescued is not None or len(bundle) == 1:
+        if rescued is not None or len(batch) == 1:
             spent = seconds if rescued is None or rescued.seconds is None else rescued.seconds
             limit = f"{limits.timeout:g} s" if limits.timeout else "the time limit"
             late = Outcome(Status.TIMEOUT, error=f"killed after {limit}.", seconds=spent)
-            return Blame((jobs[0], late), first=jobs[1:])
-    elif len(bundle) == 1:
+            return Recovery((jobs[0], late), first=jobs[1:])
+    elif len(batch) == 1:
         return _crashed(jobs[0], seconds, rescued, limits)
-    begun = 1 if rescued is not None else len(jobs)  # of these nobody knows which did it
-    return Blame(alone=[*(again(job, _DIED) for job in jobs[:begun]), *jobs[begun:]])
+    begun = 1 if rescued is not None else len(jobs)  # any of these may be the cause
+    return Recovery(alone=[*(retried(job, _DIED) for job in jobs[:begun]), *jobs[begun:]])
 
 
-def _crashed(job: Job, seconds: float, rescued: Rescued | None, limits: TrialFile) -> Blame:
+def _crashed(job: Job, seconds: float, rescued: Rescued | None, limits: TrialFile) -> Recovery:
     crashes = job.crashes + 1
     memory = rescued is not None and rescued.cause == "memory"
-    # More memory is not to be had the second time; but the lane may have been full before.
+    # A second try has no more memory; one is made because the worker may have been full before.
     retries = min(limits.retries, 1) if memory else limits.retries
-    told = rescued.detail if rescued is not None else ""
+    detail = rescued.detail if rescued is not None else ""
     if crashes <= retries:
-        return Blame(alone=[dataclasses.replace(again(job, told or _DIED), crashes=crashes)])
-    text = told or f"the worker process died {times(crashes)} during this trial."
-    return Blame((job, Outcome(Status.CRASHED, error=text, seconds=seconds)))
+        return Recovery(alone=[dataclasses.replace(retried(job, detail or _DIED), crashes=crashes)])
+    message = detail or f"the worker process died {times(crashes)} during this trial."
+    return Recovery((job, Outcome(Status.CRASHED, error=message, seconds=seconds)))
 
 
-def again(job: Job, what: str) -> Job:
-    """The job on its next attempt, after what became of this one."""
-    return dataclasses.replace(job, earlier=(*job.earlier, what))
+def retried(job: Job, ending: str) -> Job:
+    """Copy a job for its next attempt, with the ending of this one."""
+    return dataclasses.replace(job, earlier=(*job.earlier, ending))
 
 
 def ended_everything(losses: int) -> str:
-    """A message about a trial during which Ray or this program ended that often."""
+    """Message about a trial during which Ray or this program ended that often."""
     return f"Ray or this program ended {times(losses)} during this trial."
 
 
 def times(count: int) -> str:
-    """How often, in words."""
+    """Write a number of times in words."""
     return "once" if count == 1 else f"{count} times"

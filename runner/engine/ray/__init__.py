@@ -1,1 +1,1 @@
-"""The door to Ray: the only folder of the engine that imports it."""
+"""The engine on Ray: the only folder of the engine that imports it."""

@@ -1,4 +1,4 @@
-"""What goes on beside the trials: deadlines, the size of the cluster, interrupts and errors."""
+"""Callbacks and scheduler of the Tune experiment: deadlines, size of the cluster, interrupts and errors."""
 
 from __future__ import annotations
 
@@ -10,111 +10,101 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
 from runner.engine.dispatch.dispatcher import INTERRUPTED, Dispatcher
-from runner.engine.ray.autoscaling import Wishes, wanted
+from runner.engine.ray.autoscaling import RoomRequests, additional_trials
 from runner.engine.ray.connect import Connection
 from runner.engine.ray.health import Sentinel
+from runner.engine.ray.internals import actor_of, keep_actors, trials_with_actor
 from runner.engine.ray.study_search import StudySearch
 from runner.errors import RayLost, StudyInterrupted
 
-_PATIENCE_SECONDS = 20.0
-_LOOK_SECONDS = 2.0  # between two looks at the size of the cluster
+_PATIENCE_SECONDS = 20.0  # enough for workers to start; after that the user should know that none does
+_LOOK_SECONDS = 2.0  # between two looks at the size of the cluster, whose nodes take longer to start
 
 
 class Abandoned(BaseException):
-    """Ray is lost, as its cause says. No Exception: for one of these Tune tidies up, and waits for Ray."""
+    """Ray is lost, as the cause says. Not an Exception: at one of these Tune tidies up, and waits for Ray."""
 
 
-class LaneScheduler(FIFOScheduler):
-    """Lets every lane come up, and stay.
+class WorkerScheduler(FIFOScheduler):
+    """A scheduler that lets all workers start, and keeps them.
 
-    Tune gives a free actor to the oldest pending trial, and then throws away the actor that was
-    still starting for that one: while trials are shorter than the start of a process, only one
-    lane ever comes up. Here the newest trial gets it, or a question: its run waits for the answer, and
-    would wait for the start of a process. And Tune stops an actor for which no trial
-    is waiting in the moment in which it becomes free; here as many are kept as there are lanes.
-
-    Attributes
-    ----------
-    lanes : int
-        How many free actors are kept; it may grow.
+    Tune gives a free actor to the oldest pending trial and then discards the actor that was starting for
+    that one: while trials are shorter than the start of a process, only one worker ever starts. Here the
+    newest trial gets the free actor, or a proposal request, because its run would have to wait for the
+    start of a process. And Tune stops an actor if no trial is waiting at the moment it becomes free; here as
+    many are kept as there are workers.
     """
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, dispatcher: Dispatcher) -> None:
         super().__init__()
-        self.lanes = lanes
+        self._dispatcher: Dispatcher | None = dispatcher
         self._kept = 0
         self._waiting: dict[str, Any] = {}  # in the order of their arrival
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """A trial has arrived."""
+        """Note a new trial, and have Tune keep as many actors as there are workers."""
         self._waiting[trial.trial_id] = trial
-        if self.lanes > self._kept:
-            # Internal: nothing public says how many actors are kept. A test of the lanes holds it.
-            cache = tune_controller._tune_controller._actor_cache
-            cache.increase_max(trial.placement_group_factory, by=self.lanes - self._kept)
-            self._kept = self.lanes
+        workers = self._dispatcher.workers if self._dispatcher else 0
+        if workers > self._kept:
+            keep_actors(tune_controller, trial.placement_group_factory, workers - self._kept)
+            self._kept = workers
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The newest question that is pending, else the newest trial, or None."""
-        # Internal, and held by the test of the lanes: these have got their lane already.
-        taken = tune_controller._tune_controller._resetting_trials
+        """Return the newest pending proposal request, else the newest pending trial, or None."""
+        taken = trials_with_actor(tune_controller)
         newest = None
         for trial in list(reversed(self._waiting.values())):
             if trial.status != "PENDING":
                 del self._waiting[trial.trial_id]
             elif trial not in taken:
-                if trial.thoughts:
+                if trial.proposals:
                     return trial
                 newest = newest or trial
         return newest
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the trials: Tune pickles its scheduler, and nothing reads that."""
-        return {"lanes": self.lanes, "_kept": 0, "_waiting": {}}
+        """Leave the trials out: Tune pickles its scheduler, and nothing reads that."""
+        return {"_dispatcher": None, "_kept": 0, "_waiting": {}}
 
 
 class Watch(tune.Callback):
-    """Kills lanes at their bundle's deadline, counts the lanes, and ends at an interrupt or error."""
+    """Kills workers at their batch's deadline, counts the workers, and ends at an interrupt or error."""
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         search: StudySearch,
-        scheduler: LaneScheduler,
         connection: Connection,
         sentinel: Sentinel,
-        wishes: Wishes,
+        requests: RoomRequests,
     ) -> None:
-        self._dispatcher, self._search, self._scheduler = dispatcher, search, scheduler
-        self._connection, self._sentinel, self._wishes = connection, sentinel, wishes
+        self._dispatcher, self._search = dispatcher, search
+        self._connection, self._sentinel, self._requests = connection, sentinel, requests
         self._running: dict[str, Any] = {}
-        self._ripe = False  # what has come back was there when the step began
+        self._ripe = False  # there were unsettled reports when the step began
         self._looked = time.monotonic()
-        self._idle_since: float | None = time.monotonic()  # None once it has been said, or is over
+        self._idle_since: float | None = time.monotonic()  # None once a trial has started, or the note is out
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A lane starts a bundle."""
+        """Note that a worker starts a batch."""
         self._running[trial.trial_id] = trial
         self._search.started[trial.trial_id] = time.monotonic()
         self._idle_since = None
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A bundle is back; Tune would keep it, and its report, to the end."""
+        """Release a batch that was evaluated or lost; Tune would keep it, and its report, to the end."""
         self._running.pop(trial.trial_id, None)
         trial.forget()
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A bundle is lost."""
-        self._running.pop(trial.trial_id, None)
-        trial.forget()
+    on_trial_error = on_trial_complete
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """At least ten times a second."""
+        """Check everything that may end the experiment or change its size; at least ten times a second."""
         if self._search.error is not None:
             raise self._search.error
         self._ripe = self._search.unsettled
         if self._dispatcher.interrupted:
-            for trial in self._running.values():  # else Tune waits for what they do
+            for trial in self._running.values():  # else Tune waits for them
                 _kill(trial)
             raise StudyInterrupted(INTERRUPTED)
         try:
@@ -122,15 +112,14 @@ class Watch(tune.Callback):
         except RayLost as error:
             raise Abandoned from error
         now = time.monotonic()
-        self._kill_the_late(now)
+        self._kill_late_workers(now)
         if now - self._looked > _LOOK_SECONDS:
             self._looked = now
             self._connection.look()
-            lanes = self._connection.lanes
-            self._dispatcher.lanes = self._scheduler.lanes = self._search.lanes = lanes
-            # Not while a lane is still to come: a wish could take its place.
-            width = self._dispatcher.width if len(self._running) >= lanes else 0
-            self._wishes.keep(wanted(self._connection, width), self._connection.needs)
+            workers = self._dispatcher.workers = self._connection.workers
+            # Not while a worker is still starting: a request could take its place.
+            width = self._dispatcher.width if len(self._running) >= workers else 0
+            self._requests.keep(additional_trials(self._connection, width), self._connection.needs)
         if self._idle_since is not None and now - self._idle_since > _PATIENCE_SECONDS:
             self._idle_since = None
             free, needs = ray.available_resources().get("CPU", 0.0), self._connection.needs.cpus
@@ -140,28 +129,27 @@ class Watch(tune.Callback):
             )
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """After Tune has given free lanes their next bundles: what can be done while they work."""
+        """Enter reports and make batches, after Tune has given free workers their next batches."""
         if self._ripe:
             self._ripe = False
             self._search.settle()
         self._search.make_ready()
 
-    def _kill_the_late(self, now: float) -> None:
+    def _kill_late_workers(self, now: float) -> None:
         for trial_id, trial in list(self._running.items()):
-            bundle, started = self._search.bundles.get(trial_id), self._search.started.get(trial_id)
-            if bundle is None or started is None or bundle.deadline is None:
+            batch, started = self._search.batches.get(trial_id), self._search.started.get(trial_id)
+            if batch is None or started is None or batch.deadline is None:
                 continue
-            if now - started > bundle.deadline:
+            if now - started > batch.deadline:
                 self._search.killed.add(trial_id)
                 del self._running[trial_id]
                 _kill(trial)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks; there is nothing in this one that a copy could use."""
+        """Return nothing: Tune pickles its callbacks, and a copy could not use them."""
         return {}
 
 
 def _kill(trial: Any) -> None:
-    actor = trial.temporary_state.ray_actor  # internal; a test of the deadline holds it
-    if actor is not None:
+    if (actor := actor_of(trial)) is not None:
         ray.kill(actor)

@@ -1,9 +1,9 @@
-"""Connecting to Ray: a cluster of this program's own, one that runs already, or the caller's.
+"""Connecting to Ray: a new local cluster, one that runs already, or the Ray of this process.
 
-A local cluster has as many logical CPUs as lanes need, a small object store (problems and data
-are shipped through it once per lane, nothing else is), no dashboard, and token authentication:
-Ray's ports listen on every interface, so that without a token anybody on the network could run
-code here. The token's file is made readable for its owner only, which Ray itself leaves out.
+A local cluster has as many logical CPUs as the workers need, a small object store (which carries problems and
+data to each worker once, and nothing else), no dashboard, and token authentication: Ray's ports listen on
+every interface, so that without a token anybody on the network could run code here. The token's file is made
+readable for its owner only, which Ray itself does not do.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from pathlib import Path
 
 import psutil
 import ray
-from ray._private import worker as ray_worker
 
+from runner.engine.ray.internals import dead_processes, starts_cluster
 from runner.errors import EngineError, RayLost, clip
 from runner.study.machine import available_cpus
 from runner.study.resources import Needs, Node
 
-_OBJECT_STORE_BYTES = 256 * 1024**2
-_SPARE = 1.1  # of the object store over what is shared
-_REACH_SECONDS = 4.0
-_ANSWER_SECONDS = 7.0  # a process that imports Ray takes two of them
+_OBJECT_STORE_BYTES = 256 * 1024**2  # pickles of problems and methods, beside the shared arrays
+_SPARE = 1.1  # the object store is larger than the shared arrays, because it fragments
+_REACH_SECONDS = 4.0  # enough for a connection across continents; a user waits for it
+_ANSWER_SECONDS = 7.0  # of which the import of Ray in another process takes about two
 _IS_IT_UP = "Is the cluster up, the port its GCS's, and RAY_AUTH_MODE and RAY_AUTH_TOKEN as on its head node?"
-_MOST_CHARACTERS = 300
-_MOST_FAILURES = 3  # to reach a cluster, one after the other
+_MOST_CHARACTERS = 300  # of a message by Ray
+_MOST_FAILURES = 3  # consecutive ones to reach a cluster, because a busy head may miss one
 _OF_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # in the environment of a job's driver
 _VITAL = {"gcs_server", "raylet"}
-# Where the caller's environment does not say otherwise.
+# Defaults, which the caller's environment overrides.
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_process_group_cleanup_enabled": "1",  # what a lane has started dies with it
-    "RAY_ROTATION_MAX_BYTES": str(16 * 1024**2),  # of what trials print, which nobody reads
+    "RAY_process_group_cleanup_enabled": "1",  # processes that a worker has started die with it
+    "RAY_ROTATION_MAX_BYTES": str(16 * 1024**2),  # of the output of trials, which nobody reads
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }
 # Connecting and disconnecting change the whole process: environment, Ray's connection, its logs.
@@ -59,46 +59,45 @@ class Connection:
     Parameters
     ----------
     place : str
-        What it is, for the user.
-    workers : int or None
-        How many lanes are wanted; None for as many as there is room for.
+        Its name for the user.
+    most_workers : int or None
+        Largest number of workers; None for as many as there is room for.
     needs : Needs
-        What one trial needs.
+        Resources of one trial.
 
     Attributes
     ----------
     nodes : list of mapping
-        The resources of each node that lived when it was last looked at.
+        Resources of each live node, as of the last `look`.
     """
 
     place: str
-    workers: int | None = None
+    most_workers: int | None = None
     needs: Needs = dataclasses.field(default_factory=Needs)
     nodes: list[Node] = dataclasses.field(default_factory=list)
     _failures: int = 0
 
     def look(self) -> None:
-        """See which nodes there are; a cluster may grow and shrink."""
+        """Update the list of nodes; a cluster may grow and shrink."""
         self.nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
     @property
     def room(self) -> int:
-        """How many trials could be evaluated at once."""
+        """Number of trials that could be evaluated at once."""
         return self.needs.room(self.nodes)
 
     @property
     def ours(self) -> bool:
-        """Whether this process has started it; nodes are then neither added nor lost."""
-        node = ray_worker._global_node  # internal; a test that kills Ray holds it
-        return node is not None and bool(node.is_head())
+        """True if this process has started it; nodes are then neither added nor lost."""
+        return starts_cluster()
 
     def turn_to(self, needs: Needs) -> None:
-        """Have lanes for trials that need this from here on.
+        """Change the resources of a trial.
 
         Raises
         ------
         EngineError
-            Where there is no room for one, and none can come.
+            If there is no room for one trial, and no node can be added.
         """
         self.needs = needs
         self.look()
@@ -106,18 +105,17 @@ class Connection:
             raise self.too_small(self.nodes)
 
     def too_small(self, nodes: Sequence[Node]) -> EngineError:
-        """What to raise where even one trial does not fit any of these nodes."""
+        """Make the error for a trial that fits none of these nodes."""
         return EngineError(
             self.needs.shortfall(nodes, self.place),
             where="trial",
-            hint="Ask for less in the study's 'trial', or use larger nodes.",
+            hint="Request less in the study's 'trial', or use larger nodes.",
         )
 
     def check(self) -> None:
-        """Raise RayLost where Ray has died; what asks it for anything then waits for a minute."""
-        node = ray_worker._global_node
+        """Raise RayLost if Ray has died; other calls to it would then block for a minute."""
         if self.ours:
-            dead = sorted({name for name, _ in node.dead_processes()} & _VITAL)
+            dead = sorted(dead_processes() & _VITAL)
             if dead:
                 raise _lost(f"its {dead[0]} on {self.place} has died")
             return
@@ -127,19 +125,19 @@ class Connection:
         except OSError as error:
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
-                raise _lost(f"nothing answers any more at {host}:{port}: {error}") from None
+                raise _lost(f"no answer from {host}:{port}: {error}") from None
         else:
             self._failures = 0
 
     @property
-    def lanes(self) -> int:
-        """How many trials are evaluated at once."""
-        return max(1, min(self.workers, self.room) if self.workers else self.room)
+    def workers(self) -> int:
+        """Number of workers that there is room for."""
+        return max(1, min(self.most_workers, self.room) if self.most_workers else self.room)
 
     @property
     def where(self) -> str:
-        """Lanes and place, for the user."""
-        return f"{self.lanes} {'lane' if self.lanes == 1 else 'lanes'} on {self.place}"
+        """Number of workers and place, for the user."""
+        return f"{self.workers} {'worker' if self.workers == 1 else 'workers'} on {self.place}"
 
 
 @contextlib.contextmanager
@@ -149,37 +147,36 @@ def connect(
     needs: Needs | None = None,
     shared_bytes: int = 0,
 ) -> Iterator[Connection]:
-    """Ray for as long as the ``with`` block lasts.
+    """Connect to Ray for the duration of a ``with`` block.
 
     Parameters
     ----------
     workers : int, optional
-        How many lanes to use. Default: as many as there are CPUs for.
+        Largest number of workers. Default: as many as there are CPUs for.
     address : str, optional
-        ``host:port`` or ``auto`` of a running cluster. Default: Ray of this process where it is
+        ``host:port`` or ``auto`` of a running cluster. Default: the Ray of this process if it is
         initialised, else the cluster in the environment variable RAY_ADDRESS, else a new local
         cluster, which is shut down at the end.
     needs : Needs, optional
-        What one trial needs. Default: a CPU.
+        Resources of one trial. Default: a CPU.
     shared_bytes : int
-        What the lanes of a node are to share in its object store.
+        Size of the arrays that the workers of a node share in its object store.
 
     Raises
     ------
     EngineError
-        Where Ray cannot be reached or started; where it was started here, also where it has not
-        enough for one trial.
+        If Ray cannot be reached or started, or a Ray that was started here has no room for one trial.
     """
     if address is not None and address.startswith("ray://"):
         raise EngineError(
-            "Ray Client addresses cannot carry Tune.",
+            "expected host:port or auto, got a Ray Client address, which does not support Tune.",
             where=address,
             hint="Run the command on a node of the cluster with '--address auto'.",
         )
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise EngineError(
-            "another study of this process is on Ray.",
-            hint="Run them one after the other, or as one study with the problems of both.",
+            "another study is already running on Ray in this process.",
+            hint="Run the studies one after the other, or as one study with the problems of both.",
         )
     try:
         with _connected(workers, address, needs or Needs(), shared_bytes) as connection:
@@ -195,7 +192,7 @@ def _connected(
     if ray.is_initialized():
         if address is not None:
             raise EngineError(
-                "this process is connected to Ray already.", where="address", hint="Leave it out."
+                "this process is already connected to Ray.", where="address", hint="Leave it out."
             )
         yield _connection(workers, needs, "the Ray of this process")
         return
@@ -215,7 +212,7 @@ def _connected(
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for as long as the ``with`` block lasts."""
+    """Set environment variables for the duration of a ``with`` block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -229,27 +226,27 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _init_local(workers: int | None, needs: Needs, shared_bytes: int) -> None:
-    lanes = workers or max(1, math.floor(available_cpus() / needs.cpus))
-    if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # which is what Ray does if it is unset
+    workers = workers or max(1, math.floor(available_cpus() / needs.cpus))
+    if os.environ.get("RAY_AUTH_MODE", "token") == "token":  # Ray's default
         _secure_token()
     elif public := _public_address():
         raise EngineError(
-            f"Ray would listen on {public} without a token, and anybody could run code here.",
+            f"Ray would listen on {public} without a token, so anybody could run code here.",
             where="RAY_AUTH_MODE",
             hint="Unset it, or set it to 'token'; '--workers 0' runs the same study without Ray.",
         )
     try:
         ray.init(
             address="local",
-            num_cpus=max(1, math.ceil(lanes * needs.cpus)),
-            # They tell a cluster's nodes apart; here there is one, and the same study runs on it.
-            resources={name: lanes * amount for name, amount in needs.resources.items()},
+            num_cpus=max(1, math.ceil(workers * needs.cpus)),
+            # Custom resources tell a cluster's nodes apart; the same study runs on the only node here.
+            resources={name: workers * amount for name, amount in needs.resources.items()},
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES + math.ceil(_SPARE * shared_bytes),
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except Exception as error:  # Ray raises that itself where its processes do not come up
+    except Exception as error:  # Ray raises plain exceptions if its processes do not start
         raise EngineError(
             f"Ray could not be started: {_in_one_line(error)}",
             hint="'--workers 0' runs the same study without Ray.",
@@ -258,20 +255,20 @@ def _init_local(workers: int | None, needs: Needs, shared_bytes: int) -> None:
 
 def _init_remote(address: str) -> None:
     host, colon, port = address.rpartition(":")
-    if colon and port.isdigit():  # Ray itself would go on trying for minutes
+    if colon and port.isdigit():  # Ray itself would try for minutes
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
         except (OSError, OverflowError) as error:
             raise EngineError(
-                f"nothing answers there: {error}.",
+                f"no answer from this address: {error}.",
                 where=address,
                 hint=_IS_IT_UP,
             ) from None
-        if _OF_A_JOB not in os.environ:  # Ray itself has just started this process there
-            _ask_for_its_health(address)
+        if _OF_A_JOB not in os.environ:  # else Ray itself has just started this process there
+            _check_health(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises that itself where its processes do not come up
+    except Exception as error:  # Ray raises plain exceptions if its processes do not start
         raise EngineError(
             f"Ray could not be reached: {_in_one_line(error)}",
             where=address,
@@ -282,23 +279,23 @@ def _init_remote(address: str) -> None:
 def _lost(how: str) -> RayLost:
     return RayLost(
         f"Ray was lost: {how}.",
-        hint="Finished trials are saved; run the same command again to go on.",
+        hint="Finished trials are saved; run the same command again to resume.",
     )
 
 
-def _ask_for_its_health(address: str) -> None:
-    """EngineError where what answers there is no Ray; in a process of its own, because it may hang."""
+def _check_health(address: str) -> None:
+    """Raise EngineError if no Ray answers there; asks from another process, because Ray may hang."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
+        check = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise EngineError(
-            f"it takes connections, but gives no answer in {_ANSWER_SECONDS:.0f} s.",
+            f"the port accepts connections, but does not answer within {_ANSWER_SECONDS:.0f} s.",
             where=address,
             hint=_IS_IT_UP,
         ) from None
-    if asked.returncode:
-        last = (asked.stderr.strip() or "it is not healthy").splitlines()[-1]
+    if check.returncode:
+        last = (check.stderr.strip() or "the cluster is not healthy").splitlines()[-1]
         raise EngineError(
             f"Ray could not be reached: {clip(last, _MOST_CHARACTERS)}.", where=address, hint=_IS_IT_UP
         )
@@ -311,18 +308,18 @@ def _connection(workers: int | None, needs: Needs, place: str) -> Connection:
 
 
 def _public_address() -> str:
-    """An address of this machine that all the world can reach; empty where it has none."""
+    """Find an address of this machine that is public on the internet; empty if there is none."""
     for interface in psutil.net_if_addrs().values():
-        for found in interface:
-            if found.family in (socket.AF_INET, socket.AF_INET6):
-                text = found.address.partition("%")[0]
-                if ipaddress.ip_address(text).is_global:
-                    return text
+        for entry in interface:
+            if entry.family in (socket.AF_INET, socket.AF_INET6):
+                address = entry.address.partition("%")[0]
+                if ipaddress.ip_address(address).is_global:
+                    return address
     return ""
 
 
 def _secure_token() -> None:
-    """Make sure that Ray's token exists and that only its owner can read it."""
+    """Make sure that Ray's token exists, readable for its owner only."""
     if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
         return
     path = Path.home() / ".ray" / "auth_token"

@@ -1,9 +1,9 @@
-"""Files and local modules on their way to the nodes of a cluster: to each node once, by content.
+"""Transfer of files and local modules to the nodes of a cluster: to each node once, by content.
 
-Lanes on the driver's node use what lies there. On another node the first lane that comes up takes the
-bytes from Ray's object store and puts them into a folder of that node, in Ray's session; lanes after it,
-and later studies of the same Ray, find them there. A file gets its place when its bytes are all there and
-are those that the driver has seen.
+Workers on the driver's node use the driver's files. On another node the first worker takes the bytes from
+Ray's object store and writes them to a folder of that node, in Ray's session; later workers, and later
+studies of the same Ray, find them there. A file gets its final name when its bytes are complete and match the
+driver's checksum.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 import cloudpickle
 import ray
-from ray._private import worker as ray_worker
 
+from runner.engine.ray.internals import session_folder
 from runner.errors import EngineError
 from runner.problems.files.data_files import DataFile
 from runner.problems.files.local_imports import Sources
@@ -29,16 +29,15 @@ _PIECE_BYTES = 64 * 1024**2  # so that a large file needs no object store of its
 
 
 @dataclass(frozen=True)
-class Parcelled:
-    """One file in the object store.
+class PackedFile:
+    """A file in the object store.
 
     Attributes
     ----------
     name : str
-        For `runner.problems.files.data_files.data_file`.
+        Argument of `runner.problems.files.data_files.data_file`.
     path : str
-        On the driver's machine.
-    digest : str
+        Path on the driver's machine.
     pieces : sequence of references
         Its bytes, one piece after the other.
     """
@@ -50,38 +49,37 @@ class Parcelled:
 
 
 @dataclass(frozen=True)
-class Luggage:
-    """What lanes need of the driver's files.
+class PackedFiles:
+    """The driver's files for the workers.
 
     Attributes
     ----------
     home : str
-        The driver's node.
-    files : tuple of Parcelled
+        Id of the driver's node.
     sources : sequence of references
-        One, to the folders of Python files, where there are any.
+        A single reference to the folders of Python files; empty if there are none.
     digest : str
-        Of the sources.
+        Checksum of the sources.
     """
 
     home: str
-    files: tuple[Parcelled, ...] = ()
+    files: tuple[PackedFile, ...] = ()
     sources: Sequence[Any] = ()
     digest: str = ""
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """Where things are on a lane's node.
+class UnpackedFiles:
+    """Locations on a worker's node.
 
     Attributes
     ----------
     places : mapping of str to Path
-        The study's files.
+        The study's files by name.
     folders : mapping of str to str
-        To import from, before others: where those of the driver's machine are on this one.
+        Folders to import from, before others: from their path on the driver's machine to the one here.
     away : bool
-        Whether it is another node than the driver's.
+        The node is not the driver's.
     """
 
     places: Mapping[str, Path]
@@ -89,25 +87,23 @@ class Unpacked:
     away: bool = False
 
 
-def pack_luggage(files: Sequence[DataFile], sources: Sources, alone: bool) -> Luggage:
+def pack_files(files: Sequence[DataFile], sources: Sources, alone: bool) -> PackedFiles:
     """Put files and sources into the object store.
 
     Parameters
     ----------
-    files : sequence of DataFile
-    sources : Sources
     alone : bool
-        Whether there is no other node and none will come: then nothing has to travel.
+        There is no other node and none will come: then nothing has to be sent.
     """
     home = ray.get_runtime_context().get_node_id()
-    parcelled = tuple(
-        Parcelled(file.name, str(file.path), file.digest, [] if alone else list(_pieces(file.path)))
+    packed = tuple(
+        PackedFile(file.name, str(file.path), file.digest, [] if alone else list(_pieces(file.path)))
         for file in files
     )
     if alone or not sources.roots:
-        return Luggage(home, parcelled)
+        return PackedFiles(home, packed)
     content = cloudpickle.dumps([(str(root), files) for root, files in sources.roots.items()])
-    return Luggage(home, parcelled, [ray.put(content)], hashlib.sha256(content).hexdigest())
+    return PackedFiles(home, packed, [ray.put(content)], hashlib.sha256(content).hexdigest())
 
 
 def _pieces(path: Path) -> Iterator[Any]:
@@ -116,35 +112,35 @@ def _pieces(path: Path) -> Iterator[Any]:
             yield ray.put(piece)
 
 
-def unpack_luggage(luggage: Luggage) -> Unpacked:
-    """On a lane: where its files and modules are.
+def unpack_files(packed_files: PackedFiles) -> UnpackedFiles:
+    """Find the files and modules on a worker's node; write them if they are missing.
 
     Raises
     ------
     EngineError
-        Where a file cannot be written, or has changed since the driver read it.
+        If a file cannot be written, or has changed since the driver read it.
     """
     node = ray.get_runtime_context().get_node_id()
-    if node == luggage.home:
-        return Unpacked({file.name: Path(file.path) for file in luggage.files})
-    folder = Path(ray_worker._global_node.get_session_dir_path(), "fivefold", node)  # internal; tested
+    if node == packed_files.home:
+        return UnpackedFiles({file.name: Path(file.path) for file in packed_files.files})
+    folder = Path(session_folder(), "fivefold", node)
     try:
         places, folders = {}, {}
-        for file in luggage.files:
-            # Under its own name, which may tell what it is, in a folder of its content.
+        for file in packed_files.files:
+            # The name is kept, because its suffix may matter; the folder is named by the content.
             place = folder / "files" / file.digest / Path(file.path).name
             places[file.name] = place
-            with _alone(folder, place) as new:
+            with _exclusively(folder, place) as new:
                 if new is not None:
                     _receive(file, new)
-        if luggage.sources:
-            place = folder / "sources" / luggage.digest
-            roots = cloudpickle.loads(ray.get(luggage.sources[0]))
-            with _alone(folder, place) as new:
+        if packed_files.sources:
+            place = folder / "sources" / packed_files.digest
+            roots = cloudpickle.loads(ray.get(packed_files.sources[0]))
+            with _exclusively(folder, place) as new:
                 if new is not None:
                     _lay_out(roots, new)
             folders = {root: str(place / _numbered(i)) for i, (root, _) in enumerate(roots)}
-        return Unpacked(places, folders, away=True)
+        return UnpackedFiles(places, folders, away=True)
     except OSError as error:
         raise EngineError(
             f"the study's files cannot be written: {error.strerror or error}.", where=str(folder)
@@ -152,8 +148,8 @@ def unpack_luggage(luggage: Luggage) -> Unpacked:
 
 
 @contextmanager
-def _alone(folder: Path, place: Path) -> Iterator[Path | None]:
-    """A path to make what is missing at a place, by one lane at a time; None where it is there."""
+def _exclusively(folder: Path, place: Path) -> Iterator[Path | None]:
+    """Yield a path to write what is missing at a place, to one worker at a time; None if it is there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -166,7 +162,7 @@ def _alone(folder: Path, place: Path) -> Iterator[Path | None]:
         new.replace(place)
 
 
-def _receive(file: Parcelled, new: Path) -> None:
+def _receive(file: PackedFile, new: Path) -> None:
     digest = hashlib.sha256()
     with new.open("wb") as out:
         for reference in file.pieces:
@@ -175,7 +171,9 @@ def _receive(file: Parcelled, new: Path) -> None:
             out.write(piece)
     if digest.hexdigest() != file.digest:
         new.unlink()
-        raise EngineError("the file has changed while it was read.", where=file.path, hint="Run again.")
+        raise EngineError(
+            "the file changed while it was read.", where=file.path, hint="Run the command again."
+        )
 
 
 def _numbered(number: int) -> str:
@@ -184,7 +182,7 @@ def _numbered(number: int) -> str:
 
 def _lay_out(roots: Sequence[tuple[str, Mapping[str, bytes]]], new: Path) -> None:
     for number, (_, files) in enumerate(roots):
-        for name, text in files.items():
+        for name, content in files.items():
             path = new / _numbered(number) / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_bytes(text)
+            path.write_bytes(content)

@@ -1,9 +1,8 @@
-"""A trainable of a Ray Tune program as an objective: what it reports is what it answers.
+"""Trainables of Ray Tune programs as objectives, whose reports are their answers.
 
-No Tune is started. A function gets a session of its own for as long as it runs, in which
-``tune.report`` collects; of a class steps are taken until it says that it is done, or a stopping
-rule does. Checkpoints that are reported are left where they are, and none is ever loaded. Results
-may be nested: their keys are joined by "/", as Tune joins them.
+Tune is not started. A function gets a session of its own while it runs, which collects ``tune.report``; a
+class is stepped until it or a stopping rule says that it is done. Reported checkpoints stay where they are,
+and none is ever loaded. Results may be nested: their keys are joined by "/", as in Tune.
 """
 
 from __future__ import annotations
@@ -12,28 +11,20 @@ import inspect
 import shutil
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ray import tune
-from ray.train._internal import session as ray_session
-
+from runner.engine.ray.internals import tune_session
 from runner.errors import ProblemError, clip
 from runner.space.formats import flat_dict
 
-_MOST_CHARACTERS = 300
-
-
-def is_trainable_class(given: object) -> bool:
-    """Whether it is a class of Tune's class interface."""
-    return isinstance(given, type) and issubclass(given, tune.Trainable)
+_MOST_CHARACTERS = 300  # of a list of metrics in a message
 
 
 @dataclass
 class _Session:
-    """What ``tune.report``, ``tune.get_checkpoint`` and ``tune.get_context`` ask; holds the reports."""
+    """Session behind ``tune.report``, ``tune.get_checkpoint`` and ``tune.get_context``; holds the reports."""
 
     reports: list[Mapping[str, Any]] = field(default_factory=list)
     loaded_checkpoint: None = None
@@ -52,19 +43,9 @@ class _Session:
         self.reports.append(dict(metrics))
 
     def add(self, part: Any, metric: str) -> None:
-        """Count what a function returned or yielded as a report."""
+        """Treat a returned or yielded value as a report."""
         if part is not None:
             self.report(part if isinstance(part, Mapping) else {metric: part})
-
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Be the session of this process; whatever was it before is it afterwards."""
-        before = ray_session._session
-        ray_session._session = self
-        try:
-            yield
-        finally:
-            ray_session._session = before
 
 
 def in_session(
@@ -78,26 +59,25 @@ def in_session(
 
     Parameters
     ----------
-    function : callable
     config, options : mapping
-        What it is called with.
+        Its arguments.
     metric : str
-        Which of what it reports is wanted; its last value counts, as in Tune.
+        Metric to return; its last value counts, as in Tune.
     collect : bool
-        Whether what it yields are reports, too, as in Tune; else they are steps.
+        Yielded values are reports, too, as in Tune; else they are steps.
 
     Returns
     -------
     object
-        The last report that holds the metric, or the answer where nothing was reported.
+        The last report that holds the metric, or the answer if nothing was reported.
 
     Raises
     ------
     ProblemError
-        Where reports came, and none had the metric.
+        If there are reports, and none has the metric.
     """
     session = _Session()
-    with session.opened():
+    with tune_session(session):
         answer = function(config, **options)
         if inspect.isgenerator(answer):
             if not collect:
@@ -112,10 +92,10 @@ def in_session(
 
 
 def _stepwise(steps: Generator[Any, Any, Any], session: _Session, metric: str) -> Iterator[Any]:
-    """What it yields; and what it reported beside that, at the end."""
+    """Yield the steps of a generator, and at the end the last report."""
     try:
         while True:
-            with session.opened():
+            with tune_session(session):
                 step = next(steps, _ENDED)
             if step is _ENDED:
                 break
@@ -136,12 +116,12 @@ class TrainableObjective:
     Parameters
     ----------
     trainable : class
-        As ``tune.Tuner`` takes it.
+        A class that ``tune.Tuner`` takes.
     metric : str
-        Which of what it reports is wanted; its last value counts, as in Tune.
+        Metric to return; its last value counts, as in Tune.
     stop : mapping of str to float
-        It is stopped once any of these results has reached its value, as Tune's ``stop`` does; by
-        the keys of nested results joined by "/".
+        The trainable is stopped once any of these results has reached its value, as with Tune's ``stop``;
+        keys of nested results are joined by "/".
     """
 
     trainable: Callable[..., Any]
@@ -149,12 +129,12 @@ class TrainableObjective:
     stop: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The last result that holds the metric.
+        """Run the trainable, and return the last result that holds the metric.
 
         Raises
         ------
         ProblemError
-            Where it never reported the metric.
+            If it never reported the metric.
         """
         trainable = self.trainable(config=dict(config))
         results: list[Mapping[str, Any]] = []
@@ -163,7 +143,7 @@ class TrainableObjective:
                 results.append(trainable.train())
         finally:
             trainable.stop()
-            # Tune would keep it with its results; here it is nobody's.
+            # Tune would keep this folder with its results; here nobody needs it.
             shutil.rmtree(trainable.logdir, ignore_errors=True)
         return last_with(results, self.metric)
 
@@ -172,7 +152,7 @@ class TrainableObjective:
         missing = [name for name in self.stop if name not in flat]
         if missing and first:
             warnings.warn(
-                f"The result has no '{missing[0]}', which 'stop' names; it has {_names([flat])}.",
+                f"stop: the result has no '{missing[0]}', only {_names([flat])}.",
                 stacklevel=2,
             )
         reached = (name in flat and flat[name] >= value for name, value in self.stop.items())
@@ -180,17 +160,18 @@ class TrainableObjective:
 
 
 def last_with(reports: list[Mapping[str, Any]], metric: str) -> dict[str, Any]:
-    """The last report that holds a metric; ProblemError where none does."""
+    """Return the last report that holds a metric; raise ProblemError if none does."""
     for report in reversed(reports):
         if metric in report or metric in flat_dict(report):
             return dict(report)
     raise ProblemError(
-        f"the trainable never reported '{metric}', only {_names(reports)}.", hint="Give its name as metric=."
+        f"the trainable never reported '{metric}', only {_names(reports)}.",
+        hint="Pass the name of a reported metric as metric=.",
     )
 
 
 def _names(reports: list[Mapping[str, Any]]) -> str:
-    found = {
+    names = {
         name for report in reports for name in flat_dict(report) if not name.startswith(("_", "config/"))
     }
-    return clip(str(sorted(found)), _MOST_CHARACTERS)
+    return clip(str(sorted(names)), _MOST_CHARACTERS)

@@ -1,9 +1,9 @@
-"""A thread that sees whether Ray lives, because whoever asks a dead one waits.
+"""A thread that checks if Ray is alive, because calls to a dead Ray block.
 
-A minute after its GCS has died Ray ends the process from C++, without a word to Python. Till then all
-that needs the GCS blocks, and that may be the main thread. So this thread looks, once a second; the
-control loop leaves where it can (`Sentinel.check`), and where it does not, the process ends here,
-with a sentence.
+A minute after its GCS (Ray's global control service) has died, Ray ends the process from C++, without notice
+to Python. Until then everything that needs the GCS blocks, and that may be the main thread. So this thread
+checks once a second; the control loop ends if it can (`Sentinel.check`), and if it does not, the process ends
+here, with a message.
 """
 
 from __future__ import annotations
@@ -17,16 +17,11 @@ from runner.engine.worker.leaving import leave
 from runner.errors import RayLost
 
 _LOOK_SECONDS = 1.0
-_LEAVE_SECONDS = 10.0
+_LEAVE_SECONDS = 10.0  # enough for a control loop that can end, well before Ray ends the process
 
 
 class Sentinel:
-    """Looks after a connection for as long as the ``with`` block lasts.
-
-    Parameters
-    ----------
-    connection : Connection
-    """
+    """Checks a connection for the duration of a ``with`` block."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -45,7 +40,7 @@ class Sentinel:
         self._thread.join()
 
     def check(self) -> None:
-        """Raise RayLost where Ray has died."""
+        """Raise RayLost if Ray has died."""
         if self._error is not None:
             raise self._error
 
@@ -56,5 +51,5 @@ class Sentinel:
             except RayLost as error:
                 self._error = error
                 if not self._done.wait(_LEAVE_SECONDS):
-                    leave(f"error: {error}", error.exit_code)  # as Ray is about to do, without a word
+                    leave(f"error: {error}", error.exit_code)  # as Ray is about to do, without a message
                 return

@@ -1,8 +1,8 @@
-"""Problems and methods on their way to the lanes: pickled once, large arrays shared by a node.
+"""Pickling of problems and methods for the workers: once, with large arrays shared by a node.
 
-What is pickled goes to each lane. Large buffers, such as the arrays of a data set, stay outside of
-it: Ray's object store holds one copy per node, and every lane there sees it in place, read-only.
-Small ones travel inside and belong to the lane.
+The pickle is sent to each worker. Large buffers, such as the arrays of a data set, stay outside of
+it: Ray's object store holds one copy per node, and every worker there reads it in place, read-only.
+Small ones travel inside and belong to the worker.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from runner.problems.files.objective_files import SHARED_BYTES
 
 @dataclass(frozen=True)
 class Parcel:
-    """One pickled thing.
+    """A pickled object.
 
     Attributes
     ----------
     content : bytes
         The pickle, without its large buffers.
-    buffers : tuple of buffers
-        The large ones, in the order in which the pickle asks for them: `pickle.PickleBuffer` on
-        the driver, what Ray's object store gives on a lane.
+    buffers : tuple of pickle.PickleBuffer
+        The large buffers, in the order in which the pickle refers to them.
     """
 
     content: bytes
@@ -36,17 +35,17 @@ class Parcel:
 
     @property
     def shared_bytes(self) -> int:
-        """How many bytes are to be shared."""
+        """Number of bytes in the large buffers."""
         return sum(buffer.raw().nbytes for buffer in self.buffers)
 
 
 def pack_problems(problems: Sequence[Problem]) -> tuple[Parcel, ...]:
-    """The problems with their data, one by one; nothing (None) of those that are never evaluated.
+    """Pickle each problem with its data; None in place of those that are never evaluated.
 
     Raises
     ------
     ProblemError
-        Where one of them cannot be pickled.
+        If one of them cannot be pickled.
     """
     parcels: list[Parcel] = []
     for problem in problems:
@@ -54,15 +53,15 @@ def pack_problems(problems: Sequence[Problem]) -> tuple[Parcel, ...]:
             parcels.append(pack(None if problem.recalls_all else problem))
         except Exception as error:  # whatever a user's object raises
             raise ProblemError(
-                f"it cannot be sent to a worker: {describe(error)}.",
+                f"cannot be sent to a worker: {describe(error)}.",
                 where=problem.name,
-                hint="Make what it holds inside the function, or run it with 0 workers.",
+                hint="Create the object inside the function, or run with --workers 0.",
             ) from None
     return tuple(parcels)
 
 
-def pack(thing: object) -> Parcel:
-    """A thing as a parcel."""
+def pack(value: object) -> Parcel:
+    """Pickle an object."""
     buffers: list[pickle.PickleBuffer] = []
 
     def inside(buffer: pickle.PickleBuffer) -> bool:
@@ -71,5 +70,5 @@ def pack(thing: object) -> Parcel:
         buffers.append(buffer)
         return False
 
-    content = cloudpickle.dumps(thing, protocol=5, buffer_callback=inside)
+    content = cloudpickle.dumps(value, protocol=5, buffer_callback=inside)
     return Parcel(content, tuple(buffers))

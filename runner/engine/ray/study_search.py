@@ -1,12 +1,11 @@
 """All runs of a study as one Ray Tune search algorithm.
 
-To Tune every trial is one bundle. What a bundle holds, which run it serves and what becomes of
-it is the `runner.engine.dispatch.dispatcher.Dispatcher`'s affair; here it only gets a trial id. Nothing may be
-raised into Tune, which would end the whole experiment, so an error is kept for the engine.
+To Tune every trial is one batch, made by the `runner.engine.dispatch.dispatcher.Dispatcher`; here it gets a
+trial id. An exception in Tune would end the whole experiment, so errors are stored for the engine.
 
-A free lane is given its next bundle before anything else is done: bundles are made ready while the
-lanes work, and what has come back is entered while they work on the next. They wait here and not
-with Tune, which would ask for another lane for each that waits.
+A free worker gets its next batch before anything else is done: batches are made ready while the workers are
+busy, and reports are entered while they work on the next. Ready batches wait here and not with Tune, which
+would start another worker for each.
 """
 
 from __future__ import annotations
@@ -17,21 +16,98 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ray.tune.experiment import Trial
 from ray.tune.search.search_algorithm import SearchAlgorithm
 
 from runner.engine.codec import unpack_report
 from runner.engine.dispatch.dispatcher import Dispatcher
 from runner.engine.dispatch.recovery import Cause
-from runner.engine.messages import Bundle, Rescued
-from runner.engine.ray.batch_trial import BundleTrial
+from runner.engine.messages import Batch, Rescued
+from runner.engine.ray.internals import actor_id
 from runner.trial import DONE
 
 Rescue = Callable[[str], Rescued | None]
 
+_LOOK_SECONDS = 0.5  # between two questions about a lost worker, each of which asks Ray's GCS
+_FOLDER = "batches"
+
+
+class BatchTrial(Trial):
+    """A Tune trial that is one batch, without Tune's work per trial that is not needed here.
+
+    For each trial Tune looks the trainable up in Ray's key-value store three times, makes a folder, asks the
+    actor for its address, and writes its state as JSON: together more than the rest of a trial's cost for the
+    driver. The overridden methods are Tune's internal interface; the version of Ray is pinned to one minor
+    release, and the tests of the engine run through all of them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the trainable.
+    worker : type
+        The trainable itself.
+    message : str
+        The batch as text.
+    proposals : bool
+        The batch holds proposal requests, not tasks.
+
+    Attributes
+    ----------
+    actor : str
+        Ray's id of the worker that has, or had, the batch.
+    """
+
+    def __init__(
+        self, name: str, worker: type, message: str, storage: Any, resources: Any, proposals: bool
+    ) -> None:
+        self._worker_class = worker
+        self.actor, self.proposals = "", proposals
+        super().__init__(
+            name,
+            config={"proposals" if proposals else "tasks": message},
+            storage=storage,
+            placement_group_factory=resources,
+            stub=True,  # the trainable is not looked up
+        )
+        self.config["batch"] = self.trial_id
+
+    def get_trainable_cls(self) -> type:
+        """Return the trainable; Tune would fetch and unpickle it."""
+        return self._worker_class
+
+    def create_placement_group_factory(self) -> None:
+        """Share one factory between all batches; Tune would compare equal ones again and again."""
+        self.placement_group_factory = self._default_placement_group_factory
+
+    def init_local_path(self) -> None:
+        """Use one folder for all batches: Tune writes only errors to it."""
+        if not self.storage.trial_dir_name:
+            self.relative_logdir = self.storage.trial_dir_name = _FOLDER
+
+    def set_ray_actor(self, ray_actor: Any) -> None:
+        """Set the actor without asking for its address; its id stays when Tune takes it away."""
+        self.temporary_state.ray_actor = ray_actor
+        if ray_actor is not None:
+            self.actor = actor_id(ray_actor)
+
+    def get_json_state(self) -> str:
+        """Return no state: Tune's snapshots are never read."""
+        return "{}"
+
+    def handle_error(self, exc: Exception | None = None) -> None:
+        """Count the failure; Tune would write the traceback to files."""
+        del exc
+        self.run_metadata.num_failures += 1
+
+    def forget(self) -> None:
+        """Release the content of the batch; Tune keeps its trials to the end."""
+        self.config.clear()
+        self.run_metadata.last_result.pop("report", None)
+
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """What is known of a lane that was lost: trial and actor by Ray's numbers, and for how long to doubt."""
+    """The loss of a worker: trial and actor by Ray's ids, and the end of the wait for news of its node."""
 
     cause: Cause
     trial: str
@@ -39,107 +115,100 @@ class _Lost:
     until: float
 
 
-_Back = tuple[Bundle, str | _Lost, float]
-"""With a report, or with what befell it; and how long it took."""
-
-_LOOK_SECONDS = 0.5
+_Back = tuple[Batch, str | _Lost, float]
+"""A batch with its report or loss, and the seconds that it took."""
 
 
 class StudySearch(SearchAlgorithm):
-    """Hands bundles of a study's trials to Tune, the run that is furthest behind first.
+    """A search algorithm that hands batches of a study's trials to Tune.
 
     Parameters
     ----------
-    dispatcher : Dispatcher
-    lane : type
+    worker : type
         The trainable.
     resources : ray.tune.PlacementGroupFactory
-        What a lane needs.
+        Resources of a worker.
     rescue : callable, optional
-        What a lane that died has left of a bundle, by Tune's trial id.
-    went_with_node : callable, optional
-        Whether a lane was lost with its node, by Ray's number of the actor; None for not yet known.
+        Fetches the remains of a batch whose worker died, by Tune's trial id.
+    lost_with_node : callable, optional
+        Decides if a worker was lost with its node, by Ray's id of the actor; None while that is unknown.
     doubt : float
-        For how many seconds that may be unknown; 0 where no node can be lost.
+        Number of seconds for which that may be unknown; 0 where no node can be lost.
 
     Attributes
     ----------
-    lanes : int
-        How many bundles may be with Tune at once; as many wait here.
-    bundles : dict of str to Bundle
-        What is on its way, by Tune's trial id.
+    batches : dict of str to Batch
+        Batches that are with workers, by Tune's trial id.
     killed : set of str
-        Trials whose lane the engine has killed at their deadline.
+        Trials whose worker the engine has killed at their deadline.
     started : dict of str to float
-        When a lane took a bundle up, by the driver's monotonic clock.
+        Time at which a worker took a batch, by the driver's monotonic clock.
     error : Exception or None
-        What ended the study early.
+        Error that ended the study early.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
-        lane: type,
+        worker: type,
         resources: Any,
-        lanes: int,
         rescue: Rescue = lambda _: None,
-        went_with_node: Callable[[str], bool | None] = lambda _: False,
+        lost_with_node: Callable[[str], bool | None] = lambda _: False,
         doubt: float = 0.0,
     ) -> None:
-        self.lanes = lanes
-        self.bundles: dict[str, Bundle] = {}
+        self.batches: dict[str, Batch] = {}
         self.killed: set[str] = set()
         self.started: dict[str, float] = {}
         self.error: Exception | None = None
-        self._dispatcher, self._lane, self._resources = dispatcher, lane, resources
-        self._rescue, self._went_with_node, self._doubt = rescue, went_with_node, doubt
+        self._dispatcher, self._worker_class, self._resources = dispatcher, worker, resources
+        self._rescue, self._lost_with_node, self._doubt = rescue, lost_with_node, doubt
         self._experiment: Any = None
-        self._trials: dict[str, BundleTrial] = {}  # those that are with Tune
-        self._ready: deque[Bundle] = deque()
+        self._trials: dict[str, BatchTrial] = {}  # those that are with Tune
+        self._ready: deque[Batch] = deque()
         self._back: list[_Back] = []
-        self._judged: dict[str, float] = {}  # when it was last asked of an actor
+        self._checked: dict[str, float] = {}  # time of the last question about an actor
 
     def add_configurations(self, experiments: Any) -> None:
-        """Tune tells of its one experiment, for its name and its storage."""
+        """Take Tune's experiment, for its name and its storage."""
         (self._experiment,) = experiments
 
-    def next_trial(self) -> BundleTrial | None:
-        """The next bundle; None while all that is left is on its way, and at the end."""
-        if self.is_finished() or len(self.bundles) >= self.lanes:
+    def next_trial(self) -> BatchTrial | None:
+        """Return the next batch; None while all that is left is with workers, and at the end."""
+        if self.is_finished() or len(self.batches) >= self._dispatcher.workers:
             return None
         if not self._ready:
             self.settle()
             self.make_ready(1)
         if not self._ready:
             return None
-        bundle = self._ready.popleft()
+        batch = self._ready.popleft()
         try:
-            self._dispatcher.sending(bundle)
+            self._dispatcher.sending(batch)
         except Exception as error:  # kept for the engine, which raises it
             self.error = error
             self.set_finished()
             return None
-        trial = BundleTrial(
+        trial = BatchTrial(
             self._experiment.run_identifier,
-            self._lane,
-            self._dispatcher.message(bundle),
+            self._worker_class,
+            self._dispatcher.message(batch),
             self._experiment.storage,
             self._resources,
-            thoughts=bool(bundle.thoughts),
+            proposals=bool(batch.proposals),
         )
-        self.bundles[trial.trial_id] = bundle
+        self.batches[trial.trial_id] = batch
         self._trials[trial.trial_id] = trial
         return trial
 
     def make_ready(self, count: int | None = None) -> None:
-        """Have so many bundles ready, by default one for each lane; at the end Tune is told so."""
+        """Make batches until ``count`` are ready (default: one per worker); tell Tune if none is left."""
         try:
-            while self.error is None and len(self._ready) < (self.lanes if count is None else count):
-                bundle = self._dispatcher.ask()
-                if isinstance(bundle, Bundle):
-                    self._ready.append(bundle)
+            while self.error is None and len(self._ready) < (count or self._dispatcher.workers):
+                batch = self._dispatcher.ask()
+                if isinstance(batch, Batch):
+                    self._ready.append(batch)
                     continue
-                if bundle is DONE and not self._ready:
+                if batch is DONE and not self._ready:
                     self.set_finished()
                 return
         except Exception as error:  # kept for the engine, which raises it
@@ -149,68 +218,68 @@ class StudySearch(SearchAlgorithm):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Take a lane's report, or the loss of the lane."""
-        bundle, trial = self.bundles.pop(trial_id, None), self._trials.pop(trial_id, None)
+        """Take a worker's report, or the loss of the worker."""
+        batch, trial = self.batches.pop(trial_id, None), self._trials.pop(trial_id, None)
         killed = trial_id in self.killed
         self.killed.discard(trial_id)
         now = time.monotonic()
         seconds = now - self.started.pop(trial_id, now)
-        if bundle is None:
+        if batch is None:
             return
         if result is not None and "report" in result and not error:
-            self._back.append((bundle, result["report"], seconds))
+            self._back.append((batch, result["report"], seconds))
         else:
             cause: Cause = "timeout" if killed else "crash"
             actor = trial.actor if trial is not None and self._doubt and not killed else ""
             lost = _Lost(cause, trial_id, actor, until=now + self._doubt)
-            self._back.append((bundle, lost, seconds))
+            self._back.append((batch, lost, seconds))
 
     @property
     def unsettled(self) -> bool:
-        """Whether something has come back that is not entered."""
+        """True if a report or a loss has not been entered."""
         return bool(self._back)
 
     def settle(self, all: bool = False) -> None:
-        """Enter what has come back: reports, and lanes that were lost, once it is clear by what.
+        """Enter reports, and lost workers as soon as the cause is clear.
 
         Parameters
         ----------
         all : bool
-            Whether also those of which it is not clear.
+            Enter also those of which it is not.
         """
         back, self._back = self._back, []
-        for bundle, report, seconds in back:
+        for batch, report, seconds in back:
             if isinstance(report, _Lost) and not all and self._in_doubt(report):
-                self._back.append((bundle, report, seconds))
+                self._back.append((batch, report, seconds))
                 continue
             if self.error is not None:
                 return
             try:
                 if isinstance(report, str):
-                    self._dispatcher.tell(bundle, unpack_report(report))
+                    self._dispatcher.tell(batch, unpack_report(report))
                 else:
-                    self._lose(bundle, report, seconds)
+                    self._lose(batch, report, seconds)
             except Exception as failure:  # kept for the engine, which raises it
                 self.error = failure
 
     def _in_doubt(self, lost: _Lost) -> bool:
-        """Whether it is not known yet if a lane went with its node."""
+        """Return True while it is unknown if a worker was lost with its node."""
         if not lost.actor or time.monotonic() > lost.until:
             return False
         now = time.monotonic()
-        if now - self._judged.get(lost.actor, -_LOOK_SECONDS) < _LOOK_SECONDS:
+        if now - self._checked.get(lost.actor, -_LOOK_SECONDS) < _LOOK_SECONDS:
             return True
-        self._judged[lost.actor] = now
-        return self._went_with_node(lost.actor) is None
+        self._checked[lost.actor] = now
+        return self._lost_with_node(lost.actor) is None
 
-    def _lose(self, bundle: Bundle, lost: _Lost, seconds: float) -> None:
-        if lost.cause == "crash" and lost.actor and self._went_with_node(lost.actor):
-            self._dispatcher.lose(bundle, "node", seconds)
+    def _lose(self, batch: Batch, lost: _Lost, seconds: float) -> None:
+        if lost.cause == "crash" and lost.actor and self._lost_with_node(lost.actor):
+            self._dispatcher.lose(batch, "node", seconds)
         else:
-            self._dispatcher.lose(bundle, lost.cause, seconds, self._rescue(lost.trial))
+            self._dispatcher.lose(batch, lost.cause, seconds, self._rescue(lost.trial))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune may pickle its search algorithm; there is nothing in this one that a copy could use."""
+        """Return nothing: Tune may pickle its search algorithm, and a copy could not use it."""
         return {}
 
 

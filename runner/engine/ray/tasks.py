@@ -1,7 +1,7 @@
-"""Many calls of one function as Ray tasks, for what needs no journal: the folds of `SearchCV`.
+"""Parallel calls of one function as Ray tasks, without a journal: the folds of `SearchCV`.
 
-What the calls share is put into the object store once, not sent with each of them. A worker that
-dies is one failed call.
+The shared argument is put into the object store once, not sent with each call. A worker that dies is one
+failed call.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import Any
 
 import ray
 
+from runner.engine.ray.internals import in_driver
 from runner.errors import describe
 
 
 def on_ray() -> bool:
-    """Whether Ray runs in this process, and the process is no worker of it.
+    """Return True if Ray runs in this process, and the process is not one of its workers.
 
     A worker that waited for tasks of its own could hold the CPUs that they need.
     """
-    if not ray.is_initialized():
-        return False
-    return bool(ray.get_runtime_context().worker.mode != ray.WORKER_MODE)
+    return in_driver()
 
 
 class Tasks:
@@ -30,13 +29,11 @@ class Tasks:
     Parameters
     ----------
     function : callable
-        Called with what is shared and one item.
-    shared : object
-        The same for all calls.
+        Called with the shared object and one item.
     workers : int
-        How many calls at once, at the most.
+        Largest number of calls at once.
     lost : callable
-        From an item and a sentence to the result of a call whose worker has died.
+        From an item and a message to the result of a call whose worker has died.
     """
 
     def __init__(
@@ -51,7 +48,7 @@ class Tasks:
         self._most, self._lost = workers, lost
 
     def map(self, items: Iterable[Any]) -> list[Any]:
-        """The results, in the order of the items.
+        """Return the results, in the order of the items.
 
         Raises
         ------
@@ -76,10 +73,9 @@ class Tasks:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            text = describe(error).splitlines()[0]
-            results[position] = self._lost(item, text)
+            results[position] = self._lost(item, describe(error).splitlines()[0])
 
 
 def cluster_cpus() -> int:
-    """How many calls the whole cluster has CPUs for."""
+    """Number of calls that the whole cluster has CPUs for."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))

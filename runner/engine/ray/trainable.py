@@ -1,7 +1,6 @@
-"""A lane: an actor that Tune keeps for the whole study, and that works through one bundle a step.
+"""The worker: an actor that Tune keeps for the whole study, and that works through one batch per step.
 
-It is imported by every worker process, so it imports little: what a method's thinking needs comes
-with the first question.
+Every worker process imports this module, so it imports little: methods come with the first proposal request.
 """
 
 from __future__ import annotations
@@ -19,9 +18,8 @@ import ray
 from ray import tune
 
 from runner.engine.codec import pack_report, unpack_questions, unpack_tasks
-from runner.engine.messages import Report
-from runner.engine.ray.files import Luggage, unpack_luggage
-from runner.engine.requests import Reply
+from runner.engine.messages import Reply, Report
+from runner.engine.ray.files import PackedFiles, unpack_files
 from runner.engine.worker.evaluate import StopperFor, evaluate_tasks
 from runner.engine.worker.guard import Guard
 from runner.errors import describe
@@ -35,48 +33,48 @@ Sent = tuple[bytes, Sequence[Any]]
 """A pickle, and references to its large buffers in Ray's object store."""
 
 
-class Minds(Protocol):
-    """`runner.engine.worker.propose.Minds`, which comes with the first question: it would import every method."""
+class ProposersProtocol(Protocol):
+    """`runner.engine.worker.propose.Proposers`, which is unpickled late: it imports every method."""
 
-    def think(
+    def propose(
         self, lines: Sequence[str], worker: str, evaluate: Callable[[int, int, Config], Outcome]
     ) -> Report:
-        """Answer questions."""
+        """Answer proposal requests."""
 
 
-class Lane(tune.Trainable):
-    """One worker process; each of its steps works through one bundle."""
+class Worker(tune.Trainable):
+    """A worker process; each of its steps works through one batch."""
 
     def setup(
         self,
         config: dict[str, Any],
         problems: Sequence[Sent] = (),
         files: Sent = (b"", ()),
-        minds: Sent = (b"", ()),
+        proposers: Sent = (b"", ()),
         path: Sequence[str] = (),
         timeout: float | None = None,
         threads: Sequence[int] = (),
         stopper_for: Sent | None = None,
         folder: str = "",
         memory_gb: float | None = None,
-        luggage: Luggage | None = None,
+        packed_files: PackedFiles | None = None,
         storage: Storage | None = None,
     ) -> None:
-        """Unpickle the problems; what that raises is reported as each trial's failure."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the driver's
+        """Unpickle the problems; an error is reported as the failure of each trial."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the driver
         self._timeout, self._threads = timeout, threads
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._sent_minds = minds
-        self._minds: Minds | None = None
+        self._sent_proposers = proposers
+        self._proposers: ProposersProtocol | None = None
         self._problems: Sequence[Problem] = ()
         self._stopper_for: StopperFor | None = _opened(*stopper_for) if stopper_for else None
         self._failure = ""
-        self._checkpoints = _store(storage, luggage, Path(folder))
+        self._checkpoints = _store(storage, packed_files, Path(folder))
         self._guard = Guard(Path(folder), self._worker, timeout, memory_gb)
         moved: Mapping[str, str] = {}
         try:
-            if luggage is not None:
-                unpacked = unpack_luggage(luggage)
+            if packed_files is not None:
+                unpacked = unpack_files(packed_files)
                 place(unpacked.places, unpacked.away)
                 path, moved = [*unpacked.folders.values(), *path], unpacked.folders
             sys.path.extend(folder for folder in path if folder not in sys.path)
@@ -87,20 +85,20 @@ class Lane(tune.Trainable):
             self._failure = f"the problem cannot be loaded on a worker: {describe(error)}"
 
     def step(self) -> dict[str, Any]:
-        """Work through the bundle in the config."""
-        # Tune sends the config back with each result, and the driver would keep it to the end.
-        given: dict[str, Any] = self.config
+        """Work through the batch in the config."""
+        # Tune returns the config with each result, and the driver would keep it to the end.
+        message: dict[str, Any] = self.config
         self.config: dict[str, Any] = {}
-        return {"report": pack_report(self._report(given)), "done": True}
+        return {"report": pack_report(self._report(message)), "done": True}
 
-    def _report(self, given: dict[str, Any]) -> Report:
-        if "thoughts" in given:
-            return self._thoughts(given["thoughts"].split("\n"))
-        tasks = unpack_tasks(given["tasks"])
+    def _report(self, message: dict[str, Any]) -> Report:
+        if "proposals" in message:
+            return self._propose(message["proposals"].split("\n"))
+        tasks = unpack_tasks(message["tasks"])
         if self._failure:
             failed = Outcome(Status.FAILED, error=self._failure)
             return Report((failed,) * len(tasks), (0.0,) * len(tasks), 0.0, self._worker)
-        self._guard.open(given["bundle"], len(tasks))
+        self._guard.open(message["batch"], len(tasks))
         try:
             return evaluate_tasks(
                 self._problems,
@@ -115,14 +113,14 @@ class Lane(tune.Trainable):
         finally:
             self._guard.close()
 
-    def _thoughts(self, lines: Sequence[str]) -> Report:
+    def _propose(self, lines: Sequence[str]) -> Report:
         try:
-            if self._minds is None:
-                self._minds = _opened(*self._sent_minds)
+            if self._proposers is None:
+                self._proposers = _opened(*self._sent_proposers)
         except Exception as error:  # whatever a user's module raises when it is imported here
             failed = Reply(None, 0.0, f"the method cannot be loaded on a worker: {describe(error)}")
             return Report(worker=self._worker, replies=(failed,) * len(list(unpack_questions(lines))))
-        return self._minds.think(lines, self._worker, self._evaluate)
+        return self._proposers.propose(lines, self._worker, self._evaluate)
 
     def _evaluate(self, problem: int, seed: int, config: Config) -> Outcome:
         if self._failure:
@@ -130,21 +128,21 @@ class Lane(tune.Trainable):
         return evaluate(self._problems[problem], config, seed, self._timeout, self._threads[problem])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Ready for another bundle at once."""
+        """Accept another batch at once."""
         del new_config
         return True
 
 
-def _store(storage: Storage | None, luggage: Luggage | None, folder: Path) -> Checkpoints | None:
-    """Where this lane keeps checkpoints: where all do, or on its own node."""
+def _store(storage: Storage | None, packed_files: PackedFiles | None, folder: Path) -> Checkpoints | None:
+    """Open this worker's store of checkpoints: the shared one, or one on its own node."""
     if storage is None:
         return None
-    home = luggage is not None and luggage.home == ray.get_runtime_context().get_node_id()
+    home = packed_files is not None and packed_files.home == ray.get_runtime_context().get_node_id()
     place = storage.place if storage.shared or home else str(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Checkpoints(place, storage.name, storage.keep_failed, str(folder))
 
 
 def _opened(content: bytes, buffers: Sequence[Any]) -> Any:
-    """What `_shared` was given; its large arrays lie in the object store and are read-only."""
+    """Unpickle a parcel; its large arrays are in the object store and read-only."""
     return pickle.loads(content, buffers=ray.get(list(buffers)))

@@ -1,29 +1,29 @@
-"""Many runs by ask and tell: which of them is asked next."""
+"""Many runs by ask and tell."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 
-from runner.engine.requests import Question, Reply
+from runner.engine.messages import ProposalRequest, Reply
 from runner.engine.runs.run import Run
-from runner.engine.worker.propose import think
+from runner.engine.worker.propose import propose
 from runner.trial import DONE, WAIT, Answer, Pending, Trial
 
 
 class RunSet:
-    """Many runs that share the same lanes: the run that is furthest behind is asked first.
+    """Runs that share the same workers: the run that is furthest behind is asked first.
 
     Parameters
     ----------
     runs : sequence of Run
-        Their positions are what `ask` and `tell` name them by.
+        `ask` and `tell` name them by their positions.
     elsewhere : callable, optional
-        Run to whether its next question is to be handed out, instead of being answered here.
+        Decides if a run's next proposal request is handed out instead of being answered here.
     limit : float, optional
-        Seconds after which a method that is asked here is given up.
+        Seconds after which a method that is asked here is interrupted.
     chosen : iterable of int, optional
-        The positions of those that are asked; by default all are.
+        Positions of the runs that are asked; default: all.
     """
 
     def __init__(
@@ -39,60 +39,60 @@ class RunSet:
         self._ready = [(self.runs[index].progress, index) for index in self._chosen]
         heapq.heapify(self._ready)
         self._parked: set[int] = set()
-        self._in_flight = 0  # pending trials, and questions that are out
+        self._in_flight = 0  # pending trials, and requests that were handed out
         self._just_finished: list[int] = []
 
     @property
     def slots(self) -> int:
-        """How many proposals could be made at once, at the most."""
+        """Largest number of proposals that could be made at once."""
         return sum(self.runs[index].slots for _, index in self._ready)
 
     def remaining(self, enough: int) -> int:
-        """How many proposals could be made until all runs have ended, at the most.
+        """Count the proposals that could be made until all runs have ended.
 
         Parameters
         ----------
         enough : int
-            Where there are more, any number from here on will do: runs are not counted further.
+            Counting may stop once it has reached this number.
         """
-        found = 0
+        count = 0
         for index in self._chosen:
-            if found >= enough:
+            if count >= enough:
                 break
-            found += self.runs[index].remaining
-        return found
+            count += self.runs[index].remaining
+        return count
 
-    def ask(self) -> tuple[int, Pending | Question] | Answer:
-        """A run's position and its next trial, or what its method is to be asked elsewhere.
+    def ask(self) -> tuple[int, Pending | ProposalRequest] | Answer:
+        """Return a run's position and its next trial, or its proposal request to be answered elsewhere.
 
-        WAIT while only pending ones are left; DONE. After a question the run is not asked again
+        WAIT while only pending trials are left; DONE. After a request the run is not asked again
         before its `reply`.
         """
         while self._ready:
             _, index = heapq.heappop(self._ready)
             run = self.runs[index]
-            question = run.question()
-            if isinstance(question, Answer):
-                self._rest(index, question)
+            request = run.request()
+            if isinstance(request, Answer):
+                self._rest(index, request)
                 continue
-            if question.given is None and self._elsewhere(run):
+            if request.given is None and self._elsewhere(run):
                 self._in_flight += 1
-                return index, question
-            pending = self._entered(index, think(run.method, run.space, question, self._limit))
+                return index, request
+            pending = self._entered(index, propose(run.method, run.space, request, self._limit))
             if pending is not None:
                 self._in_flight += 1
                 return index, pending
         return WAIT if self._in_flight else DONE
 
     def reply(self, index: int, reply: Reply) -> Pending | None:
-        """Enter the reply to a question that was handed out; the trial that was proposed, if any."""
+        """Enter the reply to a request that was handed out; return the proposed trial, if any."""
         pending = self._entered(index, reply)
         if pending is None:
             self._in_flight -= 1
         return pending
 
     def give_up(self, index: int, reason: str) -> None:
-        """End a run whose question cannot be answered."""
+        """End a run whose request cannot be answered."""
         self.runs[index].give_up(reason)
         self._in_flight -= 1
         self._rest(index, DONE)
@@ -109,7 +109,7 @@ class RunSet:
             self._just_finished.append(index)
 
     def take_finished(self) -> list[int]:
-        """The positions of the runs that have finished since the last call."""
+        """Return the positions of the runs that have finished since the last call."""
         taken, self._just_finished = self._just_finished, []
         return taken
 
@@ -125,7 +125,7 @@ class RunSet:
         return answer
 
     def _rest(self, index: int, answer: Answer) -> None:
-        """Leave a run alone: until one of its trials has ended, or for good."""
+        """Stop asking a run: until one of its trials has ended, or for good."""
         if answer is WAIT:
             self._parked.add(index)
         elif self.runs[index].finished:

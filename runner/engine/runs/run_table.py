@@ -1,9 +1,9 @@
-"""Who is who in a study: its runs by their numbers, and what travels in their names.
+"""The runs of a study by their positions.
 
-Where a study is worked on, a run is a number, the position of its row among the study's. A lane knows
-nothing of runs, only of problems and methods by theirs. A `Roster` holds the runs and turns one into the
-other: a proposal into a job, jobs and questions into the lines that a lane gets, an outcome into a trial.
-It decides nothing; that is the affair of `runner.engine.dispatch.dispatcher`.
+Inside the engine a run is a number: the position of its row among the study's. A worker knows nothing of
+runs, only the positions of problems and methods. A `RunTable` holds the runs and converts between the two:
+proposals into jobs, jobs and proposal requests into the text that a worker gets, outcomes into trials. It
+decides nothing; `runner.engine.dispatch.dispatcher` does.
 """
 
 from __future__ import annotations
@@ -15,79 +15,82 @@ from collections.abc import Callable, Sequence
 
 from runner.engine.cache import key_of
 from runner.engine.codec import line_of, pack_question, pack_tasks
-from runner.engine.messages import Bundle, Job, Task, Thought
+from runner.engine.messages import Batch, Job, ProposalJob, Task
 from runner.engine.runs.run import Run
 from runner.methods.base import Method
 from runner.space import Space
 from runner.study.study import RunSpec, Study
 from runner.trial import Origin, Outcome, Pending, Trial
 
-_KEY_LETTERS = 24
+_KEY_LETTERS = 24  # 96 bits of the hash: no two trials of a store collide, and file names stay short
 
 
-class Roster:
+class RunTable:
     """The runs of a study.
 
     Parameters
     ----------
-    study : Study
+    specs : sequence of RunSpec
+        The runs; their problems are among the study's.
     history : callable
-        The trials of a run that have ended, by the run's id.
+        Returns the trials of a run that have ended, by the run's id.
 
     Attributes
     ----------
-    specs : tuple of RunSpec
     runs : list of Run
-        In the same order.
+        In the order of ``specs``.
     problem : list of int
-        Of each run the position of its problem among the study's.
+        Position of each run's problem in the study.
     block : list of int
-        Of each run the number of its block.
-    minds : list of (Method, Space)
+        Number of each run's block.
+    proposers : list of (Method, Space)
         Each method as it is prepared for a problem, with the space.
     """
 
-    def __init__(self, study: Study, history: Callable[[str], Sequence[Trial]]) -> None:
-        self.specs: tuple[RunSpec, ...] = study.runs
+    def __init__(
+        self, study: Study, specs: Sequence[RunSpec], history: Callable[[str], Sequence[Trial]]
+    ) -> None:
+        self.specs = tuple(specs)
         self.runs = [_start(study, spec, history(spec.id)) for spec in self.specs]
         positions = {id(problem): i for i, problem in enumerate(study.problems)}
         self.problem = [positions[id(spec.problem)] for spec in self.specs]
-        self.block = _blocks(self.specs)
-        self.minds, self._mind = _minds(self.specs)
+        blocks: dict[tuple[str, int], int] = {}
+        self.block = [blocks.setdefault((spec.problem.name, spec.seed), len(blocks)) for spec in self.specs]
+        self.proposers, self._proposer_of_run = _proposers(self.specs)
         self._caches = study.cache
         self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `line_of` has them
         self._zero = [time.monotonic() - _elapsed(run) for run in self.runs]
 
     def job(self, run: int, pending: Pending) -> Job:
-        """A proposal as something to be evaluated; with a key, where its outcome may be shared."""
+        """Make a job of a proposal; with a key if its outcome may be shared."""
         shares = self._caches and not self.specs[run].problem.noisy
         key = key_of(self.block[run], pending.config) if shares else None
         return Job(run, pending, time.monotonic(), key=key)
 
     def task(self, job: Job) -> Task:
-        """What a lane needs to know of a job."""
+        """Reduce a job to what a worker needs."""
         spec, run = self.specs[job.run], self.runs[job.run]
         known = run.known_steps(job.pending.known) if run.staged else None
         key = _checkpoint_key(spec, job.pending.number) if spec.problem.checkpoints else ""
         return Task(self.problem[job.run], spec.problem_seed, job.pending.config, known, key)
 
-    def message(self, bundle: Bundle) -> str:
-        """The lines that a lane gets of a bundle."""
-        if bundle.thoughts:
-            return "\n".join(map(self._question, bundle.thoughts))
-        return pack_tasks([self.task(job) for job in bundle.jobs])
+    def message(self, batch: Batch) -> str:
+        """Write a batch as the lines that a worker gets."""
+        if batch.proposals:
+            return "\n".join(map(self._request, batch.proposals))
+        return pack_tasks([self.task(job) for job in batch.jobs])
 
     def trial(
         self, job: Job, outcome: Outcome, started: float, worker: str, origin: Origin = Origin.EVALUATED
     ) -> Trial:
-        """What a job has become.
+        """Make a trial of a job and its outcome.
 
         Parameters
         ----------
         started : float
-            By the monotonic clock; the trial has it by that of its run.
+            By the monotonic clock; the trial has it by the clock of its run.
         worker : str
-            Which lane evaluated it; empty where none did.
+            Name of the worker that evaluated it; empty if none did.
         """
         return Trial(
             job.pending.number,
@@ -102,19 +105,22 @@ class Roster:
             known=job.pending.known,
         )
 
-    def _question(self, thought: Thought) -> str:
-        lines = self._lines.setdefault(thought.run, {})
-        told = []
-        for trial in thought.question.completed:
+    def _request(self, proposal: ProposalJob) -> str:
+        lines = self._lines.setdefault(proposal.run, {})
+        completed = []
+        for trial in proposal.request.completed:
             if trial.number not in lines:
                 lines[trial.number] = line_of(trial)
-            told.append(lines[trial.number])
-        then = (self.problem[thought.run], self.specs[thought.run].problem_seed) if thought.goes_on else None
-        return pack_question(self._mind[thought.run], thought.run, thought.question, told, then)
+            completed.append(lines[trial.number])
+        then = None
+        if proposal.then_evaluate:
+            then = self.problem[proposal.run], self.specs[proposal.run].problem_seed
+        method = self._proposer_of_run[proposal.run]
+        return pack_question(method, proposal.run, proposal.request, completed, then)
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:
-    if spec.problem.has_test:  # what was scored after an earlier session is not for methods to see
+    if spec.problem.has_test:  # methods must not see test values of an earlier session
         history = [_untested(trial) for trial in history]
     return Run(
         spec.problem.space,
@@ -135,24 +141,18 @@ def _untested(trial: Trial) -> Trial:
     return dataclasses.replace(trial, outcome=dataclasses.replace(trial.outcome, test=None))
 
 
-def _minds(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:
-    """Each method as it is prepared for a problem, with the space; and for each run which it has."""
-    found = {(spec.problem.name, spec.label): (spec.method, spec.problem.space) for spec in specs}
-    positions = {key: i for i, key in enumerate(found)}
-    return list(found.values()), [positions[spec.problem.name, spec.label] for spec in specs]
-
-
-def _blocks(specs: Sequence[RunSpec]) -> list[int]:
-    """For each run the number of its block."""
-    numbers: dict[tuple[str, int], int] = {}
-    return [numbers.setdefault((spec.problem.name, spec.seed), len(numbers)) for spec in specs]
+def _proposers(specs: Sequence[RunSpec]) -> tuple[list[tuple[Method, Space]], list[int]]:
+    """List the prepared methods with their spaces, and for each run the position of its method."""
+    proposers = {(spec.problem.name, spec.label): (spec.method, spec.problem.space) for spec in specs}
+    positions = {key: i for i, key in enumerate(proposers)}
+    return list(proposers.values()), [positions[spec.problem.name, spec.label] for spec in specs]
 
 
 def _elapsed(run: Run) -> float:
-    """How far the clock of a run had come in earlier sessions."""
+    """Time on the clock of a run at the end of earlier sessions."""
     return max((trial.started + trial.outcome.seconds for trial in run.ended.values()), default=0.0)
 
 
 def _checkpoint_key(spec: RunSpec, number: int) -> str:
-    """What a trial's checkpoints are found by, in the study's part of a store."""
+    """Key of a trial's checkpoints in the study's part of a store."""
     return hashlib.sha256(f"{spec.id}/{number}".encode()).hexdigest()[:_KEY_LETTERS]

@@ -1,4 +1,4 @@
-"""What a lane does with trials; what it does with questions is in `runner.engine.worker.propose`."""
+"""Evaluation of the tasks of a batch; `runner.engine.worker.propose` answers proposal requests."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from runner.trial import Outcome, Status
 
 
 class Ledger(Protocol):
-    """Hears of each task of a bundle; `runner.engine.worker.guard.Guard` is one."""
+    """Callbacks around each task of a batch; `runner.engine.worker.guard.Guard` is one."""
 
     def begin(self) -> None:
-        """The next task is begun."""
+        """Note that the next task begins."""
 
     def ended(self, outcome: Outcome, offset: float) -> None:
-        """It has ended; it was begun so many seconds after the bundle."""
+        """Note that it has ended; ``offset`` is the time from the start of the batch to its own."""
 
 
 StopperFor = Callable[[int, Sequence[Sequence[float]]], Stops]
-"""From a problem's position and the losses by step of the known trials."""
+"""Makes a stopping rule from a problem's position and the losses by step of the known trials."""
 
 
 def evaluate_tasks(
@@ -41,12 +41,15 @@ def evaluate_tasks(
 ) -> Report:
     """Evaluate tasks one after the other, whatever their objectives do (see `evaluate`).
 
-    A KeyboardInterrupt is a failure here: who handles Ctrl-C knows whether it was one.
+    A KeyboardInterrupt is a failure of the task: the handler of Ctrl-C knows if it was a real one.
 
-    ``threads`` are those of the numerical libraries, for each problem.
+    Tasks that have not begun after `LONGEST_SECONDS` are left: the others took longer than expected,
+    and another worker may be idle.
 
-    Those that are not begun after `LONGEST_SECONDS` are left: they took longer than was expected,
-    and another lane may be idle.
+    Parameters
+    ----------
+    threads : sequence of int
+        Threads of the numerical libraries, for each problem.
     """
     start = time.perf_counter()
     outcomes: list[Outcome] = []

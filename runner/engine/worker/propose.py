@@ -1,4 +1,4 @@
-"""Asking methods: here, or on a lane, which has all methods of a study and hears of their runs."""
+"""Asking methods for proposals: in the driver, or on a worker, which has all methods of a study."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from runner.engine.codec import trial_of, unpack_questions
-from runner.engine.messages import Report
-from runner.engine.requests import Question, Reply, overdue
+from runner.engine.messages import ProposalRequest, Reply, Report, overdue_message
 from runner.errors import SpaceError, describe
 from runner.errors.time_limit import Overdue, interrupted_after
 from runner.methods.base import Method
@@ -16,36 +15,35 @@ from runner.seeds import proposal_rng
 from runner.space import Space
 from runner.trial import Answer, Config, Outcome, Trial
 
-Evaluate = Callable[[int, int, Config], Outcome]
+EvaluateConfig = Callable[[int, int, Config], Outcome]
 
 
-def think(method: Method, space: Space, question: Question, limit: float | None = None) -> Reply:
-    """Ask a method; whatever it raises is an error of the reply.
+def propose(method: Method, space: Space, request: ProposalRequest, limit: float | None = None) -> Reply:
+    """Ask a method; whatever it raises becomes the error of the reply.
 
     Parameters
     ----------
-    method, space, question
     limit : float, optional
-        Seconds after which it is interrupted, where this is the main thread and the method uses
-        its history: others have nothing to think about.
+        Seconds after which the method is interrupted, if this is the main thread and the method uses
+        its history; others have nothing to compute.
     """
-    if question.given is not None:
-        return Reply(question.given, 0.0)
+    if request.given is not None:
+        return Reply(request.given, 0.0)
     start = time.perf_counter()
     answer: Config | Answer | None = None
     error = ""
     try:
         with interrupted_after(limit if method.uses_history else None):
-            given = method.propose(
+            proposed = method.propose(
                 space,
-                question.completed,
-                question.pending,
-                question.number,
-                proposal_rng(question.entropy, question.number),
+                request.completed,
+                request.pending,
+                request.number,
+                proposal_rng(request.entropy, request.number),
             )
-        answer = given if isinstance(given, Answer) else _settled(space, given)
+        answer = proposed if isinstance(proposed, Answer) else _canonical(space, proposed)
     except Overdue:
-        error = overdue(limit or 0.0)
+        error = overdue_message(limit or 0.0)
     except KeyboardInterrupt:
         raise
     except BaseException as failure:  # whatever a method raises ends its own run only
@@ -53,55 +51,54 @@ def think(method: Method, space: Space, question: Question, limit: float | None 
     return Reply(answer, time.perf_counter() - start, error)
 
 
-def _settled(space: Space, config: Config) -> Config:
+def _canonical(space: Space, config: Config) -> Config:
     try:
         return space.canonical(config)
     except SpaceError as error:
         raise SpaceError(f"a proposal outside the space: {error}") from None
 
 
-class Minds:
-    """The methods of a study on a lane, and the trials that their questions have told of.
+class Proposers:
+    """The methods of a study on a worker, and the trials that earlier requests contained.
 
     Parameters
     ----------
     methods : sequence of (Method, Space)
-        By the positions that the questions name.
+        Requests name them by their positions.
     """
 
     def __init__(self, methods: Sequence[tuple[Method, Space]]) -> None:
         self._methods = methods
-        self._told: dict[int, dict[int, tuple[str, Trial]]] = {}
+        self._trials_of_run: dict[int, dict[int, tuple[str, Trial]]] = {}
 
-    def think(self, lines: Sequence[str], worker: str, evaluate: Evaluate) -> Report:
-        """Answer the questions of `runner.engine.codec.pack_question`.
+    def propose(self, lines: Sequence[str], worker: str, evaluate: EvaluateConfig) -> Report:
+        """Answer the requests of `runner.engine.codec.pack_question`.
 
         Parameters
         ----------
-        lines : sequence of str
         worker : str
-            Who thinks.
+            Name of this worker.
         evaluate : callable
-            From a problem's position, a seed and a config to the outcome; for answers that are to
-            be evaluated at once.
+            From a problem's position, a seed and a config to the outcome; for proposals that are
+            evaluated at once.
         """
         start = time.perf_counter()
         replies = []
         for asked in unpack_questions(lines):
             method, space = self._methods[asked.method]
-            known = self._trials(asked.run, asked.told)
-            reply = think(method, space, dataclasses.replace(asked.question, completed=known))
+            completed = self._trials(asked.run, asked.told)
+            reply = propose(method, space, dataclasses.replace(asked.question, completed=completed))
             if asked.then is not None and isinstance(reply.answer, dict):
                 reply = dataclasses.replace(reply, outcome=evaluate(*asked.then, reply.answer))
             replies.append(reply)
         return Report(seconds=time.perf_counter() - start, worker=worker, replies=tuple(replies))
 
     def _trials(self, run: int, lines: Sequence[str]) -> list[Trial]:
-        """The trials of a run; one that was told of before is the same object again."""
-        told = self._told.setdefault(run, {})
+        """Read the trials of a run; one that was read before is the same object again."""
+        known = self._trials_of_run.setdefault(run, {})
         trials = []
         for i, line in enumerate(lines):
-            if i not in told or told[i][0] != line:
-                told[i] = line, trial_of(line)
-            trials.append(told[i][1])
+            if i not in known or known[i][0] != line:
+                known[i] = line, trial_of(line)
+            trials.append(known[i][1])
         return trials

@@ -1,9 +1,9 @@
-"""What becomes of the jobs of a lane that is lost."""
+"""What becomes of the jobs of a worker that is lost."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.engine.dispatch.recovery import blame
+from runner.engine.dispatch.recovery import attribute
 from runner.engine.messages import Job, Rescued
 from runner.study.file import TrialFile
 from runner.trial import Outcome, Pending, Status
@@ -17,31 +17,31 @@ def jobs(count, **more):
 
 
 def rescued(count, cause="", seconds=None):
-    return Rescued((DONE,) * count, (0.0,) * count, "lane", cause, "", seconds)
+    return Rescued((DONE,) * count, (0.0,) * count, "worker", cause, "", seconds)
 
 
 @st.composite
 def losses(draw):
-    bundle = jobs(draw(st.integers(1, 5)))
-    left = draw(st.none() | st.builds(rescued, st.integers(0, len(bundle)), st.sampled_from(["", "timeout"])))
-    return bundle, draw(st.sampled_from(["crash", "timeout", "node"])), left
+    batch = jobs(draw(st.integers(1, 5)))
+    left = draw(st.none() | st.builds(rescued, st.integers(0, len(batch)), st.sampled_from(["", "timeout"])))
+    return batch, draw(st.sampled_from(["crash", "timeout", "node"])), left
 
 
 @given(losses())
 def test_every_job_has_one_fate(loss):
-    bundle, cause, left = loss
-    found = blame(bundle, cause, 3.0, left, LIMITS)
-    kept = len(left.outcomes) if left is not None and found.keeps else 0
-    fates = [*bundle[:kept], *found.first, *found.alone, *([found.ended[0]] if found.ended else [])]
-    assert sorted(job.pending.number for job in fates) == [job.pending.number for job in bundle]
+    batch, cause, left = loss
+    found = attribute(batch, cause, 3.0, left, LIMITS)
+    kept = len(left.outcomes) if left is not None and found.use_rescued else 0
+    fates = [*batch[:kept], *found.first, *found.alone, *([found.ended[0]] if found.ended else [])]
+    assert sorted(job.pending.number for job in fates) == [job.pending.number for job in batch]
 
 
 @given(losses())
 def test_what_may_not_have_begun_bears_no_mark(loss):
-    bundle, cause, left = loss
-    found = blame(bundle, cause, 3.0, left, LIMITS)
+    batch, cause, left = loss
+    found = attribute(batch, cause, 3.0, left, LIMITS)
     marked = [job for job in (*found.first, *found.alone) if job.earlier]
-    if left is not None and found.keeps:
+    if left is not None and found.use_rescued:
         assert len(marked) <= 1
     if cause == "node":
         assert not found.ended
@@ -51,24 +51,24 @@ def test_what_may_not_have_begun_bears_no_mark(loss):
 def test_one_that_was_alone_is_tried_again_and_then_has_crashed():
     (job,) = jobs(1)
     for crash in (1, 2):
-        (job,) = blame([job], "crash", 3.0, None, LIMITS).alone
+        (job,) = attribute([job], "crash", 3.0, None, LIMITS).alone
         assert job.crashes == crash
-    ended, outcome = blame([job], "crash", 3.0, None, LIMITS).ended
+    ended, outcome = attribute([job], "crash", 3.0, None, LIMITS).ended
     assert ended is job
     assert outcome.status is Status.CRASHED
     assert outcome.error == "the worker process died 3 times during this trial."
 
 
-def test_one_that_outlasts_its_limit_is_known_by_what_its_lane_has_left():
-    bundle = jobs(3)
-    found = blame(bundle, "crash", 9.0, rescued(1, "timeout", seconds=5.2), LIMITS)
-    assert found.ended[0] is bundle[1]
+def test_one_that_outlasts_its_limit_is_known_by_what_its_worker_has_left():
+    batch = jobs(3)
+    found = attribute(batch, "crash", 9.0, rescued(1, "timeout", seconds=5.2), LIMITS)
+    assert found.ended[0] is batch[1]
     assert found.ended[1].status is Status.TIMEOUT
     assert found.ended[1].seconds == 5.2
-    assert found.first == bundle[2:]
+    assert found.first == batch[2:]
 
 
 def test_the_loss_of_node_after_node_is_a_crash_in_the_end():
     lost = ("its node was lost.",) * 10
-    (job,) = blame(jobs(1, earlier=lost), "node", 3.0, None, LIMITS).alone
+    (job,) = attribute(jobs(1, earlier=lost), "node", 3.0, None, LIMITS).alone
     assert job.crashes == 1

@@ -158,12 +158,12 @@ def autoscaled(cluster):
         autoscaler_pb2.ClusterConfig(node_group_configs=[group]).SerializeToString(),
         namespace=b"__autoscaler",
     )
-    wishes = []
+    requests = []
 
     def scale():
-        while not wishes:
+        while not requests:
             time.sleep(0.2)
-            wishes.extend(
+            requests.extend(
                 row["bundles"] for row in placement_group_table().values() if row["state"] == "PENDING"
             )
         Node._register_shutdown_hooks = lambda self: None  # they want the main thread, which waits

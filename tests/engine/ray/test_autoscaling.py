@@ -1,4 +1,4 @@
-"""What a cluster could add; what needs a cluster is in test_lanes_on_clusters."""
+"""What a cluster could add; test_clusters.py has what needs a cluster."""
 
 import pytest
 import yaml
@@ -52,7 +52,7 @@ def test_node_types_are_read_from_a_configuration():
 )
 def test_a_cluster_is_asked_for_what_could_be_used(monkeypatch, needs, workers, width, types, more):
     monkeypatch.setattr(growth, "node_types", lambda: types)
-    assert growth.wanted(cluster(needs, {"CPU": 4.0}, workers=workers), width) == more
+    assert growth.additional_trials(cluster(needs, {"CPU": 4.0}, workers=workers), width) == more
 
 
 def test_a_node_that_could_come_is_waited_for(monkeypatch):

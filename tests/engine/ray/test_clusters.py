@@ -126,12 +126,12 @@ def test_files_modules_and_arrays_are_on_every_node_once(found):
     assert len(set(rows["metrics/pid"])) == 4
     files = by_node(rows, "file", "sent", "module")
     assert len(files) == 3
-    assert {len(values) for values in files.values()} == {1}, "all lanes of a node see one file"
+    assert {len(values) for values in files.values()} == {1}, "all workers of a node see one file"
     places = [next(iter(values)) for values in files.values()]
     assert len({place[0] for place in places}) == 3, "and each node has its own"
     assert sorted(place[1:] for place in places) == [(0, 0), (1, 1), (1, 1)], "the driver's uses the original"
     arrays = by_node(rows, "array", "offset")
-    assert {len(values) for values in arrays.values()} == {1}, "all lanes of a node map one array"
+    assert {len(values) for values in arrays.values()} == {1}, "all workers of a node map one array"
     assert all(next(iter(values))[0] for values in arrays.values())
     assert rows["same"]
 
@@ -162,7 +162,7 @@ def test_a_node_that_joins_works_and_one_that_is_lost_costs_a_second_try(found):
     assert set(rows["status"]) == {"COMPLETED"}
     assert len(set(rows["metrics/node"])) == 4
     again = [text for text in rows["earlier"] if text]
-    assert 1 <= len(again) <= 2, "what was on the two lanes of the node that was lost"
+    assert 1 <= len(again) <= 2, "what was on the two workers of the node that was lost"
     assert all("its node was lost." in text for text in again)
     begun = Counter(rows["metrics/begun"])
     assert sum(begun.values()) - begun[0] >= 1, "it goes on from its checkpoint, on another node"

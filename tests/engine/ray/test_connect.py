@@ -16,15 +16,15 @@ from runner.study.resources import Needs
 @pytest.mark.ray
 def test_the_ray_of_this_process_is_used_and_left_alone(ray_lanes):
     with connect() as connection:
-        assert connection.lanes == 2
+        assert connection.workers == 2
         assert "this process" in connection.where
     assert ray.is_initialized()
     with connect(1) as connection:
-        assert (connection.lanes, connection.where) == (1, "1 lane on the Ray of this process")
+        assert (connection.workers, connection.where) == (1, "1 worker on the Ray of this process")
     with connect(64) as connection:
-        assert connection.lanes == 2, "no more than there are CPUs for"
+        assert connection.workers == 2, "no more than there are CPUs for"
     with connect(needs=Needs(cpus=2.0)) as connection:
-        assert connection.lanes == 1
+        assert connection.workers == 1
 
 
 @pytest.mark.ray
@@ -33,12 +33,12 @@ def test_what_cannot_be_had_is_said(ray_lanes):
         pass
     with pytest.raises(EngineError, match=r"needs 1 CPU, 1 GPU; .* has no GPU"), connect(needs=Needs(1, 1)):
         pass
-    with pytest.raises(EngineError, match="connected to Ray already"), connect(address="auto"):
+    with pytest.raises(EngineError, match="already connected to Ray"), connect(address="auto"):
         pass
 
 
 def test_ray_client_is_refused():
-    with pytest.raises(EngineError, match="cannot carry Tune"), connect(address="ray://head:10001"):
+    with pytest.raises(EngineError, match="does not support Tune"), connect(address="ray://head:10001"):
         pass
 
 
@@ -49,17 +49,17 @@ def test_an_address_where_nothing_answers_is_said_at_once(monkeypatch):
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         start = time.monotonic()
-        with pytest.raises(EngineError, match="nothing answers there"), connect(address=address):
+        with pytest.raises(EngineError, match="no answer from this address"), connect(address=address):
             pass
         monkeypatch.setenv("RAY_ADDRESS", address)
-        with pytest.raises(EngineError, match="nothing answers there"), connect():
+        with pytest.raises(EngineError, match="no answer from this address"), connect():
             pass
     assert time.monotonic() - start < 30
 
 
 @pytest.mark.ray
 def test_one_study_at_a_time(ray_lanes):
-    with connect(1), pytest.raises(EngineError, match="another study of this process is on Ray"), connect(1):
+    with connect(1), pytest.raises(EngineError, match="another study is already running on Ray"), connect(1):
         pass
     with connect(1):
         pass

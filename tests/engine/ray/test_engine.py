@@ -1,4 +1,4 @@
-"""The engine on real lanes."""
+"""The engine on real workers."""
 
 import dataclasses
 import logging
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray._private import worker as ray_worker
@@ -14,8 +15,7 @@ from ray._private import worker as ray_worker
 from runner.engine.dispatch.dispatcher import Dispatcher
 from runner.engine.local import run_in_process
 from runner.engine.monitor import Monitor
-from runner.engine.ray.callbacks import LaneScheduler
-from runner.engine.ray.early_stopping import stopper_maker
+from runner.engine.ray.callbacks import WorkerScheduler
 from runner.engine.ray.experiment import run_on_ray
 from runner.engine.ray.pickling import pack, pack_problems
 from runner.errors import JournalError
@@ -30,15 +30,15 @@ from tests.studies import HILL, study
 OBJECTIVES = f"{Path(__file__).parents[2] / 'objectives.py'}"
 
 
-def play(made, folder, connection, stopper_for=None):
+def play(made, folder, connection):
     """Run a study; without a connection in this process."""
     with open_journal(folder, made) as journal:
-        dispatcher = Dispatcher(made, journal, None, stopper_for)
+        dispatcher = Dispatcher(made, journal)
         if connection is None:
             dispatcher.begin(1, "here")
             run_in_process(dispatcher)
         else:
-            dispatcher.begin(connection.lanes, connection.where, apart=True)
+            dispatcher.begin(connection.workers, connection.where, apart=True)
             run_on_ray(dispatcher, connection, pack_problems(made.problems), pack(objective_files()))
         return {spec.id: journal.history(spec.id) for spec in made.runs}
 
@@ -55,7 +55,7 @@ def one(name, **keys):
 
 
 @pytest.mark.ray
-def test_lanes_and_this_process_make_the_same_table(ray_lanes, tmp_path):
+def test_workers_and_this_process_make_the_same_table(ray_lanes, tmp_path):
     made = study(
         problems=["branin", "conditional", f"{OBJECTIVES}:slow"],
         methods=["random", "tpe", "bayes", {"grid": {"points": 3}}],
@@ -68,18 +68,18 @@ def test_lanes_and_this_process_make_the_same_table(ray_lanes, tmp_path):
         ],
     )
     here = table(play(made, tmp_path / "0", None))
-    lone = dataclasses.replace(ray_lanes, workers=1)
+    lone = dataclasses.replace(ray_lanes, most_workers=1)
     assert table(play(made, tmp_path / "1", lone)) == here
     assert table(play(made, tmp_path / "2", ray_lanes)) == here
 
 
 @pytest.mark.ray
-def test_every_lane_works(ray_lanes, tmp_path):
+def test_every_worker_works(ray_lanes, tmp_path):
     runs = play(one("slow", seeds=8, budget={"trials": 10}), tmp_path / "study", ray_lanes)
     trials = [trial for run in runs.values() for trial in run]
     assert len(trials) == 80
     by_worker = {w: sum(t.worker == w for t in trials) for w in {t.worker for t in trials}}
-    assert len(by_worker) == 2, "also the lane that came up seconds after the first"
+    assert len(by_worker) == 2, "also the worker that came up seconds after the first"
     assert len({t.outcome.metrics["pid"] for t in trials}) == 2
     assert all(t.value is None or t.loss == -t.value for t in (trial.outcome for trial in trials))
 
@@ -124,7 +124,7 @@ def _arrive(pid):
 
 
 @pytest.mark.ray
-def test_a_problem_that_does_not_reach_the_lanes_fails_with_the_reason(ray_lanes, tmp_path):
+def test_a_problem_that_does_not_reach_the_workers_fails_with_the_reason(ray_lanes, tmp_path):
     thing = Homesick()
     problem = FunctionProblem(lambda config: config["x"] if thing else None, HILL.space, "homesick")
     made = study(problems=[problem], methods=["random"], seeds=1, budget={"trials": 6})
@@ -140,7 +140,7 @@ def test_a_problem_that_does_not_reach_the_lanes_fails_with_the_reason(ray_lanes
 def test_what_surrounds_an_objective_is_the_same_everywhere(ray_lanes, tmp_path, name):
     here = play(one(name), tmp_path / "here", None)
     assert {trial.status for trial in next(iter(here.values()))} == {Status.COMPLETED}
-    assert table(play(one(name), tmp_path / "lanes", ray_lanes)) == table(here)
+    assert table(play(one(name), tmp_path / "workers", ray_lanes)) == table(here)
     if name == "messy":
         assert {trial.loss for trial in next(iter(here.values()))} == {1.0}
 
@@ -155,7 +155,7 @@ def test_a_crash_spends_the_seconds_that_it_took(ray_lanes, tmp_path):
 
 
 @pytest.mark.ray
-def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
+def test_workers_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
     monkeypatch.setattr("runner.engine.ray.callbacks._PATIENCE_SECONDS", 0.0)
     heard = []
 
@@ -166,7 +166,7 @@ def test_lanes_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
     made = one("slow")
     with open_journal(tmp_path / "study", made) as journal:
         dispatcher = Dispatcher(made, journal, Ears())
-        dispatcher.begin(2, "on lanes")
+        dispatcher.begin(2, "on workers")
         run_on_ray(dispatcher, ray_lanes, pack_problems(made.problems), pack(objective_files()))
     assert [text for text in heard if "one needs 1 CPUs" in text]
 
@@ -200,8 +200,8 @@ def test_an_error_of_the_journal_ends_the_study(ray_lanes, tmp_path, monkeypatch
 class Thing:
     placement_group_factory = "resources"
 
-    def __init__(self, trial_id, thoughts=False):
-        self.trial_id, self.thoughts, self.status = trial_id, thoughts, "PENDING"
+    def __init__(self, trial_id, proposals=False):
+        self.trial_id, self.proposals, self.status = trial_id, proposals, "PENDING"
 
 
 class Cache:
@@ -221,20 +221,21 @@ class Controller:
         self._resetting_trials = set()
 
 
-def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
-    scheduler, controller = LaneScheduler(2), Controller()
+def test_the_newest_pending_trial_goes_first_and_every_worker_is_kept():
+    dispatcher, controller = SimpleNamespace(workers=2), Controller()
+    scheduler = WorkerScheduler(dispatcher)
     a, b, c = (Thing(name) for name in "abc")
     assert scheduler.choose_trial_to_run(controller) is None
     for thing in (a, b):
         scheduler.on_trial_add(controller, thing)
     assert controller._actor_cache.most == {"resources": 2}
-    scheduler.lanes = 5
+    dispatcher.workers = 5
     scheduler.on_trial_add(controller, c)
     assert controller._actor_cache.most == {"resources": 5}
     assert scheduler.choose_trial_to_run(controller) is c
     assert scheduler.choose_trial_to_run(controller) is c, "asking changes nothing"
     controller._resetting_trials.add(c)
-    assert scheduler.choose_trial_to_run(controller) is b, "the other has its lane"
+    assert scheduler.choose_trial_to_run(controller) is b, "the other has its worker"
     c.status = "RUNNING"
     assert scheduler.choose_trial_to_run(controller) is b
     b.status = "TERMINATED"
@@ -242,19 +243,19 @@ def test_the_newest_pending_trial_goes_first_and_every_lane_is_kept():
     assert scheduler.choose_trial_to_run(controller) is None
 
 
-def test_a_question_does_not_wait_for_a_lane_to_start():
-    scheduler, controller = LaneScheduler(3), Controller()
-    question, later = Thing("question", thoughts=True), Thing("later")
-    for thing in (Thing("earlier"), question, later):
+def test_a_question_does_not_wait_for_a_worker_to_start():
+    scheduler, controller = WorkerScheduler(SimpleNamespace(workers=3)), Controller()
+    request, later = Thing("request", proposals=True), Thing("later")
+    for thing in (Thing("earlier"), request, later):
         scheduler.on_trial_add(controller, thing)
-    assert scheduler.choose_trial_to_run(controller) is question
-    controller._resetting_trials.add(question)
+    assert scheduler.choose_trial_to_run(controller) is request
+    controller._resetting_trials.add(request)
     assert scheduler.choose_trial_to_run(controller) is later
 
 
 @pytest.mark.ray
 @pytest.mark.parametrize("scheduler", ["asha", {"median": {"least": 2}}])
-def test_what_is_stopped_early_is_the_same_on_any_number_of_lanes(ray_lanes, tmp_path, scheduler):
+def test_what_is_stopped_early_is_the_same_on_any_number_of_workers(ray_lanes, tmp_path, scheduler):
     made = Study.build(
         name="staged",
         problems=[f"{OBJECTIVES}:stepwise"],
@@ -264,9 +265,8 @@ def test_what_is_stopped_early_is_the_same_on_any_number_of_lanes(ray_lanes, tmp
         parallel=2,
         scheduler=scheduler,
     )
-    stopper_for = stopper_maker(made.scheduler, [problem.steps for problem in made.problems])
-    here = play(made, tmp_path / "0", None, stopper_for)
-    there = play(made, tmp_path / "2", ray_lanes, stopper_for)
+    here = play(made, tmp_path / "0", None)
+    there = play(made, tmp_path / "2", ray_lanes)
     assert table(there) == table(here)
     for trials in here.values():
         assert Status.STOPPED in {trial.status for trial in trials}
@@ -317,7 +317,7 @@ cluster.shutdown()
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_lanes_come_and_go_with_the_nodes_of_a_cluster(tmp_path):
+def test_workers_come_and_go_with_the_nodes_of_a_cluster(tmp_path):
     script = tmp_path / "grow.py"
     script.write_text(GROWS, encoding="utf-8")
     # The address of this cluster is written where others would find it, so it gets a place of its
@@ -333,5 +333,5 @@ def test_lanes_come_and_go_with_the_nodes_of_a_cluster(tmp_path):
             timeout=120,
         )
     assert done.returncode == 0, done.stderr
-    # One lane at the start, two more later, which are lost in the middle of their trials.
+    # One worker at the start, two more later, which are lost in the middle of their trials.
     assert done.stdout.split() == ["600", "3", "True"]

@@ -1,4 +1,4 @@
-"""Problems on their way: large arrays are apart, and shared by the lanes of a node."""
+"""Problems on their way: large arrays are apart, and shared by the workers of a node."""
 
 import pickle
 import subprocess
@@ -47,12 +47,12 @@ def test_what_cannot_be_pickled_is_named():
     def locked(config):
         return config["x"] if lock else 0.0
 
-    with pytest.raises(ProblemError, match="locked: it cannot be sent to a worker: TypeError"):
+    with pytest.raises(ProblemError, match="locked: cannot be sent to a worker: TypeError"):
         pack_problems([FunctionProblem(locked, LINE, "locked")])
 
 
 @pytest.mark.ray
-def test_lanes_of_a_node_share_one_copy(tmp_path):
+def test_workers_of_a_node_share_one_copy(tmp_path):
     """In a Ray of its own, whose object store is made for what is shared."""
     script = tmp_path / "share.py"
     script.write_text(SHARE, encoding="utf-8")
@@ -60,8 +60,8 @@ def test_lanes_of_a_node_share_one_copy(tmp_path):
     assert done.returncode == 0, done.stderr
     megabytes, *private = map(float, done.stdout.split())
     assert megabytes == 400
-    assert len(private) == 2, "two lanes"
-    assert all(own < 200 for own in private), "a lane with a copy of its own would hold 400 MB more"
+    assert len(private) == 2, "two workers"
+    assert all(own < 200 for own in private), "a worker with a copy of its own would hold 400 MB more"
 
 
 SHARE = """

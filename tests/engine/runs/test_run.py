@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runner.engine.runs.run import Run
 from runner.engine.runs.run_set import RunSet
-from runner.engine.worker.propose import think
+from runner.engine.worker.propose import propose
 from runner.methods import make_method
 from runner.methods.base import Method
 from runner.space import Choice, Float, Int, Space
@@ -189,7 +189,7 @@ def test_a_full_run_waits_without_asking_its_method():
     run = make(Scripted(lambda completed, pending, number: plain(number)), 9, parallel=2)
     trials = [run.ask(), run.ask()]
     assert (run.ask(), run.slots) == (WAIT, 0)
-    run.tell(ended(trials[1]))  # a free lane, but trial 2 must know trial 0
+    run.tell(ended(trials[1]))  # a free worker, but trial 2 must know trial 0
     assert (run.ask(), run.slots) == (WAIT, 0)
     run.tell(ended(trials[0]))
     assert run.slots == 2
@@ -433,7 +433,7 @@ def test_async_knows_all_that_has_ended_and_waits_for_no_straggler():
     assert seen[-1] == ([2], [0, 1])
     run.tell(ended(trials[3]))
     run.tell(ended(trials[1]))
-    assert run.slots == 1  # two lanes are free, and one trial of the budget is left
+    assert run.slots == 1  # two workers are free, and one trial of the budget is left
     run.ask()
     assert seen[-1] == ([1, 2, 3], [0])
     assert run.ask() is DONE
@@ -487,8 +487,8 @@ def test_a_method_whose_error_has_no_text_ends_its_own_run_only():
 
 def test_one_proposal_that_was_held_up_does_not_make_a_method_dear():
     run = Run(SPACE, make_method("random"), 1, Budget(trials=9))
-    for seconds, thought in [(5.0, 0.0), (0.001, 0.001), (3.0, 0.001), (2.0, 2.0), (4.0, 2.0)]:
-        question = run.question()
-        reply = think(run.method, run.space, question)
+    for seconds, proposal in [(5.0, 0.0), (0.001, 0.001), (3.0, 0.001), (2.0, 2.0), (4.0, 2.0)]:
+        request = run.request()
+        reply = propose(run.method, run.space, request)
         run.answer(replace(reply, seconds=seconds))
-        assert run.thought_seconds == thought
+        assert run.proposal_seconds == proposal

@@ -27,11 +27,11 @@ def test_the_run_furthest_behind_is_asked_first():
 
 @given(data=st.data())
 @settings(max_examples=40)
-def test_lanes_are_busy_while_any_run_can_propose_and_tables_stay_the_same(data):
+def test_workers_are_busy_while_any_run_can_propose_and_tables_stay_the_same(data):
     shapes = data.draw(
         st.lists(st.tuples(st.sampled_from(PARALLEL), st.integers(0, 3)), min_size=1, max_size=4)
     )
-    lanes = data.draw(st.integers(1, 6))
+    workers = data.draw(st.integers(1, 6))
 
     def fresh():
         return [make(Chaotic(waits), 6, parallel) for parallel, waits in shapes]
@@ -39,11 +39,11 @@ def test_lanes_are_busy_while_any_run_can_propose_and_tables_stay_the_same(data)
     expected = [table(play(run, oldest)) for run in fresh()]
     runs, flying, finished = RunSet(fresh()), [], []
     while True:
-        while len(flying) < lanes and isinstance(answer := runs.ask(), tuple):
+        while len(flying) < workers and isinstance(answer := runs.ask(), tuple):
             flying.append(answer)
         if not flying:
             break
-        if len(flying) < lanes:
+        if len(flying) < workers:
             assert answer is WAIT
             assert all(not isinstance(run.ask(), Pending) for run in runs.runs)
         index, pending = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
