@@ -64,7 +64,7 @@ def test_the_file_of_a_study_goes_before_one_beside_the_module(tmp_path):
 
 def test_on_another_machine_a_missing_file_is_explained(tmp_path):
     opened = problem(space={"x": {"float": [0, 1]}})(lambda config: Path("/nowhere/x.csv").read_text())
-    assert "data_file" not in evaluate(opened, {"x": 0.5}, 0).error
+    assert "see data_file" not in evaluate(opened, {"x": 0.5}, 0).error
     place({}, away=True)
     try:
         assert "that the study lists under 'files'; see data_file." in evaluate(opened, {"x": 0.5}, 0).error
