@@ -1,9 +1,8 @@
-"""The Python files that a study's objectives need and that are installed nowhere.
+"""Find the Python files that a study's objectives import and that are not installed.
 
-What is imported is read from the text, also within functions, so that it is known before anything is
-evaluated: modules beside an objective file, and packages that are found by name outside of where Python
-keeps what is installed (beside the study, by PYTHONPATH, in development). What is installed is expected
-on every node.
+Imports are read from the source, also within functions, so that they are known before anything is
+evaluated: modules beside an objective file, and packages outside of Python's installation folders (beside
+the study, by PYTHONPATH, in development). Installed packages are expected on every node.
 """
 
 from __future__ import annotations
@@ -20,77 +19,71 @@ from types import ModuleType
 
 from runner.errors import StudyError
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 20_000_000  # far more than source code; more means a package with data, or a whole installation
 _OURS = "runner"
 
 
 @dataclass
 class Sources:
-    """Python files by the folder from which they are imported.
-
-    Attributes
-    ----------
-    roots : dict of Path to dict of str to bytes
-        Of each folder its files, by their path within it.
-    """
+    """Python files by the folder from which they are imported, and by their path within it."""
 
     roots: dict[Path, dict[str, bytes]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
-        """How large they are together."""
-        return sum(len(text) for files in self.roots.values() for text in files.values())
+        """Their total size."""
+        return sum(len(source) for files in self.roots.values() for source in files.values())
 
 
 def local_sources(modules: Iterable[ModuleType | str], beside: Path | None = None) -> Sources:
-    """What these modules need, themselves included.
+    """Collect local modules and everything local that they import.
 
     Parameters
     ----------
     modules : iterable of module or str
         Modules, or their names.
     beside : Path, optional
-        A folder where names are looked for first.
+        A folder to search for names first.
 
     Raises
     ------
     StudyError
-        Where they are more than `MOST_BYTES`.
+        If they are larger than `MOST_BYTES`.
     """
-    found = Sources()
+    sources = Sources()
     seen: set[Path] = set()
-    open_ends: list[tuple[Path, Path]] = []  # a folder to import from, and a file
+    pending: list[tuple[Path, Path]] = []  # a folder to import from, and a file
     for module in modules:
         if isinstance(module, str):
-            open_ends += _found(module.partition(".")[0], beside)
+            pending += _local_files(module.partition(".")[0], beside)
         elif (path := getattr(module, "__file__", None)) is not None and is_local(Path(path)):
-            open_ends.append((Path(path).parent, Path(path)))
-    while open_ends:
-        root, path = open_ends.pop()
+            pending.append((Path(path).parent, Path(path)))
+    while pending:
+        root, path = pending.pop()
         if path in seen:
             continue
         seen.add(path)
         try:
-            text = path.read_bytes()
-        except OSError:  # it has gone since it was imported
+            source = path.read_bytes()
+        except OSError:  # deleted since it was imported
             continue
-        found.roots.setdefault(root, {})[path.relative_to(root).as_posix()] = text
-        if found.bytes > MOST_BYTES:
+        sources.roots.setdefault(root, {})[path.relative_to(root).as_posix()] = source
+        if sources.bytes > MOST_BYTES:
             raise StudyError(
-                f"the Python files that its objectives import have more than {MOST_BYTES / 1e6:.0f} MB.",
+                f"expected at most {MOST_BYTES / 1e6:.0f} MB of modules that objectives import, got more.",
                 where=str(root),
                 hint="Install that package on every node instead.",
             )
-        for name in sorted(imported_names(text)):
-            open_ends += _found(name, root)
-    return found
+        for name in sorted(imported_names(source)):
+            pending += _local_files(name, root)
+    return sources
 
 
-def imported_names(text: bytes) -> set[str]:
-    """The first names of all that a module imports, wherever in it."""
+def imported_names(source: bytes) -> set[str]:
+    """List the top-level packages that a module imports anywhere."""
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):  # who imports it will say so
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # the import will report it
         return set()
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -101,8 +94,8 @@ def imported_names(text: bytes) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
-    """The files of a module or package that is local, each with the folder to import it from."""
+def _local_files(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
+    """List the files of a local module or package, each with the folder to import it from."""
     if name == _OURS or name in sys.builtin_module_names:
         return
     if beside is not None and (beside / f"{name}.py").is_file():
@@ -113,7 +106,7 @@ def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
     else:
         try:
             spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):  # "__main__", or half a module
+        except (ImportError, ValueError, AttributeError):  # "__main__", or a partly imported module
             return
         if spec is None:
             return
@@ -130,9 +123,9 @@ def _found(name: str, beside: Path | None) -> Iterator[tuple[Path, Path]]:
 
 
 def is_local(path: Path) -> bool:
-    """Whether it lies where nothing is installed."""
-    where = path.resolve()
-    return not any(where.is_relative_to(folder) for folder in _INSTALLED)
+    """Tell whether a file is outside of the folders of installed packages."""
+    resolved = path.resolve()
+    return not any(resolved.is_relative_to(folder) for folder in _INSTALLED)
 
 
 _INSTALLED = {

@@ -190,7 +190,7 @@ def conjugate_gradients(
     """Solve H q = b; return q, the relative residual and the number of products.
 
     The residual is NaN or infinite if H is so far from positive definite that a step divides by zero.
-    Takes at most 10 p + 100 products by default: in exact arithmetic p suffice, with rounding more are needed.
+    By default at most 10 p + 100 products: in exact arithmetic p suffice, with rounding more are needed.
     """
     count = 0
 

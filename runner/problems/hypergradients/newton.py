@@ -16,12 +16,10 @@ from runner.errors import ProblemError
 from runner.problems.hypergradients.losses import Loss
 from runner.problems.hypergradients.parts import Array
 
-_MOST_NEWTON_STEPS = 100  # about ten suffice for a convex loss; a fit that needs more is not converging
-_NEWTON_TOLERANCE = 1e-10  # of the largest slope at w = 0; the error of the gradient is of this order
-_MOST_HALVINGS = 30  # a step of 1e-9: nothing is left to gain by then
-SUFFICIENT = (
-    1e-4  # of the predicted decrease, the usual constant of Armijo's rule (Nocedal and Wright, ch. 3)
-)
+_MOST_NEWTON_STEPS = 100  # generous for a method that converges quadratically; more means that it does not
+_NEWTON_TOLERANCE = 1e-10  # of the largest slope at w = 0; not far above what rounding leaves
+_MOST_HALVINGS = 30  # to a step of 1e-9, which changes nothing that matters
+SUFFICIENT = 1e-4  # of the predicted decrease: the usual constant of Armijo's rule (Nocedal and Wright)
 ROUNDING = 1e-12  # of the value: near the minimum the true decrease is below the rounding error of the sum
 
 

@@ -208,7 +208,7 @@ def test_a_score_that_is_not_finite_is_an_invalid_trial(monkeypatch, bad, stops)
     monkeypatch.setattr(EstimatorProblem, "_score", lambda *_: next(scores))
     outcome = evaluate(inline(), {"C": 1.0, "kernel": "rbf"}, 0, stops=stops)
     assert (outcome.status, outcome.loss) == ("INVALID", None)
-    assert "a finite number was expected" in outcome.error
+    assert "expected a finite number" in outcome.error
 
 
 # -- step by step ---------------------------------------------------------------------------------
