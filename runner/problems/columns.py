@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from runner.problems.estimators.data.values import Dated, Floats, Written, matrix_of, part_names
+from runner.problems.estimators.data.values import DateFormat, Floats, NumberFormat, matrix_of, part_names
 
 
 class Columns(TransformerMixin, BaseEstimator):
@@ -36,9 +36,9 @@ class Columns(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         names: Sequence[str],
-        numbers: Mapping[str, Written] | None = None,
+        numbers: Mapping[str, NumberFormat] | None = None,
         labels: Mapping[str, Sequence[str]] | None = None,
-        dates: Mapping[str, Dated] | None = None,
+        dates: Mapping[str, DateFormat] | None = None,
     ) -> None:
         self.names = names
         self.numbers = numbers
