@@ -194,7 +194,7 @@ class RecordedProblem(Problem):
 
         if seed not in self._trees:
             block = self._blocks[seed]
-            places = np.array([self.space.encode(json.loads(text)) for text in block])
+            places = np.array([self.space.encode(json.loads(config)) for config in block])
             self._trees[seed] = cKDTree(places), list(block.values())
         tree, rows = self._trees[seed]
         place = self.space.encode(config)

@@ -72,7 +72,7 @@ def test_what_is_no_gradient_by_logarithms_is_refused(gradient, message):
 
 
 class Tensor:
-    """As those of PyTorch and JAX: of one element it can be made a number."""
+    """A tensor like those of PyTorch and JAX, which converts to a number if it has one element."""
 
     def __init__(self, *values):
         self.values, self.shape = values, (len(values),)

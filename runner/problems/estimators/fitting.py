@@ -73,10 +73,10 @@ def pipeline(model: Any, scale: bool, labels: Sequence[Sequence[str] | None] | N
     known = [[float(i) for i in range(len(kinds))] for kinds in labels if kinds is not None]
     encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
     numbers = [i for i, kinds in enumerate(labels) if kinds is None]
-    texts = [i for i, kinds in enumerate(labels) if kinds is not None]
+    categories = [i for i, kinds in enumerate(labels) if kinds is not None]
     steps = [
         ("numbers", make_pipeline(filled, StandardScaler()) if scale else filled, numbers),
-        ("categories", encoder, texts),
+        ("categories", encoder, categories),
     ]
     return make_pipeline(ColumnTransformer([step for step in steps if step[2]]), model)
 

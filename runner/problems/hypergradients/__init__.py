@@ -4,7 +4,7 @@ A bilevel problem fits weights to training data under hyper-parameters and score
 Where the fit is a stationary point of a smooth function, one linear solve gives the derivative of the
 validation loss in all hyper-parameters at once.
 
-The class of a problem, and what it needs of SciPy, is imported when the problem is asked for.
+The class of a problem, and what it needs of SciPy, is imported when the problem is made.
 """
 
 from collections.abc import Callable

@@ -4,7 +4,7 @@
 symbol     meaning
 =========  =======================================================================
 X, T       features with a last column of ones, (n, p + 1); one-hot labels, (n, c)
-W, P       weights, (p + 1, c), one row after the other where a vector is wanted;
+W, P       weights, (p + 1, c), flattened row by row where a vector is needed;
            probabilities, softmax of the rows of X W, (n, c)
 B          L2 penalties of the weights, (p + 1, c)
 =========  =======================================================================

@@ -1,4 +1,4 @@
-"""What a predictor scores that looks at nothing, against scikit-learn's own and by hand."""
+"""Scores of predictors that ignore the features, against scikit-learn's own and by hand."""
 
 import numpy as np
 import pytest

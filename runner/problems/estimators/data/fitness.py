@@ -89,9 +89,9 @@ def target_of(values: NDArray[Any], kind: Kind) -> tuple[NDArray[Any], tuple[str
     A text or boolean target becomes the classes 0, 1, ... in their sorted order.
     """
     if isinstance(kind.content, Text) or values.dtype == bool:
-        texts = classes_of(values)
-        known = np.array([text is not None for text in texts], dtype=bool)
-        labels, y = np.unique(texts[known].astype(str), return_inverse=True)
+        strings = classes_of(values)
+        known = np.array([text is not None for text in strings], dtype=bool)
+        labels, y = np.unique(strings[known].astype(str), return_inverse=True)
         return y, tuple(labels.tolist()), known
     numbers = numbers_of(values, kind.content.form if isinstance(kind.content, Numbers) else PLAIN)
     known = np.isfinite(numbers)

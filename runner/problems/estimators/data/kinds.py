@@ -146,9 +146,9 @@ def _kind_of(column: Column) -> Kind:
         return Kind(_typed_dates(present))
     if typed is not None:
         return Kind(Refused(f"{type(typed).__name__} values, which are neither numbers nor categories"))
-    texts = Counter(value.strip() for value in present)
-    unknown = {text: count for text, count in texts.items() if text.lower() in UNKNOWN}
-    rest = sorted(texts.keys() - unknown.keys())
+    strings = Counter(value.strip() for value in present)
+    unknown = {text: count for text, count in strings.items() if text.lower() in UNKNOWN}
+    rest = sorted(strings.keys() - unknown.keys())
     code = next(filter(is_code, rest), None)
     odd = "" if code is None else f"{code!r} begins with a zero, which a number would lose"
     for find in (numbers_in, dates_in) if rest and code is None else ():
@@ -157,7 +157,7 @@ def _kind_of(column: Column) -> Kind:
             odd = content.reason
         elif content is not None:
             return Kind(Refused(content.reason) if isinstance(content, Odd) else content, unknown)
-    return Kind(Text(tuple(sorted(texts)), len(present), odd))
+    return Kind(Text(tuple(sorted(strings)), len(present), odd))
 
 
 def _typed_dates(values: Sequence[Any]) -> Dates | Refused:

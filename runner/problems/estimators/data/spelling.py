@@ -77,12 +77,12 @@ def is_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
 
 
-def numbers_in(texts: Collection[str]) -> Numbers | Odd | None:
+def numbers_in(strings: Collection[str]) -> Numbers | Odd | None:
     """Detect the format of strings as numbers; None if most of them are not numbers."""
-    parts = {text: number_parts(text) for text in texts}
+    parts = {text: number_parts(text) for text in strings}
     strange = [text for text, part in parts.items() if part is None and number_of(text) is None]
     if strange:
-        few = len(strange) < len(texts) / 2
+        few = len(strange) < len(strings) / 2
         return Odd(f"most of its values are numbers, but not {_shown(strange)}") if few else None
     bodies = {text: part[1] for text, part in parts.items() if part is not None}
     units = {part[3] for part in parts.values() if part and (part[3] or not _ZERO.fullmatch(part[1]))}
@@ -115,24 +115,24 @@ def _format_of(bodies: Iterable[str], decimal: str, unit: str) -> NumberFormat |
     return None
 
 
-def dates_in(texts: Collection[str]) -> Dates | Odd | None:
+def dates_in(strings: Collection[str]) -> Dates | Odd | None:
     """Detect the style of strings as dates; None if they are not dates."""
-    if not all(any(letter.isdigit() for letter in text) for text in texts):
+    if not all(any(letter.isdigit() for letter in text) for text in strings):
         return None
-    first = next(iter(texts))
+    first = next(iter(strings))
     styles = ["iso", *(day + hour for day, hour in product(_DAYS, _HOURS))]
     by_style: dict[str, list[datetime]] = {}
     for style in styles:
         if date_of(first, style) is None or (style != "iso" and "iso" in by_style):
             continue
-        days = [date_of(text, style) for text in texts]
+        days = [date_of(text, style) for text in strings]
         if None not in days:
             by_style[style] = [day for day in days if day is not None]
     if not by_style:
         return None
     style, dates = next(iter(by_style.items()))
     for others in by_style.values():
-        for text, one, two in zip(texts, dates, others, strict=True):
+        for text, one, two in zip(strings, dates, others, strict=True):
             if one != two:
                 both = f"{text!r} may be {one:%Y-%m-%d} or {two:%Y-%m-%d}"
                 return Odd(f"{both}; write it like this", refused=True)
@@ -140,15 +140,15 @@ def dates_in(texts: Collection[str]) -> Dates | Odd | None:
     return Dates(style, min(dates), hours)
 
 
-def _unusual(texts: Iterable[str]) -> str:
+def _unusual(strings: Iterable[str]) -> str:
     """Choose an example among those that are not plain."""
-    return max((text for text in texts if not _PLAIN.fullmatch(text)), key=_longest, default="")
+    return max((text for text in strings if not _PLAIN.fullmatch(text)), key=_longest, default="")
 
 
 def _longest(text: str) -> tuple[int, str]:
     return len(text), text
 
 
-def _shown(texts: Iterable[str], most: int = 3) -> str:
-    listed = sorted(texts, key=len)
+def _shown(strings: Iterable[str], most: int = 3) -> str:
+    listed = sorted(strings, key=len)
     return ", ".join(map(repr, listed[:most])) + (", ..." if len(listed) > most else "")

@@ -179,45 +179,47 @@ def _column(name: str, column: Any) -> Column:
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
         return Column(name, np.array(column.cast(float64(), safe=False).to_numpy(), dtype=np.float64))
     if types.is_string(kind) or types.is_large_string(kind):
-        return _texts(name, column)
+        return _strings(name, column)
     return Column(name, np.array(column.to_pylist(), dtype=object))
 
 
-def _texts(name: str, column: Any) -> Column:
+def _strings(name: str, column: Any) -> Column:
     """Turn a column of strings into numbers or booleans if all values are plain ones."""
     from pyarrow import ArrowInvalid, bool_, compute, float64, int64
 
     if column.null_count == len(column):
         return Column(name, np.full(len(column), np.nan))
-    texts = compute.utf8_trim_whitespace(column)
-    if _all_are(texts, _BOOLEAN):
-        return _column(name, compute.utf8_lower(texts).cast(bool_()))
+    strings = compute.utf8_trim_whitespace(column)
+    if _all_are(strings, _BOOLEAN):
+        return _column(name, compute.utf8_lower(strings).cast(bool_()))
     # Arrow rejects the sign of "+5" and the point of "5.".
-    bare = compute.replace_substring_regex(texts, r"^\+|\.$", "") if _any_is(texts, r"^\+|\.$") else texts
+    bare = (
+        compute.replace_substring_regex(strings, r"^\+|\.$", "") if _any_is(strings, r"^\+|\.$") else strings
+    )
     for kind in (int64(), float64()):
         with suppress(ArrowInvalid):
             numbers = _column(name, bare.cast(kind)).values
-            pointed = kind == float64() and compute.any(compute.match_substring(texts, ".")).as_py()
-            if _any_is(texts, _CODE) or (pointed and _all_are(texts, _GROUPED)):
+            pointed = kind == float64() and compute.any(compute.match_substring(strings, ".")).as_py()
+            if _any_is(strings, _CODE) or (pointed and _all_are(strings, _GROUPED)):
                 break
             return Column(name, numbers, points=bool(pointed))
     return Column(name, np.array(column.to_pylist(), dtype=object))
 
 
-def _all_are(texts: Any, pattern: str) -> bool:
+def _all_are(strings: Any, pattern: str) -> bool:
     """Tell whether all present strings match; the first of them decide most columns."""
     from pyarrow import compute
 
     return all(
         compute.all(compute.match_substring_regex(some, pattern)).as_py() is not False
-        for some in (texts.slice(0, _FIRST), texts)
+        for some in (strings.slice(0, _FIRST), strings)
     )
 
 
-def _any_is(texts: Any, pattern: str) -> bool:
+def _any_is(strings: Any, pattern: str) -> bool:
     from pyarrow import compute
 
-    return bool(compute.any(compute.match_substring_regex(texts, pattern)).as_py())
+    return bool(compute.any(compute.match_substring_regex(strings, pattern)).as_py())
 
 
 def incomplete(values: NDArray[Any]) -> bool:

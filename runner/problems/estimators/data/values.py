@@ -140,18 +140,18 @@ def _read(array: NDArray[Any], form: NumberFormat, name: str) -> Floats:
     return numbers
 
 
-def texts_of(values: Any, name: str = "") -> NDArray[Any]:
+def strings_of(values: Any, name: str = "") -> NDArray[Any]:
     """Read a column as stripped strings, None for missing values."""
     array = _column(values, name)
     return np.array([None if is_missing(value) else _text(value) for value in array], dtype=object)
 
 
 def classes_of(values: Any) -> NDArray[Any]:
-    """Read a column as `texts_of` does, with "True" and "False" if it holds only booleans."""
-    texts = texts_of(values)
-    if all(text is None or text.lower() in _WORDS for text in texts):
-        return np.array([None if text is None else text.capitalize() for text in texts], dtype=object)
-    return texts
+    """Read a column as `strings_of` does, with "True" and "False" if it holds only booleans."""
+    strings = strings_of(values)
+    if all(text is None or text.lower() in _WORDS for text in strings):
+        return np.array([None if text is None else text.capitalize() for text in strings], dtype=object)
+    return strings
 
 
 def codes_of(values: Any, labels: Sequence[str], name: str = "") -> Floats:

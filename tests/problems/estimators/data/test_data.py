@@ -80,7 +80,7 @@ def test_what_a_target_means(tmp_path, values, y, classes, task):
     assert (data.y.tolist(), data.classes, data.task) == (y, classes, task)
 
 
-def test_many_whole_numbers_are_quantities(tmp_path):
+def test_many_integers_are_quantities(tmp_path):
     rows = "".join(f"{i},{i}\n" for i in range(51))
     assert load_data(csv(tmp_path, "x,y\n" + rows), "y", tmp_path).task == "regression"
 

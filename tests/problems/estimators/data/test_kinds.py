@@ -1,4 +1,4 @@
-"""What the columns of whole files are taken for: local numbers, dates, gaps, codes; said, or refused."""
+"""Columns of whole files: local numbers, dates, missing values and codes are read and noted, or refused."""
 
 import datetime
 
@@ -320,7 +320,7 @@ def test_a_table_of_texts_is_typed_as_a_file_is(tmp_path):
 
 def test_a_large_column_of_plain_numbers_is_not_walked_through(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "runner.problems.estimators.data.kinds.numbers_in", lambda texts: pytest.fail("walked")
+        "runner.problems.estimators.data.kinds.numbers_in", lambda strings: pytest.fail("walked")
     )
     frame = pd.DataFrame({"x": np.arange(1000) / 7, "n": np.arange(1000), "y": [0, 1] * 500})
     frame.to_csv(tmp_path / "t.csv", index=False)

@@ -19,7 +19,7 @@ from runner.problems.estimators.data.values import (
     date_of,
     numbers_of,
     parts_of,
-    texts_of,
+    strings_of,
 )
 from runner.problems.estimators.data.values import number_of as read
 
@@ -193,7 +193,7 @@ def test_values_of_another_kind_than_the_categories_are_named(values, got):
 
 
 def test_a_column_of_integers_with_gaps_has_their_texts():
-    assert texts_of(np.array([1.0, 2.5, np.nan], dtype=object)).tolist() == ["1", "2.5", None]
+    assert strings_of(np.array([1.0, 2.5, np.nan], dtype=object)).tolist() == ["1", "2.5", None]
 
 
 # -- dates ----------------------------------------------------------------------------------------
