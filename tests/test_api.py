@@ -48,14 +48,14 @@ def test_a_problem_brings_its_space_and_direction():
     "objective, space, method, trials, status, says",
     [
         (lambda c: c["y"], {"x": Float(0, 1)}, "bayes", 3, "FAILED", r"KeyError: 'y' \(test_api.py, line"),
-        (lambda c: math.nan, {"x": [1, 2]}, "random", 3, "INVALID", "the metric 'loss' is nan"),
+        (lambda c: math.nan, {"x": [1, 2]}, "random", 3, "INVALID", "metric 'loss': expected a finite"),
         (
             lambda c: None,
             {"x": [1, 2]},
             "exhaustive",
             3,
             "INVALID",
-            "the metric 'loss' is a NoneType|is None",
+            "metric 'loss': expected a finite number, got None",
         ),
         (lambda c: {"error": 1}, {"x": [1, 2]}, "grid", 3, "INVALID", "the answer has no 'loss', only"),
     ],

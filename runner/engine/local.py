@@ -28,7 +28,7 @@ from runner.errors import StudyInterrupted
 from runner.problems.checkpoints import Storage
 from runner.problems.files.data_files import placed
 from runner.problems.files.objective_files import importable
-from runner.problems.isolation import kept_generators
+from runner.problems.isolation import preserve_generators
 from runner.trial import Answer, Outcome
 
 _WORKER: Final = "main"
@@ -66,7 +66,7 @@ def run_in_process(dispatcher: Dispatcher, storage: Storage | None = None) -> No
     with (
         on_interrupt(interrupt),
         importable(),
-        kept_generators(),
+        preserve_generators(),
         placed(study.files),
         _no_exit() as leaving,
     ):

@@ -1,4 +1,4 @@
-"""Built-in problems, one kind per file, and the registry that importing this fills."""
+"""Problems: base classes, built-in problems and their registry, and loading and evaluation."""
 
 from runner.problems import hypergradients, synthetic  # noqa: F401  (they register themselves)
 from runner.problems.answers import judge

@@ -1,12 +1,12 @@
-"""Any answer of an objective, also a wrong one, turned into an `Outcome`.
+"""Turn any answer of an objective, valid or not, into an `Outcome`.
 
-A problem answers with a number, or with a mapping that holds the metric and perhaps more. What is
-nested in it is known by its keys joined by "/", as in Ray Tune. The sign turns here and nowhere
+A problem answers with a number, or with a mapping that holds the metric and perhaps more. Nested values
+have their keys joined by "/", as in Ray Tune. The sign turns here and nowhere
 else: a maximised metric becomes a minimised loss, and its gradient with it.
 
-A number is whatever `float` takes and means: Python's and NumPy's numbers, arrays and tensors of one
-element, `Decimal` and `Fraction`. Truth values, dates, complex numbers and text are none. What is
-marked as missing (NumPy's masked, pandas' NA) counts as NaN.
+Numbers are Python's and NumPy's numbers, arrays and tensors of one element, `Decimal` and `Fraction`; not
+booleans, dates, complex numbers and strings, though `float` takes some of them. Missing values (NumPy's
+masked, pandas' NA) count as NaN.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from runner.space.formats import flat_dict
 from runner.trial import Outcome, Status
 
 _RESERVED = {"loss", "gradient", "gradient_log", "gradient_exact", "test", "folds"}
-_NO_NUMBERS = (*"bcmMSUV",)  # NumPy's kinds of truth values, complex numbers, durations, dates, text, records
+_NOT_NUMBERS = (*"bcmMSUV",)  # NumPy's kinds of booleans, complex numbers, durations, dates, text, records
+# Bounds on a row of the journal: far beyond what anyone reads, small enough for a million rows.
 _MOST_METRICS = 100
 _MOST_FOLDS = 1000
-_MOST_ERROR_CHARACTERS = 2000
-_MOST_SHORT = 80
+_MOST_ERROR_CHARACTERS = 2000  # room for a message, a hint and a place
+_MOST_SHORT = 80  # characters of a value within a message
 
 
 def judge(problem: Problem, answer: object, config: Mapping[str, Any] | None = None) -> Outcome:
@@ -40,7 +41,7 @@ def judge(problem: Problem, answer: object, config: Mapping[str, Any] | None = N
     problem : Problem
     answer : object
     config : mapping, optional
-        Where it was evaluated; ``gradient_log`` needs it.
+        The evaluated config; needed for ``gradient_log``.
 
     Raises
     ------
@@ -48,45 +49,42 @@ def judge(problem: Problem, answer: object, config: Mapping[str, Any] | None = N
         Never for a bad metric (that is INVALID), only for a malformed gradient, test or fold.
     """
     sign = sign_of(problem)
-    given: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {problem.metric: answer}
+    values: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {problem.metric: answer}
     other = _RESERVED - {problem.metric, "loss"}
-    flat = flat_dict({name: inner for name, inner in given.items() if name not in other})
+    flat = flat_dict({name: inner for name, inner in values.items() if name not in other})
     key = problem.metric if problem.metric in flat else "loss"
     if key not in flat:
         return Outcome(
             Status.INVALID,
-            error=sentence(f"the answer has no '{problem.metric}', only {sorted(map(str, flat))}."),
+            error=limited(f"the answer has no '{problem.metric}', only {sorted(map(str, flat))}."),
         )
     value = as_number(flat[key])
     if value is None or not math.isfinite(value):
-        return Outcome(
-            Status.INVALID,
-            error=sentence(f"the metric '{key}' is {shown(flat[key])}; a finite number was expected."),
-        )
+        return Outcome(Status.INVALID, error=invalid_metric(key, flat[key]))
     return Outcome(
         Status.COMPLETED,
         loss=sign * value,
         value=value,
-        test=_test(given.get("test")),
-        gradient=_gradient(problem, given, config or {}, sign),
-        metrics=_metrics(flat, key) | exactness(given.get("gradient_exact")),
-        folds=_folds(given.get("folds", ()), sign),
+        test=_test(values.get("test")),
+        gradient=_gradient(problem, values, config or {}, sign),
+        metrics=_metrics(flat, key) | exactness(values.get("gradient_exact")),
+        folds=_folds(values.get("folds", ()), sign),
     )
 
 
 def sign_of(problem: Problem) -> float:
-    """What turns its metric into a loss, and back."""
+    """Get the factor between metric and loss."""
     return -1.0 if problem.direction == "maximize" else 1.0
 
 
 def as_number(value: object) -> float | None:
-    """The value as a float, NaN where it is marked as missing, or None where it is no number."""
+    """Convert a value to a float: NaN if it is missing, None if it is not a number."""
     if type(value) is float:
         return value
     try:
         if np.ma.is_masked(value) or _is_na(value):
             return math.nan
-        if getattr(getattr(value, "dtype", None), "kind", "") in _NO_NUMBERS:
+        if getattr(getattr(value, "dtype", None), "kind", "") in _NOT_NUMBERS:
             return None
         if callable(item := getattr(value, "item", None)):  # of arrays and tensors, and NumPy's scalars
             value = item()
@@ -100,45 +98,43 @@ def as_number(value: object) -> float | None:
 
 
 def _is_na(value: object) -> bool:
-    """Whether it is pandas' mark of what is missing; pandas is not imported for it."""
-    return type(value).__name__ == "NAType"
+    return type(value).__name__ == "NAType"  # pandas' NA, without importing pandas
 
 
-def _test(given: object) -> float | None:
-    value = as_number(given)
-    if given is not None and value is None:
-        raise ProblemError(f"'test' is {shown(given)}; a number was expected.")
+def _test(answer: object) -> float | None:
+    value = as_number(answer)
+    if answer is not None and value is None:
+        raise ProblemError(f"'test': expected a number, got {shown(answer)}.")
     return value
 
 
-def _folds(given: object, sign: float) -> tuple[float, ...]:
-    """The losses per fold; ProblemError where they are no short list of numbers."""
-    numbers = [as_number(fold) for fold in given] if isinstance(given, Iterable) else [None]
+def _folds(answer: object, sign: float) -> tuple[float, ...]:
+    numbers = [as_number(fold) for fold in answer] if isinstance(answer, Iterable) else [None]
     folds = tuple(sign * x for x in numbers if x is not None)
-    if len(folds) < len(numbers) or isinstance(given, str | Mapping):
-        raise ProblemError(f"'folds' is {shown(given)}; a list of numbers was expected.")
+    if len(folds) < len(numbers) or isinstance(answer, str | Mapping):
+        raise ProblemError(f"'folds': expected a list of numbers, got {shown(answer)}.")
     if len(folds) > _MOST_FOLDS:
-        raise ProblemError(f"'folds' holds {len(folds):,} numbers; at most {_MOST_FOLDS:,} are kept.")
+        raise ProblemError(f"'folds': expected at most {_MOST_FOLDS:,} numbers, got {len(folds):,}.")
     return folds
 
 
-def exactness(given: object) -> dict[str, float]:
-    """What is kept of ``gradient_exact``: a metric that is 0 where it was False, else nothing."""
-    truncated = not given if isinstance(given, bool | np.bool_) else as_number(given) == 0.0
+def exactness(answer: object) -> dict[str, float]:
+    """Turn ``gradient_exact`` into a metric: 0 if it is False, else nothing."""
+    truncated = not answer if isinstance(answer, bool | np.bool_) else as_number(answer) == 0.0
     return {"gradient_exact": 0.0} if truncated else {}
 
 
 def by_value(slope: float, value: object) -> float:
-    """A derivative by a value, from the one by its natural logarithm; NaN where there is none."""
+    """Convert a derivative by a value's natural logarithm to one by the value; NaN unless it is positive."""
     number = as_number(value)
     return slope / number if number is not None and number > 0 else math.nan
 
 
 def _gradient(
-    problem: Problem, given: Mapping[str, Any], config: Mapping[str, Any], sign: float
+    problem: Problem, values: Mapping[str, Any], config: Mapping[str, Any], sign: float
 ) -> dict[str, float] | None:
-    """Of the loss, in the parameters' own units; ``gradient`` counts where ``gradient_log`` is given, too."""
-    native, log = (_slopes(problem, key, given.get(key)) for key in ("gradient", "gradient_log"))
+    """Read the gradient of the loss in the parameters' own units; ``gradient`` precedes ``gradient_log``."""
+    native, log = (_slopes(problem, key, values.get(key)) for key in ("gradient", "gradient_log"))
     if native is None and log is None:
         return None
     for name in log or {}:
@@ -151,38 +147,38 @@ def _gradient(
 
 
 def _slopes(problem: Problem, key: str, gradient: object) -> dict[str, float] | None:
-    """A mapping of parameters to numbers; ProblemError where it is none."""
     if gradient is None:
         return None
-    told = key.replace("_log", " by logarithm")
     if not isinstance(gradient, Mapping):
-        raise ProblemError(
-            f"the {told} is {shown(gradient)}; a mapping of parameters to numbers was expected."
-        )
+        raise ProblemError(f"'{key}': expected a mapping of parameters to numbers, got {shown(gradient)}.")
     slopes: dict[str, float] = {}
     for name, value in flat_dict(gradient).items():
         if name not in problem.space.names:
-            raise ProblemError(f"the {told} names '{name}', which is no parameter.")
+            raise ProblemError(f"'{key}' names '{name}', which is not a parameter.")
         number = as_number(value)
         if number is None:
-            raise ProblemError(f"the {told} of '{name}' is {shown(value)}; a number was expected.")
+            raise ProblemError(f"'{key}' of '{name}': expected a number, got {shown(value)}.")
         slopes[str(name)] = number
     return slopes
 
 
 def _metrics(flat: Mapping[str, Any], key: str) -> dict[str, float]:
     numbers = ((str(name), as_number(v)) for name, v in flat.items() if name not in _RESERVED and name != key)
-    kept = [(name, x) for name, x in numbers if x is not None]
-    return dict(kept[:_MOST_METRICS])
+    return dict([(name, x) for name, x in numbers if x is not None][:_MOST_METRICS])
 
 
-def sentence(text: str, end: str = "") -> str:
-    """What an outcome says of itself, at a length that a table can hold; the end is not cut off."""
-    return clip(text, _MOST_ERROR_CHARACTERS - len(end)) + end
+def invalid_metric(name: str, value: object) -> str:
+    """Describe a metric that is not a finite number."""
+    return limited(f"metric '{name}': expected a finite number, got {shown(value)}.")
+
+
+def limited(message: str, end: str = "") -> str:
+    """Clip the message of an outcome to a length that a table can hold, but not its end."""
+    return clip(message, _MOST_ERROR_CHARACTERS - len(end)) + end
 
 
 def shown(value: object) -> str:
-    """A value in few words: a number or text itself, of other things the kind."""
+    """Describe a value in a message: a number or string itself, of other objects the type."""
     if isinstance(value, int | float | str | Decimal | Fraction | np.generic | None):
         return clip(repr(value), _MOST_SHORT)
     if _is_na(value):

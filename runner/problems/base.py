@@ -1,6 +1,6 @@
-"""What a problem is: an objective over a space, with all that is known of it.
+"""Problems: objectives over a space, with everything that is known about them.
 
-A problem says its metric in its own direction; `runner.problems.answers` turns it into a
+A problem reports its metric in its own direction; `runner.problems.answers` turns it into a
 minimised loss.
 """
 
@@ -25,7 +25,7 @@ Direction = Literal["minimize", "maximize"]
 Answer = float | Mapping[str, Any] | Iterator[Any]
 
 MOST_STEPS = 10_000
-"""Of so many steps at most the losses are kept."""
+"""Largest number of steps whose losses are recorded, which keeps a row of the journal below a megabyte."""
 
 _OPTIONS = {"seed", "checkpoint_dir"}
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -38,10 +38,9 @@ class Problem(ABC):
     Attributes
     ----------
     name : str
-        What tables call it.
-    space : Space
+        Its name in tables.
     direction : "minimize" or "maximize"
-        Which way the metric is better.
+        Direction in which the metric improves.
     metric : str
         The key of the metric in the answers.
     noisy : bool
@@ -49,17 +48,17 @@ class Problem(ABC):
     has_gradient : bool
         Whether answers hold a gradient.
     optimum : float or None
-        The best possible value of the metric, where it is known.
+        The best possible value of the metric, if known.
     minimisers : tuple of dict
-        Configs that reach the optimum, where they are known.
+        Configs that reach the optimum, if known.
     default : dict or None
         The config that one would use without any search.
     steps : int
-        How many steps a full evaluation has, where it answers step by step; else 1.
+        Number of steps of a full evaluation that answers step by step; else 1.
     recalls_all : bool
         Whether `recall` knows every outcome, so that nothing is ever evaluated.
     checkpoints : bool
-        Whether its evaluations hand over checkpoints; see `runner.problems.checkpoints`.
+        Whether its evaluations save checkpoints; see `runner.problems.checkpoints`.
     has_test : bool
         Whether `test_score` can score a config on data that no evaluation uses.
     """
@@ -80,90 +79,75 @@ class Problem(ABC):
 
     @abstractmethod
     def evaluate(self, config: Config, seed: int) -> Answer:
-        """The metric at a config.
+        """Compute the metric at a config.
 
         Parameters
         ----------
         config : dict
             The active parameters.
         seed : int
-            Of the block (study seed, problem, seed), below 2**32: the same for every method and
-            config of a block. Splits and model seeds are derived from it by
+            Seed of the block (study seed, problem, seed), below 2**32: the same for every method and
+            config of a block. Derive splits and model seeds from it by
             ``runner.seeds.seed_for(seed, "split")`` and the like.
 
         Returns
         -------
         float, mapping or iterator
             The metric's value; or a mapping with the metric (under its name or ``loss``) and
-            perhaps ``gradient`` ({name: d metric / d parameter}, own units), ``gradient_log``
-            (by the parameter's natural logarithm), ``gradient_exact`` (False where the gradient
+            optionally ``gradient`` ({name: d metric / d parameter}, own units), ``gradient_log``
+            (by the parameter's natural logarithm), ``gradient_exact`` (False if the gradient
             is truncated, so that its size means little), ``test``, ``folds`` (values per fold) and
             further numbers. All in the problem's own direction.
 
-            An iterator of such, as a generator is, answers step by step: each item is what is
-            known after one more step, and the last one counts. Under a scheduler it may be left
-            after any step but the last of ``steps``; a generator is closed then, so that its
-            ``finally`` runs.
+            An iterator of these, such as a generator, answers step by step: each item is the answer
+            after one more step, and the last one counts. A scheduler may stop it after any step but the
+            last of ``steps``; a generator is then closed, so that its ``finally`` runs.
         """
 
     def evaluate_fully(self, config: Config, seed: int) -> Answer:
-        """As `evaluate`, where nothing will stop it; for problems whose steps cost extra."""
+        """Evaluate without a scheduler, at less cost for problems whose steps cost extra."""
         return self.evaluate(config, seed)
 
     def share(self, step: int) -> float:
-        """What an evaluation has spent of a full one after so many steps; by default their share."""
+        """Compute the share of a full evaluation that is spent after a number of steps."""
         return step / self.steps
 
     def recall(self, config: Config, seed: int) -> Outcome | None:
-        """The outcome, where it is known without an evaluation; it is charged with its seconds.
-
-        Parameters
-        ----------
-        config, seed
-            As in `evaluate`.
-        """
+        """Look up the outcome if it is known without an evaluation; it is charged with its seconds."""
         del config, seed
         return None
 
     def test_score(self, config: Config, seed: int) -> float:
-        """The metric at a config on data that no evaluation uses, where ``has_test``.
+        """Compute the metric at a config on data that no evaluation uses, if ``has_test``.
 
-        Asked of every incumbent after the runs; no method sees it.
-
-        Parameters
-        ----------
-        config, seed
-            As in `evaluate`.
+        Called for every incumbent after the runs; no method sees it.
         """
         raise NotImplementedError(f"{self.name} has no test")
 
     def optimum_for(self, seed: int) -> float | None:
-        """The best possible value of the metric for the data of a seed, where it is known."""
+        """Get the best possible value of the metric for the data of a seed, if known."""
         del seed
         return self.optimum
 
     def baseline(self, seed: int) -> float | None:
-        """The metric of the best answer that looks at nothing, such as one class for all rows.
-
-        None where there is no such answer. What a search finds is worth no more than its lead over it.
-        """
+        """Get the metric of the best constant answer, such as one class for all rows; None if undefined."""
         del seed
         return None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for whoever runs the problem; they are shown before the first trial."""
+        """Notes for the user, shown before the first trial."""
         return ()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle what an objective file defines by its place, so that there is one of it in each process."""
+        """Pickle a problem of an objective file by module and name, so that each process has one instance."""
         module, name = vars(self).get("_place", ("", ""))
         if module and getattr(sys.modules.get(module), name, None) is self:
             return _at_place, (module, name)
         return super().__reduce_ex__(protocol)
 
     def check(self) -> None:  # noqa: B027  (most problems have nothing to check)
-        """Raise ProblemError where the problem cannot be evaluated at all (data missing, ...)."""
+        """Raise ProblemError if the problem cannot be evaluated at all (missing data, ...)."""
 
 
 def _at_place(module: str, name: str) -> Any:
@@ -174,8 +158,8 @@ def _at_place(module: str, name: str) -> Any:
 class FunctionProblem(Problem):
     """A problem made of a Python function; see `problem`.
 
-    ``_caller``, where given, calls the function with config and options: what has to be around a call
-    and is no part of what the problem is.
+    ``_caller``, if set, calls the function with config and options: a wrapper around each call that is
+    not part of the problem's identity.
     """
 
     function: Callable[..., Any]
@@ -194,39 +178,39 @@ class FunctionProblem(Problem):
     def __post_init__(self) -> None:
         if self.direction not in ("minimize", "maximize"):
             raise ProblemError(
-                f"direction is {self.direction!r}; 'minimize' or 'maximize' was expected.", where=self.name
+                f"direction: expected 'minimize' or 'maximize', got {self.direction!r}.", where=self.name
             )
-        whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
-        if not whole or not 1 <= self.steps <= MOST_STEPS:
+        integer = isinstance(self.steps, int) and not isinstance(self.steps, bool)
+        if not integer or not 1 <= self.steps <= MOST_STEPS:
             raise ProblemError(
-                f"steps is {self.steps!r}; a whole number from 1 to {MOST_STEPS:,} was expected.",
+                f"steps: expected an integer from 1 to {MOST_STEPS:,}, got {self.steps!r}.",
                 where=self.name,
                 hint="Give the number of values that the function yields in a full evaluation.",
             )
-        taken = _taken(self.function, self.name)
-        self._takes_seed, self.checkpoints = "seed" in taken, "checkpoint_dir" in taken
+        options = _options_of(self.function, self.name)
+        self._takes_seed, self.checkpoints = "seed" in options, "checkpoint_dir" in options
         if self.default is not None:
             self.default = self._config(self.default, "default")
         self.minimisers = tuple(self._config(config, "minimisers") for config in self.minimisers)
 
     def __call__(self, config: Config, **options: Any) -> Any:
-        """The function itself."""
+        """Call the function itself."""
         return self.function(config, **options)
 
     def evaluate(self, config: Config, seed: int) -> Answer:
-        """See `Problem.evaluate`; the function gets what of its options its signature has."""
+        """See `Problem.evaluate`; the function gets the options that its signature has."""
         options: dict[str, Any] = {"seed": seed} if self._takes_seed else {}
         if self.checkpoints:
             options["checkpoint_dir"] = checkpoint_dir()
-        called = self.function if self._caller is None else partial(self._caller, self.function)
-        answer: Answer = called(config, **options)
+        function = self.function if self._caller is None else partial(self._caller, self.function)
+        answer: Answer = function(config, **options)
         return answer
 
-    def _config(self, config: Config, what: str) -> Config:
+    def _config(self, config: Config, key: str) -> Config:
         try:
             return self.space.canonical(config)
         except SpaceError as error:
-            raise error.at(f"{self.name}.{what}") from None
+            raise error.at(f"{self.name}.{key}") from None
 
 
 def problem(
@@ -243,12 +227,12 @@ def problem(
     default: Config | None = None,
     steps: int = 1,
 ) -> Callable[[Callable[..., Any]], FunctionProblem]:
-    """Decorator that makes a problem of a function.
+    """Decorate a function to make it a problem.
 
     Parameters
     ----------
     space : Space or mapping
-        The parameters: domains, or the form that a study file has.
+        The parameters: domains, or the form of a study file.
     forbid : sequence of mappings
         Forbidden combinations; see `Space`.
     name : str, optional
@@ -256,16 +240,16 @@ def problem(
     direction, metric, noisy, has_gradient, optimum, minimisers, default
         See `Problem`.
     steps : int, default 1
-        How many values the function yields in a full evaluation, where it is a generator; then a
-        study's scheduler may stop it early.
+        Number of values that a generator function yields in a full evaluation; a study's scheduler
+        may then stop it early.
 
     Raises
     ------
     ProblemError
-        Where the function takes no config, needs more than a config and a seed, or the number of
-        steps is none.
+        If the function does not take a config, needs more than a config and a seed, or the number of
+        steps is invalid.
     SpaceError
-        Where the space, the default or a minimiser does not fit.
+        If the space, the default or a minimiser is invalid.
 
     Examples
     --------
@@ -303,17 +287,19 @@ def problem(
     return wrap
 
 
-def _taken(function: Callable[..., Any], name: str) -> set[str]:
-    """Which options a function takes; ProblemError where it cannot be called as objectives are."""
+def _options_of(function: Callable[..., Any], name: str) -> set[str]:
+    """List the options that a function takes; ProblemError if it cannot be called as an objective."""
     if not callable(function):
-        raise ProblemError(f"{function!r} cannot be called; a function was expected.", where=name)
+        raise ProblemError(f"expected a function, got {function!r}.", where=name)
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:  # some functions written in C do not tell
+    except ValueError:  # some functions written in C have no signature
         return set()
     if not parameters or parameters[0].kind in _NAMED_ONLY:
         raise ProblemError(
-            "the function takes no config.", where=name, hint="Give it a first parameter: def f(config): ..."
+            "the function does not take a config.",
+            where=name,
+            hint="Give it a first parameter: def f(config): ...",
         )
     for parameter in parameters[1:]:
         needed = parameter.default is parameter.empty and parameter.kind not in _VARIABLE
@@ -327,11 +313,11 @@ def _taken(function: Callable[..., Any], name: str) -> set[str]:
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {}
-"""The registry of built-in problems: name -> factory, filled by `register`."""
+"""Registry of built-in problems: name -> factory, filled by `register`."""
 
 
 def register(name: str) -> Callable[[Callable[[], Problem]], Callable[[], Problem]]:
-    """Decorator that adds a factory of a built-in problem to the registry."""
+    """Decorate a factory of a built-in problem to add it to the registry."""
 
     def add(factory: Callable[[], Problem]) -> Callable[[], Problem]:
         PROBLEMS[name] = factory

@@ -1,6 +1,6 @@
-"""The first step of a saved pipeline, which turns a table into numbers, however it is typed.
+"""First step of a saved pipeline: turn a table into numbers, whatever the types of its columns.
 
-Like `runner.problems.estimators.data.values` it is also written into ``pipeline.py``.
+Like `runner.problems.estimators.data.values` it is copied into ``pipeline.py``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,35 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from runner.problems.estimators.data.values import Dated, Floats, Written, matrix_of, part_names
+from runner.problems.estimators.data.values import DateFormat, Floats, NumberFormat, matrix_of, part_names
 
 
 class Columns(TransformerMixin, BaseEstimator):
-    """Transformer that reads the named columns of a table as numbers, however the table is typed.
+    """Transformer that reads the named columns of a table as numbers, whatever their types.
 
-    The order of the table's columns does not matter, and further ones are ignored. Numbers may be
-    strings that are written as in the training data, categories may be numbers, dates may be strings.
-    A missing value, or a category that was not there in training, becomes NaN.
+    The order of the table's columns does not matter, and other columns are ignored. Numbers may be
+    strings in the format of the training data, categories may be numbers, dates may be strings.
+    A missing value, or a category that did not occur in training, becomes NaN.
 
     Parameters
     ----------
     names : list of str
-        The columns, in the order in which the rest of the pipeline wants them.
+        The columns, in the order of the resulting matrix.
     numbers : dict of str to (str, str, str), optional
-        How numbers are written that are not plain: decimal mark, thousands separator, unit.
+        Format of numbers that are not plain: decimal mark, thousands separator, unit.
     labels : dict of str to list of str, optional
-        The categories of columns of text, which become their positions.
+        Categories of text columns; a category becomes its position.
     dates : dict of str to (str, str, bool), optional
-        How dates are written, the first date, and whether hours count. A date becomes year, month,
-        weekday, days since the first and perhaps the hour.
+        Format of dates, the first date, and whether hours count. A date becomes year, month,
+        weekday, days since the first and optionally the hour.
     """
 
     def __init__(
         self,
         names: Sequence[str],
-        numbers: Mapping[str, Written] | None = None,
+        numbers: Mapping[str, NumberFormat] | None = None,
         labels: Mapping[str, Sequence[str]] | None = None,
-        dates: Mapping[str, Dated] | None = None,
+        dates: Mapping[str, DateFormat] | None = None,
     ) -> None:
         self.names = names
         self.numbers = numbers
@@ -46,7 +46,7 @@ class Columns(TransformerMixin, BaseEstimator):
         self.dates = dates
 
     def fit(self, X: Any, y: Any = None) -> "Columns":
-        """Do nothing: the parameters hold all that is learnt."""
+        """Do nothing: the parameters hold everything that is learnt."""
         return self
 
     def transform(self, X: Any) -> Floats:
@@ -55,15 +55,15 @@ class Columns(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Names every column that is missing, or that holds something else than in training.
+            Names every column that is missing or holds other values than in training.
         """
-        there = list(X.columns) if hasattr(X, "columns") else list(X) if isinstance(X, Mapping) else None
-        if there is None:
+        columns = list(X.columns) if hasattr(X, "columns") else list(X) if isinstance(X, Mapping) else None
+        if columns is None:
             raise ValueError(
                 f"expected a table with named columns, such as a pandas.DataFrame, got a {type(X).__name__}."
             )
-        if missing := [name for name in self.names if name not in there]:
-            raise ValueError(f"expected the columns {list(self.names)}; {missing} missing, got {there}.")
+        if missing := [name for name in self.names if name not in columns]:
+            raise ValueError(f"expected the columns {list(self.names)}; {missing} missing, got {columns}.")
         return matrix_of(X, self.names, self.numbers or {}, self.labels or {}, self.dates or {})
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:

@@ -1,7 +1,7 @@
-"""One evaluation: whatever an objective does, turned into an `Outcome`.
+"""Evaluate an objective, and turn whatever it does into an `Outcome`.
 
 An objective may answer step by step: training epochs, cross-validation folds, growing shares of
-the data. Then what it does after each step can be stopped, and what a stopped trial says is the
+the data. It can then be stopped after each step, and the outcome of a stopped trial is the
 same whether it was stopped while it ran (`evaluate`) or its outcome was known before (`cut`).
 """
 
@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from runner.errors import FivefoldError, describe, raised_at
-from runner.problems.answers import judge, sentence, sign_of
+from runner.problems.answers import judge, limited, sign_of
 from runner.problems.base import MOST_STEPS, Problem
 from runner.problems.checkpoints import Checkpoint, Progress
-from runner.problems.files.data_files import missing
-from runner.problems.isolation import held_to, restored, seed_generators
+from runner.problems.files.data_files import missing_file_hint
+from runner.problems.isolation import limit_threads, restore_process, seed_generators
 from runner.trial import Config, Outcome, Status
 
 Stops = Callable[[int, float], bool]
-"""Whether a trial is to be stopped after a step, counted from 1, with its loss."""
+"""A rule that decides from a step, counted from 1, and its loss whether to stop a trial."""
 
-_READ_ONLY = "Large arrays are shared between lanes: copy one before you write into it."
+_READ_ONLY = "Large arrays are shared between workers: copy one before you write into it."
 
 
 def evaluate(
@@ -37,46 +37,41 @@ def evaluate(
     stops: Stops | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
-    """Evaluate one config, whatever happens.
+    """Evaluate one config; nothing that the objective raises gets out, except KeyboardInterrupt.
 
     Parameters
     ----------
     problem : Problem
-        What it recalls is not evaluated.
+        A config whose outcome it recalls is not evaluated.
     config : dict
         The objective gets a copy.
     seed : int
         The block's seed; see `Problem.evaluate`.
     timeout : float, optional
         Seconds; an evaluation that took longer is a TIMEOUT. It is not interrupted here: the
-        engine kills it from outside. What was recalled has no limit.
+        engine kills it from outside. A recalled outcome has no limit.
     threads : int, default 1
-        Of the BLAS and OpenMP libraries that are loaded when the evaluation starts.
+        Threads of the BLAS and OpenMP libraries that are loaded when the evaluation starts.
     stops : callable, optional
-        Asked after each step but the last; True ends the evaluation there, as STOPPED.
+        Called after each step but the last; True ends the evaluation there, as STOPPED.
     checkpoint : Checkpoint, optional
-        What an earlier attempt has handed over, where the problem does that; and where this one
-        hands over.
-
-    Returns
-    -------
-    Outcome
-        Never raises for what the objective does, except KeyboardInterrupt.
+        The checkpoint that an earlier attempt has saved, if the problem saves any, and where this
+        attempt saves.
 
     Notes
     -----
-    Under ``stops`` a step without a finite metric ends the trial as INVALID. Without, only the
+    With ``stops``, a step without a finite metric ends the trial as INVALID. Without, only the
     last step has to have one.
 
-    ``share`` counts the steps that were begun, the one that raised included. A TIMEOUT has no
-    steps and counts as a full evaluation, as it does where the engine had to kill it.
+    ``share`` counts the steps that were begun, including one that raised. A TIMEOUT has no
+    steps and counts as a full evaluation, as it does if the engine had to kill it.
 
-    Of a trial that goes on from a checkpoint steps and seconds are those of all attempts, without
-    what was lost; ``timeout`` is for each attempt.
+    Steps and seconds of a trial that resumes from a checkpoint are those of all attempts, without
+    the work that was lost; ``timeout`` is for each attempt.
     """
     if problem.checkpoints:
-        with (checkpoint or Checkpoint()).opened() as held:
-            return _evaluate(problem, config, seed, timeout, threads, stops, held)
+        with (checkpoint or Checkpoint()).opened() as opened:
+            return _evaluate(problem, config, seed, timeout, threads, stops, opened)
     return _evaluate(problem, config, seed, timeout, threads, stops, None)
 
 
@@ -87,25 +82,25 @@ def _evaluate(
     timeout: float | None,
     threads: int,
     stops: Stops | None,
-    held: Checkpoint | None,
+    checkpoint: Checkpoint | None,
 ) -> Outcome:
     start = time.perf_counter()
     process = os.getpid()
-    walk = _Walk(problem, config, stops, start, held)
+    steps = _Steps(problem, config, stops, start, checkpoint)
     try:
         if (known := problem.recall(config, seed)) is not None:
             return known if stops is None else cut(problem, known, stops)
         seed_generators(config, seed)
-        with held_to(threads), restored():
-            ask = problem.evaluate_fully if stops is None else problem.evaluate
-            answer = ask(dict(config), seed)
-            outcome = walk.through(answer) if isinstance(answer, Iterator) else judge(problem, answer, config)
+        with limit_threads(threads), restore_process():
+            objective = problem.evaluate_fully if stops is None else problem.evaluate
+            answer = objective(dict(config), seed)
+            outcome = steps.run(answer) if isinstance(answer, Iterator) else judge(problem, answer, config)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever user code raises is data
-        outcome = Outcome(Status.FAILED, error=_told(error))
+        outcome = Outcome(Status.FAILED, error=_message_of(error))
     finally:
-        if os.getpid() != process:  # a child that the objective forked must not go on as a second driver
+        if os.getpid() != process:  # a child that the objective forked must not continue as a second driver
             os._exit(0)
     seconds = time.perf_counter() - start
     if timeout is not None and seconds > timeout:
@@ -113,28 +108,18 @@ def _evaluate(
         return Outcome(Status.TIMEOUT, error=late, seconds=seconds)
     return dataclasses.replace(
         outcome,
-        seconds=seconds + walk.before,
-        steps=tuple(walk.losses),
-        step_seconds=tuple(walk.seconds),
-        share=walk.share(outcome.status),
+        seconds=seconds + steps.before,
+        steps=tuple(steps.losses),
+        step_seconds=tuple(steps.seconds),
+        share=steps.share(outcome.status),
     )
 
 
 def cut(problem: Problem, outcome: Outcome, stops: Stops) -> Outcome:
-    """What a known outcome becomes where its trial may be stopped.
+    """Cut a known outcome where `evaluate` would have stopped its trial: it becomes STOPPED or INVALID.
 
-    Parameters
-    ----------
-    problem : Problem
-    outcome : Outcome
-        One that failed on its way is cut too: it would have been stopped before.
-    stops : callable
-        As in `evaluate`; it is asked of the recorded steps, in their order.
-
-    Returns
-    -------
-    Outcome
-        STOPPED, or INVALID, as `evaluate` would have ended; otherwise the outcome unchanged.
+    ``stops`` is called on the recorded steps in order. An outcome that failed later is cut too; one
+    that would not have been stopped is returned unchanged.
     """
     for step, loss in enumerate(outcome.steps, 1):
         if not math.isfinite(loss):
@@ -155,8 +140,8 @@ def cut(problem: Problem, outcome: Outcome, stops: Stops) -> Outcome:
     return outcome
 
 
-class _Walk:
-    """An answer that comes step by step, as far as it is wanted."""
+class _Steps:
+    """The steps of an answer until it ends or is stopped."""
 
     def __init__(
         self,
@@ -164,53 +149,51 @@ class _Walk:
         config: Config,
         stops: Stops | None,
         start: float,
-        held: Checkpoint | None = None,
+        checkpoint: Checkpoint | None,
     ) -> None:
-        self.problem, self.config, self.stops, self.held = problem, config, stops, held
-        earlier = held.progress if held is not None else None
+        self.problem, self.config, self.stops, self.checkpoint = problem, config, stops, checkpoint
+        earlier = checkpoint.progress if checkpoint is not None else None
         self.losses: list[float] = list(earlier.losses) if earlier else []
         self.seconds: list[float] = list(earlier.seconds) if earlier else []
         self.last = earlier.last if earlier else None
-        self.before = self.seconds[-1] if self.seconds else 0.0  # that an earlier attempt took
+        self.before = self.seconds[-1] if self.seconds else 0.0  # seconds of earlier attempts
         self.start = start - self.before
         self.done = len(self.losses)
         self.begun = False
 
-    def through(self, steps: Iterator[object]) -> Outcome:
-        """The outcome of the last step that was wanted."""
+    def run(self, answer: Iterator[object]) -> Outcome:
         self.begun = True
         outcome = self.last
         try:
-            for step in steps:
+            for step in answer:
                 outcome = judge(self.problem, step, self.config)
-                self._note(outcome.loss)
+                self._record(outcome.loss)
                 if self.stops is None:
-                    self._keep(outcome)
+                    self._save(outcome)
                     continue
                 if outcome.loss is None:
-                    return dataclasses.replace(outcome, error=sentence(f"step {self.done}: {outcome.error}"))
+                    return dataclasses.replace(outcome, error=limited(f"step {self.done}: {outcome.error}"))
                 if self.done < self.problem.steps and self.stops(self.done, outcome.loss):
                     return _stopped(self.problem, self.done, outcome.loss, outcome.folds)
-                self._keep(outcome)
+                self._save(outcome)
             return judge(self.problem, None) if outcome is None else outcome
         finally:
-            with suppress(Exception, SystemExit):  # whatever it does at its end, its answer is there
-                getattr(steps, "close", bool)()
+            with suppress(Exception, SystemExit):  # an error on closing does not change the answer
+                getattr(answer, "close", bool)()
 
     def share(self, status: Status) -> float:
-        """What was spent of a full evaluation, which is what an answer at once is."""
+        """Compute the share of a full evaluation that was spent; an answer without steps is a full one."""
         failed = status is Status.FAILED
         if self.problem.steps == 1 or not (self.begun or (failed and self.stops is not None)):
             return 1.0
         begun = min(self.done + 1, self.problem.steps) if failed else max(self.done, 1)
         return self.problem.share(begun)
 
-    def _keep(self, outcome: Outcome) -> None:
-        """Hand over what lies in the folder of checkpoints."""
-        if self.held is not None and self.done <= MOST_STEPS:
-            self.held.save(Progress(tuple(self.losses), tuple(self.seconds), outcome))
+    def _save(self, outcome: Outcome) -> None:
+        if self.checkpoint is not None and self.done <= MOST_STEPS:
+            self.checkpoint.save(Progress(tuple(self.losses), tuple(self.seconds), outcome))
 
-    def _note(self, loss: float | None) -> None:
+    def _record(self, loss: float | None) -> None:
         self.done += 1
         if self.done <= MOST_STEPS:
             self.losses.append(math.nan if loss is None else loss)
@@ -218,7 +201,7 @@ class _Walk:
 
 
 def _stopped(problem: Problem, step: int, loss: float, folds: tuple[float, ...]) -> Outcome:
-    """Of a stopped trial only what is told alike by a trial that ran and by one that was known."""
+    """Build the outcome of a stopped trial from what `evaluate` and `cut` both know."""
     folds = folds[:step]
     by_fold = len(folds) == step and math.isclose(sum(folds) / step, loss)
     return Outcome(
@@ -230,11 +213,11 @@ def _stopped(problem: Problem, step: int, loss: float, folds: tuple[float, ...])
     )
 
 
-def _told(error: BaseException) -> str:
-    text = describe(error)
-    if isinstance(error, ValueError) and "read-only" in text:  # as NumPy says it
-        text = f"{text.rstrip('.')}. {_READ_ONLY}"
-    if hint := missing(error):
-        text = f"{text.rstrip('.')}. {hint}"
+def _message_of(error: BaseException) -> str:
+    message = describe(error)
+    if isinstance(error, ValueError) and "read-only" in message:  # NumPy's wording
+        message = f"{message.rstrip('.')}. {_READ_ONLY}"
+    if hint := missing_file_hint(error):
+        message = f"{message.rstrip('.')}. {hint}"
     place = "" if isinstance(error, FivefoldError) else raised_at(error)
-    return sentence(text, f" ({place})" if place else "")
+    return limited(message, f" ({place})" if place else "")

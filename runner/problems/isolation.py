@@ -1,18 +1,18 @@
-"""What an evaluation finds around it, and what is put back after it.
+"""Isolate evaluations from each other: set up the process before one, and restore it after.
 
-Numerical libraries are held to one thread (or as many as the caller says): sums over another
+Numerical libraries are limited to one thread (or the number that the caller sets): sums over another
 number of threads round differently, so that a loss would depend on the machine, and small
 matrices are slower on several.
 
-The global generators of ``random`` and NumPy are seeded before each evaluation, by what is evaluated:
+The global generators of ``random`` and NumPy are seeded before each evaluation, by config and seed:
 an objective that draws from them gives the same answer in any process, whatever was evaluated
-there before, and what it leaves of them reaches no other.
+there before.
 
-What belongs to the whole process (folder, environment, umask, signal handlers and timers, limits, standard
-streams, warning filters and the like) is put back where an evaluation has changed it.
+State of the whole process (folder, environment, umask, signal handlers and timers, limits, standard
+streams, warning filters and the like) is restored if an evaluation has changed it.
 
-An evaluation may take microseconds, and so may this: nothing is decoded, looked for or set where
-it is as it should be.
+An evaluation may take microseconds, and so must this: nothing is decoded, searched or set that is
+already as it should be.
 """
 
 from __future__ import annotations
@@ -39,42 +39,39 @@ from threadpoolctl import ThreadpoolController
 
 from runner.trial import Config
 
-_SOON = 0.05  # seconds; closer than that two times of a timer are the same
+_SOON = 0.05  # seconds; smaller differences of a timer are delays of the process, not changes
 _encode = json.JSONEncoder(default=str).encode  # made once: making it takes longer than its work
 
 
 @contextmanager
-def held_to(threads: int) -> Iterator[None]:
-    """Hold the BLAS and OpenMP libraries that are loaded by now to so many threads.
-
-    Whatever they had, and whatever is set meanwhile, they have afterwards what they had before.
-    """
+def limit_threads(threads: int) -> Iterator[None]:
+    """Limit the loaded BLAS and OpenMP libraries to a number of threads, and restore theirs afterwards."""
     controller = _controller(len(sys.modules))
     before = [library.get_num_threads() for library in controller.lib_controllers]
-    if any(found != threads for found in before):
+    if any(count != threads for count in before):
         with controller.limit(limits=threads):
             yield
         return
     try:
         yield
     finally:
-        for library, found in zip(controller.lib_controllers, before, strict=True):
-            if library.get_num_threads() != found:
-                library.set_num_threads(found)
+        for library, count in zip(controller.lib_controllers, before, strict=True):
+            if library.get_num_threads() != count:
+                library.set_num_threads(count)
 
 
 @lru_cache(maxsize=1)
 def _controller(modules: int) -> ThreadpoolController:
-    """The loaded libraries; looked for again (10 ms) only where modules were imported since."""
+    """Find the loaded libraries, again (10 ms) only if modules were imported since."""
     del modules
     return ThreadpoolController()
 
 
 @contextmanager
-def restored() -> Iterator[None]:
-    """Put back what an objective changes of its process: it must not reach the next one."""
+def restore_process() -> Iterator[None]:
+    """Restore afterwards the state of the process that an objective has changed."""
     environ = os.environ
-    # The variables as the system writes them: to read them as text costs 40 us each time.
+    # The variables in their raw form: decoding them costs 40 us each time.
     raw: Mapping[Any, Any] = vars(environ)["_data"]
     folder, variables = os.getcwd(), dict(raw)  # noqa: PTH109  (Path.cwd takes five times as long)
     umask, timer, start = _umask(), signal.getitimer(signal.ITIMER_REAL), time.monotonic()
@@ -82,10 +79,10 @@ def restored() -> Iterator[None]:
     try:
         yield
     finally:
-        _put_back_timer(timer, time.monotonic() - start)  # before the handlers, which it would miss
+        _restore_timer(timer, time.monotonic() - start)  # first: it must not call a restored handler
         for (read, write), value in zip(_STATES, before, strict=True):
             if read() != value:
-                with suppress(OSError, ValueError):  # what this process may not set any more
+                with suppress(OSError, ValueError):  # a limit that this process may no longer raise
                     write(value)
         os.umask(umask)
         if raw != variables:
@@ -97,14 +94,14 @@ def restored() -> Iterator[None]:
 
 
 def _umask() -> int:
-    """The umask; the system tells it only to who sets it."""
-    found = os.umask(0o077)  # for a moment files of other threads are their owner's alone
-    os.umask(found)
-    return found
+    """Read the umask, which takes setting it."""
+    mask = os.umask(0o077)  # for a moment, files made by other threads are private
+    os.umask(mask)
+    return mask
 
 
-def _put_back_timer(before: tuple[float, float], elapsed: float) -> None:
-    """Let the timer that sends SIGALRM go on as it would have, had the evaluation not touched it."""
+def _restore_timer(before: tuple[float, float], elapsed: float) -> None:
+    """Continue the timer that sends SIGALRM as if the evaluation had not touched it."""
     due = max(before[0] - elapsed, _SOON) if before[0] else 0.0
     if abs(signal.getitimer(signal.ITIMER_REAL)[0] - due) > _SOON:
         with suppress(ValueError):  # not in the main thread
@@ -113,13 +110,13 @@ def _put_back_timer(before: tuple[float, float], elapsed: float) -> None:
 
 def _set_handlers(handlers: tuple[Any, ...]) -> None:
     for number, handler in zip(_CATCHABLE, handlers, strict=True):
-        # None: not set by Python, so Python cannot set it again.
+        # None: not set by Python, which cannot set it again.
         if handler is not None and getsignal(number) != handler:
             signal.signal(number, handler)
 
 
 def _set_filters(filters: list[Any]) -> None:
-    warnings.resetwarnings()  # tells the warnings' caches, too
+    warnings.resetwarnings()  # also invalidates the caches of warnings
     cast("list[Any]", warnings.filters).extend(filters)
 
 
@@ -149,34 +146,35 @@ _STATES: Final[tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...]] = 
     (lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
     (lambda: list(warnings.filters), _set_filters),
     (sys.getrecursionlimit, sys.setrecursionlimit),
-    (np.geterr, lambda found: np.seterr(**found)),
-    (lambda: locale.setlocale(locale.LC_ALL), lambda found: locale.setlocale(locale.LC_ALL, found)),
+    (np.geterr, lambda errors: np.seterr(**errors)),
+    (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
     (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
 )
-"""What else an evaluation may change for its whole process: how it is read, and how it is set."""
+"""Further state of the process, as pairs of a reader and a setter."""
 
 
 def seed_generators(config: Config, seed: int) -> None:
-    """Seed the global generators by config and block; whoever owns the process keeps his own.
+    """Seed the global generators by config and block.
 
-    See `kept_generators`. To save and restore them here would cost 0.2 ms each time.
+    The owner of the process preserves its own with `preserve_generators`: doing so here would cost
+    0.2 ms per evaluation.
     """
     seed_all(f"{seed} {_encode(config)}".encode())
 
 
 def seed_all(content: bytes) -> None:
-    """Seed the global generators by some content."""
+    """Seed the global generators by a digest of the content."""
     entropy = int.from_bytes(hashlib.blake2b(content, digest_size=4, person=b"global").digest(), "big")
     random.seed(entropy)
     np.random.seed(entropy)  # noqa: NPY002  (the global one is what objectives draw from)
 
 
 @contextmanager
-def kept_generators() -> Iterator[None]:
-    """Give the global generators back as they were; for processes that are not the engine's own."""
-    ours, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
+def preserve_generators() -> Iterator[None]:
+    """Restore the global generators afterwards, in processes that are not the engine's own."""
+    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         yield
     finally:
-        random.setstate(ours)
+        random.setstate(pythons)
         np.random.set_state(numpys)  # noqa: NPY002

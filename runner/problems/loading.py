@@ -1,4 +1,4 @@
-"""From what a study file says to a problem: a name, a file, a module, a mapping."""
+"""Load the problem that a study file names: built-in, in a file or module, or an inline mapping."""
 
 from __future__ import annotations
 
@@ -16,62 +16,64 @@ from runner.problems.files.objective_files import import_failure, import_file
 from runner.problems.recorded import RecordedProblem
 
 
-def load_problem(given: object, folder: Path | str = ".") -> Problem:
-    """The problem that a study names.
+def load_problem(source: object, folder: Path | str = ".") -> Problem:
+    """Load the problem that a study names.
 
     Parameters
     ----------
-    given : str, mapping or Problem
+    source : str, mapping or Problem
         A built-in name; ``file.py:name``; ``package.module:name``; the mapping of an inline
         estimator problem (`EstimatorProblem`) or of a finished study (`RecordedProblem`); or a
         problem, which is returned as it is.
     folder : Path or str
-        Where relative files start.
+        Start of relative paths.
 
     Raises
     ------
     ProblemError, SpaceError
-        Where there is no such thing, or it is no problem, or it raises when it is imported.
+        If it does not exist, is not a problem, or raises on import.
     """
-    if isinstance(given, Problem):
-        return given
-    if isinstance(given, Mapping):
-        return _inline(given, Path(folder))
-    if not isinstance(given, str):
+    if isinstance(source, Problem):
+        return source
+    if isinstance(source, Mapping):
+        return _inline(source, Path(folder))
+    if not isinstance(source, str):
         raise ProblemError(
-            f"expected a problem's name, got {shown(given)}.",
+            f"expected a problem's name, got {shown(source)}.",
             hint="Write a built-in name, file.py:name, {estimator: ..., data: ..., space: ...} or "
             "{recorded: DIR}.",
         )
-    source, colon, name = given.rpartition(":")
-    if given.endswith((".py", ":")):
+    place, colon, name = source.rpartition(":")
+    if source.endswith((".py", ":")):
         raise ProblemError(
-            f"{shown(given)} names a file or module but no problem in it.",
-            hint=f"Write '{given.rstrip(':')}:name', where name is a function decorated with @problem.",
+            f"{shown(source)} names a file or module but no problem in it.",
+            hint=f"Write '{source.rstrip(':')}:name', where name is a function decorated with @problem.",
         )
-    if colon and not source:
-        raise ProblemError(f"'{given}' names a problem but no file or module.", hint=f"Write file.py{given}.")
+    if colon and not place:
+        raise ProblemError(
+            f"'{source}' names a problem but no file or module.", hint=f"Write file.py{source}."
+        )
     if colon:
-        if not source.endswith(".py"):
-            return _pick(_from_path(source, folder), name, given)
-        module = import_file(Path(folder) / source)
-        problem = _pick(module, name, given)
+        if not place.endswith(".py"):
+            return _pick(_from_path(place, folder), name, source)
+        module = import_file(Path(folder) / place)
+        problem = _pick(module, name, source)
         vars(problem)["_place"] = (module.__name__, name)
         return problem
-    if given not in PROBLEMS:
-        raise ProblemError(f"there is no built-in problem {shown(given)}.", hint=nearest(given, PROBLEMS))
-    return PROBLEMS[given]()
+    if source not in PROBLEMS:
+        raise ProblemError(f"there is no built-in problem {shown(source)}.", hint=nearest(source, PROBLEMS))
+    return PROBLEMS[source]()
 
 
-def _inline(given: Mapping[str, Any], folder: Path) -> Problem:
-    """The problem of a mapping: of the kind to which its keys belong, however they are spelt."""
+def _inline(mapping: Mapping[str, Any], folder: Path) -> Problem:
+    """Make a problem of the kind to which the keys of a mapping belong, misspelt or not."""
     for kind, key in ((RecordedProblem, "recorded"), (EstimatorProblem, "estimator")):
-        if key in given or any(near(str(other), [key]) for other in given):
-            return kind.from_mapping(given, folder)
-    if {"data", "space"} & given.keys():
-        return EstimatorProblem.from_mapping(given, folder)
+        if key in mapping or any(near(str(other), [key]) for other in mapping):
+            return kind.from_mapping(mapping, folder)
+    if {"data", "space"} & mapping.keys():
+        return EstimatorProblem.from_mapping(mapping, folder)
     raise ProblemError(
-        f"expected the keys estimator, data and space, or recorded, got {shown([*given])}.",
+        f"expected the keys estimator, data and space, or recorded, got {shown([*mapping])}.",
         hint="An inline problem has the former, a finished study the latter.",
     )
 
@@ -91,20 +93,20 @@ def _from_path(name: str, folder: Path | str) -> ModuleType:
         raise import_failure(error, name) from error
 
 
-def _pick(module: ModuleType, name: str, given: str) -> Problem:
+def _pick(module: ModuleType, name: str, where: str) -> Problem:
     known = [key for key, value in vars(module).items() if isinstance(value, Problem)]
     if not hasattr(module, name):
         raise ProblemError(
             f"there is no {shown(name)} in it.",
-            where=given,
+            where=where,
             hint=nearest(name, known) if known else "It has no function decorated with @problem.",
         )
-    found = getattr(module, name)
-    if not isinstance(found, Problem):
-        what = "class" if isinstance(found, type) else type(found).__name__
+    value = getattr(module, name)
+    if not isinstance(value, Problem):
+        kind = "class" if isinstance(value, type) else type(value).__name__
         raise ProblemError(
-            f"'{name}' is a {what}, no problem.",
-            where=given,
+            f"expected a problem, got '{name}', a {kind}.",
+            where=where,
             hint="Decorate the function with @problem(space={...}).",
         )
-    return found
+    return value

@@ -1,7 +1,7 @@
-"""Any finished study as a problem: what it recorded is looked up, not evaluated again.
+"""Finished studies as problems: recorded outcomes are looked up, not evaluated again.
 
-Methods can so be compared on a costly objective in seconds, at the seconds that it did cost.
-A config that was not recorded is a failure, or has the outcome of its nearest neighbour.
+Methods can thus be compared on an expensive objective in seconds, and are charged the seconds that it took.
+A config that was not recorded fails, or has the outcome of its nearest neighbour.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 MISSING: Final = ("refuse", "nearest")
-"""What may be done where a config was not recorded."""
+"""Ways to treat a config that was not recorded."""
 
 _NEEDED = {
     "recorded": "Write the directory of a study that has been run, such as results/digits.",
     "problem": "Write the name of one of that study's problems.",
     "missing": "Write refuse or nearest.",
-    "name": "Write what tables shall call it.",
+    "name": "Write its name in tables.",
 }
 _TIE = 1e-9  # distances that differ by less are equal: sums round differently on other machines
-_MOST_CHARACTERS = 200
+_MOST_CHARACTERS = 200  # of a config within a message
 
 
 class RecordedProblem(Problem):
@@ -56,36 +56,33 @@ class RecordedProblem(Problem):
     Parameters
     ----------
     recorded : str or Path
-        The study directory; looked for in ``folder``, then in the current directory.
+        The study directory, relative to ``folder`` or to the current directory.
     problem : str, optional
-        Which problem of that study; needed where it has several.
+        A problem of that study; required if it has several.
     missing : "refuse" or "nearest", default "refuse"
-        Whether a config that was not recorded fails, or has the outcome of the nearest recorded
+        Fail a config that was not recorded, or use the outcome of the nearest recorded
         one, by Euclidean distance in the encoded cube.
     name : str, optional
         Default: the name that the problem had.
     folder : str or Path, default "."
-        Where relative paths start.
+        Start of relative paths.
 
     Attributes
     ----------
-    missing : str
     record_digest : str
-        Of all that it can answer: the same where the directory has moved, another where it has
-        grown.
+        Digest of all recorded outcomes: unchanged if the directory moves, different if it grows.
 
     Raises
     ------
     ProblemError
-        Where there is no such study, problem or option, or nothing of it can be replayed.
+        If there is no such study, problem or option, or nothing of it can be replayed.
     JournalError
-        Where the journal is damaged, of another program or of another version.
+        If the journal is damaged, of another program or of another version.
 
     Notes
     -----
-    The seed names the block. The blocks of the study itself are found again under the same study
-    seed, problem name and seeds, so its methods then give the same table again. Any other seed
-    takes one of the recorded blocks, by its remainder.
+    The seed names the block. The study's own seed, problem names and seeds give its own blocks, so its
+    methods reproduce its table. Any other seed selects one of the recorded blocks by its remainder.
 
     Outcomes without a loss are replayed too; see `runner.journal.lookup.recording_of`.
     """
@@ -115,30 +112,24 @@ class RecordedProblem(Problem):
         self._blocks = recording.blocks
         self._order = tuple(recording.blocks)
         self._best = {seed: best_of(block) for seed, block in recording.blocks.items()}
-        if found := [best for best in self._best.values() if best is not None]:
-            text, row = min(found, key=lambda best: float(best[1][LOSS]))
+        if bests := [best for best in self._best.values() if best is not None]:
+            config, row = min(bests, key=lambda best: float(best[1][LOSS]))
             self.optimum = row[VALUE]
-            if len(self._blocks) == 1:  # else another block may have another one
-                self.minimisers = (json.loads(text),)
+            if len(self._blocks) == 1:  # with several, each may have another minimiser
+                self.minimisers = (json.loads(config),)
         rows = [row for block in recording.blocks.values() for row in block.values()]
         self.has_gradient = any(row[GRADIENT] is not None for row in rows)
-        # As many numbers as a list in JSON holds; 1 where it is empty.
+        # The length of a list in JSON; 1 if it is empty.
         self.steps = max((row[STEPS].count(",") + 1 for row in rows if row[STATUS] == "COMPLETED"), default=1)
-        told = json.dumps([[seed, *block.items()] for seed, block in recording.blocks.items()])
-        self.record_digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+        content = json.dumps([[seed, *block.items()] for seed, block in recording.blocks.items()])
+        self.record_digest = hashlib.sha256(content.encode()).hexdigest()[:16]
         self._trees: dict[int, tuple[cKDTree, list[Row]]] = {}
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any], folder: Path) -> RecordedProblem:
-        """The problem of a mapping in a study file.
-
-        Raises
-        ------
-        ProblemError
-            For unknown keys, and values that are no strings, too.
-        """
+    def from_mapping(cls, mapping: Mapping[str, Any], folder: Path) -> RecordedProblem:
+        """Make the problem of a mapping in a study file; ProblemError also for bad keys and values."""
         faults = Faults()
-        meant = meant_keys(given, _NEEDED, {"recorded": _NEEDED["recorded"]}, faults)
+        meant = meant_keys(mapping, _NEEDED, {"recorded": _NEEDED["recorded"]}, faults)
         for key, value in meant.items():
             if not isinstance(value, str) or not value:
                 message = f"expected a string, got {shown(value)}."
@@ -147,25 +138,14 @@ class RecordedProblem(Problem):
         return cls(**meant, folder=folder)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_trees": {}}  # grown again where they are asked
+        return vars(self) | {"_trees": {}}  # built again when needed
 
     def recall(self, config: Config, seed: int) -> Outcome:
-        """What was recorded of the config in the block that the seed names; never None.
-
-        Parameters
-        ----------
-        config, seed
-            As in `evaluate`.
-
-        Returns
-        -------
-        Outcome
-            FAILED, with a sentence and no seconds, for what is not in the record or the space.
-        """
+        """Look up the outcome in the block of the seed; FAILED, without seconds, if not recorded."""
         seed = self._block(seed)
         block = self._blocks[seed]
         try:
-            row = block.get(to_json(config))  # the journal's text: 1, 1.0 and true are three values
+            row = block.get(to_json(config))  # as the journal writes it: 1, 1.0 and true are three values
         except TypeError:  # NumPy's scalars, which JSON does not know
             row = None
         if row is not None:
@@ -174,29 +154,23 @@ class RecordedProblem(Problem):
             config = self.space.canonical(config)
         except SpaceError as error:
             return Outcome(Status.FAILED, error=str(error))
-        text = to_json(config)
-        if text in block:
-            return to_outcome(block[text])
+        key = to_json(config)
+        if key in block:
+            return to_outcome(block[key])
         if self.missing == "nearest":
             return to_outcome(self._nearest(seed, config))
         return Outcome(
             Status.FAILED,
-            error=f"the config {clip(text, _MOST_CHARACTERS)} was not recorded. "
+            error=f"the config {clip(key, _MOST_CHARACTERS)} was not recorded. "
             "Write 'missing: nearest', or record more.",
         )
 
     def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
-        """The recorded answer.
-
-        Raises
-        ------
-        ProblemError
-            Where the record has a failure, or nothing, of the config.
-        """
+        """Get the recorded answer; ProblemError if it is a failure, or nothing is recorded."""
         outcome = self.recall(config, seed)
         if outcome.status is not Status.COMPLETED:
             raise ProblemError(outcome.error, where=self.name)
-        # A recorded outcome is a loss, minimised; an answer is as the problem says it.
+        # A recorded outcome is minimised; an answer has the problem's direction.
         sign = sign_of(self)
         answer: dict[str, Any] = {**outcome.metrics, self.metric: outcome.value}
         if outcome.gradient is not None:
@@ -208,7 +182,7 @@ class RecordedProblem(Problem):
         return answer
 
     def optimum_for(self, seed: int) -> float | None:
-        """The best recorded value of the block that the seed names."""
+        """Get the best recorded value of the block that the seed names."""
         best = self._best[self._block(seed)]
         return None if best is None else best[1][VALUE]
 
@@ -220,7 +194,7 @@ class RecordedProblem(Problem):
 
         if seed not in self._trees:
             block = self._blocks[seed]
-            places = np.array([self.space.encode(json.loads(text)) for text in block])
+            places = np.array([self.space.encode(json.loads(config)) for config in block])
             self._trees[seed] = cKDTree(places), list(block.values())
         tree, rows = self._trees[seed]
         place = self.space.encode(config)
@@ -229,11 +203,11 @@ class RecordedProblem(Problem):
 
 
 def _recording(folder: Path, recorded: Path, problem: str | None) -> Recording:
-    """What was recorded; of two places the one that holds a study, or else the one that tells more."""
+    """Read a recorded study from one of two places; if neither has one, raise for the likelier place."""
     recorded = recorded.expanduser()
     places = [folder / recorded, recorded]
-    for told in (lambda path: (path / DATABASE).is_file(), Path.exists, lambda path: path.parent.is_dir()):
-        if found := [path for path in places if told(path)]:
+    for likely in (lambda path: (path / DATABASE).is_file(), Path.exists, lambda path: path.parent.is_dir()):
+        if found := [path for path in places if likely(path)]:
             places = found
             break
     try:

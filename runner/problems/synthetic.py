@@ -1,10 +1,10 @@
 """Test functions with known minima, at microseconds per evaluation.
 
-The classic ones stand in their textbook form and domain, so that figures can be compared with
+The classic ones have their textbook form and domain, so that figures can be compared with
 the literature; none has its minimum in the middle of its domain. The seed has no influence.
 
 =============  ==============================================================================
-problem        what it asks of a method
+problem        difficulty
 =============  ==============================================================================
 branin         two parameters, three minima of equal depth
 hartmann6      six parameters, one narrow minimum among several local ones
@@ -15,8 +15,7 @@ mixed          a float, a logarithmic float, an int and a category that moves th
 conditional    a category whose options have parameters of their own
 =============  ==============================================================================
 
-``rosenbrock_gradient`` is rosenbrock with its gradient; the others do not report one, so that
-they stay black boxes.
+``rosenbrock_gradient`` is rosenbrock with its gradient. The others do not report one and are black boxes.
 
 References
 ----------
@@ -35,17 +34,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.problems.base import FunctionProblem, Problem, problem, register
+from runner.problems.base import FunctionProblem, problem, register
 from runner.space import Choice, Float, Int
 from runner.trial import Config
 
 
-def _register(made: FunctionProblem) -> FunctionProblem:
-    def factory() -> Problem:
-        return made
-
-    register(made.name)(factory)
-    return made
+def _register(problem: FunctionProblem) -> FunctionProblem:
+    register(problem.name)(lambda: problem)
+    return problem
 
 
 def _box(d: int, low: float, high: float) -> dict[str, Float]:
@@ -158,7 +154,7 @@ def sphere(config: Config) -> dict[str, Any]:
 
 
 _KINDS = {"round": (0.3, 0.2), "flat": (0.5, 0.1), "steep": (0.8, 0.0)}
-"""Per category, where the minimum in x lies and how deep it is."""
+"""Position and depth of the minimum in x, per category."""
 
 
 @_register

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.problems.answers import as_number, by_value, exactness, shown
+from runner.problems.answers import as_number, by_value, exactness, invalid_metric
 from runner.space import Space
 from runner.space.formats import View, flat_dict
 from runner.space.formats.points import equal, is_placeholder
@@ -45,8 +45,7 @@ def outcome_of(
     seconds = _finite(flat.get("time_total_s")) or 0.0
     value = _finite(flat.get(metric))
     if value is None:
-        sentence = f"the metric '{metric}' is {shown(flat.get(metric))}; a finite number was expected."
-        return Outcome(Status.INVALID, error=sentence, seconds=seconds)
+        return Outcome(Status.INVALID, error=invalid_metric(metric, flat.get(metric)), seconds=seconds)
     sign = -1.0 if mode == "max" else 1.0
     by_log = {name: _finite(flat.get(f"gradient_log/{name}")) for name in space.names}
     scaled = {name: by_value(x, config.get(name)) for name, x in by_log.items() if x is not None}

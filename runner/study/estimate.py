@@ -11,7 +11,7 @@ from runner.errors.time_limit import Overdue, interrupted_after
 from runner.problems import Problem, evaluate
 from runner.problems.files.data_files import placed
 from runner.problems.files.objective_files import importable
-from runner.problems.isolation import kept_generators
+from runner.problems.isolation import preserve_generators
 from runner.seeds import rng_for
 from runner.study.study import Study
 from runner.trial import Outcome, Status
@@ -78,7 +78,7 @@ def _try(problem: Problem, seed: int, study: Study) -> tuple[list[Outcome], bool
     threads = study.trial.needs(problem.name).threads
     start = time.perf_counter()
     outcomes: list[Outcome] = []
-    with kept_generators(), importable(), placed(study.files):
+    with preserve_generators(), importable(), placed(study.files):
         while len(outcomes) < _MOST_TRIED and (left := _MOST_SECONDS - time.perf_counter() + start) > 0:
             config = problem.space.sample(rng)
             with contextlib.suppress(Overdue), interrupted_after(left):

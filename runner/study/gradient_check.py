@@ -26,7 +26,7 @@ from runner._text import first_of
 from runner.errors import ProblemError
 from runner.problems import Problem, evaluate
 from runner.problems.files.objective_files import importable
-from runner.problems.isolation import kept_generators
+from runner.problems.isolation import preserve_generators
 from runner.seeds import rng_for
 from runner.space.domains import Float
 from runner.study.study import Study
@@ -138,7 +138,7 @@ def check_gradient(
     rng = rng_for("gradient check", problem.name, seed)
     wanted = [problem.space.canonical(config)] if config is not None else []
     wanted = wanted or [problem.space.sample(rng) for _ in range(_MOST_CONFIGS)]
-    with kept_generators(), importable():
+    with preserve_generators(), importable():
         probe = _Probe(problem, seed, threads)
         for tried in wanted:
             found = _compare(probe, tried, rng)

@@ -12,7 +12,7 @@ import pytest
 
 from runner.problems.base import Problem
 from runner.problems.evaluation import evaluate
-from runner.problems.isolation import kept_generators
+from runner.problems.isolation import preserve_generators
 from runner.seeds import rng_for, seed_for
 from runner.space import Float
 from runner.testing.simulation import global_state
@@ -96,7 +96,7 @@ class ProblemContract:
     def test_global_generators_stay_as_they_are(self) -> None:
         """An evaluation moves neither Python's nor NumPy's."""
         (config,) = self._configs(1)
-        with kept_generators():
+        with preserve_generators():
             state = global_state()
             answer = self.problem.evaluate_fully(dict(config), seed_for("problem contract"))
             if isinstance(answer, Iterator):
@@ -176,13 +176,13 @@ class ProblemContract:
 
     def _until(self, last: int | None, config: Config) -> Outcome:
         """The outcome under a scheduler that stops it after a step, or not at all."""
-        with kept_generators():
+        with preserve_generators():
             return evaluate(
                 self.problem, config, seed_for("problem contract"), stops=lambda step, _: step == last
             )
 
     def _evaluate(self, config: Config) -> Outcome:
-        with kept_generators():
+        with preserve_generators():
             outcome = evaluate(self.problem, config, seed_for("problem contract"))
         assert outcome.status is Status.COMPLETED, f"{config}: {outcome.error}"
         assert outcome.loss is not None

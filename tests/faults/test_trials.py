@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.problems.isolation import kept_generators
+from runner.problems.isolation import preserve_generators
 from runner.study.study import Study
 from runner.trial import Status
 from tests.engine.ray.test_engine import play
@@ -109,7 +109,7 @@ def test_on_workers_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
     assert len(trouble.pids()) == 4
     assert gone(trouble.pids()), "the children of a trial end with it"
 
-    with kept_generators():
+    with preserve_generators():
         made = trouble.study("harmless", len(objectives.HARMLESS))
         (trials,) = play(made, tmp_path / "here", None).values()
     here = check(trials, objectives.HARMLESS)

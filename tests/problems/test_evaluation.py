@@ -69,24 +69,28 @@ def test_to_maximise_is_to_minimise_the_negative(value, slope, folds, test):
         ({"error": 0.5}, "COMPLETED", ""),
         ({"loss": 0.5}, "COMPLETED", ""),
         (iter([{"loss": 3}, {"loss": 2}]), "COMPLETED", ""),
-        (iter([]), "INVALID", "is None"),
-        (math.nan, "INVALID", "is nan"),
-        (-math.inf, "INVALID", "is -inf"),
-        (10**400, "INVALID", "a finite number was expected"),
-        (None, "INVALID", "is None"),
-        (True, "INVALID", "is True"),
-        ("0.5", "INVALID", "is '0.5'"),
-        ([0.5], "INVALID", "is a list"),
-        (np.array([1.0, 2.0]), "INVALID", "is a ndarray"),
+        (iter([]), "INVALID", "got None"),
+        (math.nan, "INVALID", "got nan"),
+        (-math.inf, "INVALID", "got -inf"),
+        (10**400, "INVALID", "expected a finite number"),
+        (None, "INVALID", "got None"),
+        (True, "INVALID", "got True"),
+        ("0.5", "INVALID", "got '0.5'"),
+        ([0.5], "INVALID", "got a list"),
+        (np.array([1.0, 2.0]), "INVALID", "got a ndarray"),
         ({"losses": 1}, "INVALID", "has no 'error', only ['losses']"),
-        ({"loss": 1, "gradient": 3}, "FAILED", "the gradient is 3"),
+        (
+            {"loss": 1, "gradient": 3},
+            "FAILED",
+            "expected a mapping of parameters to numbers, got 3",
+        ),
         ({"loss": 1, "gradient": {"z": 3}}, "FAILED", "names 'z'"),
-        ({"loss": 1, "folds": 5}, "FAILED", "'folds' is 5; a list of numbers was expected."),
-        ({"loss": 1, "folds": "12"}, "FAILED", "a list of numbers was expected."),
-        ({"loss": 1, "folds": [0.1, "a"]}, "FAILED", "a list of numbers was expected."),
-        ({"loss": 1, "folds": [0.1] * 1001}, "FAILED", "holds 1,001 numbers; at most 1,000 are kept."),
-        ({"loss": 1, "test": "good"}, "FAILED", "'test' is 'good'; a number was expected."),
-        ({"loss": 1, "gradient": {"x": "a"}}, "FAILED", "the gradient of 'x' is 'a'; a number was expected."),
+        ({"loss": 1, "folds": 5}, "FAILED", "'folds': expected a list of numbers, got 5."),
+        ({"loss": 1, "folds": "12"}, "FAILED", "expected a list of numbers, got"),
+        ({"loss": 1, "folds": [0.1, "a"]}, "FAILED", "expected a list of numbers, got"),
+        ({"loss": 1, "folds": [0.1] * 1001}, "FAILED", "expected at most 1,000 numbers, got 1,001."),
+        ({"loss": 1, "test": "good"}, "FAILED", "'test': expected a number, got 'good'."),
+        ({"loss": 1, "gradient": {"x": "a"}}, "FAILED", "'gradient' of 'x': expected a number, got 'a'."),
         ({"loss": 1, "huge": 10**400}, "COMPLETED", ""),
     ],
 )
@@ -156,8 +160,8 @@ def test_a_read_only_array_gets_a_hint():
         shared[0] = 1.0
 
     error = asked(writes).error
-    assert "read-only. Large arrays are shared between lanes: copy one before you" in error
-    assert "shared between lanes" not in asked(raises(OSError("read-only"))).error
+    assert "read-only. Large arrays are shared between workers: copy one before you" in error
+    assert "shared between workers" not in asked(raises(OSError("read-only"))).error
 
 
 # -- what surrounds it ----------------------------------------------------------------------------
@@ -373,7 +377,7 @@ def test_only_so_many_steps_are_kept():
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5, True, "3", MOST_STEPS + 1])
 def test_steps_are_a_whole_number(steps):
-    with pytest.raises(ProblemError, match=r"whole number from 1 to 10,000 was expected\. Give the number"):
+    with pytest.raises(ProblemError, match=r"expected an integer from 1 to 10,000, got .*\. Give the number"):
         stepwise(lambda config: 1.0, steps)
 
 

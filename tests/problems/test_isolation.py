@@ -1,4 +1,4 @@
-"""What a trial changes of its process is put back."""
+"""Changes of a trial to its process are undone."""
 
 import gc
 import io

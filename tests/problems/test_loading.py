@@ -96,14 +96,14 @@ def test_an_inline_problem_travels_to_another_process():
         ("mine.py", "'mine.py' names a file or module but no problem in it. Write 'mine.py:name'"),
         ("mine.py:", "'mine.py:' names a file or module but no problem in it. Write 'mine.py:name'"),
         ("mine.py:mime", "there is no 'mime' in it. Did you mean 'mine'?"),
-        ("mine.py:plain", "'plain' is a function, no problem. Decorate the function with @problem"),
+        ("mine.py:plain", "expected a problem, got 'plain', a function. Decorate the function with @problem"),
         ("helper.py:mine", "helper.py:mine: there is no 'mine' in it. It has no function decorated"),
         ("mien.py:mine", "mien.py: there is no such file. Did you mean 'mine.py'?"),
         ("no/mine.py:mine", "there is no such file. There is no folder '"),
         (".py:mine", ".py: there is no such file."),
         ("mine:mine", "mine: there is no module 'mine'. Write 'mine.py:...' for the file beside the study."),
         ("nopackage.module:f", "nopackage.module: there is no module 'nopackage'. Install it, or write"),
-        ("math:sqrt", "math:sqrt: 'sqrt' is a builtin_function_or_method, no problem."),
+        ("math:sqrt", "math:sqrt: expected a problem, got 'sqrt', a builtin_function_or_method."),
         (":f", "':f' names a problem but no file or module. Write file.py:f."),
     ],
 )
@@ -129,7 +129,7 @@ def test_what_is_no_problem_is_refused(folder, given, says):
         (
             "from runner.problems import problem\n@problem(space={'x': [1, 2]})\ndef f(): ...\n",
             ProblemError,
-            "line 2: f: the function takes no config.",
+            "line 2: f: the function does not take a config.",
         ),
         (
             "from runner.problems import problem\n@problem(space={'x': [1, 2]})\ndef f(c, data): ...\n",

@@ -250,7 +250,7 @@ def test_no_finite_number_is_invalid(value):
     found = outcome({"loss": value})
     assert found.status is Status.INVALID
     assert found.loss is None
-    assert "the metric 'loss' is" in found.error
+    assert "metric 'loss': expected a finite number" in found.error
 
 
 def test_max_turns_loss_and_gradient():

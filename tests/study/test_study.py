@@ -181,7 +181,11 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
             StudyError,
             "problems[0]: forbid: all configs of its space are forbidden. Forbid less.",
         ),
-        ({"problems": ["mixed", SVC | {"cv": 99}]}, ProblemError, "problems[1]: cv: 99 folds were asked for"),
+        (
+            {"problems": ["mixed", SVC | {"cv": 99}]},
+            ProblemError,
+            "problems[1]: cv: expected at least 99 rows outside",
+        ),
         (
             {"problems": [SVC | {"scoring": "neg_log_loss"}]},
             ProblemError,

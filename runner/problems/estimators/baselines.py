@@ -1,4 +1,4 @@
-"""Score predictors that look at no feature, and find scorers that hardly see the rarest class.
+"""Score predictors that ignore the features, and find scorers that barely reflect the rarest class.
 
 scikit-learn takes a second to import, so each function imports what it needs.
 """
@@ -18,17 +18,17 @@ from runner.problems.estimators.data.data import Data
 from runner.problems.estimators.folds import Rows
 
 RARE: Final = 0.2
-"""A class is rare below this share of the rows, and below half of what equal classes would have."""
+"""A class is rare below this share of the rows, and below half of its share among equal classes."""
 
 _BLIND: Final = ("accuracy", "top_k_accuracy", "f1_micro", "precision_micro", "recall_micro")
 _SYMMETRIC: Final = ("roc_auc", "neg_brier_score")
-"""They have the same value whichever of two classes is the positive one."""
-_MOST_TRIED: Final = 10  # classes; a rarer one is no better constant for any usual scorer
+"""Scorers whose value does not depend on which of two classes is the positive one."""
+_MOST_TRIED: Final = 10  # most frequent classes; a rarer one is not a better constant for any usual scorer
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The best predictor that looks at no feature.
+    """The best predictor that ignores the features.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Baseline:
     folds : tuple of float
         Its score on each fold.
     test : float or None
-        Its score on the rows that are held out; None where there are none.
+        Its score on the held-out rows, if there are any.
     """
 
     answer: str
@@ -62,7 +62,7 @@ class Balance:
 
     @property
     def uneven(self) -> bool:
-        """The rarest class is so rare that plain accuracy hardly sees it."""
+        """The rarest class is so rare that plain accuracy barely reflects it."""
         return self.share < min(RARE, 0.5 / self.classes)
 
     @classmethod
@@ -78,7 +78,7 @@ class Balance:
 
 
 def class_name(data: Data, value: Any) -> str:
-    """Name a class as the file has it."""
+    """Get the name of a class in the file."""
     return data.classes[int(value)] if data.classes else f"{value}"
 
 
@@ -89,31 +89,24 @@ def best_constant(
     folds: Sequence[tuple[Rows, Rows]],
     parts: tuple[Rows, Rows],
 ) -> Baseline | None:
-    """Find the best predictor among those that look at no feature; None if none can be scored.
+    """Find the best predictor that ignores the features; None if none can be scored.
 
-    Parameters
-    ----------
-    data : Data
-    classifies : bool
-    scorer : callable
-        As scikit-learn's.
-    folds, parts
-        As `runner.problems.estimators.folds.split` has them.
+    ``folds`` and ``parts`` are the results of `runner.problems.estimators.folds.split`.
     """
 
     def score(model: Any, train: Rows, held: Rows) -> float:
         return float(scorer(model.fit(data.X[train], data.y[train]), data.X[held], data.y[held]))
 
-    found: list[Baseline] = []
+    baselines: list[Baseline] = []
     rest, held = parts
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes that are never predicted
+        warnings.simplefilter("ignore")  # about classes that are never predicted
         for answer, model in _constants(data, classifies):
-            with suppress(Exception):  # whatever a scorer raises that asks for more than a prediction
+            with suppress(Exception):  # of a scorer that needs more than a prediction
                 scores = tuple(score(model, *fold) for fold in folds)
-                found.append(Baseline(answer, scores, score(model, rest, held) if len(held) else None))
-    finite = [one for one in found if np.isfinite(one.value)]
-    return max(finite, key=lambda one: one.value, default=None)
+                baselines.append(Baseline(answer, scores, score(model, rest, held) if len(held) else None))
+    finite = [baseline for baseline in baselines if np.isfinite(baseline.value)]
+    return max(finite, key=lambda baseline: baseline.value, default=None)
 
 
 def _constants(data: Data, classifies: bool) -> Iterator[tuple[str, Any]]:
@@ -130,12 +123,12 @@ def _constants(data: Data, classifies: bool) -> Iterator[tuple[str, Any]]:
     yield "answering every row with the shares of the classes", DummyClassifier(strategy="prior")
 
 
-def seeing_scorer(data: Data, model: Any) -> str | None:
+def balanced_scorer(data: Data, model: Any) -> str | None:
     """Choose a scorer for a target with a rare class; None if no class is rare.
 
     For two classes ``roc_auc``: the probability that a row of the rare class is ranked above one of the
-    other, whatever the threshold; a constant has 0.5. For more classes, or a model that gives nothing
-    but classes, ``balanced_accuracy``: the mean over the classes of the share that is found.
+    other, whatever the threshold; a constant has 0.5. For more classes, or a model that predicts only
+    classes, ``balanced_accuracy``: the mean recall of the classes.
     """
     balance = Balance.of(data)
     if balance is None or not balance.uneven:
@@ -144,8 +137,8 @@ def seeing_scorer(data: Data, model: Any) -> str | None:
     return "roc_auc" if ranks and balance.classes == 2 else "balanced_accuracy"
 
 
-def blindness(data: Data, metric: str) -> str:
-    """Warn of a scorer that hardly sees the rarest class; empty if it does see it."""
+def scorer_warning(data: Data, metric: str) -> str:
+    """Warn of a scorer that barely reflects the rarest class; empty if it does reflect it."""
     balance = Balance.of(data)
     if balance is None or not balance.uneven:
         return ""
@@ -153,20 +146,20 @@ def blindness(data: Data, metric: str) -> str:
         two, more = "roc_auc, average_precision or balanced_accuracy", "balanced_accuracy or f1_macro"
         better = two if balance.classes == 2 else more
         return (
-            f"'{balance.rarest}' is {balance.share:.1%} of the rows, and {metric} hardly sees it: always"
-            f" answering '{balance.commonest}' has {balance.most:.4g}. Take {better} as scoring."
+            f"'{balance.rarest}' is {balance.share:.1%} of the rows, and {metric} barely reflects it: always"
+            f" answering '{balance.commonest}' has {balance.most:.4g}. Use {better} as scoring."
         )
     if positive_class(data, metric) == balance.commonest and metric not in _SYMMETRIC:
         return (
-            f"{metric} is that of '{balance.commonest}', {balance.most:.0%} of the rows, and hardly sees"
-            f" '{balance.rarest}'. Take roc_auc or balanced_accuracy as scoring, or write the target as 1 for"
+            f"{metric} is that of '{balance.commonest}', {balance.most:.0%} of the rows, and barely reflects"
+            f" '{balance.rarest}'. Use roc_auc or balanced_accuracy as scoring, or write the target as 1 for"
             f" '{balance.rarest}' and 0."
         )
     return ""
 
 
 def positive_class(data: Data, metric: str) -> str | None:
-    """Name the class that a scorer of two classes counts as the positive one; None if it has none."""
+    """Get the positive class of a scorer of two classes; None if it has none."""
     from sklearn.metrics import get_scorer
 
     values = np.unique(data.y)

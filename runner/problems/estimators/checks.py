@@ -1,4 +1,4 @@
-"""What a study file names of scikit-learn, looked up and refused with a sentence.
+"""Look up the scikit-learn objects that a study file names, and check them against the data.
 
 scikit-learn takes a second to import, so each function imports what it needs.
 """
@@ -20,12 +20,12 @@ from runner.errors import Faults, ProblemError, describe, nearest
 from runner.problems.estimators.data.data import Data
 from runner.trial import Config
 
-_MOST_LABELS = 8
-_MOST_CHARACTERS = 500
+_MOST_LABELS = 8  # classes in a message
+_MOST_CHARACTERS = 500  # of scikit-learn's own message, which may list every parameter
 
 
 def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
-    """An estimator with its fixed parameters.
+    """Make an estimator with its fixed parameters.
 
     Parameters
     ----------
@@ -37,33 +37,33 @@ def make_estimator(estimator: Any, params: Mapping[str, Any]) -> Any:
     Raises
     ------
     ProblemError
-        Where there is no such class or parameter, or it is neither classifier nor regressor.
+        If there is no such class or parameter, or it is neither a classifier nor a regressor.
     """
     from sklearn.base import clone, is_classifier, is_regressor
 
-    found: Any = _import_class(estimator) if isinstance(estimator, str) else estimator
-    made: Any
-    if not all(callable(getattr(found, verb, None)) for verb in ("fit", "get_params", "set_params")):
+    source: Any = _import_class(estimator) if isinstance(estimator, str) else estimator
+    model: Any
+    if not all(callable(getattr(source, verb, None)) for verb in ("fit", "get_params", "set_params")):
         raise ProblemError(
             f"{shown(estimator)} is not a scikit-learn estimator: it lacks fit, get_params or set_params.",
             where="estimator",
         )
-    if inspect.isclass(found):
-        accepted = inspect.signature(found).parameters
+    if inspect.isclass(source):
+        accepted = inspect.signature(source).parameters
         try:
-            made = found(**{name: value for name, value in params.items() if name in accepted})
+            model = source(**{name: value for name, value in params.items() if name in accepted})
         except TypeError as error:
             raise ProblemError(
-                f"{found.__name__} cannot be made: {error}.", where="params", hint="Add it to params."
+                f"{source.__name__} cannot be made: {error}.", where="params", hint="Add it to params."
             ) from None
     else:
-        made = clone(found)
-    check_names(made, params, "params")
-    if not (is_classifier(made) or is_regressor(made)):
+        model = clone(source)
+    check_names(model, params, "params")
+    if not (is_classifier(model) or is_regressor(model)):
         raise ProblemError(
-            f"{type(made).__name__} is neither a classifier nor a regressor.", where="estimator"
+            f"{type(model).__name__} is neither a classifier nor a regressor.", where="estimator"
         )
-    return made.set_params(**params)
+    return model.set_params(**params)
 
 
 def check_names(model: Any, names: Mapping[str, Any] | tuple[str, ...], where: str) -> None:
@@ -87,31 +87,31 @@ def _import_class(path: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the module raises
-        own = module_name.partition(".")[0] == "sklearn"
-        what = error if isinstance(error, ImportError) else describe(error)
+        of_sklearn = module_name.partition(".")[0] == "sklearn"
+        reason = error if isinstance(error, ImportError) else describe(error)
         raise ProblemError(
-            f"{shown(module_name)} cannot be imported: {what}.",
+            f"{shown(module_name)} cannot be imported: {reason}.",
             where="estimator",
-            hint=_suggest(path) if own else "Install it, or correct the path.",
+            hint=_suggest(path) if of_sklearn else "Install it, or correct the path.",
         ) from None
     if not hasattr(module, name):
         raise ProblemError(
             f"{shown(module_name)} has no {shown(name)}.", where="estimator", hint=_suggest(path)
         )
-    found = getattr(module, name)
-    if not inspect.isclass(found):
+    value = getattr(module, name)
+    if not inspect.isclass(value):
         raise ProblemError(
-            f"expected a class, got {shown(path)}, a {type(found).__name__}.",
+            f"expected a class, got {shown(path)}, a {type(value).__name__}.",
             where="estimator",
             hint=_suggest(path),
         )
-    return found
+    return value
 
 
 def _suggest(path: str) -> str:
-    """A hint that names the public path of the nearest classifier or regressor."""
+    """Suggest the public path of the nearest classifier or regressor."""
     known = _public_paths()
-    close = difflib.get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
     return f"Did you mean '{known[close[0]]}'?" if close else "Write a path such as sklearn.svm.SVC."
 
 
@@ -121,26 +121,26 @@ def _public_paths() -> dict[str, str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = all_estimators(type_filter=["classifier", "regressor"])
+        estimators = all_estimators(type_filter=["classifier", "regressor"])
     return {
         name: ".".join([part for part in cls.__module__.split(".") if not part.startswith("_")] + [name])
-        for name, cls in found
+        for name, cls in estimators
     }
 
 
 def scorer_name(scoring: str | None, classifies: bool | None) -> str:
-    """The scorer's name, by default ``accuracy`` or ``r2``.
+    """Check a scorer's name, by default ``accuracy`` or ``r2``.
 
     Parameters
     ----------
     scoring : str or None
     classifies : bool or None
-        Whether the estimator is a classifier; None where that is not known.
+        Whether the estimator is a classifier; None if unknown.
 
     Raises
     ------
     ProblemError
-        Where there is no such scorer, or it is one of the other kind of estimator.
+        If there is no such scorer, or it is for the other kind of estimator.
     """
     from sklearn.metrics import get_scorer, get_scorer_names
 
@@ -155,33 +155,33 @@ def scorer_name(scoring: str | None, classifies: bool | None) -> str:
         )
     if classifies is None:
         return scoring
-    # Scorers do not tell their kind, and some of the wrong kind give a number all the same.
+    # Scorers have no kind, and some of the wrong kind return a number all the same.
     regresses = get_scorer(scoring)._score_func.__module__.endswith("_regression")
     if regresses == classifies:
         kinds = ("classifiers", "regressors")
         raise ProblemError(
             f"'{scoring}' is for {kinds[regresses]}, and the estimator is one of {kinds[not classifies]}.",
             where="scoring",
-            hint=f"Take {'accuracy or neg_log_loss' if classifies else 'r2 or neg_mean_absolute_error'}.",
+            hint=f"Use {'accuracy or neg_log_loss' if classifies else 'r2 or neg_mean_absolute_error'}.",
         )
     return scoring
 
 
 def check_numbers(cv: object, test: object, scale: object) -> None:
-    """Raise ProblemError where one of them is not what it must be."""
+    """Raise ProblemError for each invalid value."""
     faults = Faults()
     if isinstance(cv, bool) or not isinstance(cv, int) or cv < 2:
         faults.add(ProblemError(f"expected an integer of at least 2 folds, got {shown(cv)}.", where="cv"))
     if isinstance(test, bool) or not isinstance(test, int | float) or not 0 <= test < 1:
-        wanted = "a share of the rows, at least 0 and less than 1"
-        faults.add(ProblemError(f"expected {wanted}, got {shown(test)}.", where="test"))
+        message = f"expected a share of the rows, at least 0 and less than 1, got {shown(test)}."
+        faults.add(ProblemError(message, where="test"))
     if not isinstance(scale, bool):
         faults.add(ProblemError(f"expected true or false, got {shown(scale)}.", where="scale"))
     faults.check()
 
 
 def check_columns(prepare: object, drop: object, decimal: object) -> None:
-    """Raise ProblemError where one of them is not what it must be."""
+    """Raise ProblemError for each invalid value."""
     faults = Faults()
     if not isinstance(prepare, bool):
         faults.add(ProblemError(f"expected true or false, got {shown(prepare)}.", where="prepare"))
@@ -193,29 +193,29 @@ def check_columns(prepare: object, drop: object, decimal: object) -> None:
 
 
 def check_target(data: Data, model: Any, classifies: bool) -> None:
-    """Raise ProblemError where the target is not of the estimator's kind."""
+    """Raise ProblemError if the target does not suit the estimator's kind."""
     what = f"{type(model).__name__} is a {'classifier' if classifies else 'regressor'}"
     if classifies and (data.y != np.floor(data.y)).any():
         raise ProblemError(
             f"{what}, and the target of '{data.name}' holds fractions, not classes.",
             where="estimator",
-            hint="Take a regressor, or a target with classes.",
+            hint="Use a regressor, or a target with classes.",
         )
     if not classifies and data.classes:
         raise ProblemError(
             f"{what}, and the target of '{data.name}' has the classes {_listed(data.classes)}.",
             where="estimator",
-            hint="Take a classifier, or a target of numbers.",
+            hint="Use a classifier, or a target of numbers.",
         )
 
 
 def check_folds(data: Data, classifies: bool, cv: int, test: float) -> None:
-    """Raise ProblemError where the rows are too few for the folds or the test part."""
+    """Raise ProblemError if the rows are too few for the folds or the test part."""
     n = len(data.y)
     held = int(np.ceil(test * n))
     labels, counts = np.unique(data.y, return_counts=True) if classifies else ([data.name], [n])
     if classifies and len(labels) < 2:
-        raise ProblemError(f"the target of '{data.name}' has one class only.", where="target")
+        raise ProblemError(f"expected at least two classes in '{data.name}', got one.", where="target")
     if classifies and 0 < held < len(labels):
         raise ProblemError(
             f"{test:g} of {n} rows cannot hold all {len(labels)} classes.",
@@ -225,17 +225,17 @@ def check_folds(data: Data, classifies: bool, cv: int, test: float) -> None:
     smallest = int(np.argmin(counts))
     left = int(counts[smallest]) * (n - held) // n
     if left < cv:
-        who = f"class '{data.classes[smallest] if data.classes else labels[smallest]}' of '{data.name}'"
+        part = f"class '{data.classes[smallest] if data.classes else labels[smallest]}' of '{data.name}'"
         raise ProblemError(
-            f"{cv} folds were asked for, and {who if classifies else repr(data.name)} has {left} rows"
-            " outside the test part.",
+            f"expected at least {cv} rows outside the test part for {cv} folds, got {left} of"
+            f" {part if classifies else repr(data.name)}.",
             where="cv",
-            hint="Take fewer folds, a smaller test part, or more data.",
+            hint="Use fewer folds, a smaller test part, or more data.",
         )
 
 
 def fit_failure(model: Any, config: Config, error: Exception) -> ProblemError:
-    """The error for a config that could not be fitted."""
+    """Make the error for a config that could not be fitted."""
     return ProblemError(
         f"{type(model).__name__} with {config} could not be fitted: {_described(error)}",
         where="space",
@@ -243,28 +243,28 @@ def fit_failure(model: Any, config: Config, error: Exception) -> ProblemError:
     )
 
 
-def score_failure(scorer: Any, scoring: str, fitted: Any, found: Exception | float) -> ProblemError:
-    """The error for a fit that could not be scored: an exception, or a score that is not finite."""
+def score_failure(scorer: Any, scoring: str, fitted: Any, result: Exception | float) -> ProblemError:
+    """Make the error for a fit whose score is an exception or not finite."""
     model = fitted[-1] if hasattr(fitted, "steps") else fitted
     name, needed = type(model).__name__, getattr(scorer, "_response_method", "predict")
     needed = (needed,) if isinstance(needed, str) else needed
     if not any(hasattr(model, method) for method in needed):
         return ProblemError(
-            f"'{scoring}' needs {' or '.join(needed)}, which {name} does not have as it is set up.",
+            f"'{scoring}' needs {' or '.join(needed)}, which {name} does not have with these params.",
             where="scoring",
-            hint="Take a scorer of plain predictions, such as accuracy, or another estimator or params.",
+            hint="Use a scorer of plain predictions, such as accuracy, or another estimator or params.",
         )
-    what = _described(found) if isinstance(found, Exception) else f"the score was {found}."
+    reason = _described(result) if isinstance(result, Exception) else f"the score was {result}."
     return ProblemError(
-        f"'{scoring}' does not fit {name} and these data: {what}",
+        f"'{scoring}' does not fit {name} and these data: {reason}",
         where="scoring",
-        hint="Take another scorer, such as accuracy or balanced_accuracy for classes, r2 for numbers.",
+        hint="Use another scorer, such as accuracy or balanced_accuracy for classes, r2 for numbers.",
     )
 
 
 def _described(error: Exception) -> str:
-    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return text[:_MOST_CHARACTERS].rstrip(".") + "."
+    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return message[:_MOST_CHARACTERS].rstrip(".") + "."
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -1,10 +1,10 @@
-"""How an estimator problem comes to its answer in steps, so that a scheduler may stop it early.
+"""Steps of an estimator problem, after which a scheduler may stop it early.
 
 ``folds``
     One fold after the other: after *k* steps the metric is the mean of the first *k* scores. A
-    full evaluation costs what it costs without a scheduler.
+    full evaluation costs the same as without a scheduler.
 ``{data: [0.1, 0.3, 1.0]}``
-    All folds, on growing shares of their training rows. Cheaper first steps where one fit takes
+    All folds, on growing shares of their training rows. First steps are cheaper if one fit takes
     long, at a price: a trial that is not stopped has fitted all shares, here 1.4 times the work.
 """
 
@@ -24,31 +24,31 @@ FOLDS: Final = "folds"
 DATA: Final = "data"
 Fidelity = Literal["folds"] | Mapping[Literal["data"], Sequence[float]]
 
-_WANTED = "'folds' or {data: [shares]}"
+_EXPECTED = "expected 'folds' or {data: [shares]}"
 _HINT = "Write shares of the training rows that grow to 1, such as {data: [0.1, 0.3, 1.0]}."
-_MOST_SHARES = 100
+_MOST_SHARES = 100  # each is a fit of all folds; more is a mistake
 
 
 def shares_of(fidelity: Any) -> tuple[float, ...]:
-    """The shares of the training rows, step by step; empty for one fold after the other.
+    """Get the shares of the training rows, step by step; empty for one fold after the other.
 
     Raises
     ------
     ProblemError
-        Where it is neither of the two forms, or the shares do not grow to 1.
+        If it is neither of the two forms, or the shares do not grow to 1.
     """
     if fidelity == FOLDS:
         return ()
     if isinstance(fidelity, str):
         hint = _HINT if fidelity == DATA else nearest(fidelity, [FOLDS, DATA])
-        raise ProblemError(f"expected {_WANTED}, got {shown(fidelity)}.", where="fidelity", hint=hint)
+        raise ProblemError(f"{_EXPECTED}, got {shown(fidelity)}.", where="fidelity", hint=hint)
     if not isinstance(fidelity, Mapping) or list(fidelity) != [DATA]:
-        raise ProblemError(f"expected {_WANTED}, got {shown(fidelity)}.", where="fidelity", hint=_HINT)
-    given = fidelity[DATA]
-    numbers = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
+        raise ProblemError(f"{_EXPECTED}, got {shown(fidelity)}.", where="fidelity", hint=_HINT)
+    value = fidelity[DATA]
+    numbers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
     if not numbers or any(isinstance(x, bool) or not isinstance(x, int | float) for x in numbers):
         raise ProblemError(
-            f"expected a list of numbers, got {shown(given)}.", where="fidelity.data", hint=_HINT
+            f"expected a list of numbers, got {shown(value)}.", where="fidelity.data", hint=_HINT
         )
     shares = tuple(map(float, numbers))
     grow = all(low < high for low, high in zip((0.0, *shares), shares, strict=False))
@@ -56,7 +56,7 @@ def shares_of(fidelity: Any) -> tuple[float, ...]:
         raise ProblemError(
             f"expected shares that grow from above 0 to 1, got {shown(numbers)}.",
             where="fidelity.data",
-            hint="The last one must be 1.0: what a trial is judged by.",
+            hint="The last one must be 1.0: it decides the trial's result.",
         )
     if len(shares) > _MOST_SHARES:
         raise ProblemError(
@@ -66,7 +66,7 @@ def shares_of(fidelity: Any) -> tuple[float, ...]:
 
 
 def check_shares(shares: Sequence[float], data: Data, train: Rows, stratify: bool) -> None:
-    """Raise ProblemError where the first share of a fold's training rows cannot be fitted at all."""
+    """Raise ProblemError if the first share of a fold's training rows is too small to fit."""
     if not shares:
         return
     rows, least = int(np.ceil(shares[0] * len(train))), 2

@@ -1,4 +1,4 @@
-"""How an estimator problem fits its estimator: with a config, the block's seeds, prepared features.
+"""Fit the estimator of a problem with a config, the block's seeds and prepared features.
 
 scikit-learn takes a second to import, so each function imports what it needs.
 """
@@ -18,31 +18,26 @@ from runner.trial import Config
 
 
 def fit(model: Any, scale: bool, data: Data, config: Config, seed: int, train: Rows) -> Any:
-    """A pipeline with a clone of the model, fitted to the rows; see `assembled`."""
-    return assembled(model, scale, config, seed, data).fit(data.X[train], data.y[train])
+    """Fit the pipeline of a config to the rows; see `assemble`."""
+    return assemble(model, scale, config, seed, data).fit(data.X[train], data.y[train])
 
 
-def assembled(model: Any, scale: bool, config: Config, seed: int, data: Data, *, reads: bool = False) -> Any:
-    """The `pipeline` of a config, not fitted, with a clone of the model.
+def assemble(model: Any, scale: bool, config: Config, seed: int, data: Data, *, reads: bool = False) -> Any:
+    """Make the `pipeline` of a config, not fitted, with a clone of the model.
 
-    Every ``random_state`` of the model that is None is set from the seed.
-
-    Parameters
-    ----------
-    reads : bool, default False
-        Whether it begins with what reads the data's file, where they are of one; else it takes the
-        data's matrix.
+    Every ``random_state`` of the model that is None is set from the seed. With ``reads`` it begins with
+    a step that reads the table of a file; else its input is the data's matrix.
     """
     from sklearn.base import clone
     from sklearn.pipeline import make_pipeline
 
-    made = clone(model).set_params(**config)
+    model = clone(model).set_params(**config)
     states = {
         key: seed_for(seed, "model", *key.split("__")[:-1])
-        for key, value in made.get_params().items()
+        for key, value in model.get_params().items()
         if key.split("__")[-1] == "random_state" and value is None
     }
-    rest = pipeline(made.set_params(**states), scale, data.labels)
+    rest = pipeline(model.set_params(**states), scale, data.labels)
     if not reads or data.reading is None:
         return rest
     from runner.problems.columns import Columns
@@ -50,22 +45,22 @@ def assembled(model: Any, scale: bool, config: Config, seed: int, data: Data, *,
     read = data.reading
     labels = {name: list(known) for name, known in read.labels.items()}
     first = Columns(list(read.names), dict(read.numbers) or None, labels or None, dict(read.dates) or None)
-    steps = [step for _, step in rest.steps] if hasattr(rest, "steps") and rest is not made else [rest]
+    steps = [step for _, step in rest.steps] if hasattr(rest, "steps") and rest is not model else [rest]
     return make_pipeline(first, *steps)
 
 
 def pipeline(model: Any, scale: bool, labels: Sequence[Sequence[str] | None] | None = None) -> Any:
-    """The model behind what prepares its features and is fitted with it, or alone.
+    """Put the model behind the preparation of its features, if there is any.
 
     Parameters
     ----------
     model : estimator
     scale : bool
-        Whether numbers are standardised.
+        Standardise numbers.
     labels : sequence, optional
-        For each column the categories that its numbers 0, 1, ... stand for, or None; where it is
-        given, missing numbers become the median, with a column that says so, and categories a 0/1
-        column each, all 0 where the value is missing or was not known.
+        For each column the categories behind its numbers 0, 1, ..., or None. With it, missing numbers
+        become the median, with an indicator column, and each category a 0/1
+        column, all 0 if the value is missing or unknown.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
@@ -78,16 +73,16 @@ def pipeline(model: Any, scale: bool, labels: Sequence[Sequence[str] | None] | N
     known = [[float(i) for i in range(len(kinds))] for kinds in labels if kinds is not None]
     encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
     numbers = [i for i, kinds in enumerate(labels) if kinds is None]
-    texts = [i for i, kinds in enumerate(labels) if kinds is not None]
+    categories = [i for i, kinds in enumerate(labels) if kinds is not None]
     steps = [
         ("numbers", make_pipeline(filled, StandardScaler()) if scale else filled, numbers),
-        ("categories", encoder, texts),
+        ("categories", encoder, categories),
     ]
     return make_pipeline(ColumnTransformer([step for step in steps if step[2]]), model)
 
 
 def own_defaults(model: Any, space: Space) -> Config | None:
-    """The model's parameters as a config, None where they are not in the space."""
+    """Get the model's parameters as a config; None if they are not in the space."""
     values = model.get_params()
     config: Config = {}
 

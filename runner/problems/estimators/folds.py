@@ -1,4 +1,4 @@
-"""Which rows train, which are held out, and which no fold sees."""
+"""Split the rows into folds and a test part that no fold sees."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from runner.seeds import rng_for, seed_for
 
 Rows = NDArray[np.intp]
 
-_MOST_TRIED_ROWS = 500
+_MOST_TRIED_ROWS = 500  # enough to show an error, few enough for a quick fit; chosen, not measured
 
 
 @lru_cache(maxsize=64)
 def split(
     data: Data, stratify: bool, cv: int, test: float, seed: int
 ) -> tuple[list[tuple[Rows, Rows]], tuple[Rows, Rows]]:
-    """Row numbers: the folds as (train, held out), and all rows as (all but test, test).
+    """Split row numbers into folds as (train, held out), and into (all but test, test).
 
     Parameters
     ----------
     data : Data
     stratify : bool
-        Whether every part has the classes in the same proportions.
+        Give every part the classes in the same proportions.
     cv : int
         Number of folds.
     test : float
         Share of the rows in the test part, which no fold sees; 0 for none.
     seed : int
-        The block's seed; the test part and the folds have streams of their own.
+        The block's seed; the test part and the folds have separate streams.
     """
     from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
@@ -51,46 +51,41 @@ def split(
 def stages(
     data: Data, stratify: bool, cv: int, test: float, seed: int, shares: tuple[float, ...]
 ) -> list[list[tuple[Rows, Rows]]]:
-    """The folds of `split`, for each share with that share of their training rows.
+    """Cut the folds of `split` to each share of their training rows.
 
-    Every stage of a fold holds the one before it. They come from the seed, so that all configs of
-    a block meet the same rows, and keep the fold's order of rows: a share of 1 is the fold itself.
+    Every stage of a fold contains the previous one. They depend on the seed, so that all configs of
+    a block meet the same rows, and preserve the fold's order of rows: a share of 1 is the fold itself.
 
     Parameters
     ----------
     data, stratify, cv, test, seed
-        As in `split`; where stratified, the classes have their proportions in each stage, and
-        every class is in the first one as far as it has room.
+        As in `split`; if stratified, the classes have their proportions in each stage, and
+        every class is in the first one as far as there is room.
     shares : tuple of float
         Growing, up to 1.
     """
     folds, _ = split(data, stratify, cv, test, seed)
-    found: list[list[tuple[Rows, Rows]]] = [[] for _ in shares]
+    cut: list[list[tuple[Rows, Rows]]] = [[] for _ in shares]
     for number, (train, held) in enumerate(folds):
         order = rng_for(seed, "shares", number).permutation(len(train))
         if stratify:
-            order = order[np.argsort(_through_classes(data.y[train][order]), kind="stable")]
-        for stage, share in zip(found, shares, strict=True):
+            rank, size = _ranks(data.y[train][order])
+            order = order[np.argsort(rank / size, kind="stable")]  # in proportion through each class
+        for stage, share in zip(cut, shares, strict=True):
             stage.append((train[np.sort(order[: int(np.ceil(share * len(train)))])], held))
-    return found
+    return cut
 
 
-def _through_classes(y: NDArray[Any]) -> NDArray[np.float64]:
-    """For each row how much of its class comes before it: from 0 for the first of each class."""
+def _ranks(y: NDArray[Any]) -> tuple[Rows, Rows]:
+    """Count for each row the earlier rows with its value, and all rows with it."""
     _, value, count = np.unique(y, return_inverse=True, return_counts=True)
-    return _turns(value, count) / count[value]
+    rank = np.empty(len(y), dtype=np.intp)
+    starts = np.repeat(np.cumsum(count) - count, count)
+    rank[np.argsort(value, kind="stable")] = np.arange(len(y)) - starts
+    return rank, count[value]
 
 
-def _turns(value: NDArray[np.intp], count: NDArray[np.intp]) -> Rows:
-    """For each row how many rows of its value come before it."""
-    turn = np.empty(len(value), dtype=np.intp)
-    turn[np.argsort(value, kind="stable")] = np.arange(len(value)) - np.repeat(
-        np.cumsum(count) - count, count
-    )
-    return turn
-
-
-def few(rows: Rows, y: NDArray[Any]) -> Rows:
-    """At most 500 of the rows, equally many of each value of y as far as there are any."""
-    _, value, count = np.unique(y[rows], return_inverse=True, return_counts=True)
-    return rows[np.argsort(_turns(value, count), kind="stable")[:_MOST_TRIED_ROWS]]
+def balanced_sample(rows: Rows, y: NDArray[Any]) -> Rows:
+    """Choose at most 500 rows, equally many of each value of y as far as there are any."""
+    rank, _ = _ranks(y[rows])
+    return rows[np.argsort(rank, kind="stable")[:_MOST_TRIED_ROWS]]

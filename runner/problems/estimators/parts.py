@@ -1,4 +1,4 @@
-"""The parts of an estimator problem, checked as far as they can be without the data.
+"""Parts of an estimator problem, checked as far as possible without the data.
 
 Each part is checked by itself, so that an error names everything that is wrong.
 """
@@ -27,16 +27,16 @@ from runner.space.formats import parse_space
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts that an estimator problem works with.
+    """Checked parts of an estimator problem.
 
     Attributes
     ----------
     model : estimator
-        With the fixed parameters; cloned for every fit.
+        Has the fixed parameters; cloned for every fit.
     space : Space
-        With the forbidden combinations.
+        Has the forbidden combinations.
     shares : tuple of float
-        Of the training rows, step by step; empty for one fold after the other.
+        Shares of the training rows, step by step; empty for one fold after the other.
     metric : str
         The scorer's name.
     """
@@ -47,13 +47,8 @@ class Parts:
     metric: str
 
 
-def parts_of(given: Mapping[str, Any]) -> Parts:
-    """The parts that the keys of an estimator problem name.
-
-    Parameters
-    ----------
-    given : mapping
-        The fields of `runner.problems.EstimatorProblem`. What is missing is not checked.
+def parts_of(fields: Mapping[str, Any]) -> Parts:
+    """Check the fields of `runner.problems.EstimatorProblem` that are present, and make its parts.
 
     Raises
     ------
@@ -66,39 +61,39 @@ def parts_of(given: Mapping[str, Any]) -> Parts:
     metric = ""
     shares: tuple[float, ...] = ()
     with faults:
-        if "data" in given and not isinstance(given["data"], Data):
-            check_source(given["data"], given.get("target"), given.get("folder", "."))
+        if "data" in fields and not isinstance(fields["data"], Data):
+            check_source(fields["data"], fields.get("target"), fields.get("folder", "."))
     with faults:
-        check_numbers(given.get("cv", 5), given.get("test", 0.2), given.get("scale", True))
+        check_numbers(fields.get("cv", 5), fields.get("test", 0.2), fields.get("scale", True))
     with faults:
-        check_columns(given.get("prepare", False), given.get("drop", ()), given.get("decimal"))
-    params = given.get("params", {})
-    for key, value, kinds, wanted in (
+        check_columns(fields.get("prepare", False), fields.get("drop", ()), fields.get("decimal"))
+    params = fields.get("params", {})
+    for key, value, kinds, expected in (
         ("params", params, Mapping, "a mapping"),
-        ("forbid", given.get("forbid", ()), (list, tuple), "a list of combinations"),
-        ("name", given.get("name", ""), str, "a string"),
-        ("scoring", given.get("scoring"), (str, type(None)), "the name of a scorer"),
+        ("forbid", fields.get("forbid", ()), (list, tuple), "a list of combinations"),
+        ("name", fields.get("name", ""), str, "a string"),
+        ("scoring", fields.get("scoring"), (str, type(None)), "the name of a scorer"),
     ):
         if not isinstance(value, kinds):
-            faults.add(ProblemError(f"expected {wanted}, got {shown(value)}.", where=key))
+            faults.add(ProblemError(f"expected {expected}, got {shown(value)}.", where=key))
     with faults:
-        if "estimator" in given:
-            model = make_estimator(given["estimator"], params if isinstance(params, Mapping) else {})
-    with suppress(ProblemError):  # it may be the parameters only; the rest needs the class
-        if model is None and "estimator" in given:
-            model = make_estimator(given["estimator"], {})
+        if "estimator" in fields:
+            model = make_estimator(fields["estimator"], params if isinstance(params, Mapping) else {})
+    with suppress(ProblemError):  # only the parameters may be wrong; the other checks need the class
+        if model is None and "estimator" in fields:
+            model = make_estimator(fields["estimator"], {})
     with faults:
-        if "space" in given:
-            space = parse_space(given["space"])
-            if isinstance(given.get("forbid"), list | tuple):
-                space = parse_space(space, given["forbid"])
+        if "space" in fields:
+            space = parse_space(fields["space"])
+            if isinstance(fields.get("forbid"), list | tuple):
+                space = parse_space(space, fields["forbid"])
     if space is not None:
         _check_parameters(model, space, params, faults)
     with faults:
-        shares = shares_of(given.get("fidelity", FOLDS))
+        shares = shares_of(fields.get("fidelity", FOLDS))
     with faults:
-        if isinstance(given.get("scoring"), str | None):
-            metric = scorer_name(given.get("scoring"), None if model is None else _classifies(model))
+        if isinstance(fields.get("scoring"), str | None):
+            metric = scorer_name(fields.get("scoring"), None if model is None else _classifies(model))
     faults.check()
     return Parts(model, cast("Space", space), shares, metric)
 
@@ -109,7 +104,7 @@ def _check_parameters(model: Any, space: Space, params: object, faults: Faults) 
             check_names(model, space.names, "space")
     for name in space.names:
         if isinstance(params, Mapping) and name in params:
-            message = "it is in the space and in params."
+            message = "in both the space and params."
             faults.add(ProblemError(message, where=f"space.{name}", hint="Keep one of them."))
 
 

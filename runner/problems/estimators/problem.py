@@ -1,12 +1,12 @@
 """A scikit-learn estimator, a data set and cross-validation as a problem, without any Python.
 
-A part of the data (``test``) is cut off before anything else. Each evaluation fits the estimator
-on ``cv`` cuts of the rest and scores it on what each left out; the mean is the metric, and it is
+A part of the data (``test``) is held out before anything else. Each evaluation cross-validates the
+estimator on ``cv`` folds of the rest; the mean score is the metric, and it is
 maximised, as scikit-learn's scores are. Splits and the estimator's ``random_state`` come from
-the block's seed, so all methods of a block, and all configs, meet the same folds.
+the block's seed, so all methods and configs of a block meet the same folds.
 
 It answers step by step (see `runner.problems.estimators.fidelity`), so that a scheduler may stop hopeless
-configs after one or two folds, or on a part of the training rows.
+configs after one or two folds, or on a share of the training rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runner.errors import Faults, ProblemError
 from runner.errors.time_limit import Overdue, interrupted_after
 from runner.errors.validation import meant_keys
 from runner.problems.base import Answer, Problem
-from runner.problems.estimators.baselines import Baseline, best_constant, blindness
+from runner.problems.estimators.baselines import Baseline, best_constant, scorer_warning
 from runner.problems.estimators.checks import (
     check_folds,
     check_target,
@@ -35,20 +35,20 @@ from runner.problems.estimators.checks import (
 )
 from runner.problems.estimators.data.data import BUILT_IN, Data, load_data
 from runner.problems.estimators.fidelity import FOLDS, Fidelity, check_shares
-from runner.problems.estimators.fitting import assembled, fit, own_defaults, pipeline
-from runner.problems.estimators.folds import Rows, few, split, stages
+from runner.problems.estimators.fitting import assemble, fit, own_defaults, pipeline
+from runner.problems.estimators.folds import Rows, balanced_sample, split, stages
 from runner.problems.estimators.parts import parts_of
 from runner.seeds import rng_for, seed_for
 from runner.space import Space
 from runner.trial import Config
 
-_TRIED_CONFIGS = 3
-_MOST_SECONDS = 5.0  # for the fits that are tried; a fit that is slow is not wrong
+_TRIED_CONFIGS = 3  # one may be invalid by chance; three in a row point at the space or the data
+_MOST_SECONDS = 5.0  # for the fits that are tried, about as long as a user waits; a slow fit is not an error
 
 
 @dataclass(frozen=True, eq=False)
 class EstimatorProblem(Problem):
-    """Hyper-parameters of a scikit-learn estimator, judged by cross-validation.
+    """Hyper-parameters of a scikit-learn estimator, scored by cross-validation.
 
     Parameters
     ----------
@@ -72,35 +72,35 @@ class EstimatorProblem(Problem):
     scale : bool, default True
         Standardise the features, by mean and variance of each training part.
     prepare : bool, default False
-        Take text for categories, dates for their parts (year, month, weekday, days since the first)
-        and let values be missing: see `runner.problems.estimators.fitting.pipeline`, which learns what it fills
-        in from each training part. Else they are refused.
+        Read text as categories and dates as their parts (year, month, weekday, days since the first),
+        and impute missing values from each training part: see
+        `runner.problems.estimators.fitting.pipeline`. Else they are refused.
     drop : sequence of str, optional
-        Columns of a file that are left out.
+        Columns of a file to leave out.
     decimal : "." or ",", optional
-        The decimal mark of a file's numbers, where neither their column nor the others tell.
+        The decimal mark of a file's numbers, needed only if the file itself leaves it open.
     params : mapping, optional
         Fixed parameters of the estimator.
     forbid : sequence of mappings, optional
         Forbidden combinations; see `Space`.
     fidelity : "folds" or {"data": list of float}, default "folds"
-        What a step is, where a scheduler may stop trials early: a fold, or all folds on a share of
-        their training rows. Shares grow to 1, and their sum is what a full trial costs then.
+        The steps after which a scheduler may stop trials: single folds, or all folds on a share of
+        their training rows. Shares grow to 1, and their sum is then the cost of a full trial.
     name : str, optional
         Default: the class and the data set, such as ``SVC-digits``.
     folder : Path, optional
-        Where a relative path of ``data`` starts.
+        Start of a relative path of ``data``.
 
     Raises
     ------
     ProblemError, SpaceError
-        Where something does not fit that can be known without the data; `check` tries the rest.
+        For every error that does not depend on the data; `check` finds the others.
 
     Notes
     -----
-    ``default`` is the config of the estimator's own defaults, where it lies in the space.
+    ``default`` is the config of the estimator's own defaults, if it is in the space.
     Every ``random_state`` of the estimator that is None is set from the seed.
-    Answers hold the metric, ``folds``, and ``warnings``: how many warnings scikit-learn gave,
+    Answers hold the metric, ``folds``, and ``warnings``: the number of warnings of scikit-learn,
     such as a fit that did not converge; they are not printed.
     """
 
@@ -125,8 +125,8 @@ class EstimatorProblem(Problem):
     _shares: ClassVar[tuple[float, ...]] = ()
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any], folder: Path) -> EstimatorProblem:
-        """The problem of an inline mapping in a study file.
+    def from_mapping(cls, mapping: Mapping[str, Any], folder: Path) -> EstimatorProblem:
+        """Make the problem of an inline mapping in a study file.
 
         Raises
         ------
@@ -135,9 +135,9 @@ class EstimatorProblem(Problem):
         """
         faults = Faults()
         known = [f.name for f in fields(cls) if f.name != "folder"]
-        meant = meant_keys(given, known, _NEEDED, faults)
+        meant = meant_keys(mapping, known, _NEEDED, faults)
         with faults:
-            if faults:  # of the keys; say at once what is wrong with the values, too
+            if faults:  # in the keys; report errors in the values at once, too
                 parts_of({**meant, "folder": folder})
         faults.check()
         return cls(**meant, folder=folder)
@@ -168,7 +168,7 @@ class EstimatorProblem(Problem):
     def __getstate__(self) -> dict[str, Any]:
         state = {key: value for key, value in self.__dict__.items() if key not in ("_model", "_scorer")}
         if isinstance(self.data, str) and self.data not in BUILT_IN:
-            state["data"] = self.table  # the file need not be where it is unpickled, nor be read again
+            state["data"] = self.table  # the file may be missing where it is unpickled
         return state
 
     @cached_property
@@ -184,7 +184,7 @@ class EstimatorProblem(Problem):
 
     @property
     def classifies(self) -> bool:
-        """Whether the estimator is a classifier."""
+        """True for a classifier, False for a regressor."""
         from sklearn.base import is_classifier
 
         return bool(is_classifier(self._model))
@@ -198,18 +198,18 @@ class EstimatorProblem(Problem):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on a file that is not plain, and on a scorer that hardly sees a rare class."""
-        blind = blindness(self.table, self.metric)
-        return (*self.table.notes, blind) if blind else self.table.notes
+        """Notes on unusual values of a file, and on a scorer that barely reflects a rare class."""
+        warning = scorer_warning(self.table, self.metric)
+        return (*self.table.notes, warning) if warning else self.table.notes
 
     def evaluate(self, config: Config, seed: int) -> Iterator[dict[str, Any]]:
-        """The mean score over the folds, step by step; see `Problem.evaluate`.
+        """Compute the mean score over the folds, step by step; see `Problem.evaluate`.
 
         Yields
         ------
         dict
-            The metric, ``folds`` (scores, in the order of the folds) and ``warnings``, as far as
-            they are known after each fold, or with each share of the training rows.
+            The metric, ``folds`` (scores in the order of the folds) and ``warnings`` after each fold,
+            or after each share of the training rows.
         """
         data = self.table
         if not self._shares:
@@ -221,7 +221,7 @@ class EstimatorProblem(Problem):
             yield last
 
     def evaluate_fully(self, config: Config, seed: int) -> Answer:
-        """As `evaluate`; with shares of the training rows only the last one, which is all of them."""
+        """Evaluate like `evaluate`, but of shares of the training rows only the last, which is all."""
         if not self._shares:
             return self.evaluate(config, seed)
         data = self.table
@@ -230,17 +230,16 @@ class EstimatorProblem(Problem):
         return last
 
     def share(self, step: int) -> float:
-        """The folds so far of all; or the sum of the shares so far, of which the last alone is 1."""
+        """Compute the share of the folds, or the sum of the shares; the last of these alone is 1."""
         return sum(self._shares[:step]) if self._shares else super().share(step)
 
     def _validated(
         self, data: Data, config: Config, seed: int, folds: Sequence[tuple[Rows, Rows]]
     ) -> Iterator[dict[str, Any]]:
-        """The answer after each fold."""
         scores: list[float] = []
         count = 0
         for train, held in folds:
-            # Not open across a yield: the filters of warnings are the whole process's.
+            # Closed before the yield: warning filters belong to the whole process.
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 scores.append(self._score(data, config, seed, train, held))
@@ -248,41 +247,34 @@ class EstimatorProblem(Problem):
             yield {self.metric: float(np.mean(scores)), "folds": list(scores), "warnings": count}
 
     def test_score(self, config: Config, seed: int) -> float:
-        """The score on the test part, of a fit on all other rows.
-
-        For the incumbent after a run: it costs a fit, and tells what the search has not seen.
-
-        Raises
-        ------
-        ProblemError
-            Where ``test`` is 0.
-        """
+        """Score on the test part after a fit on all other rows; ProblemError if ``test`` is 0."""
         data = self.table
         _, (rest, held) = split(data, self.classifies, self.cv, self.test, seed)
         if not len(held):
             raise ProblemError(
-                "no rows were held out.", where=f"{self.name}.test", hint="Set test: 0.2, say."
+                "no rows were held out.", where=f"{self.name}.test", hint="Set it, for example to 0.2."
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self._score(data, config, seed, rest, held)
 
     def constant(self, seed: int) -> Baseline | None:
-        """The best predictor that looks at no feature, on the same folds and held-out rows."""
+        """Find the best predictor that ignores the features, on the same folds and held-out rows."""
         folds, parts = split(self.table, self.classifies, self.cv, self.test, seed)
         return best_constant(self.table, self.classifies, self._scorer, folds, parts)
 
     def baseline(self, seed: int) -> float | None:
         """See `Problem.baseline`: the score of `constant` in cross-validation."""
-        found = self.constant(seed)
-        return None if found is None else found.value
+        constant = self.constant(seed)
+        return None if constant is None else constant.value
 
     def pipeline_of(self, config: Config, seed: int) -> Any:
-        """The pipeline of a config, not fitted, for the table as it is in the file, or typed otherwise.
+        """Make the pipeline of a config, not fitted.
 
-        Of a file it begins with `Columns`; of other data it is that of the trials.
+        For a file it begins with `Columns` and takes the file's table, whatever its types; for other data it
+        is that of the trials.
         """
-        return assembled(self._model, self.scale, config, seed, self.table, reads=True)
+        return assemble(self._model, self.scale, config, seed, self.table, reads=True)
 
     def check(self) -> None:
         """Read the data, compare it with the estimator and the folds, and try a small fit.
@@ -290,21 +282,21 @@ class EstimatorProblem(Problem):
         Raises
         ------
         ProblemError
-            Names the key, what was found, and what to do.
+            Names the key, the value, and a remedy.
         """
         data = self.table
         check_target(data, self._model, self.classifies)
         check_folds(data, self.classifies, self.cv, self.test)
         folds, _ = split(data, self.classifies, self.cv, self.test, seed_for("check"))
         check_shares(self._shares, data, folds[0][0], self.classifies)
-        train, held = (few(rows, data.y) for rows in folds[0])
+        train, held = (balanced_sample(rows, data.y) for rows in folds[0])
         rng = rng_for("check", self.name)
         configs = [self.default] if self.default else []
         configs += [self.space.sample(rng) for _ in range(_TRIED_CONFIGS - len(configs))]
         failures = []
         with suppress(Overdue), interrupted_after(_MOST_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for config in configs:  # one config may be wrong by itself: that is a failed trial
+            for config in configs:  # a single bad config would only be a failed trial
                 failure = self._try(data, config, train, held)
                 if failure is None:
                     return
@@ -313,7 +305,7 @@ class EstimatorProblem(Problem):
             raise failures[0]
 
     def _try(self, data: Data, config: Config, train: Rows, held: Rows) -> ProblemError | None:
-        """What is wrong with the fit of a config, or with its score."""
+        """Fit and score a config, and return the error if there is one."""
         try:
             fitted = self._fit(data, config, 0, train)
         except Exception as error:  # whatever the estimator raises

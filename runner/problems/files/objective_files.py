@@ -1,15 +1,15 @@
-"""Objective files as modules that every process can import by name.
+"""Import objective files as modules that every process finds by name.
 
-What an objective file defines may be pickled within a trial: sent to a process pool, saved with a model.
-Pickle writes down the module's name, so this process, the workers and the processes that either starts must
-find the same module by it. A file is imported under its own name, ``objective`` for ``objective.py``, where
+Objects that an objective file defines may be pickled within a trial: sent to a process pool, saved with a
+model. Pickle stores the module's name, so this process, the workers and the processes that either starts must
+find the same module by it. A file is imported under its own name, ``objective`` for ``objective.py``, if
 no other module has that name; otherwise under the name of a small file in a scratch folder, which loads it.
 
-The global generators are seeded by the file's text while it runs, so that what it draws at its top level is
-the same in every process.
+The global generators are seeded by the file's source while it runs, so that its top level draws the same
+numbers in every process.
 
-Modules beside the file that it imports are part of it: where one of them has changed, they are imported
-again with it, and where one of the same name was imported from elsewhere, the file is refused.
+Modules beside the file that it imports are part of it: if one of them has changed, all are imported
+again; if a module of the same name was imported from elsewhere, the file is refused.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ import numpy as np
 from runner.errors import FivefoldError, ProblemError, nearest_file
 from runner.journal.files.scratch import scratch_folder
 from runner.problems.files.local_imports import local_sources
-from runner.problems.isolation import kept_generators, seed_all
+from runner.problems.isolation import preserve_generators, seed_all
 
 SHARED_BYTES = 1_000_000
-"""An array of so many bytes or more at the top level of a file is shared by the workers of a node."""
+"""Smallest array at the top level of a file that the workers of a node share; copying less costs little."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class ObjectiveFile:
     Attributes
     ----------
     name : str
-        Of its module.
+        Name of its module.
     path : str
-        On the driver's machine.
+        Path on the driver's machine.
     source : bytes
-        Its text, as the driver has imported it.
+        Its content when the driver imported it.
     arrays : mapping of str to ndarray
-        The large ones at its top level, which take the place of those that the other process makes.
+        Large arrays at its top level, which replace those that the other process makes.
     """
 
     name: str
@@ -71,12 +71,12 @@ _aliases: Path | None = None
 
 
 def import_file(path: Path) -> ModuleType:
-    """The module of an objective file, imported once for as long as it and its neighbours stay the same.
+    """Import an objective file, again only if it or a module beside it that it imports has changed.
 
     Raises
     ------
     ProblemError, SpaceError
-        Where the file cannot be read, or whatever it raises; with the line.
+        If the file cannot be read, or raises; with the line.
     """
     try:
         source = path.read_bytes()
@@ -84,7 +84,7 @@ def import_file(path: Path) -> ModuleType:
         if isinstance(error, FileNotFoundError):
             hint = nearest_file(path, [".py"])
             raise ProblemError("there is no such file.", where=str(path), hint=hint) from None
-        raise ProblemError(f"it cannot be read: {error.strerror}.", where=str(path)) from None
+        raise ProblemError(f"cannot be read: {error.strerror}.", where=str(path)) from None
     path = path.resolve()
     neighbours = _neighbours(path)
     digest = hashlib.sha256(source + b"".join(neighbours.values())).hexdigest()
@@ -101,36 +101,36 @@ def import_file(path: Path) -> ModuleType:
 
 
 def objective_files() -> list[ObjectiveFile]:
-    """All objective files that this process has imported."""
+    """List the objective files that this process has imported."""
     return [
         ObjectiveFile(
-            one.module.__name__,
+            file.module.__name__,
             str(path),
-            one.source,
+            file.source,
             {
                 name: value
-                for name, value in vars(one.module).items()
+                for name, value in vars(file.module).items()
                 if isinstance(value, np.ndarray) and value.nbytes >= SHARED_BYTES
             },
         )
-        for path, one in _imported.items()
+        for path, file in _imported.items()
     ]
 
 
 def imported_source(path: Path) -> bytes | None:
-    """The text of an objective file as it was imported, which it may not have by now; None for others."""
+    """Get the source of an objective file when it was imported; None for other files."""
     known = _imported.get(path)
     return None if known is None else known.source
 
 
 def adopt(files: Iterable[ObjectiveFile], folders: Mapping[str, str]) -> None:
-    """Import what another process has imported, as it was there.
+    """Import the files of another process from their source there.
 
     Parameters
     ----------
     files : iterable of ObjectiveFile
     folders : mapping of str to str
-        Where the folders of the driver's machine are on this one; empty where they are the same.
+        Folders of this machine by those of the driver's; empty if they are the same.
     """
     for file in files:
         path = Path(file.path)
@@ -142,14 +142,14 @@ def adopt(files: Iterable[ObjectiveFile], folders: Mapping[str, str]) -> None:
 
 
 def load_alias(name: str, path: str) -> None:
-    """Run an objective file as the module of another name; see `_make_alias`."""
+    """Run an objective file as a module of another name; see `_make_alias`."""
     module = sys.modules[name]
     module.__file__ = path
     _execute(module, Path(path), Path(path).read_bytes())
 
 
 def import_folders() -> list[str]:
-    """The folders that must be added to Python's path, so that objective files are found by name."""
+    """List the folders to add to Python's path so that objective files are found by name."""
     folders = [str(path.parent) for path in _imported]
     folders += [str(_aliases)] if _aliases is not None else []
     return [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
@@ -157,7 +157,7 @@ def import_folders() -> list[str]:
 
 @contextmanager
 def importable() -> Iterator[None]:
-    """Let this process, and those that it starts, import objective files and their neighbours by name."""
+    """Let this process, and those that it starts, import objective files and modules beside them by name."""
     added = import_folders()
     sys.path.extend(added)
     try:
@@ -169,20 +169,20 @@ def importable() -> Iterator[None]:
 
 
 def _neighbours(path: Path) -> dict[Path, bytes]:
-    """The local modules that a file needs, without itself."""
+    """Read the local modules that a file imports."""
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     roots = local_sources([module]).roots
     return {
-        root / name: text
+        root / name: source
         for root, files in roots.items()
-        for name, text in sorted(files.items())
+        for name, source in sorted(files.items())
         if (root / name).resolve() != path
     }
 
 
 def _forget(neighbours: Mapping[Path, bytes]) -> None:
-    """Have local modules imported anew."""
+    """Have local modules imported again."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file is not None and Path(file) in neighbours:
@@ -190,23 +190,22 @@ def _forget(neighbours: Mapping[Path, bytes]) -> None:
 
 
 def _check_neighbours(path: Path, neighbours: Mapping[Path, bytes]) -> None:
-    """Raise ProblemError where a file has got the module of another folder in place of its neighbour."""
+    """Raise ProblemError if a file has imported a module of another folder instead of the one beside it."""
     for neighbour in neighbours:
         if neighbour.parent != path.parent:
             continue
-        found = getattr(sys.modules.get(neighbour.stem), "__file__", None)
-        if found is not None and Path(found).resolve() != neighbour.resolve():
+        imported = getattr(sys.modules.get(neighbour.stem), "__file__", None)
+        if imported is not None and Path(imported).resolve() != neighbour.resolve():
             del _imported[path]
             raise ProblemError(
-                f"it imports '{neighbour.stem}', which is beside it, but '{found}' has been imported by that "
-                "name before.",
+                f"imports '{neighbour.stem}' beside it, but '{imported}' is already imported by that name.",
                 where=str(path),
                 hint="Rename one of the two.",
             )
 
 
 def _free_name(path: Path) -> str:
-    """The file's own name, where no other module has it; else one of its own, which others can import."""
+    """Choose the file's own name if no other module has it, else a unique one."""
     name = path.stem
     if "." not in name and name not in sys.stdlib_module_names and name != "runner":
         origin: str | None
@@ -225,12 +224,12 @@ def _free_name(path: Path) -> str:
 
 
 def _run(name: str, path: Path, source: bytes) -> ModuleType:
-    """Import a text as the module of a file."""
+    """Import source as the module of a file."""
     if name != path.stem:
         _make_alias(name, path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None:
-        raise ProblemError("it is not a Python file.", where=str(path))
+        raise ProblemError("not a Python file.", where=str(path))
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module
@@ -248,33 +247,31 @@ def _run(name: str, path: Path, source: bytes) -> ModuleType:
 def _execute(module: ModuleType, path: Path, source: bytes) -> None:
     sys.path.insert(0, str(path.parent))
     try:
-        with kept_generators():
+        with preserve_generators():
             seed_all(source)
-            exec(
-                compile(source, str(path), "exec"), vars(module)
-            )  # the text, which the file may not have by now
+            exec(compile(source, str(path), "exec"), vars(module))  # the file may have changed since
     finally:
         sys.path.remove(str(path.parent))
 
 
 def _make_alias(name: str, path: Path) -> None:
-    """A file by which other processes can import an objective file under another name."""
+    """Write a file by which other processes can import an objective file under another name."""
     global _aliases
     if _aliases is None:
         stack = ExitStack()
         register(stack.close)
         _aliases = stack.enter_context(scratch_folder())
-    text = f"from runner.problems.files.objective_files import load_alias\n\nload_alias({name!r}, {str(path)!r})\n"
-    (_aliases / f"{name}.py").write_text(text, encoding="utf-8")
+    source = f"from {__name__} import load_alias\n\nload_alias({name!r}, {str(path)!r})\n"
+    (_aliases / f"{name}.py").write_text(source, encoding="utf-8")
 
 
 def import_failure(error: BaseException, where: str) -> FivefoldError:
-    """What an import raised, with the last line of the user's own file that led there."""
+    """Make an error of what an import raised, with the last line of the user's own file that led there."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        where, text = f"{error.filename}, line {error.lineno}", error.msg
+        where, reason = f"{error.filename}, line {error.lineno}", error.msg
     else:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == where]
-        where, text = (f"{where}, line {lines[-1]}" if lines else where), str(error)
+        where, reason = (f"{where}, line {lines[-1]}" if lines else where), str(error)
     if isinstance(error, FivefoldError):
         return error.at(where, ": ")
-    return ProblemError(f"importing it raised {type(error).__name__}: {text}.", where=where)
+    return ProblemError(f"importing it raised {type(error).__name__}: {reason}.", where=where)

@@ -1,7 +1,7 @@
-"""Where checkpoints are kept: a folder of this machine, or any file system that PyArrow knows.
+"""Storage of checkpoints: a folder of this machine, or any file system that PyArrow supports.
 
-Both are used by the names of files alone, and remove what is named and nothing else. A folder is a
-`runner.journal.files.places.Root`, so that no link in it is followed; an object store has none.
+Both address files by name, and remove only named files. A folder is a
+`runner.journal.files.places.Root`, which follows no links; an object store has none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class Store(Protocol):
-    """Files by their names, with slashes between; see `runner.journal.files.places.Root` for what each does."""
+    """Files by slash-separated names; see `runner.journal.files.places.Root` for the operations."""
 
     def reading(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open a file to read."""
@@ -36,18 +36,11 @@ class Store(Protocol):
         """Remove a folder, if it is empty."""
 
     def entries(self, below: str = "") -> list[tuple[str, str]]:
-        """What lies in a folder: names and kinds."""
+        """List the names and kinds of a folder's entries."""
 
 
 class Remote:
-    """A store on a file system of PyArrow.
-
-    Parameters
-    ----------
-    files : pyarrow.fs.FileSystem
-    base : str
-        The folder in it, without a slash at its end.
-    """
+    """A store in a folder of a PyArrow file system; the folder's path has no trailing slash."""
 
     def __init__(self, files: FileSystem, base: str) -> None:
         self._files, self._base = files, base
@@ -55,15 +48,15 @@ class Remote:
     @contextmanager
     def reading(self, name: str) -> Iterator[BinaryIO]:
         """See `Store`."""
-        with self._files.open_input_stream(self._place(name)) as stream:
+        with self._files.open_input_stream(self._path(name)) as stream:
             yield cast("BinaryIO", stream)
 
     @contextmanager
     def making(self, name: str) -> Iterator[BinaryIO]:
         """See `Store`."""
-        place = self._place(name)
-        self._files.create_dir(place.rpartition("/")[0], recursive=True)
-        with self._files.open_output_stream(place) as stream:
+        path = self._path(name)
+        self._files.create_dir(path.rpartition("/")[0], recursive=True)
+        with self._files.open_output_stream(path) as stream:
             yield cast("BinaryIO", stream)
 
     def remove(self, names: Iterable[str], below: str = "") -> None:
@@ -71,7 +64,7 @@ class Remote:
         names = list(names)
         for name in names:
             with suppress(FileNotFoundError):
-                self._files.delete_file(self._place(name))
+                self._files.delete_file(self._path(name))
         for folder in folders_of(names, below):
             self.remove_folder(folder)
 
@@ -79,27 +72,27 @@ class Remote:
         """See `Store`."""
         if not self.entries(name):
             with suppress(OSError):
-                self._files.delete_dir(self._place(name))
+                self._files.delete_dir(self._path(name))
 
     def entries(self, below: str = "") -> list[tuple[str, str]]:
         """See `Store`."""
         from pyarrow.fs import FileSelector, FileType
 
-        place = self._place(below) if below else self._base
-        found = self._files.get_file_info(FileSelector(place, allow_not_found=True))
+        path = self._path(below) if below else self._base
+        infos = self._files.get_file_info(FileSelector(path, allow_not_found=True))
         kinds = {FileType.Directory: "a folder", FileType.File: "a file"}
         start = f"{below}/" if below else ""
-        return sorted((f"{start}{file.base_name}", kinds.get(file.type, "")) for file in found)
+        return sorted((f"{start}{info.base_name}", kinds.get(info.type, "")) for info in infos)
 
-    def _place(self, name: str) -> str:
+    def _path(self, name: str) -> str:
         return f"{self._base}/{'/'.join(parts_of(name))}"
 
 
-def open_store(place: str) -> Store:
-    """The store at an absolute path or a URI; whatever PyArrow raises where there is none."""
-    if not SCHEME.match(place):
-        return Root(Path(place))
+def open_store(location: str) -> Store:
+    """Open the store at an absolute path or a URI; PyArrow's errors are not caught."""
+    if not SCHEME.match(location):
+        return Root(Path(location))
     from pyarrow.fs import FileSystem, LocalFileSystem  # most studies have no checkpoints
 
-    files, path = FileSystem.from_uri(place)
+    files, path = FileSystem.from_uri(location)
     return Root(Path(path)) if isinstance(files, LocalFileSystem) else Remote(files, path.rstrip("/"))

@@ -1,9 +1,9 @@
-"""The frame of a problem that is fitted fold by fold, and two helpers of all its neighbours."""
+"""Base class of problems that are fitted fold by fold, and helpers for the parameters of all of them."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +11,23 @@ import numpy as np
 
 from runner.errors import ProblemError
 from runner.problems.base import Problem
-from runner.problems.hypergradients.parts import Part, parts
+from runner.problems.hypergradients.parts import Array, Part, parts
 from runner.space import Space
 from runner.trial import Config
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A fit, judged by its validation rows.
+class Validated:
+    """A fit and its score on the validation rows.
 
     Attributes
     ----------
     loss : float
         The outer loss.
     gradient : callable
-        d loss / d parameter by name; asked only where it is wanted.
+        Gives d loss / d parameter by name; not called for the test part.
     work : int
-        Evaluations of the inner objective so far, or of a product with its curvature.
+        Evaluations of the inner objective and products with its curvature.
     """
 
     loss: float
@@ -36,25 +36,18 @@ class Judged:
 
 
 class Bilevel(Problem):
-    """A problem whose loss is the mean over folds of what validation rows say of a fit.
+    """A problem whose loss is the mean validation loss over folds.
 
-    Answers with the loss, its exact gradient, the loss of each fold, that of the test part
-    (fitted to all folds) and ``inner_work``: how often the inner objective, its curvature or a
-    product with it was evaluated, over all folds and without the test part.
+    Answers hold the loss, its exact gradient, the loss of each fold, that of the test part (fitted to
+    all folds) and ``inner_work``: evaluations of the inner objective and its curvature, and products
+    with the latter, over all folds and without the test part.
 
     Parameters
     ----------
-    name : str
-    space : Space
-    default : dict
-    data : str
+    data, folds, each
         See `runner.problems.hypergradients.parts.parts`.
-    folds : int, default 5
-    each : bool, default True
-        Whether each feature is scaled by itself.
     """
 
-    metric = "loss"
     has_gradient = True
 
     def __init__(
@@ -64,14 +57,13 @@ class Bilevel(Problem):
         self._data, self._folds, self._each = data, folds, each
 
     @abstractmethod
-    def judged(self, part: Part, config: Config) -> Judged:
-        """Fit to the training rows of a part, and judge by its validation rows."""
+    def validate(self, part: Part, config: Config) -> Validated:
+        """Fit to the training rows of a part and score on its validation rows."""
 
     def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
         """See `Problem.evaluate`: loss, gradient, folds, test and inner_work."""
-        *folds, whole = (
-            self.judged(part, config) for part in parts(self._data, self._folds, seed, self._each)
-        )
+        all_parts = parts(self._data, self._folds, seed, self._each)
+        *folds, whole = (self.validate(part, config) for part in all_parts)
         slopes = [fold.gradient() for fold in folds]
         losses = [fold.loss for fold in folds]
         return {
@@ -84,13 +76,23 @@ class Bilevel(Problem):
 
 
 def number(config: Config, name: str) -> float:
-    """A parameter's value; ProblemError where it is no number."""
+    """Get a parameter's value as a float; ProblemError if it is not a number."""
     value = config[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ProblemError(f"got {value!r}; a number was expected.", where=name)
+        raise ProblemError(f"expected a number, got {value!r}.", where=name)
     return float(value)
 
 
+def vector(config: Config, names: Sequence[str]) -> Array:
+    """Get the values of several parameters; ProblemError if one is not a number."""
+    return np.array([number(config, name) for name in names])
+
+
+def by_name(names: Sequence[str], slopes: Array) -> dict[str, float]:
+    """Name the entries of a gradient."""
+    return dict(zip(names, slopes.tolist(), strict=True))
+
+
 def numbered(name: str, count: int) -> list[str]:
-    """Names with numbers of one width: x0, x1, ...; x00, x01, ..."""
+    """Number a name with a fixed width: x0, x1, ...; x00, x01, ..."""
     return [f"{name}{i:0{len(str(count - 1))}d}" for i in range(count)]

@@ -1,4 +1,4 @@
-"""A weight for every training row, of which some have a wrong label.
+"""A weight for every training row, some of which have a wrong label.
 
 =========  =======================================================================
 symbol     meaning
@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import number, numbered
+from runner.problems.base import Problem
+from runner.problems.hypergradients.bilevel import by_name, numbered, vector
 from runner.problems.hypergradients.implicit import implicit_hypergradient
 from runner.problems.hypergradients.losses import LOGISTIC
 from runner.problems.hypergradients.newton import fit_linear, mean_loss
@@ -33,59 +33,52 @@ from runner.seeds import rng_for
 from runner.space import Float, Space
 from runner.trial import Config
 
-_FOLDS = 5  # only the part that is trained on all of them is used
-_PENALTY = 1.0
+_FOLDS = 5  # as the other problems, for the same test rows; only the part trained on all of them is used
+_PENALTY = 1.0  # scikit-learn's default, C = 1
 
 
 class DataWeights(Problem):
     """Weights of the training rows of a logistic regression on the breast-cancer data.
 
-    A fifth of the training labels are turned, others with each seed; the loss is the log-loss of
-    the rows whose labels are right and that do not train. The test part is apart from both. As
-    there are more weights than a few hundred judging rows can tell apart, the loss of a long search falls
-    below that of the test.
+    A fifth of the training labels are flipped, different ones with each seed; the loss is the log-loss
+    of the remaining rows, which have correct labels. The test part is apart from both. There are more
+    weights than a few hundred validation rows can determine, so a long search overfits them: its loss falls
+    below that of the test part.
 
     Parameters
     ----------
-    name : str
     rows : int, default 100
-        How many train.
-    turned : float, default 0.2
+        Number of training rows.
+    flipped : float, default 0.2
         Share of the training labels that are wrong.
     """
 
-    metric = "loss"
     has_gradient = True
 
-    def __init__(self, name: str, rows: int = 100, turned: float = 0.2) -> None:
-        self.name, self._turned = name, turned
+    def __init__(self, name: str, rows: int = 100, flipped: float = 0.2) -> None:
+        self.name, self._flipped = name, flipped
         names = numbered("weight_", rows)
         self.space = Space({key: Float(0.0, 1.0) for key in names})
         self.default = dict.fromkeys(names, 1.0)
 
     def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
         """See `Problem.evaluate`: loss, gradient, test and inner_work."""
-        x = np.array([[number(config, name) for name in self.space.names]])
+        x = vector(config, self.space.names)[None]
         whole = parts("breast_cancer", _FOLDS, seed)[-1]
         n = x.shape[1]
         X, X_test = (np.column_stack([rows, np.ones(len(rows))])[None] for rows in (whole.X, whole.X_val))
-        t, wrong = whole.y[None, :n].copy(), rng_for(seed, "turned").random(n) < self._turned
+        # "turned" names a random stream: another name would flip other labels.
+        t, wrong = whole.y[None, :n].copy(), rng_for(seed, "turned").random(n) < self._flipped
         t[:, wrong] = 1.0 - t[:, wrong]
         fit = fit_linear(X[:, :n], t, x, np.full(X.shape[2], _PENALTY), LOGISTIC)
-        judging, held = whole.y[None, n:], whole.y_val[None]
-        loss, slope = mean_loss(X[:, n:], judging, np.ones_like(judging), fit.w, LOGISTIC)
+        t_val, held = whole.y[None, n:], whole.y_val[None]
+        loss, slope = mean_loss(X[:, n:], t_val, np.ones_like(t_val), fit.w, LOGISTIC)
         test, _ = mean_loss(X_test, held, np.ones_like(held), fit.w, LOGISTIC)
         of_rows = LOGISTIC.slope(X[0, :n] @ fit.w[0], t[0])[:, None] * X[0, :n]
         found = implicit_hypergradient(fit.H[0], slope[0], of_rows)  # eq. 1
         return {
             "loss": float(loss[0]),
-            "gradient": dict(zip(self.space.names, found.gradient.tolist(), strict=True)),
+            "gradient": by_name(self.space.names, found.gradient),
             "test": float(test[0]),
             "inner_work": fit.steps,
         }
-
-
-@register("data_weights")
-def data_weights() -> Problem:
-    """A weight for each of 100 training rows, of which a fifth have a wrong label."""
-    return DataWeights("data_weights")

@@ -26,18 +26,15 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.errors import ProblemError
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
+from runner.problems.hypergradients.bilevel import Bilevel, Validated, by_name, number, numbered, vector
 from runner.problems.hypergradients.implicit import Linear, implicit_hypergradient
 from runner.problems.hypergradients.orthant import Mask, minimise
-from runner.problems.hypergradients.parts import FEATURES, Part
+from runner.problems.hypergradients.parts import FEATURES, Array, Part
 from runner.space import Float, Space
 from runner.trial import Config
 
-Array = NDArray[np.float64]
 Kind = Literal["elastic_net", "lasso", "lasso_features"]
 
 
@@ -48,22 +45,21 @@ class SparseLinear(Bilevel):
 
     Parameters
     ----------
-    name : str
     kind : "elastic_net", "lasso" or "lasso_features"
-        ``alpha`` and ``l1_ratio`` as scikit-learn's ElasticNet has them; ``alpha`` alone, its
+        ``alpha`` and ``l1_ratio`` as in scikit-learn's ElasticNet; ``alpha`` alone, as in its
         Lasso; or an L1 penalty ``alpha_j`` for each feature.
 
     Notes
     -----
-    The loss has a kink wherever a weight becomes 0, and is flat where all are. The strength
-    therefore ends below the one that leaves no weight.
+    The loss has a kink wherever a weight becomes 0, and is flat where all are. The upper bound of the
+    strength is therefore below the one that leaves no weight.
     """
 
     def __init__(self, name: str, kind: Kind = "elastic_net") -> None:
         features = FEATURES["diabetes"]
         if kind not in ("elastic_net", "lasso", "lasso_features"):
             raise ProblemError(
-                f"got {kind!r}; 'elastic_net', 'lasso' or 'lasso_features' was expected.", where="kind"
+                f"expected 'elastic_net', 'lasso' or 'lasso_features', got {kind!r}.", where="kind"
             )
         names = numbered("alpha_", features) if kind == "lasso_features" else ["alpha"]
         space = {key: Float(1e-4, 0.5, log=True) for key in names}
@@ -74,9 +70,9 @@ class SparseLinear(Bilevel):
         super().__init__(name, Space(space), default, "diabetes")
         self._kind, self._names = kind, names
 
-    def judged(self, part: Part, config: Config) -> Judged:
-        """See `Bilevel.judged`."""
-        alpha = np.array([number(config, name) for name in self._names])
+    def validate(self, part: Part, config: Config) -> Validated:
+        """See `Bilevel.validate`."""
+        alpha = vector(config, self._names)
         ratio = number(config, "l1_ratio") if self._kind == "elastic_net" else 1.0
         b = np.broadcast_to(alpha * ratio, part.X.shape[1])
         l = np.broadcast_to(alpha * (1.0 - ratio), part.X.shape[1])  # noqa: E741
@@ -92,24 +88,17 @@ class SparseLinear(Bilevel):
                 q[support] = implicit_hypergradient(H, slope[support], w[support][None, :]).q
             by_b, by_l = -np.sign(w) * q, -w * q  # eq. 2
             if self._kind == "lasso_features":
-                return dict(zip(self._names, by_b.tolist(), strict=True))
+                return by_name(self._names, by_b)
             slopes = {"alpha": float((ratio * by_b + (1.0 - ratio) * by_l).sum())}
             if self._kind == "elastic_net":
                 slopes["l1_ratio"] = float((alpha * (by_b - by_l)).sum())
             return slopes
 
-        return Judged(float(r @ r / len(r)), gradient, work)
+        return Validated(float(r @ r / len(r)), gradient, work)
 
 
 class Gram:
-    """The smooth part of h; a `runner.problems.hypergradients.orthant.Smooth`.
-
-    Parameters
-    ----------
-    X : numpy.ndarray, shape (n, p)
-    y : numpy.ndarray, shape (n,)
-    l : numpy.ndarray, shape (p,)
-    """
+    """The smooth part of h; a `runner.problems.hypergradients.orthant.Smooth`."""
 
     def __init__(self, X: Array, y: Array, l: Array) -> None:  # noqa: E741
         self._H = X.T @ X / len(y) + np.diag(l)
@@ -126,21 +115,3 @@ class Gram:
         del w
         H = self._H[np.ix_(support, support)]
         return H, np.diag(H)
-
-
-@register("elastic_net")
-def elastic_net() -> Problem:
-    """Strength and L1 share of an elastic net."""
-    return SparseLinear("elastic_net", "elastic_net")
-
-
-@register("lasso")
-def lasso() -> Problem:
-    """The strength of a lasso; a path method finds its optimum in one pass."""
-    return SparseLinear("lasso", "lasso")
-
-
-@register("lasso_features")
-def lasso_features() -> Problem:
-    """An L1 penalty for every feature."""
-    return SparseLinear("lasso_features", "lasso_features")

@@ -1,4 +1,4 @@
-"""The gradient of an outer loss through an inner fit, for anyone who can multiply by its curvature.
+"""Differentiate an outer loss through an inner fit, given products with the fit's curvature.
 
 =========  =======================================================================
 symbol     meaning
@@ -25,13 +25,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 
 from runner.errors import ProblemError
+from runner.problems.hypergradients.parts import Array
 
-Array = NDArray[np.float64]
 Linear = Array | Callable[[Array], Array]
 """A matrix, or a function that multiplies by it."""
 
@@ -40,7 +39,7 @@ _WHERE = "implicit_hypergradient"
 
 @dataclass(frozen=True, eq=False)
 class Hypergradient:
-    """What `implicit_hypergradient` found.
+    """Result of `implicit_hypergradient`.
 
     Attributes
     ----------
@@ -51,10 +50,9 @@ class Hypergradient:
     residual : float
         |H q - dg/dw| / |dg/dw|.
     exact : bool
-        Whether the residual is within the tolerance. What is not should be reported with
-        ``gradient_exact: False``.
+        Whether the residual is within the tolerance. If not, report ``gradient_exact: False``.
     products : int
-        Products with the Hessian; 1 where it was factorised.
+        Products with the Hessian; 1 if it was factorised.
     """
 
     gradient: Array
@@ -76,17 +74,17 @@ def implicit_hypergradient(
     most: int | None = None,
     diagonal: Array | None = None,
 ) -> Hypergradient:
-    """The gradient of the outer loss in the hyper-parameters, by the implicit function theorem.
+    """Differentiate the outer loss in the hyper-parameters by the implicit function theorem.
 
     For fits that end at a stationary point of a smooth inner objective: penalties, weights of
-    losses or rows, kernel parameters. Not for what the end of the fit does not depend on, such as
-    a learning rate; that takes unrolling (`runner.problems.hypergradients.unrolled`).
+    losses or rows, kernel parameters. Not for parameters on which that point does not depend, such as
+    a learning rate; those take unrolling (`runner.problems.hypergradients.unrolled`).
 
     Parameters
     ----------
     hessian : numpy.ndarray, shape (p, p), or callable
-        H, symmetric and positive definite, which is factorised; or a function v -> H v, which
-        conjugate gradients use.
+        H, symmetric and positive definite, which is factorised; or a function v -> H v, for
+        conjugate gradients.
     outer_gradient : numpy.ndarray, shape (p,)
         dg/dw at the fitted weights.
     cross : numpy.ndarray, shape (d, p), or callable
@@ -95,27 +93,27 @@ def implicit_hypergradient(
     direct : numpy.ndarray, shape (d,), default 0
         dg/dx at fixed weights.
     tolerance : float, default 1e-10
-        Of the residual, where the Hessian is a function; see `Schedule`.
+        Largest residual if the Hessian is a function; see `Schedule`.
     start : numpy.ndarray, shape (p,), optional
-        Where conjugate gradients start: the ``q`` of a neighbouring x, for example.
+        Start of conjugate gradients, such as the ``q`` of a neighbouring x.
     damping : float, default 0
-        Added to the Hessian's diagonal, where it is not definite; the gradient is then that of
-        another problem, by about this share.
+        Added to the diagonal of a Hessian that is not definite; the gradient is then that of another
+        problem, different by about this share.
     most : int, optional
-        Products at the most; what is found by then is given back, and may not be ``exact``.
-        Default 10 p + 100, after which it is an error.
+        Largest number of products; the solution reached by then is returned and may not be ``exact``.
+        Default 10 p + 100, after which an error is raised.
     diagonal : numpy.ndarray, shape (p,), optional
-        Of the Hessian, or about, as a preconditioner.
+        The Hessian's diagonal, or an approximation, as a preconditioner.
 
     Raises
     ------
     ProblemError
-        Where the shapes do not fit, a value is not finite, the Hessian is not positive definite, or
-        the residual stays above the tolerance.
+        If the shapes do not fit, a value is not finite, the Hessian is not positive definite, or the
+        residual stays above the tolerance.
 
     Examples
     --------
-    Ridge regression, h = |X w - y|^2 / 2 + x |w|^2 / 2, judged by g = |V w - z|^2 / 2:
+    Ridge regression, h = |X w - y|^2 / 2 + x |w|^2 / 2, validated by g = |V w - z|^2 / 2:
 
     >>> import numpy as np
     >>> X, y, V, z, x = np.eye(2), np.array([2.0, 4.0]), np.eye(2), np.ones(2), 1.0
@@ -140,16 +138,14 @@ def implicit_hypergradient(
 
 def _factorise(H: Array, b: Array, damping: float) -> tuple[Array, float, int]:
     if H.shape != (len(b), len(b)):
-        raise ProblemError(
-            f"the Hessian's shape is {H.shape}; {(len(b), len(b))} was expected.", where=_WHERE
-        )
+        raise ProblemError(f"expected a Hessian of shape {(len(b), len(b))}, got {H.shape}.", where=_WHERE)
     try:
         q = cho_solve(cho_factor(H + damping * np.eye(len(b)), lower=True), b)
     except (LinAlgError, ValueError):
         raise ProblemError(
             "the Hessian is not finite and positive definite.",
             where=_WHERE,
-            hint="Fit the weights better, or give a damping.",
+            hint="Fit the weights better, or set damping.",
         ) from None
     return q, _share(H @ q + damping * q - b, b), 1
 
@@ -173,10 +169,10 @@ def _iterate(
     )
     if most is None and not residual <= tolerance:
         raise ProblemError(
-            f"conjugate gradients left a residual of {residual:.2g} after {products:,} products; at most "
-            f"{tolerance:.2g} was expected.",
+            f"expected a residual of at most {tolerance:.2g}, got {residual:.2g} after {products:,} products "
+            "of conjugate gradients.",
             where=_WHERE,
-            hint="The Hessian may not be positive definite: fit the weights better, give a damping, or "
+            hint="The Hessian may not be positive definite: fit the weights better, set damping, or "
             "set 'most' and report gradient_exact: False.",
         )
     return q, residual, products
@@ -191,9 +187,10 @@ def conjugate_gradients(
     most: int | None = None,
     diagonal: Array | None = None,
 ) -> tuple[Array, float, int]:
-    """Solve H q = b; gives q, the relative residual by its own measure, and the number of products.
+    """Solve H q = b; return q, the relative residual and the number of products.
 
-    The residual is NaN or infinite where H is so far from positive definite that a step divides by zero.
+    The residual is NaN or infinite if H is so far from positive definite that a step divides by zero.
+    By default at most 10 p + 100 products: in exact arithmetic p suffice, with rounding more are needed.
     """
     count = 0
 
@@ -220,22 +217,23 @@ def _share(residual: Array, b: Array) -> float:
     return float(np.linalg.norm(residual)) / size if size else 0.0
 
 
-def _vector(given: object, what: str) -> Array:
-    vector = np.asarray(given, dtype=np.float64)
-    if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise ProblemError(
-            f"its shape is {vector.shape}; a vector of finite numbers was expected.", where=what
-        )
+def _vector(value: object, name: str) -> Array:
+    vector = np.asarray(value, dtype=np.float64)
+    if vector.ndim != 1:
+        raise ProblemError(f"expected a vector, got an array of shape {vector.shape}.", where=name)
+    if not np.isfinite(vector).all():
+        raise ProblemError("expected finite numbers, got NaN or infinity.", where=name)
     return vector
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The tolerance of the inner fit and of the linear system, at each evaluation of an outer loop.
+    """Tolerances of the inner fit and of the linear system over the evaluations of an outer loop.
 
     Early gradients need not be exact: a descent that begins with loose fits and ends with tight
-    ones, each started at the weights of the last one, needs a fraction of the inner work. Its sum
-    must be finite for the outer loop to converge (Pedregosa, 2016), which rules "constant" out.
+    ones, each started at the weights of the last one, needs a fraction of the inner work. The sum of
+    the tolerances must be finite for the outer loop to converge (Pedregosa, 2016), which excludes
+    "constant".
 
     Parameters
     ----------
@@ -243,9 +241,9 @@ class Schedule:
         first * rate^k; first / (k + 1)^2; first / (k + 1)^3; first. k counts from 0.
     first : float, default 1e-3
     rate : float, default 0.5
-        Of "exponential".
+        Only for "exponential".
     floor : float, default 1e-10
-        No tolerance is below it.
+        Smallest tolerance.
 
     Examples
     --------
@@ -261,18 +259,18 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.kind not in ("exponential", "quadratic", "cubic", "constant"):
             raise ProblemError(
-                f"got {self.kind!r}; exponential, quadratic, cubic or constant was expected.",
+                f"expected exponential, quadratic, cubic or constant, got {self.kind!r}.",
                 where="schedule.kind",
             )
         for name in ("first", "rate", "floor"):
             if not (0.0 < getattr(self, name) < 1.0 and math.isfinite(getattr(self, name))):
                 raise ProblemError(
-                    f"got {getattr(self, name)}; a number between 0 and 1 was expected.",
+                    f"expected a number between 0 and 1, got {getattr(self, name)}.",
                     where=f"schedule.{name}",
                 )
 
     def tolerance(self, k: int) -> float:
-        """Of evaluation k of an outer loop."""
+        """Get the tolerance of evaluation k of an outer loop."""
         share = {
             "exponential": self.rate**k,
             "quadratic": (k + 1.0) ** -2,

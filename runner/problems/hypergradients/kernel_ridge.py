@@ -18,8 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
+from runner.problems.hypergradients.bilevel import Bilevel, Validated, by_name, number, numbered, vector
 from runner.problems.hypergradients.kernels import kernel, weighted_distances
 from runner.problems.hypergradients.parts import FEATURES, Part
 from runner.space import Float, Space
@@ -34,9 +33,8 @@ class KernelRidge(Bilevel):
 
     Parameters
     ----------
-    name : str
     ard : bool, default False
-        Whether every feature has a scale of its own (automatic relevance determination).
+        Give every feature a scale of its own (automatic relevance determination).
     """
 
     def __init__(self, name: str, ard: bool = False) -> None:
@@ -47,11 +45,9 @@ class KernelRidge(Bilevel):
         super().__init__(name, Space(space | {"penalty": Float(1e-4, 1e2, log=True)}), default, "diabetes")
         self._scales = scales
 
-    def judged(self, part: Part, config: Config) -> Judged:
-        """See `Bilevel.judged`."""
-        features = part.X.shape[1]
-        g = np.array([number(config, scale) for scale in self._scales])
-        g = np.broadcast_to(g, features)
+    def validate(self, part: Part, config: Config) -> Validated:
+        """See `Bilevel.validate`."""
+        g = np.broadcast_to(vector(config, self._scales), part.X.shape[1])
         K, V = kernel(part.X, part.X, g), kernel(part.X_val, part.X, g)
         factor = cho_factor(K + number(config, "penalty") * np.eye(len(K)), lower=True)
         a = cho_solve(factor, part.y)
@@ -64,21 +60,6 @@ class KernelRidge(Bilevel):
             inner = weighted_distances(np.outer(q, a) * K, part.X, part.X)
             slopes = inner - outer  # eq. 2
             slopes = slopes if len(self._scales) > 1 else slopes.sum(keepdims=True)
-            return {
-                **dict(zip(self._scales, slopes.tolist(), strict=True)),
-                "penalty": -float(q @ a),  # eq. 1
-            }
+            return by_name(self._scales, slopes) | {"penalty": -float(q @ a)}  # eq. 1
 
-        return Judged(float(r @ r / len(r)), gradient, 1)
-
-
-@register("kernel_ridge")
-def kernel_ridge() -> Problem:
-    """One scale and the penalty."""
-    return KernelRidge("kernel_ridge")
-
-
-@register("kernel_ridge_ard")
-def kernel_ridge_ard() -> Problem:
-    """A scale for every feature, and the penalty."""
-    return KernelRidge("kernel_ridge_ard", ard=True)
+        return Validated(float(r @ r / len(r)), gradient, 1)

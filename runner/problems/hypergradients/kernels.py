@@ -16,13 +16,12 @@ at the cost of one product with M.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from runner.problems.hypergradients.parts import Array
 
 
 def kernel(X: Array, Z: Array, g: Array) -> Array:
-    """K; g has shape (p,)."""
+    """Compute K; g has shape (p,)."""
     root = np.sqrt(g)
     a, b = X * root, Z * root
     distances = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * a @ b.T
@@ -30,6 +29,6 @@ def kernel(X: Array, Z: Array, g: Array) -> Array:
 
 
 def weighted_distances(M: Array, X: Array, Z: Array) -> Array:
-    """Eq. 1, shape (p,)."""
-    ends = X.T**2 @ M.sum(axis=1) + Z.T**2 @ M.sum(axis=0)
-    return np.asarray(ends - 2.0 * (X * (M @ Z)).sum(axis=0), dtype=np.float64)
+    """Compute eq. 1, shape (p,)."""
+    squares = X.T**2 @ M.sum(axis=1) + Z.T**2 @ M.sum(axis=0)
+    return np.asarray(squares - 2.0 * (X * (M @ Z)).sum(axis=0), dtype=np.float64)

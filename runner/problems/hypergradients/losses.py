@@ -15,31 +15,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from runner.problems.hypergradients.parts import Array
+
 OfMargin = Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss and its derivatives in the margin; each takes margins and targets of one shape.
-
-    Attributes
-    ----------
-    value, slope, curvature : callable
-    classifies : bool
-        Whether the targets are labels 0 and 1.
-    """
+    """A loss and its derivatives in the margin; each takes margins and targets of one shape."""
 
     value: OfMargin
     slope: OfMargin
     curvature: OfMargin
-    classifies: bool = True
 
 
 def sigmoid(m: Array) -> Array:
-    """1 / (1 + exp(-m)), without an overflow."""
+    """Compute 1 / (1 + exp(-m)) without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * m))
 
 
@@ -67,5 +59,4 @@ SQUARED = Loss(
     lambda m, t: 0.5 * (m - t) ** 2,
     lambda m, t: m - t,
     lambda m, t: np.ones_like(m),
-    classifies=False,
 )

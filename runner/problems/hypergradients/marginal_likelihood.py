@@ -23,34 +23,26 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky
 
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import number, numbered
+from runner.problems.base import Problem
+from runner.problems.hypergradients.bilevel import by_name, number, numbered, vector
 from runner.problems.hypergradients.kernels import kernel, weighted_distances
-from runner.problems.hypergradients.parts import FEATURES, Part, parts
+from runner.problems.hypergradients.parts import FEATURES, Array, Part, parts
 from runner.space import Float, Space
 from runner.trial import Config
 
-Array = NDArray[np.float64]
-
-_FOLDS = 5  # only the part that is trained on all of them is used
+_FOLDS = 5  # as the other problems, for the same test rows; only the part trained on all of them is used
 
 
 class MarginalLikelihood(Problem):
     """Length scales, signal and noise of a Gaussian process on the diabetes data.
 
     The loss is the negative logarithm of the marginal likelihood of the training rows (80 %),
-    divided by their number; the test is the mean negative log density that the process gives to
-    the other rows. Features and target are standardised.
-
-    Parameters
-    ----------
-    name : str
+    divided by their number; the test is the mean negative log density of the other rows. Features and
+    target are standardised.
     """
 
-    metric = "loss"
     has_gradient = True
 
     def __init__(self, name: str) -> None:
@@ -64,7 +56,7 @@ class MarginalLikelihood(Problem):
     def evaluate(self, config: Config, seed: int) -> dict[str, object]:
         """See `Problem.evaluate`: loss, gradient, test and inner_work, which is 1."""
         part = parts("diabetes", _FOLDS, seed)[-1]
-        lengths = np.array([number(config, scale) for scale in self._scales])
+        lengths = vector(config, self._scales)
         s, e = number(config, "signal"), number(config, "noise")
         n = len(part.y)
         F = s**2 * kernel(part.X, part.X, 0.5 / lengths**2)
@@ -76,7 +68,7 @@ class MarginalLikelihood(Problem):
         return {
             "loss": float((0.5 * part.y @ a + np.log(np.diag(L)).sum()) / n + 0.5 * math.log(2 * math.pi)),
             "gradient": {
-                **dict(zip(self._scales, slopes.tolist(), strict=True)),
+                **by_name(self._scales, slopes),
                 "signal": float(2.0 / s * M.sum()),
                 "noise": float(e * np.trace(W) / n),
             },
@@ -86,15 +78,9 @@ class MarginalLikelihood(Problem):
 
 
 def _held_out(part: Part, lengths: Array, s: float, e: float, L: Array, a: Array) -> float:
-    """Mean negative log density of the held-out targets, each by itself."""
+    """Compute the mean negative log density of the held-out targets, each by itself."""
     V = s**2 * kernel(part.X_val, part.X, 0.5 / lengths**2)
     explained = (V * cho_solve((L, True), V.T).T).sum(axis=1)
     variance = np.maximum(s**2 - explained, 0.0) + e**2
     away = part.y_val - V @ a
     return float(0.5 * (np.log(2 * math.pi * variance) + away**2 / variance).mean())
-
-
-@register("gp_likelihood")
-def gp_likelihood() -> Problem:
-    """Ten length scales, signal and noise of a Gaussian process."""
-    return MarginalLikelihood("gp_likelihood")

@@ -1,4 +1,4 @@
-"""Penalties of a multinomial logistic regression, and which penalty: L1, L2 or both.
+"""Penalties of a multinomial logistic regression: their strengths, and the choice of L1, L2 or both.
 
 The inner problem and its symbols are those of `runner.problems.hypergradients.softmax`. The
 outer loss is the mean log-loss of the validation rows. With q the solution of H q = its slope
@@ -13,22 +13,19 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.errors import ProblemError, nearest
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import Bilevel, Judged, number, numbered
+from runner.problems.hypergradients.bilevel import Bilevel, Validated, by_name, number, numbered, vector
 from runner.problems.hypergradients.implicit import Schedule, implicit_hypergradient
 from runner.problems.hypergradients.orthant import TOLERANCE, minimise
-from runner.problems.hypergradients.parts import CLASSES, COARSE_DIGITS, FEATURES, Part
+from runner.problems.hypergradients.parts import CLASSES, COARSE_DIGITS, FEATURES, Array, Part
 from runner.problems.hypergradients.softmax import Softmax, log_losses
 from runner.space import Choice, Float, Space
 from runner.trial import Config
 
-Array = NDArray[np.float64]
 Grouping = Literal["global", "classes", "features"]
 
-_LEAST_RIDGE = 1e-6  # without it the classes' weights could be moved together
+_LEAST_RIDGE = 1e-6  # makes the minimum unique: adding one vector to all classes' weights changes no loss
 
 
 class MultinomialPenalty(Bilevel):
@@ -39,19 +36,17 @@ class MultinomialPenalty(Bilevel):
 
     Parameters
     ----------
-    name : str
     data : str, default "wine"
         A built-in data set with classes.
     grouping : "global", "classes" or "features"
         One penalty; one per class; or one per feature.
-    folds : int, default 5
-    each : bool, default True
-        Whether each feature is scaled by itself.
+    folds, each
+        See `runner.problems.hypergradients.parts.parts`.
     schedule : Schedule, optional
-        Of the inner tolerances. Each fit then starts at the weights of the fold's last one in
-        this process, so that a loss depends on what was evaluated before: the problem is declared
-        ``noisy``, nothing of it is shared, and its tables differ with the number of lanes.
-        Default: each fit starts anew and is exact.
+        Inner tolerances. Each fit then starts at the weights of the fold's previous one in this
+        process, so that a loss depends on earlier evaluations: the problem is declared ``noisy``, its
+        outcomes are not shared between runs, and its tables differ with the number of workers.
+        Default: each fit starts at 0 and is exact.
     """
 
     def __init__(
@@ -64,7 +59,11 @@ class MultinomialPenalty(Bilevel):
         schedule: Schedule | None = None,
     ) -> None:
         if data not in CLASSES:
-            raise ProblemError(f"got {data!r}.", where="data", hint=nearest(str(data), CLASSES))
+            raise ProblemError(
+                f"expected a data set with classes, got {data!r}.",
+                where="data",
+                hint=nearest(str(data), CLASSES),
+            )
         p, c = FEATURES[data], CLASSES[data]
         groups = {
             "global": (["penalty"], np.zeros((p, c), dtype=np.intp)),
@@ -73,7 +72,7 @@ class MultinomialPenalty(Bilevel):
         }
         if grouping not in groups:
             raise ProblemError(
-                f"got {grouping!r}; 'global', 'classes' or 'features' was expected.", where="grouping"
+                f"expected 'global', 'classes' or 'features', got {grouping!r}.", where="grouping"
             )
         names, self._groups = groups[grouping]
         space = Space({key: Float(1e-4, 1e3, log=True) for key in names})
@@ -82,12 +81,12 @@ class MultinomialPenalty(Bilevel):
         self._last: dict[Part, tuple[int, Array, Array]] = {}  # fits, w, q
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what was fitted: another process has its own."""
+        """Leave out the fits: each process has its own."""
         return {**self.__dict__, "_last": {}}
 
-    def judged(self, part: Part, config: Config) -> Judged:
-        """See `Bilevel.judged`."""
-        penalties = np.array([number(config, name) for name in self.space.names])
+    def validate(self, part: Part, config: Config) -> Validated:
+        """See `Bilevel.validate`."""
+        penalties = vector(config, self.space.names)
         X, T = with_ones(part.X), one_hot(part.y)
         B = np.vstack([penalties[self._groups], np.full(T.shape[1], _LEAST_RIDGE)])
         smooth = Softmax(X, T, B)
@@ -109,24 +108,22 @@ class MultinomialPenalty(Bilevel):
         )
         if self._schedule is not None:
             self._last[part] = fits + 1, fit.w, found.q
-        gradient = dict(zip(self.space.names, found.gradient.tolist(), strict=True))
-        return Judged(loss, lambda: gradient, fit.work + found.products)
+        gradient = by_name(self.space.names, found.gradient)
+        return Validated(loss, lambda: gradient, fit.work + found.products)
 
 
 class PenaltyChoice(Bilevel):
-    """Which penalty of a multinomial logistic regression, and how much of it.
+    """Kind and strength of the penalty of a multinomial logistic regression.
 
-    Parameters and meaning are those of scikit-learn's LogisticRegression: ``penalty`` is l1, l2 or
+    The parameters mean the same as in scikit-learn's LogisticRegression: ``penalty`` is l1, l2 or
     elasticnet, ``C`` the inverse strength, and ``l1_ratio`` exists only with the elastic net. The
-    loss is smooth in C and l1_ratio but where a weight becomes 0.
+    loss is smooth in C and l1_ratio except where a weight becomes 0.
 
     Parameters
     ----------
-    name : str
     data : str, default "coarse_digits"
         Digits at 4 x 4 pixels, at which a fit takes hundredths of a second. At 8 x 8, "digits", an L1
         fit with a large C takes seconds.
-    folds : int, default 3
     """
 
     def __init__(self, name: str, data: str = COARSE_DIGITS, folds: int = 3) -> None:
@@ -134,8 +131,8 @@ class PenaltyChoice(Bilevel):
         space = Space({"penalty": options, "C": Float(1e-3, 1e1, log=True)})
         super().__init__(name, space, {"penalty": "l2", "C": 1.0}, data, folds, each="digits" not in data)
 
-    def judged(self, part: Part, config: Config) -> Judged:
-        """See `Bilevel.judged`."""
+    def validate(self, part: Part, config: Config) -> Validated:
+        """See `Bilevel.validate`."""
         kind, C = config["penalty"], number(config, "C")
         r = number(config, "l1_ratio") if kind == "elasticnet" else float(kind == "l1")
         X, T = with_ones(part.X), one_hot(part.y)
@@ -153,40 +150,23 @@ class PenaltyChoice(Bilevel):
             found = implicit_hypergradient(H, slope[fit.support], cross, diagonal=diagonal).gradient.tolist()
             return dict(zip(("C", "l1_ratio")[: 2 if kind == "elasticnet" else 1], found, strict=False))
 
-        return Judged(loss, gradient, fit.work)
+        return Validated(loss, gradient, fit.work)
 
 
 def with_ones(X: Array) -> Array:
-    """Features with a last column of ones."""
+    """Append a column of ones to the features."""
     return np.column_stack([X, np.ones(len(X))])
 
 
 def one_hot(y: Array) -> Array:
-    """A column for each of the labels 0, 1, ..."""
+    """Encode labels 0, 1, ... as one column each."""
     return np.asarray(y[:, None] == np.arange(int(y.max()) + 1), dtype=np.float64)
 
 
 def log_loss(part: Part, w: Array) -> tuple[float, Array]:
-    """Mean log-loss of the validation rows, and its slope in w."""
+    """Compute the mean log-loss of the validation rows and its slope in w."""
     X = with_ones(part.X_val)
     M = X @ w.reshape(X.shape[1], -1)
     T = np.asarray(part.y_val[:, None] == np.arange(M.shape[1]), dtype=np.float64)
     losses, P = log_losses(M, T)
     return float(losses.mean()), (X.T @ (P - T) / len(T)).ravel()
-
-
-def _registered(name: str, **settings: Any) -> None:
-    @register(name)
-    def factory() -> Problem:
-        return MultinomialPenalty(name, **settings)
-
-
-_registered("softmax_l2")
-_registered("softmax_l2_classes", grouping="classes")
-_registered("softmax_l2_features", grouping="features")
-
-
-@register("penalty_digits")
-def penalty_digits() -> Problem:
-    """L1, L2 or both of a multinomial logistic regression on handwritten digits."""
-    return PenaltyChoice("penalty_digits")

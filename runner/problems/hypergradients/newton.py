@@ -1,7 +1,7 @@
 """Ridge-penalised linear models, fitted to the accuracy that an exact gradient needs.
 
-All parts are fitted at once: they are padded with zero rows to one length. ``P`` is the weight of
-a row: 1 where it counts, 0 where it pads, or what a problem gives it. With m = X w the inner
+All parts are fitted at once, padded with zero rows to one length. ``P`` is the weight of
+a row: 0 for padding, else 1 or the weight that a problem sets. With m = X w the inner
 objective is h(w) = sum of P loss(m, t) + sum_j penalty_j w_j^2 / 2, its gradient
 X'P loss'(m, t) + penalty w, and its second derivative X'P diag(loss''(m, t)) X + diag(penalty).
 """
@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.errors import ProblemError
 from runner.problems.hypergradients.losses import Loss
+from runner.problems.hypergradients.parts import Array
 
-Array = NDArray[np.float64]
-
-_MOST_NEWTON_STEPS = 100
-_NEWTON_TOLERANCE = 1e-10  # of the norm of grad h at w = 0
-_MOST_HALVINGS = 30
+_MOST_NEWTON_STEPS = 100  # generous for a method that converges quadratically; more means that it does not
+_NEWTON_TOLERANCE = 1e-10  # of the largest slope at w = 0; not far above what rounding leaves
+_MOST_HALVINGS = 30  # to a step of 1e-9, which changes nothing that matters
+SUFFICIENT = 1e-4  # of the predicted decrease: the usual constant of Armijo's rule (Nocedal and Wright)
+ROUNDING = 1e-12  # of the value: near the minimum the true decrease is below the rounding error of the sum
 
 
 class Fit(NamedTuple):
-    """What `fit_linear` found.
+    """Result of `fit_linear`.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Fit(NamedTuple):
     H : numpy.ndarray, shape (parts, p, p)
         Second derivative of the inner objective at w.
     steps : int
-        Evaluations of the inner objective with its derivatives, of each part.
+        Evaluations of the inner objective with its derivatives, per part.
     """
 
     w: Array
@@ -41,7 +41,7 @@ class Fit(NamedTuple):
 
 
 def fit_linear(X: Array, t: Array, P: Array, penalty: Array, loss: Loss) -> Fit:
-    """Linear models, several at once, by Newton's method with halved steps.
+    """Fit several linear models at once by Newton's method with step halving.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def fit_linear(X: Array, t: Array, P: Array, penalty: Array, loss: Loss) -> Fit:
     t, P : numpy.ndarray, shape (parts, n)
         Targets; weights of the rows.
     penalty : numpy.ndarray, shape (p,)
-        Of each weight, positive.
+        Positive.
     loss : Loss
         Convex.
 
     Raises
     ------
     ProblemError
-        Where 100 steps do not reach the accuracy on which the gradient rests.
+        If 100 steps do not reach the accuracy that the gradient needs.
     """
     w = np.zeros((len(X), X.shape[2]))
     least = 0.0
@@ -66,16 +66,16 @@ def fit_linear(X: Array, t: Array, P: Array, penalty: Array, loss: Loss) -> Fit:
         least = least or _NEWTON_TOLERANCE * float(size.max())
         move = np.asarray(np.linalg.solve(H, -slope[..., None])[..., 0], dtype=np.float64)
         if (size <= least).all():
-            return Fit(w + move, H, step + 1)  # what is left squares its error
+            return Fit(w + move, H, step + 1)  # the last step squares the error
         w = _halved(X, t, P, penalty, w, move, value, slope, loss)
     raise ProblemError(
-        f"Newton's method left a slope of {size.max():.2g}; at most {least:.2g} was expected.",
+        f"expected a slope of at most {least:.2g} after Newton's method, got {size.max():.2g}.",
         where="linear model",
     )
 
 
 def _inner(X: Array, t: Array, P: Array, penalty: Array, w: Array, loss: Loss) -> tuple[Array, Array, Array]:
-    """h, its gradient and its second derivative, of each part."""
+    """Compute h, its gradient and its second derivative for each part."""
     m = (X @ w[..., None])[..., 0]
     value = _inner_value(m, t, P, penalty, w, loss)
     slope: Array = (X.transpose(0, 2, 1) @ (P * loss.slope(m, t))[..., None])[..., 0] + penalty * w
@@ -99,14 +99,13 @@ def _halved(
     slope: Array,
     loss: Loss,
 ) -> Array:
-    """The weights after a step that is halved, in each part, until h decreases enough."""
+    """Halve the step of each part until h decreases enough, and return the new weights."""
     scale = np.ones(len(w))
-    promised = (slope * step).sum(axis=1)
+    predicted = (slope * step).sum(axis=1)
     for _ in range(_MOST_HALVINGS):
         moved = w + scale[:, None] * step
         new = _inner_value((X @ moved[..., None])[..., 0], t, P, penalty, moved, loss)
-        # The slack is rounding: near the minimum the true decrease is below it.
-        poor = new > value + 1e-4 * scale * promised + 1e-12 * np.abs(value)
+        poor = new > value + SUFFICIENT * scale * predicted + ROUNDING * np.abs(value)
         if not poor.any():
             break
         scale[poor] *= 0.5
@@ -114,19 +113,9 @@ def _halved(
 
 
 def mean_loss(X: Array, t: Array, P: Array, w: Array, loss: Loss) -> tuple[Array, Array]:
-    """Mean losses, several at once, and their gradients.
+    """Compute the mean loss of each part, (parts,), and its slope in the weights, (parts, p).
 
-    Parameters
-    ----------
-    X, t, P, loss
-        As in `fit_linear`.
-    w : numpy.ndarray, shape (parts, p)
-
-    Returns
-    -------
-    value : numpy.ndarray, shape (parts,)
-    slope : numpy.ndarray, shape (parts, p)
-        Derivative of each value in its weights.
+    Parameters are as in `fit_linear`; w has shape (parts, p).
     """
     m = (X @ w[..., None])[..., 0]
     count = P.sum(axis=1)

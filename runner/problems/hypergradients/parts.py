@@ -1,14 +1,13 @@
-"""Training and validation rows of each fold, and all rows against the held-out test, as numbers.
+"""Scaled training and validation rows of each fold, and of all rows against the held-out test.
 
-20 % of the rows are held out as test; the rest is cut into folds, stratified where the target is
-a label. What is learnt for scaling is learnt from the training rows of each part.
+20 % of the rows are held out as test; the rest is cut into folds, stratified for classification. Scaling
+is learnt from the training rows of each part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ Array = NDArray[np.float64]
 
 TEST_SHARE = 0.2
 SYNTHETIC = "synthetic"
-"""The data set that is drawn: 400 rows, 50 features, of which 15 tell of the label."""
+"""A random data set: 400 rows, 50 features, 15 of which are informative."""
 COARSE_DIGITS = "coarse_digits"
 """Scikit-learn's handwritten digits at 4 x 4 pixels, each the mean of four."""
 FEATURES = {
@@ -34,12 +33,12 @@ FEATURES = {
     SYNTHETIC: 50,
 }
 CLASSES = {"breast_cancer": 2, "digits": 10, "iris": 3, "wine": 3, COARSE_DIGITS: 10, SYNTHETIC: 2}
-"""How many each data set has: a space is known without reading it."""
+"""Number of features and classes of each data set, so that a space is known without reading the data."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What is fitted, and what judges the fit.
+    """Training and validation rows of one fit.
 
     Attributes
     ----------
@@ -57,7 +56,7 @@ class Part:
 
 @lru_cache(maxsize=64)
 def parts(name: str, folds: int, seed: int, each: bool = True) -> tuple[Part, ...]:
-    """The folds, and last the part that is trained on all of them and judged by the test rows.
+    """Get the folds, and last the part that is trained on all of them and scored on the test rows.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def parts(name: str, folds: int, seed: int, each: bool = True) -> tuple[Part, ..
     seed : int
         The block's seed.
     each : bool, default True
-        Whether every feature is scaled to variance 1; else all by one number, as pixels should be.
+        Scale every feature to variance 1; else scale all by one number, as suits pixels.
     """
     data = read(name)
     cut, whole = split(data, data.task == "classification", folds, TEST_SHARE, seed)
@@ -87,7 +86,7 @@ def _part(data: Data, train: NDArray[np.intp], held: NDArray[np.intp], each: boo
 
 @lru_cache(maxsize=8)
 def read(name: str) -> Data:
-    """A data set by name; see `parts`."""
+    """Load a data set by name; see `parts`."""
     if name == COARSE_DIGITS:
         fine = load_data("digits")
         X = fine.X.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16)
@@ -104,7 +103,7 @@ def read(name: str) -> Data:
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Several parts as one array each, so that all are fitted together.
+    """Several parts stacked in one array each, so that all are fitted together.
 
     Attributes
     ----------
@@ -113,7 +112,7 @@ class Stack:
     t, t_val : numpy.ndarray, shape (parts, n)
         Targets.
     P, P_val : numpy.ndarray, shape (parts, n)
-        1 where a row counts, 0 where it pads.
+        1 for a row of the data, 0 for padding.
     """
 
     X: Array
@@ -126,18 +125,16 @@ class Stack:
 
 @lru_cache(maxsize=32)
 def stacked(name: str, folds: int, seed: int) -> Stack:
-    """The parts of `parts`, padded to one length."""
-    found = parts(name, folds, seed)
-    sides: list[Any] = []
-    for X, y in (("X", "y"), ("X_val", "y_val")):
-        pairs = [(getattr(part, X), getattr(part, y)) for part in found]
-        longest = max(len(rows) for rows, _ in pairs)
-        columns: list[list[Array]] = [[], [], []]
-        for rows, t in pairs:
-            pad = longest - len(t)
-            ones = np.ones(len(t))
-            columns[0].append(np.pad(np.column_stack([rows, ones]), ((0, pad), (0, 0))))
-            columns[1].append(np.pad(t, (0, pad)))
-            columns[2].append(np.pad(ones, (0, pad)))
-        sides += [np.stack(column) for column in columns]
-    return Stack(*sides)
+    """Stack the parts of `parts`, padded to one length."""
+    cut = parts(name, folds, seed)
+    training = _padded([(part.X, part.y) for part in cut])
+    return Stack(*training, *_padded([(part.X_val, part.y_val) for part in cut]))
+
+
+def _padded(pairs: list[tuple[Array, Array]]) -> tuple[Array, Array, Array]:
+    shape = len(pairs), max(len(t) for _, t in pairs)
+    X, t, P = np.zeros((*shape, pairs[0][0].shape[1] + 1)), np.zeros(shape), np.zeros(shape)
+    for i, (rows, targets) in enumerate(pairs):
+        n = len(targets)
+        X[i, :n, :-1], X[i, :n, -1], t[i, :n], P[i, :n] = rows, 1.0, targets, 1.0
+    return X, t, P

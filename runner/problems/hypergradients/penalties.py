@@ -27,24 +27,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import ProblemError, nearest
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import number, numbered
+from runner.problems.base import Problem
+from runner.problems.hypergradients.bilevel import by_name, numbered, vector
 from runner.problems.hypergradients.losses import LOGISTIC, SQUARED, SQUARED_HINGE, Loss
 from runner.problems.hypergradients.newton import fit_linear, mean_loss
 from runner.problems.hypergradients.parts import FEATURES, SYNTHETIC, stacked
 from runner.space import Float, Space
 from runner.trial import Config
 
-Array = NDArray[np.float64]
 Grouping = Literal["global", "blocks", "features"]
 
-_FOLDS = 5
-_INTERCEPT_PENALTY = 1e-8  # keeps H definite where a fold can be separated
+_FOLDS = 5  # as usual for cross-validation
+_INTERCEPT_PENALTY = 1e-8  # keeps H definite for a separable fold; negligible otherwise
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What is fitted to which data, and what judges it; `scale` times the outer loss is reported."""
+    """A data set with inner and outer loss; `scale` times the outer loss is reported."""
 
     data: str
     inner: Loss
@@ -86,7 +85,9 @@ class L2Penalty(Problem):
 
     def __init__(self, name: str, model: str = "logistic", grouping: Grouping = "global") -> None:
         if model not in MODELS:
-            raise ProblemError(f"got {model!r}.", where="model", hint=nearest(str(model), MODELS))
+            raise ProblemError(
+                f"expected a model, got {model!r}.", where="model", hint=nearest(str(model), MODELS)
+            )
         self.name, self._model = name, MODELS[model]
         names, self._groups = _grouped(self._model.data, grouping)
         self.space = Space({key: Float(1e-5, 1e3, log=True) for key in names})
@@ -95,7 +96,7 @@ class L2Penalty(Problem):
     def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
         """See `Problem.evaluate`: loss, gradient, folds, test and inner_work."""
         model = self._model
-        a = np.array([number(config, name) for name in self.space.names])
+        a = vector(config, self.space.names)
         split = stacked(model.data, _FOLDS, seed)
         penalty = np.append(a[self._groups], _INTERCEPT_PENALTY)
         fit = fit_linear(split.X, split.t, split.P, penalty, model.inner)
@@ -103,10 +104,10 @@ class L2Penalty(Problem):
         losses, slopes = model.scale * losses, model.scale * slopes
         q = np.linalg.solve(fit.H[:-1], slopes[:-1, :, None])[..., 0]
         per_weight = -(fit.w[:-1] * q).mean(axis=0)[:-1]  # eq. 2, averaged over the folds
-        gradient = np.bincount(self._groups, weights=per_weight, minlength=len(a))
+        gradient = np.bincount(self._groups, per_weight, len(a)).astype(np.float64)
         return {
             "loss": float(losses[:-1].mean()),
-            "gradient": dict(zip(self.space.names, gradient.tolist(), strict=True)),
+            "gradient": by_name(self.space.names, gradient),
             "folds": losses[:-1].tolist(),
             "test": float(losses[-1]),
             "inner_work": fit.steps * _FOLDS,
@@ -114,7 +115,7 @@ class L2Penalty(Problem):
 
 
 def _grouped(data: str, grouping: Grouping) -> tuple[list[str], NDArray[np.intp]]:
-    """The penalties' names, and for each feature the index of its penalty."""
+    """Name the penalties, and map each feature to the index of its penalty."""
     count = FEATURES[data]
     if grouping == "global":
         return ["penalty"], np.zeros(count, dtype=np.intp)
@@ -123,48 +124,6 @@ def _grouped(data: str, grouping: Grouping) -> tuple[list[str], NDArray[np.intp]
     if grouping == "features":
         return numbered("penalty_", count), np.arange(count)
     raise ProblemError(
-        f"got {grouping!r} for {data}; 'global', 'features', or 'blocks' for breast_cancer was expected.",
+        f"expected 'global', 'features', or 'blocks' for breast_cancer, got {grouping!r} for {data}.",
         where="grouping",
     )
-
-
-@register("logistic_l2")
-def logistic_l2() -> Problem:
-    """One penalty for all 30 features."""
-    return L2Penalty("logistic_l2", grouping="global")
-
-
-@register("logistic_l2_groups")
-def logistic_l2_groups() -> Problem:
-    """A penalty each for the mean, error and worst features."""
-    return L2Penalty("logistic_l2_groups", grouping="blocks")
-
-
-@register("logistic_l2_features")
-def logistic_l2_features() -> Problem:
-    """A penalty for every feature."""
-    return L2Penalty("logistic_l2_features", grouping="features")
-
-
-@register("logistic_synthetic50")
-def logistic_synthetic50() -> Problem:
-    """A penalty for each of 50 features, of which 15 tell of the label."""
-    return L2Penalty("logistic_synthetic50", "synthetic", "features")
-
-
-@register("hinge_features")
-def hinge_features() -> Problem:
-    """A penalty for every feature of a support vector machine."""
-    return L2Penalty("hinge_features", "hinge", "features")
-
-
-@register("ridge")
-def ridge() -> Problem:
-    """One penalty of a ridge regression; a path method finds its optimum in one fit."""
-    return L2Penalty("ridge", "ridge", "global")
-
-
-@register("ridge_features")
-def ridge_features() -> Problem:
-    """A penalty for every feature of a ridge regression."""
-    return L2Penalty("ridge_features", "ridge", "features")

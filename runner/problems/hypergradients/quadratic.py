@@ -1,4 +1,4 @@
-"""A bilevel quadratic whose optimum is known in closed form.
+"""A bilevel quadratic with a closed-form optimum.
 
 The inner problem is w*(x) = argmin w'Aw/2 - (Sx)'Aw, so w* = Sx; the outer loss is
 1 + |w* - c|^2 / 2 with c = S x*. It equals 1 + (x - x*)'S'S(x - x*) / 2, whose minimum is 1.
@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.errors import ProblemError
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import number, numbered
+from runner.problems.base import Problem
+from runner.problems.hypergradients.bilevel import by_name, numbered, vector
+from runner.problems.hypergradients.parts import Array
 from runner.seeds import rng_for
 from runner.space import Float, Space
 from runner.trial import Config
-
-Array = NDArray[np.float64]
 
 
 class Quadratic(Problem):
@@ -29,19 +27,16 @@ class Quadratic(Problem):
     d : int
         Number of hyper-parameters, each in [-5, 5].
     condition : float, default 1000
-        Of S'S, whose eigenvalues are evenly spread in the logarithm from 1 / condition to 1.
+        Condition number of S'S, whose eigenvalues are log-spaced from 1 / condition to 1.
     """
 
-    metric = "loss"
     has_gradient = True
     optimum = 1.0
 
-    def __init__(self, d: int, condition: float = 1e3) -> None:
+    def __init__(self, name: str, d: int, condition: float = 1e3) -> None:
         if d < 1 or condition < 1:
-            raise ProblemError(
-                f"d is {d} and condition is {condition}; at least 1 was expected.", where="quadratic"
-            )
-        self.name = f"quadratic{d}"
+            raise ProblemError(f"expected at least 1, got d={d} and condition={condition}.", where=name)
+        self.name = name
         names = numbered("x", d)
         self.space = Space({name: Float(-5.0, 5.0) for name in names})
         rng = rng_for("quadratic", d, condition)
@@ -56,14 +51,14 @@ class Quadratic(Problem):
     def evaluate(self, config: Config, seed: int) -> dict[str, Any]:
         """See `Problem.evaluate`; the seed has no influence."""
         del seed
-        x = np.array([number(config, name) for name in self.space.names])
+        x = vector(config, self.space.names)
         cross = self._A @ self._S  # minus d^2 h / dx dw
         w = np.linalg.solve(self._A, cross @ x)
         q = np.linalg.solve(self._A, w - self._c)
         gradient = cross.T @ q
         return {
             "loss": float(1.0 + 0.5 * (w - self._c) @ (w - self._c)),
-            "gradient": dict(zip(self.space.names, gradient.tolist(), strict=True)),
+            "gradient": by_name(self.space.names, gradient),
             "inner_work": 1,
         }
 
@@ -71,9 +66,3 @@ class Quadratic(Problem):
 def _rotation(d: int, rng: np.random.Generator) -> Array:
     turned: Array = np.linalg.qr(rng.standard_normal((d, d)))[0]
     return turned
-
-
-@register("quadratic20")
-def quadratic20() -> Problem:
-    """A bilevel quadratic in 20 parameters, of condition 1000."""
-    return Quadratic(20)

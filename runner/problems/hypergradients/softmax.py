@@ -4,7 +4,7 @@
 symbol     meaning
 =========  =======================================================================
 X, T       features with a last column of ones, (n, p + 1); one-hot labels, (n, c)
-W, P       weights, (p + 1, c), one row after the other where a vector is wanted;
+W, P       weights, (p + 1, c), flattened row by row where a vector is needed;
            probabilities, softmax of the rows of X W, (n, c)
 B          L2 penalties of the weights, (p + 1, c)
 =========  =======================================================================
@@ -18,20 +18,18 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.problems.hypergradients.implicit import Linear
 from runner.problems.hypergradients.orthant import Mask
-
-Array = NDArray[np.float64]
+from runner.problems.hypergradients.parts import Array
 
 _MOST_FACTORISED = 200  # weights; beyond, conjugate gradients are faster
 
 
 def log_losses(M: Array, T: Array) -> tuple[Array, Array]:
-    """Log-loss of each row by its margins and one-hot label, (n,), and the probabilities, (n, c).
+    """Compute the log-loss of each row from margins and one-hot labels, (n,), and probabilities, (n, c).
 
-    A sixth of the time of scipy.special.logsumexp, which is what a fit spends most on.
+    Fits spend most of their time here; this takes a sixth of the time of scipy.special.logsumexp.
     """
     top = M.max(axis=1, keepdims=True)
     P = np.exp(M - top)
@@ -40,19 +38,14 @@ def log_losses(M: Array, T: Array) -> tuple[Array, Array]:
 
 
 class Softmax:
-    """See the module; a `runner.problems.hypergradients.orthant.Smooth`.
-
-    Parameters
-    ----------
-    X, T, B : numpy.ndarray
-    """
+    """The function of this module; a `runner.problems.hypergradients.orthant.Smooth`."""
 
     def __init__(self, X: Array, T: Array, B: Array) -> None:
         self.X, self.T, self.B = X, T, B
 
     @cached_property
     def bound(self) -> float:
-        """Softmax bends by a half at the most."""
+        """Upper bound of the curvature; that of softmax is at most 1/2."""
         return float(0.5 * np.linalg.norm(self.X, 2) ** 2 + self.B.max())
 
     def at(self, w: Array) -> tuple[float, Array]:

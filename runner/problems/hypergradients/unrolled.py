@@ -8,9 +8,9 @@ L(w)       mean log-loss of the training rows
 r, m, c    rate, momentum, decay
 =========  =======================================================================
 
-Each of the steps is v <- m v - r (grad L(w) + c w), w <- w + v  (eq. 1). The derivative of what
-the validation rows say of the last w goes back through all steps, so it is exact for this number
-of steps, whether or not they have converged; at a stationary point the rate would have none.
+Each step is v <- m v - r (grad L(w) + c w), w <- w + v  (eq. 1). The derivative of the validation loss at
+the last w goes back through all steps, so it is exact for this number of steps, converged or not; at a
+stationary point the loss would not depend on the rate.
 
 References
 ----------
@@ -24,20 +24,17 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner.errors import ProblemError
-from runner.problems.base import Problem, register
-from runner.problems.hypergradients.bilevel import number
+from runner.problems.base import Problem
+from runner.problems.hypergradients.bilevel import by_name, vector
 from runner.problems.hypergradients.multinomial import one_hot
-from runner.problems.hypergradients.parts import COARSE_DIGITS, parts
+from runner.problems.hypergradients.parts import COARSE_DIGITS, Array, parts
 from runner.seeds import rng_for
 from runner.space import Float, Space
 from runner.trial import Config
 
-Array = NDArray[np.float64]
-
-_FOLDS = 5  # only the part that is trained on all of them is used
+_FOLDS = 5  # as the other problems, for the same test rows; only the part trained on all of them is used
 _NAMES = ("rate", "momentum", "decay")
 
 
@@ -49,16 +46,14 @@ class UnrolledNetwork(Problem):
 
     Parameters
     ----------
-    name : str
     hidden : int, default 12
-        Units.
+        Hidden units.
     steps : int, default 30
-        Of training.
+        Training steps.
     rows : int, default 200
-        How many train; as many judge.
+        Number of training rows, and of validation rows.
     """
 
-    metric = "loss"
     has_gradient = True
 
     def __init__(self, name: str, hidden: int = 12, steps: int = 30, rows: int = 200) -> None:
@@ -74,7 +69,7 @@ class UnrolledNetwork(Problem):
         self._hidden, self._steps, self._rows = hidden, steps, rows
 
     def check(self) -> None:
-        """Raise ProblemError where autograd is not installed."""
+        """Raise ProblemError if autograd is not installed."""
         if find_spec("autograd") is None:
             raise ProblemError(
                 "the package autograd is not installed.",
@@ -102,34 +97,29 @@ class UnrolledNetwork(Problem):
                 w = w + v
             return w
 
-        kept: list[Any] = []
+        weights: Any = None
 
         def outer(x: Any) -> Any:
-            kept.append(trained(x))
-            return _log_loss(kept[-1], whole.X[n : 2 * n], T[n : 2 * n], h)
+            nonlocal weights
+            weights = trained(x)
+            return _log_loss(weights, whole.X[n : 2 * n], T[n : 2 * n], h)
 
-        loss, gradient = value_and_grad(outer)(np.array([number(config, name) for name in _NAMES]))
-        weights = getattr(kept[-1], "_value", kept[-1])
+        loss, gradient = value_and_grad(outer)(vector(config, _NAMES))
+        weights = getattr(weights, "_value", weights)  # out of autograd's box
         labels = np.asarray(whole.y_val[:, None] == np.arange(c), dtype=np.float64)
         return {
             "loss": float(loss),
-            "gradient": dict(zip(_NAMES, gradient.tolist(), strict=True)),
+            "gradient": by_name(_NAMES, gradient),
             "test": float(_log_loss(weights, whole.X_val, labels, h)),
             "inner_work": self._steps,
         }
 
 
 def _log_loss(w: Any, X: Array, T: Array, hidden: int) -> Any:
-    """Mean log-loss of the network with weights w; autograd's arrays go through."""
+    """Compute the mean log-loss of the network with weights w, of NumPy or of autograd."""
     import autograd.numpy as anp
     from autograd.scipy.special import logsumexp
 
     cut = X.shape[1] * hidden
     M = anp.dot(anp.tanh(anp.dot(X, w[:cut].reshape(X.shape[1], hidden))), w[cut:].reshape(hidden, -1))
     return anp.mean(logsumexp(M, axis=1) - anp.sum(M * T, axis=1))
-
-
-@register("network_unrolled")
-def network_unrolled() -> Problem:
-    """Rate, momentum and decay of a network's training, differentiated through all its steps."""
-    return UnrolledNetwork("network_unrolled")

@@ -298,7 +298,7 @@ def test_a_method_that_fails_ends_its_own_run_only(answer, says):
 
 LOST = Outcome(Status.FAILED, error="KeyError: 'y' (objective.py, line 3, in loss)")
 OTHER = Outcome(Status.FAILED, error="ValueError: no")
-NAN = Outcome(Status.INVALID, error="the metric 'loss' is nan; a finite number was expected.")
+NAN = Outcome(Status.INVALID, error="metric 'loss': expected a finite number, got nan.")
 HALT = Outcome(Status.STOPPED, loss=1.0, value=1.0)
 GOOD = Outcome(Status.COMPLETED, loss=1.0, value=1.0)
 

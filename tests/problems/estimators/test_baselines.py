@@ -1,4 +1,4 @@
-"""What a predictor scores that looks at nothing, against scikit-learn's own and by hand."""
+"""Scores of predictors that ignore the features, against scikit-learn's own and by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from sklearn.metrics import get_scorer_names
 
 from runner import optimize
 from runner.problems import EstimatorProblem
-from runner.problems.estimators.baselines import Balance, blindness, positive_class, seeing_scorer
+from runner.problems.estimators.baselines import Balance, balanced_scorer, positive_class, scorer_warning
 from runner.problems.estimators.data.data import Data, load_data
 
 FOREST = "sklearn.tree.DecisionTreeClassifier"
@@ -72,10 +72,10 @@ def test_of_quantities_it_is_the_mean_or_the_median(scoring):
 def test_a_rare_class_is_noticed_and_equal_ones_are_not_rare(counts, uneven, scorer, classes):
     data = data_of(*counts, classes=classes)
     assert Balance.of(data).uneven == uneven
-    assert bool(blindness(data, "accuracy")) == uneven
-    assert not blindness(data, "balanced_accuracy")
-    assert seeing_scorer(data, EstimatorProblem(FOREST, data, DEPTH)._model) == scorer
-    assert seeing_scorer(data, object()) in (None, "balanced_accuracy")
+    assert bool(scorer_warning(data, "accuracy")) == uneven
+    assert not scorer_warning(data, "balanced_accuracy")
+    assert balanced_scorer(data, EstimatorProblem(FOREST, data, DEPTH)._model) == scorer
+    assert balanced_scorer(data, object()) in (None, "balanced_accuracy")
 
 
 def test_the_positive_class_is_the_one_that_scikit_learn_counts():
@@ -97,12 +97,12 @@ def test_a_search_in_python_says_what_a_constant_has(tmp_path):
     )
     (tmp_path / "t.csv").write_text("a;y;b\n" + rows)
     problem = EstimatorProblem(FOREST, "t.csv", DEPTH, target="y", folder=tmp_path)
-    with pytest.warns(UserWarning, match="Read as numbers|hardly sees") as warned:
+    with pytest.warns(UserWarning, match="Read as numbers|barely reflects") as warned:
         found = optimize(problem, trials=2, method="random")
     assert [str(one.message) for one in warned] == [*problem.notes]
     assert problem.notes == (
         "Read as numbers: 'b' (33,00 is 33).",
-        "'yes' is 10.0% of the rows, and accuracy hardly sees it: always answering 'no' has 0.9. Take"
+        "'yes' is 10.0% of the rows, and accuracy barely reflects it: always answering 'no' has 0.9. Use"
         " roc_auc, average_precision or balanced_accuracy as scoring.",
     )
     assert found.constant_value == pytest.approx(0.9)

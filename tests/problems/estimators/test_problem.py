@@ -18,7 +18,7 @@ from runner.errors import FivefoldError
 from runner.problems import EstimatorProblem, evaluate, load_problem
 from runner.problems.estimators import problem as estimators
 from runner.problems.estimators.data.data import BUILT_IN, Data, load_data
-from runner.problems.estimators.folds import few, split, stages
+from runner.problems.estimators.folds import balanced_sample, split, stages
 from runner.seeds import rng_for, seed_for
 from runner.testing import ProblemContract
 
@@ -208,7 +208,7 @@ def test_a_score_that_is_not_finite_is_an_invalid_trial(monkeypatch, bad, stops)
     monkeypatch.setattr(EstimatorProblem, "_score", lambda *_: next(scores))
     outcome = evaluate(inline(), {"C": 1.0, "kernel": "rbf"}, 0, stops=stops)
     assert (outcome.status, outcome.loss) == ("INVALID", None)
-    assert "a finite number was expected" in outcome.error
+    assert "expected a finite number" in outcome.error
 
 
 # -- step by step ---------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def test_without_a_test_part_there_is_no_test_score():
 def test_a_check_tries_few_rows_of_every_class():
     rng = rng_for("few")
     y = rng.permutation(np.repeat([0, 1, 2], [5000, 10, 300]))
-    rows = few(np.flatnonzero(rng.random(len(y)) < 0.9), y)
+    rows = balanced_sample(np.flatnonzero(rng.random(len(y)) < 0.9), y)
     counts = np.bincount(y[rows])
     assert len(rows) == len(set(rows)) == 500
     assert counts[1] == np.bincount(y)[1] or counts[1] >= 5
@@ -387,7 +387,7 @@ FILES = {
         ({"estimator": "sklearn.ensemble.VotingClassifier"}, "params: VotingClassifier cannot be made: "),
         ({"space": {"CC": {"float": [1, 2]}}}, "space.CC: SVC has no parameter 'CC'. Did you mean 'C'?"),
         ({"params": {"kernell": "rbf"}}, "params.kernell: SVC has no parameter 'kernell'. Did you mean"),
-        ({"params": {"C": 3}}, "C: it is in the space and in params. Keep one of them."),
+        ({"params": {"C": 3}}, "C: in both the space and params. Keep one of them."),
         ({"params": [3]}, "params: expected a mapping, got [3]."),
         ({"cv": 1}, "cv: expected an integer of at least 2 folds, got 1."),
         ({"cv": "five"}, "cv: expected an integer of at least 2 folds, got 'five'."),
@@ -425,7 +425,7 @@ FILES = {
         # From here on only `check` can tell.
         (
             {"scoring": "neg_log_loss", "params": {"probability": False}},
-            "scoring: 'neg_log_loss' needs predict_proba, which SVC does not have as it is set up. Take",
+            "scoring: 'neg_log_loss' needs predict_proba, which SVC does not have with these params. Use",
         ),
         (
             {"scoring": "f1"},
@@ -445,9 +445,12 @@ FILES = {
             {"fidelity": {"data": [0.01, 1.0]}},
             "fidelity.data: 0.01 of a fold's 96 training rows are 1, too few for all 3 classes of 'iris'.",
         ),
-        ({"cv": 60}, "cv: 60 folds were asked for, and class '0' of 'iris' has 40 rows outside the test"),
-        ({"data": "rare.csv", "target": "y"}, "cv: 5 folds were asked for, and class 'yes' of 'rare' has 2"),
-        ({"data": "one.csv", "target": "y"}, "target: the target of 'one' has one class only"),
+        (
+            {"cv": 60},
+            "cv: expected at least 60 rows outside the test part for 60 folds, got 40 of class '0' of 'iris'",
+        ),
+        ({"data": "rare.csv", "target": "y"}, "for 5 folds, got 2 of class 'yes' of 'rare'"),
+        ({"data": "one.csv", "target": "y"}, "target: expected at least two classes in 'one', got one."),
         ({"test": 0.01}, "test: 0.01 of 150 rows cannot hold all 3 classes. Raise it, or set it to 0."),
         (
             {"data": "real.csv", "target": "y"},
@@ -455,7 +458,7 @@ FILES = {
         ),
         (
             {"estimator": "sklearn.svm.SVR", "data": "rare.csv", "target": "y"},
-            "estimator: SVR is a regressor, and the target of 'rare' has the classes no, yes. Take a",
+            "estimator: SVR is a regressor, and the target of 'rare' has the classes no, yes. Use a",
         ),
     ],
 )

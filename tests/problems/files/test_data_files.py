@@ -55,7 +55,7 @@ def test_the_file_of_a_study_goes_before_one_beside_the_module(tmp_path):
     (tmp_path / "one.txt").touch()
     with placed(find_files(["one.txt"], tmp_path)):
         assert data_file("one.txt") == tmp_path / "one.txt"
-        with pytest.raises(ProblemError, match=r"lists no file 'ones\.txt'\. Did you mean 'one\.txt'\?"):
+        with pytest.raises(ProblemError, match=r"a file 'ones\.txt'\. Did you mean 'one\.txt'\?"):
             data_file("ones.txt")
     with pytest.raises(ProblemError, match=r"Write 'files: \[one\.txt\]' in the study file"):
         data_file("one.txt")
@@ -67,7 +67,10 @@ def test_on_another_machine_a_missing_file_is_explained(tmp_path):
     assert "see data_file" not in evaluate(opened, {"x": 0.5}, 0).error
     place({}, away=True)
     try:
-        assert "that the study lists under 'files'; see data_file." in evaluate(opened, {"x": 0.5}, 0).error
+        assert (
+            "only the files that the study lists under 'files'; see data_file."
+            in evaluate(opened, {"x": 0.5}, 0).error
+        )
     finally:
         place({})
 

@@ -1,4 +1,4 @@
-"""Which Python files travel: those that are imported and installed nowhere."""
+"""Python files that travel: those that are imported and not installed."""
 
 import sys
 from types import SimpleNamespace

@@ -121,7 +121,7 @@ def test_the_neighbour_of_another_file_is_not_taken_for_its_own(write):
     text = "from neighbour_of_two import SIGN\n" + TEXT.replace("v * v", "SIGN * v")
     load_problem(f"{write(text, 'objective_a.py', 'a')}:f")
     for _ in range(2):
-        with pytest.raises(ProblemError, match="'neighbour_of_two', which is beside it, but"):
+        with pytest.raises(ProblemError, match="imports 'neighbour_of_two' beside it, but"):
             load_problem(f"{write(text, 'objective_b.py', 'b')}:f")
 
 

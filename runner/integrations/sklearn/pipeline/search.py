@@ -16,7 +16,7 @@ from runner.integrations.sklearn.pipeline import Save
 from runner.integrations.sklearn.pipeline.judging import judge
 from runner.integrations.sklearn.pipeline.saving import save_pipeline
 from runner.integrations.sklearn.pipeline.snippet import expression_of
-from runner.problems.estimators.baselines import Balance, positive_class, seeing_scorer
+from runner.problems.estimators.baselines import Balance, balanced_scorer, positive_class
 from runner.problems.estimators.catalogue import Entry, entry_of, find, start_of
 from runner.problems.estimators.checks import make_estimator
 from runner.problems.estimators.data.data import BUILT_IN, Data, load_data
@@ -154,7 +154,7 @@ def _initial(entry: Entry, problem: EstimatorProblem, table: Data, built_in: boo
 def _scoring(entry: Entry, table: Data) -> str | None:
     """Choose a default scorer where one class is rare."""
     model = make_estimator(entry.path, entry.params)
-    return seeing_scorer(table, model) if is_classifier(model) else None
+    return balanced_scorer(table, model) if is_classifier(model) else None
 
 
 def _judged(problem: EstimatorProblem, table: Data, requested: bool) -> str:

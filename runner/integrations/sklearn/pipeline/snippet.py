@@ -177,7 +177,7 @@ def _loading(problem: EstimatorProblem, data: Data, imports: set[str]) -> list[s
         ]
         kind = "str"
     else:
-        written = "" if data.goal == PLAIN else f", {data.goal!r}"
+        written = "" if data.target_format == PLAIN else f", {data.target_format!r}"
         target = [f"    y = numbers_of(table[TARGET]{written})", "    known = ~np.isnan(y)"]
         kind = "int" if data.y.dtype.kind in "iu" else "float"
     known = f"y[known].astype({kind})"

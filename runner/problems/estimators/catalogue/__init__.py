@@ -1,6 +1,6 @@
-"""Search spaces for common scikit-learn estimators, each with where it was taken from.
+"""Search spaces for common scikit-learn estimators, each with its source.
 
-They are places to start from, not the last word: ranges that others have searched on many data
+They are starting points: ranges that others have searched on many data
 sets, for standardised features. `docs/spaces.md` lists them.
 """
 

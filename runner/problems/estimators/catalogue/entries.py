@@ -1,4 +1,4 @@
-"""The entries of the catalogue: what is searched of each estimator, as a study file would say it."""
+"""Entries of the catalogue: the search space of each estimator in the form of a study file."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ SVM_GUIDE = "Hsu, Chang and Lin, A practical guide to support vector classificat
 
 @dataclass(frozen=True)
 class Entry:
-    """An estimator and what is searched of it.
+    """An estimator and its search space.
 
     Attributes
     ----------
     path : str
-        Of the class.
+        Path of the class.
     space : mapping
         As in a study file.
     source : str
-        Where the ranges come from; says where they were changed.
+        Origin of the ranges, with any changes.
     params : mapping
         Fixed parameters.
     start : mapping
-        What stands for those of the estimator's defaults that do not lie in the space; a word of
-        `runner.problems.estimators.catalogue.lookup.start_of` where it depends on the number of features.
+        Replacements for defaults of the estimator outside of the space; a word of
+        `runner.problems.estimators.catalogue.lookup.start_of` if it depends on the number of features.
     """
 
     path: str
@@ -223,4 +223,4 @@ _REGRESSORS = (
 )
 
 CATALOGUE: Final = MappingProxyType({entry.path: entry for entry in (*_CLASSIFIERS, *_REGRESSORS)})
-"""By the path of the class."""
+"""Entries by the path of the class."""

@@ -1,4 +1,4 @@
-"""An entry by an estimator's name, and the config that it starts from."""
+"""Look up the entry of an estimator, and the config to start from."""
 
 from __future__ import annotations
 
@@ -13,42 +13,36 @@ from runner.trial import Config
 
 
 def entry_of(estimator: str) -> Entry:
-    """The entry of an estimator, by the path of its class or by its bare name.
-
-    Raises
-    ------
-    ProblemError
-        Where there is none; names the nearest.
-    """
-    found = find(estimator)
-    if found is None:
+    """Get the entry of an estimator by the path or name of its class; ProblemError if there is none."""
+    entry = find(estimator)
+    if entry is None:
         hint = nearest(estimator.rpartition(".")[2], [entry.name for entry in CATALOGUE.values()])
         raise ProblemError(
             f"there is no built-in space for '{estimator}'.",
             where="estimator",
             hint=f"{hint} Or give a space of your own with --space FILE.yaml.",
         )
-    return found
+    return entry
 
 
 def find(estimator: str) -> Entry | None:
-    """As `entry_of`, None where there is none."""
+    """Find the entry of an estimator by the path or name of its class."""
     names = {entry.name: entry for entry in CATALOGUE.values()}
     return names.get(estimator, CATALOGUE.get(estimator))
 
 
 def start_of(entry: Entry, features: int) -> Config:
-    """The estimator's own defaults, as far as the space has room for them.
+    """Get the estimator's own defaults, as far as the space contains them.
 
     Parameters
     ----------
     entry : Entry
     features : int
-        Columns that the estimator gets. On them depend "inverse", 1 / features, which is what
-        scikit-learn's ``gamma="scale"`` comes to for standardised features; and "root", the share
+        Number of columns. It determines "inverse", 1 / features, the value of
+        scikit-learn's ``gamma="scale"`` for standardised features; and "root", the share
         of ``max_features="sqrt"``.
     """
-    given = make_estimator(entry.path, entry.params).get_params()
+    defaults = make_estimator(entry.path, entry.params).get_params()
     words = {
         "inverse": min(8.0, max(2**-15, 1.0 / features)),
         "root": min(0.9, max(0.1, math.sqrt(features) / features)),
@@ -57,7 +51,7 @@ def start_of(entry: Entry, features: int) -> Config:
         name: words.get(value, value) if isinstance(value, str) else value
         for name, value in entry.start.items()
     }
-    return _active(entry.space, {**given, **start})
+    return _active(entry.space, {**defaults, **start})
 
 
 def _active(space: Mapping[str, Any], values: Mapping[str, Any]) -> Config:

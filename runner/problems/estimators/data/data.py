@@ -1,9 +1,9 @@
 """Data sets of estimator problems: five built-in ones, CSV and Parquet files.
 
 A table has one row per example, one column with the target, and numbers in all other columns; or,
-where it is to be prepared (see `runner.problems.estimators.fitting`), numbers, categories and dates, of which
-some are missing. Numbers may be written the local way. What does not fit is refused with the names of
-all its columns, and never guessed away; what is not plain is said in the notes.
+if it is to be prepared (see `runner.problems.estimators.fitting`), numbers, categories and dates with
+missing values. Numbers may have a local format. Unfit columns are refused with the names of all of them,
+never guessed; unusual values are reported in the notes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from runner._text import shown
 from runner.errors import ProblemError, nearest, nearest_file
-from runner.problems.estimators.data.fitness import goal_of, refusal, unfit_target
+from runner.problems.estimators.data.fitness import refusal, target_of, unfit_target
 from runner.problems.estimators.data.kinds import FEW_ROWS, Reading, kinds_of, notes_on, reading_of
 from runner.problems.estimators.data.spelling import Numbers
 from runner.problems.estimators.data.tables import (
@@ -30,17 +30,17 @@ from runner.problems.estimators.data.tables import (
     read_table,
     style_of,
 )
-from runner.problems.estimators.data.values import PLAIN, Written, matrix_of, part_names
+from runner.problems.estimators.data.values import PLAIN, NumberFormat, matrix_of, part_names
 
 Labels = tuple[str, ...] | None
-"""The sorted categories of a column; None where it holds numbers."""
+"""The sorted categories of a column; None for a column of numbers."""
 Task = Literal["classification", "regression"]
 
 BUILT_IN = ("breast_cancer", "diabetes", "digits", "iris", "wine")
-"""What ``data:`` may name; the copies in scikit-learn, read without a network."""
+"""Names that ``data:`` accepts; the copies in scikit-learn, read without a network."""
 
 _SUFFIXES = (".csv", ".parquet")
-_MOST_CLASSES = 50  # integers with more distinct values are taken as quantities
+_MOST_CLASSES = 50  # integers with more distinct values are read as quantities
 _TARGET = "Name the target: --target COLUMN, or target: COLUMN in a study file."
 
 
@@ -51,27 +51,27 @@ class Data:
     Attributes
     ----------
     name : str
-        Of the built-in data set, or the file's name without its suffix.
+        Name of the built-in data set, or of the file without its suffix.
     X : numpy.ndarray, shape (n, p), float64
         Read-only.
     y : numpy.ndarray, shape (n,)
-        Read-only. Integers 0, 1, ... in the order of ``classes`` where the target was text or
-        boolean, else the numbers as they were.
+        Read-only. Integers 0, 1, ... in the order of ``classes`` if the target is text or
+        boolean, else its numbers.
     feature_names : tuple of str
     task : "classification" or "regression"
-        What the target suggests: classes for text, booleans, and integers with at most 50 distinct
-        values, unless more than half of them differ.
+        The task that the target suggests: classification for text, booleans, and integers with at most 50
+        distinct values, unless more than half of them differ.
     classes : tuple of str
         The sorted values of a text or boolean target; empty for numbers.
     labels : tuple of (tuple of str or None), or None
-        Where it is to be prepared: for each column its categories, of which ``X`` has the numbers
-        0, 1, ..., or None for a column of numbers. NaN is what is missing.
+        If it is to be prepared: for each column its categories, whose positions 0, 1, ... ``X`` holds,
+        or None for a column of numbers. Missing values are NaN.
     reading : Reading or None
-        How the columns of a file were read; `runner.problems.columns.Columns` reads new data so.
-    goal : (str, str, str)
-        How a target of numbers is written in the file.
+        Formats of the columns of a file, for reading new data by `runner.problems.columns.Columns`.
+    target_format : (str, str, str)
+        Format of a target of numbers in the file.
     notes : tuple of str
-        Sentences on what was not plain: local numbers, gaps, dates, rows without a target.
+        Notes on unusual values: local numbers, missing values, dates, rows without a target.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Data:
     classes: tuple[str, ...] = ()
     labels: tuple[Labels, ...] | None = None
     reading: Reading | None = None
-    goal: Written = PLAIN
+    target_format: NumberFormat = PLAIN
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ def load_data(
     drop: Sequence[str] = (),
     decimal: str | None = None,
 ) -> Data:
-    """A data set by name or file; read once per process, and again where the file has changed.
+    """Load a data set by name or file; read once per process, and again if the file has changed.
 
     Parameters
     ----------
@@ -108,24 +108,25 @@ def load_data(
     target : str, optional
         The column to predict; needed for files, not allowed for built-in data.
     folder : Path or str
-        Where a relative path starts.
+        Start of a relative path.
     prepare : bool, default False
-        Whether text is taken for categories, dates for their parts, and values may be missing.
+        Read text as categories and dates as their parts, and allow missing values.
     drop : sequence of str, optional
-        Columns of a file that are left out.
+        Columns of a file to leave out.
     decimal : "." or ",", optional
-        The decimal mark of numbers that can be read in two ways.
+        The decimal mark of numbers that fit two formats.
 
     Raises
     ------
     ProblemError
-        Where there is no such data set, file or column, or columns do not fit; names all of them.
+        If there is no such data set, file or column, or columns are unfit; names all of them.
     """
     check_source(data, target, folder)
     if data in BUILT_IN:
-        for key, given in (("drop", drop), ("decimal", decimal)):
-            if given:
-                raise ProblemError(f"the data set '{data}' is no file.", where=key, hint="Leave it out.")
+        for key, value in (("drop", drop), ("decimal", decimal)):
+            if value:
+                message = f"applies only to files, but '{data}' is a built-in data set."
+                raise ProblemError(message, where=key, hint="Leave it out.")
         return _built_in(data)
     path = Path(folder) / data
     try:
@@ -138,7 +139,7 @@ def load_data(
 
 
 def check_source(data: object, target: object, folder: Path | str) -> None:
-    """Raise ProblemError where a data set's name and target cannot be right, without reading its rows."""
+    """Raise ProblemError if a data set's name and target cannot be right, without reading its rows."""
     if not isinstance(data, str):
         raise ProblemError(f"expected a name or a path, got {shown(data)}.", where="data")
     if not isinstance(target, str | None):
@@ -160,13 +161,13 @@ def check_source(data: object, target: object, folder: Path | str) -> None:
         names = column_names(Path(folder) / data)
         columns = f"; its columns are {listed(names)}" if names else ""
         raise ProblemError(
-            f"expected the column of {data} that is to be predicted{columns}.", where="target", hint=_TARGET
+            f"expected the column of {data} to predict{columns}.", where="target", hint=_TARGET
         )
 
 
 @lru_cache(maxsize=8)
 def _built_in(name: str) -> Data:
-    from sklearn import datasets  # takes a second, and most runs need none of it
+    from sklearn import datasets  # takes a second, and most runs do not need it
 
     bunch = getattr(datasets, f"load_{name}")()
     task: Task = "regression" if name == "diabetes" else "classification"
@@ -190,23 +191,23 @@ def _file(
     columns = _named(read_table(path), target, drop, where)
     style = style_of(path) if path.suffix.lower() == ".csv" else None
     kinds = kinds_of(list(columns.values()), decimal, style.separator if style else "")
-    of_goal, values = kinds.pop(target), columns.pop(target).values
+    target_kind, values = kinds.pop(target), columns.pop(target).values
     reading = reading_of(kinds, prepare)
     refused = dict(reading.refused)
     if not prepare:
         gaps = (name for name in reading.names if kinds[name].unknown or incomplete(columns[name].values))
         refused |= dict.fromkeys(gaps, "missing values")
     refused = {name: refused[name] for name in columns if name in refused}
-    if (unfit := unfit_target(target, of_goal)) or refused:
-        raise refusal(unfit, refused, [of_goal, *(kinds[name] for name in refused)], prepare, where)
-    y, classes, known = goal_of(values, of_goal)
+    if (unfit := unfit_target(target, target_kind)) or refused:
+        raise refusal(unfit, refused, [target_kind, *(kinds[name] for name in refused)], prepare, where)
+    y, classes, known = target_of(values, target_kind)
     table = {name: columns[name].values[known] for name in reading.names}
     names = [part_names(name, reading.dates[name]) if name in reading.dates else [name] for name in table]
-    notes = list(notes_on({target: of_goal} | {name: kinds[name] for name in table}))
+    notes = list(notes_on({target: target_kind} | {name: kinds[name] for name in table}))
     if lost := len(known) - int(known.sum()):
-        notes.append(f"{lost:,} of {len(known):,} rows have no value of '{target}', and are left out.")
+        notes.append(f"{lost:,} of {len(known):,} rows have no value of '{target}' and are left out.")
     if style is not None and not style.encoding.startswith("utf"):
-        notes.append("The file is not UTF-8, and is read as Windows-1252 (Latin-1).")
+        notes.append("The file is not UTF-8 and is read as Windows-1252 (Latin-1).")
     return Data(
         path.stem,
         matrix_of(table, reading.names, reading.numbers, reading.labels, reading.dates),
@@ -216,16 +217,16 @@ def _file(
         classes,
         tuple(reading.labels.get(part) for parts in names for part in parts) if prepare else None,
         reading,
-        of_goal.holds.written if isinstance(of_goal.holds, Numbers) else PLAIN,
+        target_kind.content.form if isinstance(target_kind.content, Numbers) else PLAIN,
         tuple(notes),
     )
 
 
 def _named(table: Sequence[Column], target: str, drop: Sequence[str], where: str) -> dict[str, Column]:
-    """The columns by name, without those that are left out; refuses names that do not fit."""
+    """Index the columns by name without those to leave out; ProblemError for bad names."""
     names = [column.name for column in table]
-    if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise ProblemError(f"{listed(doubled)} stands twice in the header.", where=where)
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise ProblemError(f"duplicate column name {listed(duplicates)}.", where=where)
     if target not in names:
         near = nearest(target, names) if len(names) > 1 else ""
         raise ProblemError(
@@ -235,22 +236,22 @@ def _named(table: Sequence[Column], target: str, drop: Sequence[str], where: str
         )
     if nameless := [i + 1 for i, name in enumerate(names) if not name.strip()]:
         raise ProblemError(
-            f"column {nameless[0]} has no name; row labels would be learnt from.",
+            f"column {nameless[0]} has no name; it may hold row labels, which are not a feature.",
             where=where,
             hint="Leave the column out (pandas: index=False), or name it.",
         )
     if target in drop:
         raise ProblemError(f"'{target}' is the target.", where=f"{where}: drop", hint="Keep it.")
-    if strange := [name for name in drop if name not in names]:
-        hint = " ".join(nearest(name, names) for name in strange[:1])
-        what = "there is no column" if len(strange) == 1 else "there are no columns"
-        raise ProblemError(f"{what} {listed(strange)}.", where=f"{where}: drop", hint=hint)
-    kept = {column.name: column for column in table if column.name not in drop}
-    if len(kept) < 2:
-        raise ProblemError(f"there is no column but the target '{target}'.", where=where)
-    if not len(kept[target].values):
+    if unknown := [name for name in drop if name not in names]:
+        what = "there is no column" if len(unknown) == 1 else "there are no columns"
+        hint = nearest(unknown[0], names)
+        raise ProblemError(f"{what} {listed(unknown)}.", where=f"{where}: drop", hint=hint)
+    columns = {column.name: column for column in table if column.name not in drop}
+    if len(columns) < 2:
+        raise ProblemError(f"there is no column besides the target '{target}'.", where=where)
+    if not len(columns[target].values):
         raise ProblemError("the table has no rows.", where=where)
-    return kept
+    return columns
 
 
 def _task(y: NDArray[Any], classes: tuple[str, ...]) -> Task:

@@ -1,8 +1,8 @@
-"""Find out for each column of a table whether it holds quantities, categories or dates.
+"""Detect for each column of a table whether it holds quantities, categories or dates.
 
-Numbers are found however they are written (`runner.problems.estimators.data.spelling`), each column by its own values.
-Where these can be read in two ways, the other columns of the table decide, or the user. What is not
-plain is said (`notes_on`); what cannot be read is refused, and never guessed.
+Numbers are recognised in many formats (`runner.problems.estimators.data.spelling`), each column by its own
+values. If these fit two formats, the other columns of the table decide, or the user. Unusual formats are
+reported (`notes_on`); a column that cannot be read is refused, never guessed.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from runner.problems.estimators.data.tables import Column
 from runner.problems.estimators.data.values import (
     PLAIN,
     UNKNOWN,
-    Dated,
-    Written,
+    DateFormat,
+    NumberFormat,
     date_of,
     is_missing,
     number_of,
 )
 
-_MOST_LABELS: Final = 300
+_MOST_LABELS: Final = 300  # each becomes a column of the matrix; more are names or free text
 FEW_ROWS: Final = 20
-"""Of fewer rows each may well have a category, or a class, of its own."""
-_SHOWN: Final = 8
+"""Up to this many rows, each may well have a category or class of its own."""
+_SHOWN: Final = 8  # columns in a note
 
 
 @dataclass(frozen=True)
 class Text:
-    """Categories, or strings of which nothing can be learnt.
+    """Categories, or strings from which nothing can be learnt.
 
     Attributes
     ----------
     labels : tuple of str
         Sorted.
     rows : int
-        How many values there are.
+        Number of values.
     odd : str
-        Why it is not read as numbers or dates, though it looks like them; may be empty.
+        Reason why values that look like numbers or dates are not read as such; may be empty.
     """
 
     labels: tuple[str, ...]
@@ -58,66 +58,61 @@ class Text:
     odd: str = ""
 
     @property
-    def names(self) -> bool:
-        """There are too many different values for categories, as of names, free text and quantities."""
+    def too_many(self) -> bool:
+        """There are too many different values for categories, as in names, free text and quantities."""
         return len(self.labels) > _MOST_LABELS or self.nearly_all_differ
 
     @property
     def nearly_all_differ(self) -> bool:
-        """More than half of the values differ, of more than a few."""
+        """More than half of the values differ, in more than a few rows."""
         return self.rows > FEW_ROWS and len(self.labels) > self.rows / 2
 
     def __str__(self) -> str:
         odd = f"; {self.odd}" if self.odd else ""
-        return f"{len(self.labels):,} different texts in {self.rows:,} rows, such as {self.labels[0]!r}{odd}"
+        return (
+            f"{len(self.labels):,} different strings in {self.rows:,} rows, such as {self.labels[0]!r}{odd}"
+        )
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A column that cannot be read.
+    """A column that cannot be read; ``ambiguous`` if its decimal mark would settle that."""
 
-    Attributes
-    ----------
-    why : str
-    open : bool
-        Whether it could be read if its decimal mark were known.
-    """
-
-    why: str
-    open: bool = False
+    reason: str
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The content of a column, with the number of each word in it that means a missing value."""
+    """The content of a column, with the count of each word in it that means a missing value."""
 
-    holds: Numbers | Dates | Text | Refused
+    content: Numbers | Dates | Text | Refused
     unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The way in which columns are read: the parameters of `runner.problems.columns.Columns`.
+    """Formats of columns: the parameters of `runner.problems.columns.Columns`.
 
     Attributes
     ----------
     names : tuple of str
-        Of the columns that can be read.
+        The columns that can be read.
     numbers, labels, dates : dict
         See `Columns`.
     refused : dict of str to str
-        Why the others cannot.
+        The other columns, with reasons.
     """
 
     names: tuple[str, ...] = ()
-    numbers: Mapping[str, Written] = field(default_factory=dict)
+    numbers: Mapping[str, NumberFormat] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    dates: Mapping[str, Dated] = field(default_factory=dict)
+    dates: Mapping[str, DateFormat] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def kinds_of(columns: Sequence[Column], decimal: str | None, separator: str) -> dict[str, Kind]:
-    """Find out what each column of a table holds.
+    """Detect the content of each column of a table.
 
     Parameters
     ----------
@@ -125,14 +120,14 @@ def kinds_of(columns: Sequence[Column], decimal: str | None, separator: str) -> 
     decimal : "." or "," or None
         The decimal mark of numbers for which neither their column nor the others decide.
     separator : str
-        Between the columns of the file; a comma there makes a point the likely decimal mark.
+        The file's column separator; a comma makes a point the likely decimal mark.
     """
-    found = {column.name: _kind_of(column) for column in columns}
-    proven = {kind.holds.decimal for kind in found.values() if isinstance(kind.holds, Numbers)} - {""}
-    for name, kind in found.items():
-        if isinstance(kind.holds, Numbers) and kind.holds.other is not None:
-            found[name] = Kind(_decided(kind.holds, proven, decimal, separator), kind.unknown)
-    return found
+    kinds = {column.name: _kind_of(column) for column in columns}
+    proven = {kind.content.decimal for kind in kinds.values() if isinstance(kind.content, Numbers)} - {""}
+    for name, kind in kinds.items():
+        if isinstance(kind.content, Numbers) and kind.content.other is not None:
+            kinds[name] = Kind(_decided(kind.content, proven, decimal, separator), kind.unknown)
+    return kinds
 
 
 def _kind_of(column: Column) -> Kind:
@@ -144,25 +139,25 @@ def _kind_of(column: Column) -> Kind:
             return Kind(Refused("no value"))
         return Kind(Numbers(PLAIN, "." if column.points else ""))
     present = [value for value in values if not is_missing(value)]
-    strange = next((value for value in present if not isinstance(value, str)), None)
+    typed = next((value for value in present if not isinstance(value, str)), None)
     if not present:
         return Kind(Refused("no value"))
-    if isinstance(strange, date):
+    if isinstance(typed, date):
         return Kind(_typed_dates(present))
-    if strange is not None:
-        return Kind(Refused(f"{type(strange).__name__} values, which are neither numbers nor categories"))
-    texts = Counter(value.strip() for value in present)
-    unknown = {text: count for text, count in texts.items() if text.lower() in UNKNOWN}
-    rest = sorted(texts.keys() - unknown.keys())
+    if typed is not None:
+        return Kind(Refused(f"{type(typed).__name__} values, which are neither numbers nor categories"))
+    strings = Counter(value.strip() for value in present)
+    unknown = {text: count for text, count in strings.items() if text.lower() in UNKNOWN}
+    rest = sorted(strings.keys() - unknown.keys())
     code = next(filter(is_code, rest), None)
     odd = "" if code is None else f"{code!r} begins with a zero, which a number would lose"
     for find in (numbers_in, dates_in) if rest and code is None else ():
-        holds = find(rest)
-        if isinstance(holds, Odd) and not holds.refused:
-            odd = holds.why
-        elif holds is not None:
-            return Kind(Refused(holds.why) if isinstance(holds, Odd) else holds, unknown)
-    return Kind(Text(tuple(sorted(texts)), len(present), odd))
+        content = find(rest)
+        if isinstance(content, Odd) and not content.refused:
+            odd = content.reason
+        elif content is not None:
+            return Kind(Refused(content.reason) if isinstance(content, Odd) else content, unknown)
+    return Kind(Text(tuple(sorted(strings)), len(present), odd))
 
 
 def _typed_dates(values: Sequence[Any]) -> Dates | Refused:
@@ -176,92 +171,85 @@ def _typed_dates(values: Sequence[Any]) -> Dates | Refused:
 def _decided(
     numbers: Numbers, proven: Collection[str], decimal: str | None, separator: str
 ) -> Numbers | Refused:
-    """Choose between two ways of reading numbers; refuse them where nothing decides."""
-    point, comma = numbers.written, numbers.other or numbers.written
+    """Choose between two formats of numbers; refuse the column if nothing decides."""
+    point, comma = numbers.form, numbers.other or numbers.form
     evidence, commas = set(proven), bool(point[1])
     if numbers.grouped and (separator == "," or not commas):
         evidence.add("." if commas else ",")  # the mark is a thousands separator
     if not proven and separator == "," and not commas:
-        evidence.add(".")  # as programs write numbers
+        evidence.add(".")  # programs write numbers this way
     if decimal:
         evidence = {decimal}
     if len(evidence) == 1:
-        way = point if "." in evidence else comma
-        return Numbers(way, example="" if way == PLAIN else numbers.example)
-    values = (number_of(numbers.example, way) for way in (point, comma))
+        form = point if "." in evidence else comma
+        return Numbers(form, example="" if form == PLAIN else numbers.example)
+    values = (number_of(numbers.example, form) for form in (point, comma))
     both = " or ".join(f"{value:.12g}" for value in values if value is not None)
-    return Refused(f"{numbers.example!r} may be {both}", open=True)
+    return Refused(f"{numbers.example!r} may be {both}", ambiguous=True)
 
 
 def reading_of(kinds: Mapping[str, Kind], prepare: bool) -> Reading:
-    """Decide how the features are read, and which of them cannot be.
-
-    Parameters
-    ----------
-    kinds : mapping of str to Kind
-    prepare : bool
-        Whether text is taken for categories, and dates for their parts.
-    """
-    numbers: dict[str, Written] = {}
+    """Decide how each feature is read; with ``prepare``, text as categories and dates as their parts."""
+    numbers: dict[str, NumberFormat] = {}
     labels: dict[str, tuple[str, ...]] = {}
-    dates: dict[str, Dated] = {}
+    dates: dict[str, DateFormat] = {}
     refused: dict[str, str] = {}
     for name, kind in kinds.items():
-        holds = kind.holds
-        if isinstance(holds, Refused):
-            refused[name] = holds.why
-        elif isinstance(holds, Numbers):
-            numbers[name] = holds.written
+        content = kind.content
+        if isinstance(content, Refused):
+            refused[name] = content.reason
+        elif isinstance(content, Numbers):
+            numbers[name] = content.form
         elif not prepare:
-            odd = "" if isinstance(holds, Dates) else holds.odd
-            refused[name] = "dates" if isinstance(holds, Dates) else f"text{'; ' * bool(odd)}{odd}"
-        elif isinstance(holds, Dates):
-            first = holds.first if holds.hours else holds.first.date()
-            dates[name] = (holds.style, first.isoformat(), holds.hours)
-        elif holds.names:
-            refused[name] = str(holds)
+            odd = "" if isinstance(content, Dates) else content.odd
+            refused[name] = "dates" if isinstance(content, Dates) else f"text{'; ' * bool(odd)}{odd}"
+        elif isinstance(content, Dates):
+            first = content.first if content.hours else content.first.date()
+            dates[name] = (content.style, first.isoformat(), content.hours)
+        elif content.too_many:
+            refused[name] = str(content)
         else:
-            labels[name] = holds.labels
+            labels[name] = content.labels
     names = tuple(name for name in kinds if name not in refused)
-    local = {name: written for name, written in numbers.items() if written != PLAIN}
-    return Reading(names, local, labels, dates, refused)
+    unusual = {name: form for name, form in numbers.items() if form != PLAIN}
+    return Reading(names, unusual, labels, dates, refused)
 
 
 def notes_on(kinds: Mapping[str, Kind]) -> Iterator[str]:
-    """Describe what is not plain in columns that are read, in sentences."""
-    written, unknown, dated, dates = [], [], [], []
+    """Describe unusual values in columns that are read."""
+    numbers, unknown, spans, dates = [], [], [], []
     for name, kind in kinds.items():
-        holds = kind.holds
-        if isinstance(holds, Numbers) and holds.example:
-            written.append(f"'{name}' ({holds.example} is {number_of(holds.example, holds.written):.12g})")
+        content = kind.content
+        if isinstance(content, Numbers) and content.example:
+            numbers.append(f"'{name}' ({content.example} is {number_of(content.example, content.form):.12g})")
         if kind.unknown:
             shown = listed(map(repr, sorted(kind.unknown)))
             unknown.append(f"'{name}' ({counted(sum(kind.unknown.values()), 'value')}: {shown})")
-        if isinstance(holds, Dates):
-            hours = ", with hours" if holds.hours else ""
+        if isinstance(content, Dates):
+            hours = ", with hours" if content.hours else ""
             dates.append(name)
-            dated.append(f"'{name}' (from {holds.first:%Y-%m-%d} on{hours})")
-        if isinstance(holds, Text) and holds.odd:
-            yield f"'{name}' is read as {len(holds.labels)} categories: {holds.odd}."
-    if written:
-        yield f"Read as numbers: {first_of(written, _SHOWN)}."
+            spans.append(f"'{name}' (from {content.first:%Y-%m-%d} on{hours})")
+        if isinstance(content, Text) and content.odd:
+            yield f"'{name}' is read as {len(content.labels)} categories: {content.odd}."
+    if numbers:
+        yield f"Read as numbers: {first_of(numbers, _SHOWN)}."
     if unknown:
-        yield f"Taken for missing: {first_of(unknown, _SHOWN)}."
-    if dated:
+        yield f"Read as missing values: {first_of(unknown, _SHOWN)}."
+    if dates:
         yield (
-            f"Dates are read as year, month, weekday and days since the first: {first_of(dated, _SHOWN)}."
+            f"Dates are read as year, month, weekday and days since the first: {first_of(spans, _SHOWN)}."
             f" To leave them out: {dropping(dates)}."
         )
 
 
 def dropping(names: Collection[str]) -> str:
-    """Spell the key of a study file, and the option, that leave columns out."""
+    """Write the key of a study file, and the option, that leave columns out."""
     plain = [name if re.fullmatch(r"[\w. -]+", name) else json.dumps(name) for name in names]
     return f"drop: [{', '.join(plain)}] (--drop {shlex.quote(comma_separated(names))})"
 
 
 def comma_separated(names: Collection[str]) -> str:
-    """Join names by commas, in double quotes where they have one of their own."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(names)
-    return text.getvalue()
+    """Join names by commas, with double quotes around names that contain one."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()

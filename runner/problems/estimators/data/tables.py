@@ -1,4 +1,4 @@
-"""Read tables in CSV and Parquet files, with numbers where these are plain, and strings elsewhere."""
+"""Read tables in CSV and Parquet files: plain numbers as numbers, everything else as strings."""
 
 # mypy: disable-error-code="import-untyped"
 
@@ -22,17 +22,17 @@ from runner.errors import ProblemError
 from runner.problems.estimators.data.values import MISSING
 
 SEPARATORS = (";", "\t", "|", ",")
-"""The comma is last: names and numbers hold it, too."""
+"""The comma is last: names and numbers contain it too."""
 _BYTE_ORDERS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SAMPLE_BYTES = 1 << 16
+_SAMPLE_BYTES = 1 << 16  # the sample for the separator: enough for 30 rows of 2,000 characters
 _SAMPLE_ROWS = 30
-_BLOCK_BYTES = 1 << 24
-_MOST_NAMES = 30
-_FIRST = 100
+_BLOCK_BYTES = 1 << 24  # decoded at once, to bound memory
+_MOST_NAMES = 30  # columns in a message
+_FIRST = 100  # rows checked first, as most columns are decided by them
 
 _CODE = r"^[-+]?0[0-9]+$"
 _GROUPED = r"^[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)$"
@@ -41,15 +41,14 @@ _BOOLEAN = r"^(?i:true|false)$"
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column as it is in the file.
+    """A column of a file.
 
     Attributes
     ----------
-    name : str
     values : numpy.ndarray
-        Numbers or booleans, NaN where one is missing; else objects, None where one is missing.
+        Numbers or booleans with NaN for missing ones, or objects with None for missing ones.
     points : bool
-        Whether its numbers have decimal points that cannot be marks between thousands.
+        Whether its numbers have decimal points that cannot be thousands separators.
     """
 
     name: str
@@ -59,22 +58,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Style:
-    """The way in which a CSV file is written."""
+    """The format of a CSV file."""
 
     separator: str
     encoding: str
 
 
 def read_table(path: Path) -> list[Column]:
-    """Read the columns in the file's order.
+    """Read the columns in the file's order; ProblemError if it cannot be read.
 
-    Texts that are plain numbers, or true and false, are read as such: not those with a leading zero
-    (postal codes), and not those of which all points may stand between thousands.
-
-    Raises
-    ------
-    ProblemError
-        Where it cannot be read.
+    Strings that are plain numbers, or true and false, are read as such: not those with a leading zero
+    (postal codes), and not those whose points may all be thousands separators.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -87,9 +81,9 @@ def read_table(path: Path) -> list[Column]:
         else:
             table = _read_csv(path)
     except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
-        text = str(error).strip().splitlines()[0].rstrip(".")
-        raise ProblemError(f"it cannot be read: {text}.", where=str(path)) from None
-    # Parquet files that pandas wrote may hold the row labels, which are no feature.
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise ProblemError(f"cannot be read: {reason}.", where=str(path)) from None
+    # Parquet files that pandas wrote may hold row labels, which are not a feature.
     pairs = zip(table.column_names, table.columns, strict=True)
     return [_column(name, column) for name, column in pairs if not name.startswith("__index_level_")]
 
@@ -115,11 +109,11 @@ def _read_csv(path: Path) -> Any:
 
 
 def style_of(path: Path) -> Style:
-    """Find the separator and the encoding of a CSV file.
+    """Detect the separator and the encoding of a CSV file.
 
     The separator is the one that splits the first rows into equally many fields, and into most. The
-    encoding is UTF-8, or UTF-16 with a byte order mark; a file that is neither is taken for Windows-1252,
-    or for Latin-1 where it has bytes that this lacks.
+    encoding is UTF-8, or UTF-16 with a byte order mark; otherwise Windows-1252, or Latin-1 if some bytes
+    are undefined there.
     """
     encoding = _encoding_of(path)
     with path.open("rb") as file:
@@ -129,7 +123,7 @@ def style_of(path: Path) -> Style:
         rows = list(islice(csv.reader(io.StringIO(sample, newline=""), delimiter=separator), _SAMPLE_ROWS))
         rows = [row for row in rows if row]
         if len(rows) > 2 and len(sample) >= _SAMPLE_BYTES:
-            rows = rows[:-1]  # the last one may be cut
+            rows = rows[:-1]  # the last one may be incomplete
         counts = [len(row) for row in rows]
         score = (len(set(counts)) == 1 and counts[0] > 1, counts[0] if counts else 0)
         if score > most:
@@ -138,7 +132,7 @@ def style_of(path: Path) -> Style:
 
 
 def column_names(path: Path) -> list[str]:
-    """List the names in the file's header; none if it cannot be read."""
+    """List the names in the file's header; empty if it cannot be read."""
     from pyarrow import ArrowException, parquet
 
     with suppress(OSError, UnicodeError, csv.Error, ArrowException, StopIteration):
@@ -185,54 +179,56 @@ def _column(name: str, column: Any) -> Column:
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
         return Column(name, np.array(column.cast(float64(), safe=False).to_numpy(), dtype=np.float64))
     if types.is_string(kind) or types.is_large_string(kind):
-        return _texts(name, column)
+        return _strings(name, column)
     return Column(name, np.array(column.to_pylist(), dtype=object))
 
 
-def _texts(name: str, column: Any) -> Column:
-    """Turn a column of strings into numbers or booleans where all of it is plainly that."""
+def _strings(name: str, column: Any) -> Column:
+    """Turn a column of strings into numbers or booleans if all values are plain ones."""
     from pyarrow import ArrowInvalid, bool_, compute, float64, int64
 
     if column.null_count == len(column):
         return Column(name, np.full(len(column), np.nan))
-    texts = compute.utf8_trim_whitespace(column)
-    if _all_are(texts, _BOOLEAN):
-        return _column(name, compute.utf8_lower(texts).cast(bool_()))
-    # Arrow takes neither the sign of "+5" nor the point of "5.".
-    bare = compute.replace_substring_regex(texts, r"^\+|\.$", "") if _any_is(texts, r"^\+|\.$") else texts
+    strings = compute.utf8_trim_whitespace(column)
+    if _all_are(strings, _BOOLEAN):
+        return _column(name, compute.utf8_lower(strings).cast(bool_()))
+    # Arrow rejects the sign of "+5" and the point of "5.".
+    bare = (
+        compute.replace_substring_regex(strings, r"^\+|\.$", "") if _any_is(strings, r"^\+|\.$") else strings
+    )
     for kind in (int64(), float64()):
         with suppress(ArrowInvalid):
             numbers = _column(name, bare.cast(kind)).values
-            pointed = kind == float64() and compute.any(compute.match_substring(texts, ".")).as_py()
-            if _any_is(texts, _CODE) or (pointed and _all_are(texts, _GROUPED)):
+            pointed = kind == float64() and compute.any(compute.match_substring(strings, ".")).as_py()
+            if _any_is(strings, _CODE) or (pointed and _all_are(strings, _GROUPED)):
                 break
             return Column(name, numbers, points=bool(pointed))
     return Column(name, np.array(column.to_pylist(), dtype=object))
 
 
-def _all_are(texts: Any, pattern: str) -> bool:
-    """Tell whether all strings that are there match; most columns are decided by the first of them."""
+def _all_are(strings: Any, pattern: str) -> bool:
+    """Tell whether all present strings match; the first of them decide most columns."""
     from pyarrow import compute
 
     return all(
         compute.all(compute.match_substring_regex(some, pattern)).as_py() is not False
-        for some in (texts.slice(0, _FIRST), texts)
+        for some in (strings.slice(0, _FIRST), strings)
     )
 
 
-def _any_is(texts: Any, pattern: str) -> bool:
+def _any_is(strings: Any, pattern: str) -> bool:
     from pyarrow import compute
 
-    return bool(compute.any(compute.match_substring_regex(texts, pattern)).as_py())
+    return bool(compute.any(compute.match_substring_regex(strings, pattern)).as_py())
 
 
 def incomplete(values: NDArray[Any]) -> bool:
-    """Whether a value is missing or infinite."""
+    """Tell whether a value is missing or infinite."""
     if values.dtype == object:
         return any(value is None for value in values)
     return not np.isfinite(values).all()
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a sentence, at most thirty of them."""
+    """List at most thirty names in a message."""
     return first_of([f"'{name}'" for name in names], _MOST_NAMES)

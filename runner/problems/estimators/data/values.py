@@ -1,8 +1,8 @@
 """Read the values of a table as people write them: quantities, categories and dates become numbers.
 
-The way in which each column is written is found out once, from the training data
-(`runner.problems.estimators.data.kinds`), and new data are read in the same way. These functions and `Columns` are
-also written into the ``pipeline.py`` of a search, so they import nothing of this package.
+The format of each column is detected once, from the training data
+(`runner.problems.estimators.data.kinds`), and new data are read in the same format. These functions and
+`Columns` are copied into the ``pipeline.py`` of a search, so they import nothing of this package.
 """
 
 import re
@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Written = tuple[str, str, str]
-"""A way of writing numbers: the decimal mark, the thousands separator or "", the unit or ""."""
-Dated = tuple[str, str, bool]
-"""A way of writing dates ("iso" or a format of strptime), the first date, and whether hours count."""
+NumberFormat = tuple[str, str, str]
+"""Decimal mark, thousands separator or "", unit or ""."""
+DateFormat = tuple[str, str, bool]
+"""Style of dates ("iso" or a format of strptime), the first date, and whether hours count."""
 
-PLAIN: Written = (".", "", "")
+PLAIN: NumberFormat = (".", "", "")
 
 MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA",
     "NULL", "NaN", "n/a", "nan", "null",
 )  # fmt: skip
-"""The strings that mean a missing value in any column."""
+"""Strings that mean a missing value in any column: those of pandas."""
 
 UNKNOWN = (
     "-", "--", "---", "–", "—", ".", "..", "...", "?", "??", "n/a", "n.a.", "n.a", "na", "n/d", "nd", "none",
@@ -33,7 +33,7 @@ UNKNOWN = (
     "blank", "(blank)", "empty", "tbd", "unbekannt", "k.a.", "k. a.", "keine angabe", "inconnu",
     "desconocido", "sconosciuto", "onbekend", "#value!", "#div/0!", "#ref!", "#num!", "#name?",
 )  # fmt: skip
-"""The strings that mean a missing value among numbers and dates, in lower case."""
+"""Strings that mean a missing value among numbers and dates, in lower case."""
 
 _SPACES = re.compile("[\u00a0\u2009\u202f ]")
 _SIGNS = "$€£¥₹₽₩₺₫₴₦₱₪฿¢"
@@ -61,21 +61,21 @@ def is_missing(value: Any) -> bool:
     return bool(isinstance(value, float | np.floating) and value != value)
 
 
-def dissected(text: str) -> tuple[str, str, str, str] | None:
-    """Split a number into sign, digits with their marks, power of ten and unit; None if it is none."""
-    found = _NUMBER.fullmatch(_SPACES.sub(" ", text.strip()).replace("’", "'"))
-    if found is None or bool(found["open"]) != bool(found["close"]):
+def number_parts(text: str) -> tuple[str, str, str, str] | None:
+    """Split a number into sign, digits with separators, exponent and unit; None if it is not a number."""
+    match = _NUMBER.fullmatch(_SPACES.sub(" ", text.strip()).replace("’", "'"))
+    if match is None or bool(match["open"]) != bool(match["close"]):
         return None
-    signs = [mark for mark in (found["sign"], found["inner"], found["late"], found["open"]) if mark]
-    units = [unit.strip() for unit in (found["before"], found["after"]) if unit]
+    signs = [sign for sign in (match["sign"], match["inner"], match["late"], match["open"]) if sign]
+    units = [unit.strip() for unit in (match["before"], match["after"]) if unit]
     if len(signs) > 1 or len(units) > 1:
         return None
     sign = "" if signs in ([], ["+"]) else "-"
-    return sign, found["body"], found["power"] or "", units[0] if units else ""
+    return sign, match["body"], match["power"] or "", units[0] if units else ""
 
 
 def digits_of(body: str, decimal: str, thousands: str) -> str | None:
-    """Rewrite digits with their marks as Python does; None if they are not written in this way."""
+    """Rewrite digits with separators as Python does; None if they do not have this format."""
     whole, _, fraction = body.partition(decimal)
     if fraction and not (fraction.isascii() and fraction.isdigit()):
         return None
@@ -89,41 +89,41 @@ def digits_of(body: str, decimal: str, thousands: str) -> str | None:
     return f"{whole or '0'}.{fraction or '0'}"
 
 
-def number_of(text: str, written: Written = PLAIN) -> float | None:
-    """Read a string as a number; None if it is none that is written in this way.
+def number_of(text: str, form: NumberFormat = PLAIN) -> float | None:
+    """Read a string as a number; None if it is not a number in this format.
 
-    The unit may be left out. "(5)" and "5-" are -5, "true" is 1.
+    The unit may be omitted. "(5)" and "5-" are -5, "true" is 1.
     """
-    decimal, thousands, unit = written
+    decimal, thousands, unit = form
     if (word := text.strip().lower()) in _WORDS:
         return _WORDS[word]
     if infinite := _INFINITE.fullmatch(word):
         return float(infinite[1] + "inf")
-    parts = dissected(text)
+    parts = number_parts(text)
     if parts is None or parts[3] not in ("", unit):
         return None
     digits = digits_of(parts[1], decimal, thousands)
     return None if digits is None else float(parts[0] + digits + parts[2])
 
 
-def numbers_of(values: Any, written: Written = PLAIN, name: str = "") -> Floats:
-    """Read a column as floats, NaN where it has no value.
+def numbers_of(values: Any, form: NumberFormat = PLAIN, name: str = "") -> Floats:
+    """Read a column as floats, NaN for missing values.
 
     Raises
     ------
     ValueError
-        Names the column and the first value that is no number, or is infinite.
+        Names the column and the first value that is not a number, or is infinite.
     """
     array = _column(values, name)
-    found = array.astype(np.float64) if array.dtype.kind in "biuf" else _read(array, written, name)
-    for row in np.flatnonzero(np.isinf(found))[:1]:
+    numbers = array.astype(np.float64) if array.dtype.kind in "biuf" else _read(array, form, name)
+    for row in np.flatnonzero(np.isinf(numbers))[:1]:
         raise ValueError(f"column '{name}', row {row}: expected a finite number, got {_shown(array[row])}")
-    return found
+    return numbers
 
 
-def _read(array: NDArray[Any], written: Written, name: str) -> Floats:
+def _read(array: NDArray[Any], form: NumberFormat, name: str) -> Floats:
     known: dict[str, float | None] = {}
-    found = np.full(len(array), np.nan)
+    numbers = np.full(len(array), np.nan)
     for i, value in enumerate(array):
         if is_missing(value):
             continue
@@ -133,59 +133,58 @@ def _read(array: NDArray[Any], written: Written, name: str) -> Floats:
             number = known[value]
         else:
             unknown = value.strip().lower() in UNKNOWN
-            number = known[value] = np.nan if unknown else number_of(value, written)
+            number = known[value] = np.nan if unknown else number_of(value, form)
         if number is None:
-            raise ValueError(f"column '{name}', row {i}: expected {_expected(written)}, got {_shown(value)}")
-        found[i] = number
-    return found
+            raise ValueError(f"column '{name}', row {i}: expected {_expected(form)}, got {_shown(value)}")
+        numbers[i] = number
+    return numbers
 
 
-def texts_of(values: Any, name: str = "") -> NDArray[Any]:
-    """Read a column as strings without spaces around them, None where it has no value."""
+def strings_of(values: Any, name: str = "") -> NDArray[Any]:
+    """Read a column as stripped strings, None for missing values."""
     array = _column(values, name)
     return np.array([None if is_missing(value) else _text(value) for value in array], dtype=object)
 
 
 def classes_of(values: Any) -> NDArray[Any]:
-    """Read a column as `texts_of` does, with "True" and "False" where it holds nothing but these."""
-    texts = texts_of(values)
-    if all(text is None or text.lower() in _WORDS for text in texts):
-        return np.array([None if text is None else text.capitalize() for text in texts], dtype=object)
-    return texts
+    """Read a column as `strings_of` does, with "True" and "False" if it holds only booleans."""
+    strings = strings_of(values)
+    if all(text is None or text.lower() in _WORDS for text in strings):
+        return np.array([None if text is None else text.capitalize() for text in strings], dtype=object)
+    return strings
 
 
 def codes_of(values: Any, labels: Sequence[str], name: str = "") -> Floats:
-    """Read a column as positions among the labels, NaN where it has no value or a new one.
+    """Read a column as positions among the labels, NaN for missing and for new values.
 
     A number is the label that reads as this number: 1 and 1.0 are "1", or "01".
 
     Raises
     ------
     ValueError
-        Names the column where its values are of another kind than the labels.
+        Names the column if its values are of another kind than the labels.
     """
     array = _column(values, name)
-    places = {label: float(i) for i, label in enumerate(labels)}
+    positions = {label: float(i) for i, label in enumerate(labels)}
     by_number = {number_of(label): float(i) for i, label in enumerate(labels)}
-    found = np.full(len(array), np.nan)
-    strangers = []
+    codes = np.full(len(array), np.nan)
+    unmatched = []
     for i, value in enumerate(array):
         if is_missing(value):
             continue
-        text = _text(value)
-        place = places.get(text)
-        if place is None and not isinstance(value, str):
-            place = by_number.get(_float(value))
-            strangers += [value] if place is None else []
-        found[i] = np.nan if place is None else place
-    if strangers and np.isnan(found).all():
+        position = positions.get(_text(value))
+        if position is None and not isinstance(value, str):
+            position = by_number.get(_float(value))
+            unmatched += [value] if position is None else []
+        codes[i] = np.nan if position is None else position
+    if unmatched and np.isnan(codes).all():
         shown = ", ".join(map(repr, labels[:3])) + (", ..." if len(labels) > 3 else "")
-        raise ValueError(f"column '{name}': expected categories such as {shown}, got {_shown(strangers[0])}")
-    return found
+        raise ValueError(f"column '{name}': expected categories such as {shown}, got {_shown(unmatched[0])}")
+    return codes
 
 
 def date_of(value: Any, style: str) -> datetime | None:
-    """Read a value as date and time; None if it is written neither in this way nor as ISO 8601."""
+    """Read a value as date and time; None if it has neither this style nor that of ISO 8601."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, date):
@@ -205,18 +204,18 @@ def date_of(value: Any, style: str) -> datetime | None:
 
 
 def dates_of(values: Any, style: str, name: str = "") -> list[datetime | None]:
-    """Read a column as dates, None where it has no value.
+    """Read a column as dates, None for missing values.
 
     Raises
     ------
     ValueError
-        Names the column and the first value that is no date.
+        Names the column and the first value that is not a date.
     """
     array = _column(values, name)
     if array.dtype.kind == "M":
         array = array.astype("datetime64[us]").astype(object)
     known: dict[str, datetime | None] = {}
-    found: list[datetime | None] = []
+    dates: list[datetime | None] = []
     for i, value in enumerate(array):
         if is_missing(value) or (isinstance(value, str) and value.strip().lower() in UNKNOWN):
             day = None
@@ -227,41 +226,41 @@ def dates_of(values: Any, style: str, name: str = "") -> list[datetime | None]:
             raise ValueError(f"column '{name}', row {i}: expected {expected}, got {_shown(value)}")
         elif isinstance(value, str):
             known[value] = day
-        found.append(day)
-    return found
+        dates.append(day)
+    return dates
 
 
-def parts_of(values: Any, dated: Dated, name: str = "") -> Floats:
+def parts_of(values: Any, form: DateFormat, name: str = "") -> Floats:
     """Split a column of dates into year, month, weekday (Monday is 0), days since the first, and hour."""
-    style, first, hours = dated
+    style, first, hours = form
     start = datetime.fromisoformat(first)
     days = dates_of(values, style, name)
-    found = np.full((len(days), 5), np.nan)
+    parts = np.full((len(days), 5), np.nan)
     for i, day in enumerate(days):
         if day is not None:
             since = (day - start).total_seconds() / 86400
-            found[i] = day.year, day.month, day.weekday(), since, day.hour
-    return found[:, : 4 + hours]
+            parts[i] = day.year, day.month, day.weekday(), since, day.hour
+    return parts[:, : 4 + hours]
 
 
-def part_names(name: str, dated: Dated) -> list[str]:
+def part_names(name: str, form: DateFormat) -> list[str]:
     """Name the columns of `parts_of`."""
-    return [f"{name}_{part}" for part in ("year", "month", "weekday", "days", "hour")[: 4 + dated[2]]]
+    return [f"{name}_{part}" for part in ("year", "month", "weekday", "days", "hour")[: 4 + form[2]]]
 
 
 def matrix_of(
     table: Any,
     names: Sequence[str],
-    numbers: Mapping[str, Written],
+    numbers: Mapping[str, NumberFormat],
     labels: Mapping[str, Sequence[str]],
-    dates: Mapping[str, Dated],
+    dates: Mapping[str, DateFormat],
 ) -> Floats:
     """Read the named columns of a table as one matrix of numbers; see `Columns`.
 
     Raises
     ------
     ValueError
-        Names all columns that differ from what is expected.
+        Names all columns with unexpected values.
     """
     wrong: list[str] = []
     blocks: list[Floats] = []
@@ -304,6 +303,6 @@ def _float(value: Any) -> float | None:
         return None
 
 
-def _expected(written: Written) -> str:
-    decimal, thousands, unit = written
+def _expected(form: NumberFormat) -> str:
+    decimal, thousands, unit = form
     return f"a number such as 1{thousands}234{decimal}5{' ' if unit else ''}{unit}"

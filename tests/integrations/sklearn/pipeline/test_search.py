@@ -133,7 +133,7 @@ def test_a_space_of_ones_own_and_a_built_in_data_set(tmp_path, monkeypatch):
         (
             {"name": [f"Mr {i}" for i in range(200)], "age": np.nan, "paid": np.inf, "a,b": "1.5 €"},
             r"These 3 columns cannot be used: 'age' \(no value\), 'paid' \(infinite values\), 'name' \(200"
-            r" different texts in 200 rows, such as 'Mr 0'\)\. Leave them out: .* Without them: "
+            r" different strings in 200 rows, such as 'Mr 0'\)\. Leave them out: .* Without them: "
             r".*optimize --data churn\.csv --estimator GaussianNB --target churned --method random --trials "
             r"2 --drop age,paid,name$",
         ),
@@ -232,7 +232,10 @@ def test_a_blind_scorer_that_was_asked_for_is_warned_of_and_the_result_is_not_ce
     monkeypatch.chdir(tmp_path)
     share = rare(tmp_path, 0.0)
     said = optimize(*SMALL, "--estimator", "LogisticRegression", "--scoring", "accuracy")
-    assert f"'yes' is {share:.1%} of the rows, and accuracy hardly sees it: always answering 'no' has" in said
+    assert (
+        f"'yes' is {share:.1%} of the rows, and accuracy barely reflects it: always answering 'no' has"
+        in said
+    )
     assert "no better than always answering 'no'" in said
     assert re.search(r"It predicts 'no' for all \d+ of these rows\. Its predict_proba ranks them", said)
     cross, test = scores(said)
@@ -245,7 +248,7 @@ def test_a_score_of_the_common_class_is_warned_of(tmp_path, monkeypatch):
     share = rare(tmp_path, 1.0, share=0.95)
     said = optimize(*SMALL, "--estimator", "GaussianNB", "--scoring", "f1")
     assert "The positive class is 'yes'." in said
-    assert f"f1 is that of 'yes', {share:.0%} of the rows, and hardly sees 'no'. Take roc_auc" in said
+    assert f"f1 is that of 'yes', {share:.0%} of the rows, and barely reflects 'no'. Use roc_auc" in said
 
 
 def test_a_rare_class_among_several(tmp_path, monkeypatch):

@@ -80,7 +80,7 @@ def test_what_a_target_means(tmp_path, values, y, classes, task):
     assert (data.y.tolist(), data.classes, data.task) == (y, classes, task)
 
 
-def test_many_whole_numbers_are_quantities(tmp_path):
+def test_many_integers_are_quantities(tmp_path):
     rows = "".join(f"{i},{i}\n" for i in range(51))
     assert load_data(csv(tmp_path, "x,y\n" + rows), "y", tmp_path).task == "regression"
 
@@ -132,11 +132,11 @@ def test_parquet_kinds_and_pandas_row_labels(tmp_path):
         ("a,b,y\n1,inf,0\n,3,1\n", "y", r"These 2 .*: 'a' \(missing values\), 'b' \(infinite values\)"),
         ("a,y\n1,inf\n2,5\n", "y", "The target 'y' cannot be predicted: infinite values"),
         ("a,y\n1,\n2,\n", "y", "The target 'y' cannot be predicted: no value"),
-        ("a,a,y\n1,2,0\n", "y", "'a' stands twice in the header"),
-        ("y\n1\n", "y", "there is no column but the target 'y'"),
+        ("a,a,y\n1,2,0\n", "y", "duplicate column name 'a'"),
+        ("y\n1\n", "y", "there is no column besides the target 'y'"),
         ("a,y\n", "y", "the table has no rows"),
-        ("", "y", "it cannot be read: Empty CSV file."),
-        ("a,y\n1,2,3\n", "y", "it cannot be read: .*Expected 2 columns, got 3"),
+        ("", "y", "cannot be read: Empty CSV file."),
+        ("a,y\n1,2,3\n", "y", "cannot be read: .*Expected 2 columns, got 3"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused_with_its_columns(tmp_path, text, target, says):
@@ -149,19 +149,19 @@ def test_a_table_that_does_not_fit_is_refused_with_its_columns(tmp_path, text, t
     [
         ("irish", None, "data: there is no data set 'irish'. Did you mean 'iris'"),
         ("iris", "y", "target: the data set 'iris' has a target of its own. Leave it out."),
-        ("table.csv", None, "target: expected the column of table.csv that is to be .* are 'x', 'y'. Name"),
+        ("table.csv", None, "target: expected the column of table.csv to predict; .* are 'x', 'y'. Name"),
         (
             "flat.parquet",
             None,
             "target: expected the column of flat.parquet .* columns are 'when', 'y'. Name",
         ),
-        ("nowhere.csv", None, "target: expected the column of nowhere.csv that is to be predicted. Name"),
+        ("nowhere.csv", None, "target: expected the column of nowhere.csv to predict. Name"),
         ("table.csv", ["y"], r"target: expected a column's name, got \['y'\]"),
         (3, None, "data: expected a name or a path, got 3"),
         ("tabel.csv", "y", r"tabel\.csv: there is no such file. Did you mean 'table.csv'\?"),
         ("x.parquet", "y", r"x\.parquet: there is no such file. The folder '.*' holds table.csv"),
         ("no/x.csv", "y", r"x\.csv: there is no such file. There is no folder '.*no' either"),
-        ("bad.parquet", "y", r"bad\.parquet: it cannot be read: "),
+        ("bad.parquet", "y", r"bad\.parquet: cannot be read: "),
         ("dates.parquet", "y", r"dates\.parquet: This column cannot be used: 'when' \(dates\)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the columns of whole files are taken for: local numbers, dates, gaps, codes; said, or refused."""
+"""Columns of whole files: local numbers, dates, missing values and codes are read and noted, or refused."""
 
 import datetime
 
@@ -118,12 +118,12 @@ def test_what_a_column_leaves_open_the_others_decide_or_the_user(tmp_path, x, ot
         ColumnsRefused, match=r"'x' \('[15][.,].{3}' may be ([15].{3} or [15]\..{3}|[15]\..{3} or [15].{3})\)"
     ) as error:
         load(tmp_path, text)
-    assert "Say which mark is the decimal one (decimal: '.' or decimal: ','; --decimal)." in str(error.value)
+    assert "Set the decimal mark (decimal: '.' or decimal: ','; --decimal)." in str(error.value)
 
 
 @pytest.mark.parametrize("values", [["1.5", "2,5"], ["1,234.5", "1.234,5"]])
 def test_two_ways_in_one_column_are_refused(tmp_path, values):
-    with pytest.raises(ColumnsRefused, match=r"'x' \(its numbers are written in different ways"):
+    with pytest.raises(ColumnsRefused, match=r"'x' \(its numbers have different formats"):
         load(tmp_path, rows(column("x", *values), column("y", "0", "1"), separator=";"))
 
 
@@ -150,7 +150,7 @@ def test_a_few_words_among_numbers_are_gaps_and_others_are_said(tmp_path):
     assert data.labels == (None, tuple(floor))
     assert data.notes == (
         "'floor' is read as 6 categories: most of its values are numbers, but not 'G'.",
-        "Taken for missing: 'calls' (2 values: '-' and 'unknown').",
+        "Read as missing values: 'calls' (2 values: '-' and 'unknown').",
     )
 
 
@@ -212,11 +212,11 @@ def test_a_target_of_local_numbers_is_a_quantity(tmp_path, values, y, task):
     [
         (
             [f"{x}.5 {'kg' if x % 2 else 'lb'}" for x in range(40)],
-            "'y' holds 40 different texts in 40 rows, such as '0.5 lb'; its numbers have different units",
+            "'y' holds 40 different strings in 40 rows, such as '0.5 lb'; its numbers have different units",
         ),
         (
             [f"name {x}" for x in range(40)],
-            r"40 different texts .* quantities must be numbers, all written in one",
+            r"40 different strings .* quantities must be numbers of one format",
         ),
         ([f"2020-01-{x:02}" for x in range(1, 31)], "'y' holds dates. Predict a number made of it"),
         ([str(x % 25) for x in range(99)] + ["about 7"], "most of its values are numbers, but not 'about 7'"),
@@ -236,7 +236,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path):
         data = load(tmp_path, rows(("x", "1", "2", "3", "4"), ("y", *values)))
         assert data.X[:, 0].tolist() == [1, 3]
         assert [data.classes[i] for i in data.y] == kept if data.classes else data.y.tolist() == kept
-        assert data.notes[-1] == "2 of 4 rows have no value of 'y', and are left out."
+        assert data.notes[-1] == "2 of 4 rows have no value of 'y' and are left out."
 
 
 def test_names_are_quoted_where_they_must_be(tmp_path):
@@ -260,7 +260,7 @@ def test_all_that_does_not_fit_is_said_at_once(tmp_path):
     assert (error.value.columns, error.value.of_target) == (("id", "none", "odd"), True)
     for part in (
         "The target 'y' holds 30",
-        "'id' (30 different texts",
+        "'id' (30 different strings",
         "'none' (no value)",
         "'odd' (its numbers",
     ):
@@ -320,7 +320,7 @@ def test_a_table_of_texts_is_typed_as_a_file_is(tmp_path):
 
 def test_a_large_column_of_plain_numbers_is_not_walked_through(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "runner.problems.estimators.data.kinds.numbers_in", lambda texts: pytest.fail("walked")
+        "runner.problems.estimators.data.kinds.numbers_in", lambda strings: pytest.fail("walked")
     )
     frame = pd.DataFrame({"x": np.arange(1000) / 7, "n": np.arange(1000), "y": [0, 1] * 500})
     frame.to_csv(tmp_path / "t.csv", index=False)

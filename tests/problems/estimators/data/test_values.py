@@ -19,7 +19,7 @@ from runner.problems.estimators.data.values import (
     date_of,
     numbers_of,
     parts_of,
-    texts_of,
+    strings_of,
 )
 from runner.problems.estimators.data.values import number_of as read
 
@@ -55,14 +55,14 @@ def test_what_was_written_is_read_back(numbers, marks, unit, negative):
     assert isinstance(found, Numbers)
     assert found.other is None  # two digits behind the mark leave nothing open
     assert found.decimal == marks[0]
-    assert numbers_of(np.array(texts, dtype=object), found.written) == pytest.approx([*map(float, numbers)])
+    assert numbers_of(np.array(texts, dtype=object), found.form) == pytest.approx([*map(float, numbers)])
 
 
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=20), st.sampled_from(",. '"))
 def test_integers_with_groups_are_read_back_or_left_open(numbers, between):
     texts = [f"{number:,}".replace(",", between) for number in numbers]
     found = numbers_in(set(texts))
-    readings = [found.written, found.other] if found.other else [found.written]
+    readings = [found.form, found.other] if found.other else [found.form]
     assert any(numbers_of(texts, way).tolist() == numbers for way in readings)
     if between in " '" or all(abs(number) < 1000 for number in numbers):
         assert found.other is None
@@ -106,8 +106,8 @@ def test_the_values_of_a_column_decide_or_leave_it_open(texts, decimal, other):
 @pytest.mark.parametrize(
     "texts, why, refused",
     [
-        (["1.5", "2,5"], "written in different ways: '1.5', '2,5'", True),
-        (["1,234.5", "1.234,5"], "written in different ways", True),
+        (["1.5", "2,5"], "have different formats: '1.5', '2,5'", True),
+        (["1,234.5", "1.234,5"], "have different formats", True),
         (["5 €", "4 $"], "different units: '4 $', '5 €'", False),
         (["0.5", "50%"], "different units", False),
         (["1", "2", "3", "G"], "most of its values are numbers, but not 'G'", False),
@@ -116,12 +116,12 @@ def test_the_values_of_a_column_decide_or_leave_it_open(texts, decimal, other):
 def test_what_cannot_be_one_way_of_writing_says_so(texts, why, refused):
     found = numbers_in(texts)
     assert isinstance(found, Odd)
-    assert why in found.why
+    assert why in found.reason
     assert found.refused == refused
 
 
 def test_a_zero_needs_no_unit_and_codes_begin_with_a_zero():
-    assert numbers_in(["0", "5 €"]).written == (".", "", "€")
+    assert numbers_in(["0", "5 €"]).form == (".", "", "€")
     assert [is_code(text) for text in ("01234", "007", "0", "0.5", "0,5", "10")] == [True, True, *[False] * 4]
 
 
@@ -193,7 +193,7 @@ def test_values_of_another_kind_than_the_categories_are_named(values, got):
 
 
 def test_a_column_of_integers_with_gaps_has_their_texts():
-    assert texts_of(np.array([1.0, 2.5, np.nan], dtype=object)).tolist() == ["1", "2.5", None]
+    assert strings_of(np.array([1.0, 2.5, np.nan], dtype=object)).tolist() == ["1", "2.5", None]
 
 
 # -- dates ----------------------------------------------------------------------------------------
