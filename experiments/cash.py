@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from runner import Choice, Float, Int, problem
-from runner.seeds import seed_for
+from runner.problems import seed_for
 
 MODELS = Choice(
     {

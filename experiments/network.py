@@ -15,7 +15,7 @@ from autograd.scipy.special import logsumexp
 from sklearn.datasets import load_digits
 
 from runner import Float, problem
-from runner.seeds import rng_for
+from runner.problems import rng_for
 
 ROWS, HIDDEN, STEPS = 300, 16, 40
 

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from runner import Choice, Float, Int, problem
-from runner.seeds import seed_for
+from runner.problems import seed_for
 
 DEEPEST = 3
 

@@ -68,7 +68,10 @@ def count(root):
     """Figures of a package by what they count."""
     paths = sorted(root.rglob("*.py"))
     lines = [lines_of(path) for path in paths]
-    sizes = {path.relative_to(root).as_posix(): sum(found.values()) for path, found in zip(paths, lines, strict=True)}
+    sizes = {
+        path.relative_to(root).as_posix(): sum(found.values())
+        for path, found in zip(paths, lines, strict=True)
+    }
     largest = max(sizes, key=sizes.get)
     rooms, arrows = rooms_and_arrows(root, paths)
     functions = dict(one for path in paths for one in long_functions(path))

@@ -19,6 +19,9 @@ DOTTED = re.compile(r"(?<![\w/.@-])runner((?:\.[A-Za-z_]\w*)+)")
 FILE = re.compile(r"(?<![\w./-])((?:runner|tests|benchmarks|experiments|docs|deploy)/[\w./-]*\w)")
 QUOTED = re.compile(r"`([\w/]+\.py)`")
 ROW = re.compile(r"^(\w+\.py)\s{2,}\S", re.MULTILINE)
+PUBLIC = ("space", "methods", "problems", "search", "testing", "errors")
+FOR_DEVELOPERS = {"CONTRIBUTING.md", "decisions.md", "trial.md", "RESULTS.md"}
+IMPORT = re.compile(r"^(?:from|import) (runner(?:\.\w+)*)", re.MULTILINE)
 OF_USERS = {"pipeline.py"}
 """Files that a user has, or gets."""
 
@@ -72,3 +75,25 @@ def test_docstrings_name_what_exists(path):
             assert not [name for name in dotted_in(text) if not resolved(name)]
             assert not [name for name in files_in(text) if not (ROOT / name).exists()]
             assert not [name for name in ROW.findall(text) if not (path.parent / name).exists()]
+
+
+SHOWN = [
+    *DOCUMENTS,
+    *sorted((ROOT / "experiments").glob("*.py")),
+    *sorted((ROOT / "runner/cli/starters").rglob("*.txt")),
+]
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=at)
+def test_what_is_shown_imports_public_modules_only(path):
+    modules = set(IMPORT.findall(path.read_text(encoding="utf-8")))
+    assert not {name for name in modules if name != "runner" and name.split(".")[1] not in PUBLIC}
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in FOR_DEVELOPERS], ids=at)
+def test_documents_name_public_modules_only(path):
+    names = dotted_in(path.read_text(encoding="utf-8"))
+    private = [
+        name for name in names if name.split(".")[1] not in PUBLIC and not hasattr(runner, name.split(".")[1])
+    ]
+    assert not [name for name in private if not name.split(".")[1][0].isupper()]

@@ -12,7 +12,11 @@ ROOT = Path(runner.__file__).parents[1]
 MODULES = sorted((ROOT / "runner").rglob("*.py"))
 TEXTS = [
     *MODULES,
-    *(path for path in sorted((ROOT / "runner").rglob("*")) if path.suffix in (".j2", ".js", ".yaml", ".txt")),
+    *(
+        path
+        for path in sorted((ROOT / "runner").rglob("*"))
+        if path.suffix in (".j2", ".js", ".yaml", ".txt")
+    ),
     *sorted((ROOT / "docs").glob("*.md")),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
 ]
@@ -65,8 +69,12 @@ def test_no_word_is_our_own(path):
 @pytest.mark.parametrize("path", MODULES, ids=at)
 def test_docstrings_open_with_a_verb_or_a_noun(path):
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
-    found = [text.splitlines()[0] for node in nodes if (text := ast.get_docstring(node)) and OPENINGS.match(text)]
+    nodes = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)
+    ]
+    found = [
+        text.splitlines()[0] for node in nodes if (text := ast.get_docstring(node)) and OPENINGS.match(text)
+    ]
     assert not found, f"{at(path)}: {found}"
 
 

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from runner.methods.base import METHODS, Method, make_method, register
+from runner.trial import DONE, WAIT, Answer, Config, Pending, Trial
 
 if TYPE_CHECKING:
     from runner.methods.bayes.method import Bayes
@@ -25,14 +26,20 @@ _HOME = {
 }
 
 __all__ = [
+    "DONE",
     "METHODS",
     "TPE",
+    "WAIT",
+    "Answer",
     "Bayes",
+    "Config",
     "Exhaustive",
     "Gradient",
     "Grid",
     "Method",
+    "Pending",
     "Random",
+    "Trial",
     "make_method",
     "register",
 ]

@@ -7,6 +7,7 @@ from runner.problems.estimators.problem import EstimatorProblem
 from runner.problems.evaluation import evaluate
 from runner.problems.loading import load_problem
 from runner.problems.recorded import RecordedProblem
+from runner.seeds import rng_for, seed_for
 
 __all__ = [
     "PROBLEMS",
@@ -19,4 +20,6 @@ __all__ = [
     "load_problem",
     "problem",
     "register",
+    "rng_for",
+    "seed_for",
 ]
