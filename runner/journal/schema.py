@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from runner.errors import JournalError
 from runner.journal.findings import damaged
-from runner.trial import Origin, Outcome, Status, Trial
+from runner.trial import Origin, Outcome, Trial, outcome_from_json
 
 DATABASE: Final = "study.db"
 STUDY_FILE: Final = "study.yaml"
@@ -259,19 +259,21 @@ def from_row(row: tuple[Any, ...]) -> Trial:
 def to_outcome(row: tuple[Any, ...]) -> Outcome:
     """The outcome of values of `OUTCOME_COLUMNS`."""
     status, loss, value, test, gradient, metrics, folds, steps, step_seconds, share, error, seconds = row
-    return Outcome(
-        Status(status),
-        from_number(loss),
-        from_number(value),
-        from_number(test),
-        None if gradient is None else json.loads(gradient),
-        json.loads(metrics),
-        tuple(json.loads(folds)),
-        error,
-        float(seconds),
-        tuple(json.loads(steps)),
-        tuple(json.loads(step_seconds)),
-        float(share),
+    return outcome_from_json(
+        (
+            status,
+            from_number(loss),
+            from_number(value),
+            from_number(test),
+            None if gradient is None else json.loads(gradient),
+            json.loads(metrics),
+            json.loads(folds),
+            error,
+            float(seconds),
+            json.loads(steps),
+            json.loads(step_seconds),
+            float(share),
+        )
     )
 
 

@@ -33,7 +33,7 @@ from runner.errors import StudyError, describe
 from runner.journal.files.places import Root, Unexpected
 from runner.journal.files.scratch import scratch_folder
 from runner.problems.files.stores import Store, open_store
-from runner.trial import Outcome, Status
+from runner.trial import Outcome, Status, outcome_from_json
 
 CHECKPOINTS: Final = "checkpoints"
 """The folder of a study directory that they are in, unless a store is given."""
@@ -244,7 +244,7 @@ class Checkpoint:
             if copied != size:
                 raise ValueError(f"{path} has another size")
         losses, seconds = (tuple(map(float, listing[key])) for key in ("losses", "seconds"))
-        return Progress(losses, seconds, _outcome(listing["last"]))
+        return Progress(losses, seconds, outcome_from_json(listing["last"]))
 
     def _copy(self, store: Store, path: Path, place: str) -> None:
         with path.open("rb") as source, store.making(place) as out:
@@ -286,8 +286,3 @@ def _listed(folder: Path) -> list[tuple[str, int, int]]:
             status = path.stat()
             found.append((path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
     return found
-
-
-def _outcome(told: dict[str, Any]) -> Outcome:
-    lists = {key: tuple(told[key]) for key in ("folds", "steps", "step_seconds")}
-    return Outcome(**told | lists | {"status": Status(told["status"])})

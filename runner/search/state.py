@@ -14,7 +14,7 @@ from runner.space import Space
 from runner.space.formats import OwnView, View
 from runner.space.formats.json import part_from_json, part_to_json
 from runner.space.formats.ray_tune import NestedView, SearchedView
-from runner.trial import Origin, Outcome, Pending, Status, Trial
+from runner.trial import Pending, Trial
 
 _FORMAT = "fivefold search 3"
 
@@ -54,25 +54,8 @@ def foreign_state(what: str, found: object, own: object, where: str) -> MethodEr
 
 
 def to_json(trials: Iterable[Trial] | Iterable[Pending]) -> list[dict[str, Any]]:
-    """Trials as JSON has them."""
+    """Write trials by the names of their fields."""
     return [dataclasses.asdict(trial) for trial in trials]
-
-
-def trials_of(given: Iterable[Mapping[str, Any]]) -> list[Trial]:
-    """The ended trials that `to_json` was given."""
-    return [
-        Trial(**{**data, "outcome": _outcome(data["outcome"]), "origin": Origin(data["origin"])})
-        for data in given
-    ]
-
-
-def pending_of(given: Iterable[Mapping[str, Any]]) -> dict[int, Pending]:
-    """The pending trials that `to_json` was given, by number."""
-    return {data["number"]: Pending(**data) for data in given}
-
-
-def _outcome(data: Mapping[str, Any]) -> Outcome:
-    return Outcome(**{**data, "status": Status(data["status"]), "folds": tuple(data["folds"])})
 
 
 def view_to_json(view: View) -> dict[str, Any] | None:

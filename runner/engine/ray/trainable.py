@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import ray
 from ray import tune
 
-from runner.engine.codec import pack_report, unpack_questions, unpack_tasks
+from runner.engine.codec import pack_report, unpack_requests, unpack_tasks
 from runner.engine.messages import Report
 from runner.engine.ray.files import Luggage, unpack_luggage
 from runner.engine.requests import Reply
@@ -121,7 +121,7 @@ class Lane(tune.Trainable):
                 self._minds = _opened(*self._sent_minds)
         except Exception as error:  # whatever a user's module raises when it is imported here
             failed = Reply(None, 0.0, f"the method cannot be loaded on a worker: {describe(error)}")
-            return Report(worker=self._worker, replies=(failed,) * len(list(unpack_questions(lines))))
+            return Report(worker=self._worker, replies=(failed,) * len(list(unpack_requests(lines))))
         return self._minds.think(lines, self._worker, self._evaluate)
 
     def _evaluate(self, problem: int, seed: int, config: Config) -> Outcome:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from runner.engine.cache import key_of
-from runner.engine.codec import line_of, pack_question, pack_tasks
+from runner.engine.codec import pack_request, pack_tasks, pack_trial
 from runner.engine.messages import Bundle, Job, Task, Thought
 from runner.engine.runs.run import Run
 from runner.methods.base import Method
@@ -55,7 +55,7 @@ class Roster:
         self.block = _blocks(self.specs)
         self.minds, self._mind = _minds(self.specs)
         self._caches = study.cache
-        self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `line_of` has them
+        self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `pack_trial` has them
         self._zero = [time.monotonic() - _elapsed(run) for run in self.runs]
 
     def job(self, run: int, pending: Pending) -> Job:
@@ -107,10 +107,10 @@ class Roster:
         told = []
         for trial in thought.question.completed:
             if trial.number not in lines:
-                lines[trial.number] = line_of(trial)
+                lines[trial.number] = pack_trial(trial)
             told.append(lines[trial.number])
         then = (self.problem[thought.run], self.specs[thought.run].problem_seed) if thought.goes_on else None
-        return pack_question(self._mind[thought.run], thought.run, thought.question, told, then)
+        return pack_request(self._mind[thought.run], thought.run, thought.question, told, then)
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
-from runner.engine.codec import trial_of, unpack_questions
+from runner.engine.codec import unpack_requests, unpack_trial
 from runner.engine.messages import Report
 from runner.engine.requests import Question, Reply, overdue
 from runner.errors import SpaceError, describe
@@ -74,7 +74,7 @@ class Minds:
         self._told: dict[int, dict[int, tuple[str, Trial]]] = {}
 
     def think(self, lines: Sequence[str], worker: str, evaluate: Evaluate) -> Report:
-        """Answer the questions of `runner.engine.codec.pack_question`.
+        """Answer the questions of `runner.engine.codec.pack_request`.
 
         Parameters
         ----------
@@ -87,9 +87,9 @@ class Minds:
         """
         start = time.perf_counter()
         replies = []
-        for asked in unpack_questions(lines):
+        for asked in unpack_requests(lines):
             method, space = self._methods[asked.method]
-            known = self._trials(asked.run, asked.told)
+            known = self._trials(asked.run, asked.completed)
             reply = think(method, space, dataclasses.replace(asked.question, completed=known))
             if asked.then is not None and isinstance(reply.answer, dict):
                 reply = dataclasses.replace(reply, outcome=evaluate(*asked.then, reply.answer))
@@ -102,6 +102,6 @@ class Minds:
         trials = []
         for i, line in enumerate(lines):
             if i not in told or told[i][0] != line:
-                told[i] = line, trial_of(line)
+                told[i] = line, unpack_trial(line)
             trials.append(told[i][1])
         return trials

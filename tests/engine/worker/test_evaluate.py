@@ -3,7 +3,7 @@
 import pytest
 
 from runner.engine.batching import LONGEST_SECONDS
-from runner.engine.codec import line_of, pack_question
+from runner.engine.codec import pack_request, pack_trial
 from runner.engine.messages import Task
 from runner.engine.requests import Question
 from runner.engine.worker.evaluate import evaluate_tasks
@@ -64,7 +64,7 @@ def test_a_method_answers_the_same_on_a_lane(name):
         known = trials[: number - 1]
         pending = [Pending(number - 1, trials[number - 1].config)]
         question = Question(number, known, pending, entropy)
-        text = pack_question(1, 5, question, [line_of(trial) for trial in known])
+        text = pack_request(1, 5, question, [pack_trial(trial) for trial in known])
         (reply,) = minds.think(text.split("\n"), "lane", never).replies
         assert reply.answer == think(method, SPACE, question).answer == trials[number].config
         assert reply.seconds > 0
@@ -85,7 +85,7 @@ def test_several_questions_are_answered_in_their_order():
         Question(2, [trial, trial], [], 7),
     ]
     text = "\n".join(
-        pack_question(0, run, question, [line_of(t) for t in question.completed])
+        pack_request(0, run, question, [pack_trial(t) for t in question.completed])
         for run, question in enumerate(questions)
     )
     replies = minds.think(text.split("\n"), "lane", never).replies
@@ -96,7 +96,7 @@ def test_several_questions_are_answered_in_their_order():
 
 def test_a_trial_that_was_told_of_before_is_the_same_object():
     minds = Minds([(make_method("random"), SPACE)])
-    lines = [line_of(Trial(i, {"x": 0.5}, Outcome(Status.COMPLETED, loss=1.0))) for i in range(3)]
+    lines = [pack_trial(Trial(i, {"x": 0.5}, Outcome(Status.COMPLETED, loss=1.0))) for i in range(3)]
     first = minds._trials(0, lines[:2])
     again = minds._trials(0, lines)
     assert again[0] is first[0]
@@ -115,7 +115,7 @@ def test_an_answer_is_evaluated_at_once_where_that_was_asked_for():
         return outcome(config)
 
     questions = [
-        pack_question(0, i, Question(i, [], [], 7), [], then) for i, then in enumerate([None, (3, 9)])
+        pack_request(0, i, Question(i, [], [], 7), [], then) for i, then in enumerate([None, (3, 9)])
     ]
     plain, evaluated = minds.think("\n".join(questions).split("\n"), "lane", at_once).replies
     assert plain.outcome is None
