@@ -40,10 +40,10 @@ def keys() -> str:
     parts = [_table(whole, whole, "")]
     for name, place in (
         ("BudgetFile", "budget"),
-        ("TrialFile", "trial"),
+        ("TrialSettings", "trial"),
         ("NeedsFile", "trial.problems.NAME"),
-        ("SchedulerFile", "scheduler"),
-        ("ReportFile", "report"),
+        ("SchedulerSettings", "scheduler"),
+        ("ReportSettings", "report"),
         ("InitialFile", "initial"),
     ):
         part = whole["$defs"][name]

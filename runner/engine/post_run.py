@@ -28,7 +28,7 @@ from runner.methods.base import Method
 from runner.problems.base import Answer as Metric
 from runner.problems.base import Problem
 from runner.space import Space
-from runner.study.file import SchedulerFile
+from runner.study.file import SchedulerSettings
 from runner.study.study import RunSpec, Study
 from runner.study.warmstart import NOTHING
 from runner.trial import DONE, Answer, Budget, Config, Origin, Pending, Trial
@@ -324,7 +324,7 @@ def _again(study: Study, problems: Sequence[Problem], listed: Sequence[RunSpec])
         "initial": {},
         "parallel": 1,
         "order": "trial",
-        "scheduler": SchedulerFile(),
+        "scheduler": SchedulerSettings(),
         "trial": study.trial.model_copy(update={"give_up_after": 0}),  # each config is another question
         "cache": False,  # a test and a probe of one config are two things
     }

@@ -14,7 +14,7 @@ from runner.trial import Answer, Config, Outcome, Pending, Trial
 
 def overdue(limit: float) -> str:
     """Why a run ends whose method has not come to an end."""
-    return f"the method was still thinking after {limit:g} s (the study's trial.thinking)"
+    return f"the method was still thinking after {limit:g} s (the study's trial.proposal_timeout)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,14 @@ class Content(NamedTuple):
     counts: Sequence[Row]
     trials: Sequence[Row]
 
-    def said(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """What ``meta`` says, by its keys."""
         return {row[0]: json.loads(row[1]) for row in self.meta}
 
     @property
     def salt(self) -> int:
         """Of the journal's checksums."""
-        return salt_of(str(self.said()["journal"]))
+        return salt_of(str(self.facts()["journal"]))
 
 
 def check_content(content: Content) -> list[Finding]:
@@ -61,7 +61,7 @@ def _runs(content: Content) -> Iterator[str]:
     for row in _changed(content.runs, content.salt):
         yield f"the row of the run '{row[1]}' has changed since it was written"
     keys = [row[0] for row in content.runs]
-    count = content.said()["runs"]
+    count = content.facts()["runs"]
     if keys != list(range(1, len(keys) + 1)) or len(keys) != count:
         yield f"it lists {len(keys)} runs of {count}"
     for row in _changed(content.counts, content.salt):

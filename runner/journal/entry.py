@@ -44,17 +44,17 @@ def make_journal(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     create_tables(db)
-    say(db, {**facts, "journal": secrets.token_hex(8), "session": 0, "open": False})
+    write_meta(db, {**facts, "journal": secrets.token_hex(8), "session": 0, "open": False})
     return db
 
 
-def say(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+def write_meta(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     """Write these keys of ``meta``."""
     rows = [(key, to_json(value)) for key, value in facts.items()]
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", [(*row, checksum(row)) for row in rows])
 
 
-def said(db: sqlite3.Connection) -> dict[str, Any]:
+def read_meta(db: sqlite3.Connection) -> dict[str, Any]:
     """What ``meta`` says, by its keys."""
     return {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
 
@@ -92,7 +92,7 @@ def enter(db: sqlite3.Connection, folder: Path, plan: Plan) -> dict[str, int]:
             changed |= {"budget": planned.row["budget"], **_NOT_ENDED}
         if any(run[key] != value for key, value in changed.items()):
             put_run(db, run | changed, salt)
-    say(db, {"runs": len(there)})
+    write_meta(db, {"runs": len(there)})
     return keys
 
 
@@ -104,7 +104,7 @@ def enter_environment(db: sqlite3.Connection, folder: Path, plan: Plan, strict: 
     JournalError
         Where something has, and ``strict`` is set.
     """
-    kept = said(db).get(ENVIRONMENTS, ())
+    kept = read_meta(db).get(ENVIRONMENTS, ())
     now = plan.versions
     (trials,) = db.execute("SELECT coalesce(sum(trials), 0) FROM counts").fetchone()
     changed = differences(kept[-1][VERSIONS], now) if kept and trials else []
@@ -114,7 +114,7 @@ def enter_environment(db: sqlite3.Connection, folder: Path, plan: Plan, strict: 
             where=str(folder),
             hint="Install the earlier versions, use another --out, or leave out --strict.",
         )
-    say(db, {ENVIRONMENTS: extended(kept, now, trials)})
+    write_meta(db, {ENVIRONMENTS: extended(kept, now, trials)})
     return changed
 
 
@@ -145,7 +145,7 @@ def put_count(db: sqlite3.Connection, run: int, trials: int, salt: int) -> None:
 
 
 def _compare_studies(db: sqlite3.Connection, folder: Path, plan: Plan) -> dict[str, Any]:
-    told = said(db)
+    told = read_meta(db)
     for key, now in plan.facts.items():
         if told[key] != now:
             raise JournalError(

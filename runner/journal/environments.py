@@ -18,7 +18,7 @@ VERSIONS: Final = "versions"
 BEFORE: Final = "before"
 PART: Final = "part"
 
-Kept = Sequence[Mapping[str, Any]]
+Environments = Sequence[Mapping[str, Any]]
 
 
 def differences(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -27,7 +27,7 @@ def differences(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [f"{name} was {was[name]} and is {now[name]}" for name in both if was[name] != now[name]]
 
 
-def extended(kept: Kept, now: Mapping[str, str], trials: int) -> list[Mapping[str, Any]]:
+def extended(kept: Environments, now: Mapping[str, str], trials: int) -> list[Mapping[str, Any]]:
     """The environments of a study that is continued under these versions after so many trials."""
     if not kept:
         return [{VERSIONS: dict(now), BEFORE: trials}]
@@ -40,7 +40,7 @@ def extended(kept: Kept, now: Mapping[str, str], trials: int) -> list[Mapping[st
     return [*kept, {VERSIONS: versions, BEFORE: trials}]
 
 
-def of_parts(parts: Sequence[tuple[Kept, int]]) -> list[Mapping[str, Any]]:
+def of_parts(parts: Sequence[tuple[Environments, int]]) -> list[Mapping[str, Any]]:
     """The environments of a study that is joined from parts, each with its environments and trials."""
     found: list[Mapping[str, Any]] = []
     before = 0
@@ -50,7 +50,7 @@ def of_parts(parts: Sequence[tuple[Kept, int]]) -> list[Mapping[str, Any]]:
     return found
 
 
-def changes(kept: Kept, trials: int) -> Iterator[str]:
+def changes(kept: Environments, trials: int) -> Iterator[str]:
     """Say where versions changed between trials, of which there are so many."""
     for last, new in pairwise(kept):
         changed = differences(last[VERSIONS], new[VERSIONS])

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import ResultsError, nearest
-from runner.journal.environments import ENVIRONMENTS, Kept, changes
+from runner.journal.environments import ENVIRONMENTS, Environments, changes
 from runner.journal.files.folder import check_journal_is_there
 from runner.journal.findings import explained
 from runner.journal.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, from_number, from_row
-from runner.journal.snapshot import look
+from runner.journal.snapshot import read_snapshot
 from runner.trial import Trial
 
 
@@ -104,7 +104,7 @@ class Record:
     parallel: int = 1
     study: str = field(default="", repr=False)
     probes: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    environments: Kept = ()
+    environments: Environments = ()
 
     def with_notes(self, earlier: tuple[str, ...]) -> Record:
         """The same, with what had to be told before it was read."""
@@ -154,10 +154,10 @@ def read_journal(folder: Path) -> Record:
     path = find_journal(folder)
     with explained(path):
         try:
-            seen = look(folder).believed(path)
+            seen = read_snapshot(folder).undamaged(path)
         except OSError as error:
             raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
-        said, runs, trials = seen.content.said(), seen.content.runs, seen.content.trials
+        said, runs, trials = seen.content.facts(), seen.content.runs, seen.content.trials
         environments = said.get(ENVIRONMENTS, ())
         columns: dict[str, list[Any]] = {name: [] for name in ("run", *TRIAL_COLUMNS)}
         if trials:

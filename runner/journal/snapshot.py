@@ -38,13 +38,13 @@ _LOG_MISSING = "the log is missing or cut off, so the trials recorded last may b
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """What a study directory held at one moment, and what is wrong with it."""
 
     content: Content
     findings: list[Finding]
 
-    def believed(self, path: Path) -> Look:
+    def undamaged(self, path: Path) -> Snapshot:
         """Itself; JournalError where there is damage."""
         for finding in self.findings:
             if finding.fault is Fault.DAMAGE:
@@ -57,7 +57,7 @@ class Look:
         return tuple(map(str, self.findings))
 
 
-def look(folder: Path, live: bool | None = None, deep: bool = False) -> Look:
+def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) -> Snapshot:
     """Read and check all that the journal of a study directory holds.
 
     Parameters
@@ -83,13 +83,13 @@ def look(folder: Path, live: bool | None = None, deep: bool = False) -> Look:
         before = _stamp(path), _stamp(wal)
         written = is_in_use(folder) if live is None else live
         steady = written and before[1][0] > 0 and index.exists()  # SQLite gives one moment of it
-        found: Look | Exception
+        found: Snapshot | Exception
         try:
             log = [] if written else _check_log(path, wal, index)
             found = _look(path, wal, index, deep)
             if not written and not found.findings:
                 log += _check_link(path, found.content) if before[1][0] > 0 else []
-                log += check_study_file(folder, found.content.said()["study"])
+                log += check_study_file(folder, found.content.facts()["study"])
             found.findings[:0] = log
         except (sqlite3.DatabaseError, OSError, ValueError, TypeError, KeyError, JournalError) as error:
             found = error
@@ -109,7 +109,7 @@ def _check_kinds(*paths: Path) -> None:
             raise damaged(path, f"expected a file, got {kind_of(path)}")
 
 
-def _given(found: Look | Exception) -> Look:
+def _given(found: Snapshot | Exception) -> Snapshot:
     if isinstance(found, Exception):
         raise found
     return found
@@ -124,7 +124,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _look(path: Path, wal: Path, index: Path, deep: bool) -> Look:
+def _look(path: Path, wal: Path, index: Path, deep: bool) -> Snapshot:
     if _stamp(wal)[0] <= 0:
         return _fetch(path, "mode=ro&immutable=1", path, deep)
     if index.exists():
@@ -136,7 +136,7 @@ def _look(path: Path, wal: Path, index: Path, deep: bool) -> Look:
         return _fetch(copy, "mode=rw", path, deep)
 
 
-def _fetch(path: Path, options: str, shown: Path, deep: bool) -> Look:
+def _fetch(path: Path, options: str, shown: Path, deep: bool) -> Snapshot:
     with SHARED, closing(_connect(path, options)) as db:
         check_header(db, shown)
         db.execute("BEGIN")  # one snapshot for all
@@ -153,7 +153,7 @@ def _fetch(path: Path, options: str, shown: Path, deep: bool) -> Look:
             (answer,) = db.execute("PRAGMA integrity_check(1)").fetchone()
             if answer != "ok":
                 findings.append(Finding(Fault.DAMAGE, shown.name, " ".join(str(answer).split())))
-        return Look(content, findings)
+        return Snapshot(content, findings)
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:
@@ -167,13 +167,13 @@ def _check_log(path: Path, wal: Path, index: Path) -> list[Finding]:
         alone = _alone(path)
         return [Finding(Fault.LOSS, wal.name, _LOG_MISSING)] if alone and alone["open"] else []
     findings = check_log(wal, index)
-    Look(Content((), (), (), ()), findings).believed(path)
+    Snapshot(Content((), (), (), ()), findings).undamaged(path)
     return findings
 
 
 def _check_link(path: Path, content: Content) -> list[Finding]:
     """Whether the log that was read belongs to the main file."""
-    said, alone = content.said(), _alone(path)
+    said, alone = content.facts(), _alone(path)
     if alone is not None and said["journal"] != alone["journal"]:
         return [Finding(Fault.DAMAGE, f"{path.name}-wal", "the log is of another study")]
     if alone is not None and said["session"] < alone["session"]:
@@ -188,7 +188,7 @@ def _alone(path: Path) -> dict[str, Any] | None:
             rows = db.execute("SELECT key, value, checksum FROM meta").fetchall()
     except sqlite3.DatabaseError:
         return None
-    return Content(rows, (), (), ()).said() if meta_is_whole(rows) else None
+    return Content(rows, (), (), ()).facts() if meta_is_whole(rows) else None
 
 
 def _hint(finding: Finding) -> str:

@@ -13,7 +13,7 @@ from runner.journal.files.folder import check_names, is_in_use
 from runner.journal.findings import Fault, Finding, explained
 from runner.journal.reader import RunRecord, find_journal, to_run
 from runner.journal.schema import DATABASE, RUN_COLUMNS, from_row
-from runner.journal.snapshot import Look, look
+from runner.journal.snapshot import Snapshot, read_snapshot
 
 _MOST_NAMED = 5
 _END_REASON = RUN_COLUMNS.index("end_reason")
@@ -62,11 +62,11 @@ def verify(folder: str | Path) -> Verdict:
     folder = Path(folder)
     path = find_journal(folder)
     live = is_in_use(folder)
-    seen: Look | None = None
+    seen: Snapshot | None = None
     found: list[Finding] = []
     try:
         with explained(path):
-            seen = look(folder, deep=True)
+            seen = read_snapshot(folder, deep=True)
             found.extend(seen.findings)
             found.extend(_check_runs(seen))
     except JournalError as error:
@@ -75,7 +75,7 @@ def verify(folder: str | Path) -> Verdict:
         raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
     found.extend(check_names(folder))
     if seen is not None and not found_damage(found):
-        facts = seen.content.said()
+        facts = seen.content.facts()
         found.extend(
             Finding(Fault.NOTE, DATABASE, change)
             for change in changes(facts.get(ENVIRONMENTS, ()), len(seen.content.trials))
@@ -97,7 +97,7 @@ def found_damage(findings: Iterable[Finding]) -> bool:
     return any(finding.fault is Fault.DAMAGE for finding in findings)
 
 
-def _check_runs(seen: Look) -> Iterator[Finding]:
+def _check_runs(seen: Snapshot) -> Iterator[Finding]:
     """Whether every row can be decoded, and every run has its trials from 0 on."""
     if found_damage(seen.findings):
         return  # what is told already would be told again

@@ -31,8 +31,8 @@ from runner.journal.entry import (
     get_run,
     put_count,
     put_run,
-    said,
-    say,
+    read_meta,
+    write_meta,
 )
 from runner.journal.files.folder import lock_folder, prepare_folder
 from runner.journal.files.places import replacing
@@ -53,7 +53,7 @@ from runner.journal.schema import (
     to_text,
     trial_checksum,
 )
-from runner.journal.snapshot import look
+from runner.journal.snapshot import read_snapshot
 from runner.trial import Config, Status, Trial
 
 _BUSY_SECONDS = 10.0
@@ -107,8 +107,6 @@ class Journal:
     Attributes
     ----------
     folder : Path
-    resumed : bool
-        Whether the directory held this study already.
     name : str
         A random one, of this journal and its copies alone.
     notes : tuple of str
@@ -121,13 +119,13 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, db: sqlite3.Connection, keys: dict[str, int], notes: tuple[str, ...] | None
+        self, folder: Path, db: sqlite3.Connection, keys: dict[str, int], notes: tuple[str, ...]
     ) -> None:
-        self.folder, self.resumed, self.notes = folder, notes is not None, notes or ()
+        self.folder, self.notes = folder, notes
         self._db, self._keys, self._open = db, keys, ExitStack()
         self._place = _place(folder / DATABASE)
         self._version = _data_version(db)
-        facts = said(db)
+        facts = read_meta(db)
         self.name = str(facts["journal"])
         self._begun: set[int] = set()
         self._suspects = suspects_of(facts)
@@ -165,10 +163,10 @@ class Journal:
             try:
                 prepare_folder(folder)
                 in_order = lock_folder(folder, stack)
-                notes = None
+                notes: tuple[str, ...] = ()
                 with explained(path):
                     if path.exists():
-                        notes = look(folder, live=False, deep=True).believed(path).notes
+                        notes = read_snapshot(folder, live=False, deep=True).undamaged(path).notes
                     else:
                         create_journal(path, plan)
                     with SHARED:
@@ -180,8 +178,7 @@ class Journal:
             except OSError as error:
                 raise _cannot_be_written(error, folder) from None
             if changed:
-                told = f"versions have changed since its last trial: {'; '.join(changed)}."
-                notes = (*(notes or ()), told)
+                notes = (*notes, f"versions have changed since its last trial: {'; '.join(changed)}.")
             journal = cls(folder, db, keys, notes)
             journal._settle_begun(None if in_order else witnessed)
             journal._open = stack.pop_all()
@@ -217,7 +214,7 @@ class Journal:
             Run and number of each.
         """
         with self._writing():
-            say(self._db, {f"{BEGUN}{batch}": begun_value(trials)})
+            write_meta(self._db, {f"{BEGUN}{batch}": begun_value(trials)})
         self._begun.add(batch)
 
     def lose(self) -> bool:
@@ -226,14 +223,14 @@ class Journal:
 
     def _settle_begun(self, witnessed: bool | None) -> bool:
         """Drop what is on record as begun: lost, or, where ``witnessed`` is None, given up in order."""
-        begun = begun_keys(said(self._db))
+        begun = begun_keys(read_meta(self._db))
         if begun:
             suspects = self._suspects
             if witnessed is not None:
                 suspects = after_loss(suspects, begun, witnessed)
             with self._writing():
                 self._db.execute(_DROP_ALL_BEGUN)
-                say(self._db, {SUSPECTS: suspects_value(suspects)})
+                write_meta(self._db, {SUSPECTS: suspects_value(suspects)})
             self._suspects = suspects
         self._begun.clear()
         return bool(begun)
@@ -278,7 +275,7 @@ class Journal:
         if self._suspects and not self._suspects.keys().isdisjoint(trials):
             gone = set(trials)
             self._suspects = {key: one for key, one in self._suspects.items() if key not in gone}
-            say(self._db, {SUSPECTS: suspects_value(self._suspects)})
+            write_meta(self._db, {SUSPECTS: suspects_value(self._suspects)})
 
     def outcomes(self, run_id: str) -> Iterator[Recorded]:
         """What became of the trials of a run, by number, without what takes long to read."""
@@ -292,7 +289,7 @@ class Journal:
 
     def probes(self) -> dict[str, Any]:
         """What probe points gave, by "problem/seed"; see `runner.journal.reader.Record.probes`."""
-        found: dict[str, Any] = said(self._db).get("probes", {})
+        found: dict[str, Any] = read_meta(self._db).get("probes", {})
         return found
 
     def record_afterwards(
@@ -329,7 +326,9 @@ class Journal:
                 mark = trial_checksum((place[0], *row), self._salt)
                 self._db.execute(_PUT_TEST, (row[_TEST], mark, *place))
             if probes:
-                say(self._db, {"probes": self.probes() | {key: dict(said) for key, said in probes.items()}})
+                write_meta(
+                    self._db, {"probes": self.probes() | {key: dict(said) for key, said in probes.items()}}
+                )
 
     def announce(self, run_id: str, sentence: str) -> None:
         """Keep what a method says before its run."""
@@ -364,14 +363,14 @@ class Journal:
         try:
             with self._writing():
                 self._db.execute(_DROP_ALL_BEGUN)
-                say(self._db, {"open": False})
+                write_meta(self._db, {"open": False})
         except sqlite3.ProgrammingError:  # it is closed already
             return
         except JournalError:  # on a full disk folding the log may have made the room for it
             with suppress(JournalError, sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 with self._writing():
-                    say(self._db, {"open": False})
+                    write_meta(self._db, {"open": False})
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -426,18 +425,18 @@ def _begin(
     A log that a killed writer left is folded in and closed for it. Before anything is recorded, the
     main file itself says that a session is open, so that a log that goes missing is missed.
     """
-    before = said(db)
+    before = read_meta(db)
     if before["open"]:
-        say(db, {"open": False})
+        write_meta(db, {"open": False})
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     with db:
         db.execute("BEGIN IMMEDIATE")
         keys = enter(db, folder, plan)
         changed = enter_environment(db, folder, plan, strict)
-        whole = said(db)["runs"] == len(keys)  # else the study is a part of what the directory has
-        say(db, {"open": True, "session": before["session"] + 1})
+        whole = read_meta(db)["runs"] == len(keys)  # else the study is a part of what the directory has
+        write_meta(db, {"open": True, "session": before["session"] + 1})
         if whole:
-            say(db, {"study": plan.yaml})
+            write_meta(db, {"study": plan.yaml})
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if whole:
         return keys, plan.yaml, changed

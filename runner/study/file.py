@@ -98,6 +98,13 @@ def scheduler_form(given: object) -> object:
     return given
 
 
+def trial_form(given: Any) -> Any:
+    """Write ``proposal_timeout`` by its name, where ``thinking`` is given, its name in earlier versions."""
+    if isinstance(given, Mapping) and "thinking" in given and "proposal_timeout" not in given:
+        return {"proposal_timeout" if key == "thinking" else key: value for key, value in given.items()}
+    return given
+
+
 def initial_form(given: object) -> object:
     """Write out ``default``, and a config without its key."""
     if given == "default":
@@ -125,7 +132,7 @@ class NeedsFile(BaseModel):
     resources: Custom | None = Field(None, description="Custom resources of the cluster's nodes.")
 
 
-class TrialFile(BaseModel):
+class TrialSettings(BaseModel):
     """``trial:`` what one evaluation may use."""
 
     model_config = _STRICT
@@ -139,7 +146,9 @@ class TrialFile(BaseModel):
     problems: dict[str, NeedsFile] = Field(
         {}, description="What single problems need instead, {problem: {gpus: 1}}."
     )
-    thinking: Seconds = Field(600.0, description="Seconds after which a method that thinks is given up.")
+    proposal_timeout: Seconds = Field(
+        600.0, description="Seconds that a method may compute one proposal; after them its run ends."
+    )
     retries: Annotated[int, Field(ge=0, le=_MOST_RETRIES, strict=True), _INTEGER] = Field(
         2, description="Further tries after a worker died."
     )
@@ -147,6 +156,13 @@ class TrialFile(BaseModel):
     give_up_after: Annotated[int, Field(ge=0, le=MOST_TRIALS, strict=True), _INTEGER] = Field(
         10, description="A run ends when so many trials, its first, all failed alike; 0: never."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_form(cls, given: object) -> object:
+        if isinstance(given, Mapping) and {"thinking", "proposal_timeout"} <= given.keys():
+            raise ValueError("proposal_timeout alone (thinking is its earlier name)")
+        return trial_form(given)
 
     def needs(self, problem: str) -> Needs:
         """What a trial of a problem needs, by the problem's name."""
@@ -161,7 +177,7 @@ class TrialFile(BaseModel):
         return Needs(**given)  # type: ignore[arg-type]
 
 
-class SchedulerFile(BaseModel):
+class SchedulerSettings(BaseModel):
     """``scheduler:`` what stops hopeless trials early; a name, or ``{name: {setting: value}}``."""
 
     model_config = _STRICT
@@ -175,7 +191,7 @@ class SchedulerFile(BaseModel):
     _whole_form = model_validator(mode="before")(scheduler_form)
 
 
-class ReportFile(BaseModel):
+class ReportSettings(BaseModel):
     """``report:`` what is compared, written down before the study runs."""
 
     model_config = _STRICT
@@ -235,12 +251,12 @@ class StudyFile(BaseModel):
     order: Literal["trial", "async"] | None = Field(
         None, description="'trial': the same table at any worker count; 'async': use results as they come."
     )
-    trial: TrialFile = Field(default_factory=TrialFile, description="What one evaluation may use.")
-    scheduler: SchedulerFile = Field(
-        default_factory=SchedulerFile, description="What stops hopeless trials of problems with steps."
+    trial: TrialSettings = Field(default_factory=TrialSettings, description="What one evaluation may use.")
+    scheduler: SchedulerSettings = Field(
+        default_factory=SchedulerSettings, description="What stops hopeless trials of problems with steps."
     )
     cache: Truth = Field(True, description="Evaluate a config once per problem and seed, for all methods.")
-    report: ReportFile = Field(default_factory=ReportFile, description="What is compared.")
+    report: ReportSettings = Field(default_factory=ReportSettings, description="What is compared.")
     initial: list[InitialFile] = Field(
         default_factory=list,
         description="What every run begins with: configs, 'default', the best of an earlier study.",

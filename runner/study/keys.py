@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from runner._text import shown
 from runner.errors import FivefoldError, StudyError, near, nearest
 from runner.errors.validation import Finding, Path, findings
-from runner.study.file import StudyFile, initial_form, scheduler_form
+from runner.study.file import StudyFile, initial_form, scheduler_form, trial_form
 
 Tree = dict[str, Any]
 
@@ -20,7 +20,7 @@ _MOST_ROUNDS = 10  # each takes away what the one before has found; three were e
 
 
 @dataclass
-class Keys:
+class StudyKeys:
     """The keys of a study file.
 
     Attributes
@@ -50,7 +50,7 @@ def place_of(*path: str | int) -> str:
     return text
 
 
-def read_keys(given: object) -> Keys:
+def read_keys(given: object) -> StudyKeys:
     """The keys of a study file.
 
     Parameters
@@ -67,7 +67,7 @@ def read_keys(given: object) -> Keys:
             f"expected a mapping of keys to values, got {_GIVEN.get(type(given), shown(given))}.",
             hint="See 'fivefold init' for an example.",
         )
-    keys = Keys(StudyFile.model_validate(_PLACEHOLDERS))
+    keys = StudyKeys(StudyFile.model_validate(_PLACEHOLDERS))
     tree = _whole_forms(dict(given))
     for _ in range(_MOST_ROUNDS):
         try:
@@ -97,14 +97,15 @@ def parse_study(given: object, where: str) -> StudyFile:
 
 def _whole_forms(given: Tree) -> Tree:
     """The short forms of parts written out, so that paths are those of the models."""
-    if "scheduler" in given:
-        given["scheduler"] = scheduler_form(given["scheduler"])
+    for key, form in (("scheduler", scheduler_form), ("trial", trial_form)):
+        if key in given:
+            given[key] = form(given[key])
     if isinstance(given.get("initial"), list | tuple):
         given["initial"] = [initial_form(entry) for entry in given["initial"]]
     return given
 
 
-def _mended(tree: Tree, found: list[Finding], keys: Keys) -> Tree:
+def _mended(tree: Tree, found: list[Finding], keys: StudyKeys) -> Tree:
     """The study without what does not fit, of which note is taken."""
     before = set(keys.bad)
     unknown = [finding for finding in found if finding.kind in ("extra_forbidden", "invalid_key")]
@@ -120,7 +121,7 @@ def _mended(tree: Tree, found: list[Finding], keys: Keys) -> Tree:
     return tree
 
 
-def _without_key(tree: Tree, finding: Finding, keys: Keys) -> Tree:
+def _without_key(tree: Tree, finding: Finding, keys: StudyKeys) -> Tree:
     """The study without an unknown key; or with the one that it nearly is, if that is missing."""
     *parent, written = finding.path
     known = _described(finding.path)[0].model_fields
@@ -139,7 +140,7 @@ def _without_key(tree: Tree, finding: Finding, keys: Keys) -> Tree:
     return cast("Tree", _put(tree, parent, holder))
 
 
-def _without(tree: Tree, path: Path, keys: Keys) -> Tree:
+def _without(tree: Tree, path: Path, keys: StudyKeys) -> Tree:
     """The study without a part; what it cannot lack becomes a placeholder."""
     keys.bad.add(path)
     if path[:1] == ("initial",) and len(path) == 2:
@@ -181,7 +182,7 @@ def _put(tree: Any, path: list[Any], value: Any) -> Any:
     return copy
 
 
-def _fault(finding: Finding, keys: Keys) -> StudyError:
+def _fault(finding: Finding, keys: StudyKeys) -> StudyError:
     description = _described(finding.path)[1]
     example = _EXAMPLES.get(str(finding.path[0])) if len(finding.path) == 1 else None
     said = f"Write {example}." if example else description

@@ -33,7 +33,8 @@ from runner.journal.schema import (
     salt_of,
     trial_checksum,
 )
-from runner.journal.snapshot import look
+from runner.journal.snapshot import read_snapshot
+from runner.study.file import trial_form
 from runner.study.identity.identity import comparable, first_difference
 from runner.study.yaml import dump, load_text
 
@@ -100,7 +101,7 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> Merged:
     parts = [(path, _read(path, notes)) for path in paths]
     first, whole = parts[0]
     for path, content in parts[1:]:
-        _compare_studies(first, whole.said(), path, content.said())
+        _compare_studies(first, whole.facts(), path, content.facts())
     runs: dict[str, _Run] = {}
     for path, content in parts:
         _take(runs, content, path)
@@ -118,8 +119,8 @@ def _read(folder: Path, notes: list[str]) -> Content:
             "a live run is using the directory.", where=str(folder), hint="Wait for it or stop it."
         )
     with explained(path):
-        seen = look(folder, live=False, deep=True).believed(path)
-    _check_text(seen.content.said(), path)
+        seen = read_snapshot(folder, live=False, deep=True).undamaged(path)
+    _check_text(seen.content.facts(), path)
     notes.extend(f"{folder}: {note}" for note in seen.notes)
     return seen.content
 
@@ -132,7 +133,8 @@ def _compare_studies(one: Path, first: Mapping[str, Any], other: Path, then: Map
     alike = [{key: text[key] for key in text if key not in (*_LISTS, "seeds")} for text in texts]
     for text in alike:
         if isinstance(text.get("trial"), dict):
-            text["trial"] = {key: value for key, value in text["trial"].items() if key != "problems"}
+            trial = dict(trial_form(text["trial"]))
+            text["trial"] = {key: value for key, value in trial.items() if key != "problems"}
     if difference := first_difference(dict(sorted(alike[0].items())), dict(sorted(alike[1].items()))):
         key, before, after = difference
         raise _unlike(other, f"its '{key}' is {after}, and {before} in {one}")
@@ -204,7 +206,7 @@ def _unlike(folder: Path | None, what: str) -> JournalError:
 
 def _facts(contents: Sequence[Content], runs: Sequence[_Run]) -> dict[str, Any]:
     """What ``meta`` says of the whole."""
-    said = [content.said() for content in contents]
+    said = [content.facts() for content in contents]
     environments = [
         (one.get(ENVIRONMENTS, ()), len(content.trials)) for one, content in zip(said, contents, strict=True)
     ]

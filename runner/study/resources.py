@@ -20,7 +20,7 @@ _GIGABYTE = 1e9
 _ROUNDING = 1e-6
 _MOST_NAMED = 6
 
-Node = Mapping[str, float]
+NodeResources = Mapping[str, float]
 """The resources of one machine, by Ray's names."""
 
 
@@ -47,7 +47,7 @@ class Needs:
         return hash((self.cpus, self.gpus, self.memory_gb, *sorted(self.resources.items())))
 
     @property
-    def bundle(self) -> dict[str, float]:
+    def amounts(self) -> dict[str, float]:
         """As Ray wants it, without what is not needed."""
         memory = (self.memory_gb or 0.0) * _GIGABYTE
         given = {CPU: self.cpus, GPU: self.gpus, MEMORY: memory, **self.resources}
@@ -58,26 +58,26 @@ class Needs:
         """Threads that the numerical libraries of one evaluation may use."""
         return max(1, int(self.cpus))
 
-    def on(self, node: Node) -> int:
+    def on(self, node: NodeResources) -> int:
         """How many trials one node has room for."""
-        return min(_times(node.get(name, 0.0), amount, name) for name, amount in self.bundle.items())
+        return min(_times(node.get(name, 0.0), amount, name) for name, amount in self.amounts.items())
 
-    def room(self, nodes: Iterable[Node]) -> int:
+    def room(self, nodes: Iterable[NodeResources]) -> int:
         """How many trials these nodes have room for."""
         return sum(map(self.on, nodes))
 
-    def shortfall(self, nodes: Sequence[Node], place: str) -> str:
+    def shortfall(self, nodes: Sequence[NodeResources], place: str) -> str:
         """Why there is no room for a single trial, in one sentence.
 
         Parameters
         ----------
-        nodes : sequence of Node
+        nodes : sequence of NodeResources
             Those that are there, and those that could be added.
         place : str
             What they are, for the user.
         """
-        wanted = ", ".join(_told(name, amount) for name, amount in self.bundle.items())
-        for name, amount in self.bundle.items():
+        wanted = ", ".join(_told(name, amount) for name, amount in self.amounts.items())
+        for name, amount in self.amounts.items():
             most = max((node.get(name, 0.0) for node in nodes), default=0.0)
             if _times(most, amount, name) >= 1:
                 continue
@@ -105,7 +105,7 @@ def _told(name: str, amount: float) -> str:
     return f"{amount:g} {unit}" if name in (CPU, GPU) else f"{amount:g} of '{name}'"
 
 
-def _named(name: str, nodes: Sequence[Node]) -> str:
+def _named(name: str, nodes: Sequence[NodeResources]) -> str:
     if name in (CPU, GPU):
         return name
     known = sorted({other for node in nodes for other in node if not _internal(other)})

@@ -18,7 +18,7 @@ from runner.problems.files.data_files import DataFile, find_files, placed
 from runner.space import Space
 from runner.study.advice import make
 from runner.study.file import StudyFile, wrong_name
-from runner.study.keys import Keys, place_of, read_keys
+from runner.study.keys import StudyKeys, place_of, read_keys
 from runner.study.warmstart import WarmStart, warm_starts
 from runner.study.yaml import Document
 
@@ -89,7 +89,7 @@ class Sections:
                 problem.check()
         raise FivefoldError.join(self._document.in_order(self._faults.found)) from None
 
-    def _read(self) -> Keys:
+    def _read(self) -> StudyKeys:
         try:
             keys = read_keys(self._document.value)
         except StudyError as error:

@@ -20,10 +20,10 @@ from runner.problems.base import Problem
 from runner.problems.files.data_files import DataFile, placed
 from runner.seeds import seed_for
 from runner.study.advice import Advice, Auto, choose
-from runner.study.file import MOST_SEEDS, MOST_TRIALS, ReportFile, SchedulerFile, TrialFile
+from runner.study.file import MOST_SEEDS, MOST_TRIALS, ReportSettings, SchedulerSettings, TrialSettings
 from runner.study.resources import Needs
 from runner.study.sections import Sections, read_method
-from runner.study.warmstart import NOTHING, WarmStart, given_by
+from runner.study.warmstart import NOTHING, WarmStart, initial_entries
 from runner.study.yaml import Document, dump, plain, read_document
 from runner.trial import Budget, Order
 
@@ -85,12 +85,12 @@ class Study:
     parallel : int
         Trials of one run in flight.
     order : "trial" or "async"
-    trial : TrialFile
+    trial : TrialSettings
         What one evaluation may use.
-    report : ReportFile
+    report : ReportSettings
     initial : mapping of str to WarmStart
         What the runs of a problem start from, by the problem's name.
-    scheduler : SchedulerFile
+    scheduler : SchedulerSettings
         What stops hopeless trials early.
     cache : bool
         Whether the runs of a block share their evaluations.
@@ -112,10 +112,10 @@ class Study:
     seed: int = 0
     parallel: int = 1
     order: Order = "trial"
-    trial: TrialFile = dataclasses.field(default_factory=TrialFile)
-    report: ReportFile = dataclasses.field(default_factory=ReportFile)
+    trial: TrialSettings = dataclasses.field(default_factory=TrialSettings)
+    report: ReportSettings = dataclasses.field(default_factory=ReportSettings)
     initial: Mapping[str, WarmStart] = dataclasses.field(default_factory=dict)
-    scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
+    scheduler: SchedulerSettings = dataclasses.field(default_factory=SchedulerSettings)
     cache: bool = True
     files: tuple[DataFile, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -342,7 +342,9 @@ class Study:
         }
         if self.initial:  # as configs: what they were taken from may change
             names = [problem.name for problem in self.problems]
-            keys["initial"] = given_by({name: self.initial[name] for name in names if name in self.initial})
+            keys["initial"] = initial_entries(
+                {name: self.initial[name] for name in names if name in self.initial}
+            )
         if "report" in keys and self.report.reference is None:
             keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]

@@ -154,7 +154,7 @@ def _hinted(error: SpaceError) -> FivefoldError:
     return SpaceError(error.message, where=error.where, hint=f"Did you mean '{meant}'?")
 
 
-def given_by(starts: Mapping[str, WarmStart]) -> list[dict[str, Any]]:
+def initial_entries(starts: Mapping[str, WarmStart]) -> list[dict[str, Any]]:
     """``initial:`` of a study file that says the same, without reference to anything else."""
     return [
         {"problem": name, "config": config, **more}

@@ -29,7 +29,7 @@ from runner.problems import evaluate, load_problem
 from runner.report import make_page
 from runner.results import Results
 from runner.results.stats import Comparison
-from runner.study.advice import findings
+from runner.study.advice import gather_evidence
 from runner.study.identity.plan import open_journal
 from runner.study.merge import merge
 from tests.cli.test_main import fivefold  # noqa: F401  (a fixture)
@@ -323,7 +323,7 @@ def test_what_makes_no_sense_is_shown_or_refused(whole, tmp_path_factory, seed):
         lambda: Results.open(folder).to_optuna(base / "to.db"),
         lambda: merge([folder, whole], base / "merged"),
         lambda: evaluate(load_problem({"recorded": str(folder), "problem": "hill"}), {"x": 0.5}, 1),
-        lambda: findings([folder], HILL.space),
+        lambda: gather_evidence([folder], HILL.space),
         lambda: verify(folder),
         lambda: launch(more, folder, workers=0),
     ]

@@ -52,7 +52,6 @@ def test_any_trial_comes_back_to_the_last_bit(tmp_path_factory, trials):
         assert same(read_journal(folder).history(RUN), expected)  # from the log
     assert same(read_journal(folder).history(RUN), expected)  # from the main file
     with open_journal(folder, study()) as journal:
-        assert journal.resumed
         assert same(journal.history(RUN), expected)
 
 
@@ -114,7 +113,7 @@ def losses(folder):
 def test_an_interrupted_study_goes_on_to_the_same_table(tmp_path, most):
     play(tmp_path / "whole", study())
     play(tmp_path / "parts", study(), most)
-    assert play(tmp_path / "parts", study()).resumed
+    play(tmp_path / "parts", study())
     assert repr(losses(tmp_path / "parts")) == repr(losses(tmp_path / "whole"))
 
 
@@ -315,8 +314,7 @@ def test_what_a_crash_left_while_the_directory_was_made_is_no_hindrance(tmp_path
     (tmp_path / "study.lock").write_text("process 1 on elsewhere\n")
     half = tmp_path / ".fivefold-0123456789abcdef.new"
     half.write_bytes(b"half")
-    with open_journal(tmp_path, study()) as journal:
-        assert not journal.resumed
+    open_journal(tmp_path, study()).close()
     assert half.exists(), "nothing is removed because of its name"
     assert any("killed has left it; it may be removed" in str(found) for found in verify(tmp_path).findings)
 

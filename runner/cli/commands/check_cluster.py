@@ -61,6 +61,6 @@ def _print_lanes(console: Console, groups: Sequence[Group], needs: Sequence[Need
             most = sum((count or 0) * group.most for count, group in each)
             lanes = f"{least} to {most} lanes"
         asked = ", ".join(
-            f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).bundle.items()
+            f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).amounts.items()
         )
         print_line(console, f"For trials of {asked}: {lanes}.")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.cluster.check.mistakes import Mistake
-from runner.study.resources import Needs, Node
+from runner.study.resources import Needs, NodeResources
 
 _AWS = re.compile(
     r"^(?P<family>[a-z]+\d[\w-]*)\.(?:(?P<times>\d*)xlarge|(?P<small>nano|micro|small|medium|large))$"
@@ -37,7 +37,7 @@ class Group:
     name: str
     least: int
     most: int
-    resources: Node | None
+    resources: NodeResources | None
 
     def lanes(self, needs: Needs) -> int | None:
         """How many trials a node evaluates at once; None where that cannot be known."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.cluster.check.groups import Group
 from runner.cluster.check.mistakes import Mistake, listed, mapping, text, unknown_keys, whole
-from runner.study.resources import CPU, GPU, Node
+from runner.study.resources import CPU, GPU, NodeResources
 
 _MODES = ("K8sJobMode", "HTTPMode", "SidecarMode", "InteractiveMode")
 _JOB = {
@@ -268,7 +268,7 @@ def _env(pod: Mapping[str, Any]) -> list[Any]:
     return listed(mapping(next(iter(listed(pod.get("containers"))), None)).get("env"))
 
 
-def _size(group: Mapping[str, Any]) -> Node | None:
+def _size(group: Mapping[str, Any]) -> NodeResources | None:
     """The resources of a pod, by Ray's names."""
     started = mapping(group.get("rayStartParams"))
     first = mapping(next(iter(listed(_pod(group).get("containers"))), None))
@@ -278,7 +278,7 @@ def _size(group: Mapping[str, Any]) -> Node | None:
     return None if cpus is None else {CPU: cpus, GPU: gpus, **_custom(text(started.get("resources")))}
 
 
-def _custom(given: str) -> Node:
+def _custom(given: str) -> NodeResources:
     """Custom resources, which KubeRay takes as JSON in quotes in quotes."""
     try:
         found = json.loads(given.strip("'\"").replace("\\", ""))

@@ -17,7 +17,7 @@ from runner.cluster.check.groups import Group, cpus_of
 from runner.cluster.check.mistakes import Mistake, listed, mapping, text, whole
 from runner.cluster.check.providers import check_node_config, check_provider
 from runner.errors import EngineError, clip, nearest
-from runner.study.resources import CPU, RESERVED, Node
+from runner.study.resources import CPU, RESERVED, NodeResources
 
 _LOCAL = "local"
 _MOST_CHARACTERS = 60
@@ -61,7 +61,7 @@ def launcher_groups(given: Mapping[str, Any]) -> list[Group]:
     return groups
 
 
-def _resources(node: Mapping[str, Any]) -> Node | None:
+def _resources(node: Mapping[str, Any]) -> NodeResources | None:
     there = {str(name): float(whole(amount)) for name, amount in mapping(node.get("resources")).items()}
     cpus = there.get(CPU, _machine_cpus(node))
     return None if cpus is None else {**there, CPU: cpus}

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from runner.cluster.submit.blocks import block_line, blocks_of, digest_of, files_of, list_file, list_line
 from runner.errors import ResultsError
-from runner.journal.entry import say
+from runner.journal.entry import write_meta
 from runner.journal.files.folder import is_in_use
 from runner.journal.files.places import Root
 from runner.journal.findings import explained
@@ -68,6 +68,6 @@ def _copied(journal: Path, copy: Path) -> Path:
     with SHARED, closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as target:
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
-        say(target, {"open": False})
+        write_meta(target, {"open": False})
         target.execute("PRAGMA journal_mode = WAL")
     return copy

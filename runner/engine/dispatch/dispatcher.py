@@ -119,7 +119,7 @@ class Dispatcher:
             lambda job: self._pace.expected(job.run),
             lambda thought: self.runs[thought.run].thought_seconds,
             study.trial.timeout,
-            study.trial.thinking,
+            study.trial.proposal_timeout,
         )
         self._shared = Shared()
         if study.cache:
@@ -184,7 +184,7 @@ class Dispatcher:
         return None
 
     def _choose(self, runs: Iterable[int]) -> RunSet:
-        return RunSet(self.runs, self._is_dear, self.study.trial.thinking, runs)
+        return RunSet(self.runs, self._is_dear, self.study.trial.proposal_timeout, runs)
 
     # -- the three calls of an engine -----------------------------------------------------------
 
@@ -409,7 +409,7 @@ class Dispatcher:
     def _lose_thought(self, thought: Thought, cause: Cause) -> None:
         crashes = thought.crashes + 1
         if cause == "timeout":
-            self._set.give_up(thought.run, overdue(self.study.trial.thinking))
+            self._set.give_up(thought.run, overdue(self.study.trial.proposal_timeout))
         elif crashes <= self.study.trial.retries:
             self._outbox.alone.append(dataclasses.replace(thought, crashes=crashes))
         else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runner.engine.messages import Job, Rescued
-from runner.study.file import TrialFile
+from runner.study.file import TrialSettings
 from runner.trial import Outcome, Status
 
 Cause = Literal["crash", "timeout", "node"]
@@ -46,7 +46,7 @@ class Blame:
 
 
 def blame(
-    bundle: Sequence[Job], cause: Cause, seconds: float, rescued: Rescued | None, limits: TrialFile
+    bundle: Sequence[Job], cause: Cause, seconds: float, rescued: Rescued | None, limits: TrialSettings
 ) -> Blame:
     """Say what becomes of a bundle whose lane was lost.
 
@@ -59,7 +59,7 @@ def blame(
         Since the bundle was begun.
     rescued : Rescued or None
         The first jobs, of which it has outcomes, are not spoken of here.
-    limits : TrialFile
+    limits : TrialSettings
         The study's.
     """
     if cause == "node" and not any(job.earlier.count(_NODE_LOST) >= _MOST_NODES for job in bundle):
@@ -79,7 +79,7 @@ def blame(
     return Blame(alone=[*(again(job, _DIED) for job in jobs[:begun]), *jobs[begun:]])
 
 
-def _crashed(job: Job, seconds: float, rescued: Rescued | None, limits: TrialFile) -> Blame:
+def _crashed(job: Job, seconds: float, rescued: Rescued | None, limits: TrialSettings) -> Blame:
     crashes = job.crashes + 1
     memory = rescued is not None and rescued.cause == "memory"
     # More memory is not to be had the second time; but the lane may have been full before.

@@ -27,7 +27,7 @@ from ray.util.placement_group import PlacementGroup, placement_group, placement_
 from ray.util.placement_group import remove_placement_group as take_back
 
 from runner.engine.ray.connect import Connection
-from runner.study.resources import Needs, Node
+from runner.study.resources import Needs, NodeResources
 
 PATIENCE_SECONDS = 20.0
 """In which an autoscaler of unknown means has to begin with a node that a trial fits."""
@@ -62,7 +62,7 @@ class Wishes:
         while len(self.open) > count:
             self._drop(self.open[-1])
         while len(self.open) < count:
-            self.open.append(placement_group([needs.bundle]))  # no name: Ray wants it used once only
+            self.open.append(placement_group([needs.amounts]))  # no name: Ray wants it used once only
 
     def _drop(self, wish: PlacementGroup) -> None:
         self.open.remove(wish)
@@ -91,7 +91,7 @@ def wanted(connection: Connection, width: int) -> int:
     return max(0, most)
 
 
-def node_types() -> list[tuple[Node, int]] | None:
+def node_types() -> list[tuple[NodeResources, int]] | None:
     """The kinds of node that an autoscaler could add, and how many of each; None where nobody says."""
     found = state.get_cluster_config()
     if found is not None and found.node_group_configs:
@@ -106,7 +106,7 @@ def node_types() -> list[tuple[Node, int]] | None:
         return None
 
 
-def types_of(given: Any) -> list[tuple[Node, int]]:
+def types_of(given: Any) -> list[tuple[NodeResources, int]]:
     """The same of an autoscaler's configuration."""
     return [
         ({key: float(x) for key, x in kind.get("resources", {}).items()}, int(kind.get("max_workers", 0)))

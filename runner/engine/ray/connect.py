@@ -30,7 +30,7 @@ from ray._private import worker as ray_worker
 
 from runner.errors import EngineError, RayLost, clip
 from runner.study.machine import available_cpus
-from runner.study.resources import Needs, Node
+from runner.study.resources import Needs, NodeResources
 
 _OBJECT_STORE_BYTES = 256 * 1024**2
 _SPARE = 1.1  # of the object store over what is shared
@@ -74,7 +74,7 @@ class Connection:
     place: str
     workers: int | None = None
     needs: Needs = dataclasses.field(default_factory=Needs)
-    nodes: list[Node] = dataclasses.field(default_factory=list)
+    nodes: list[NodeResources] = dataclasses.field(default_factory=list)
     _failures: int = 0
 
     def look(self) -> None:
@@ -105,7 +105,7 @@ class Connection:
         if self.room < 1 and self.ours:
             raise self.too_small(self.nodes)
 
-    def too_small(self, nodes: Sequence[Node]) -> EngineError:
+    def too_small(self, nodes: Sequence[NodeResources]) -> EngineError:
         """What to raise where even one trial does not fit any of these nodes."""
         return EngineError(
             self.needs.shortfall(nodes, self.place),

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
-from runner.study.file import SchedulerFile
+from runner.study.file import SchedulerSettings
 
 _STEP: Final = "training_iteration"
 _LOSS: Final = "loss"
@@ -45,7 +45,7 @@ class Stopper:
 
     Parameters
     ----------
-    scheduler : SchedulerFile
+    scheduler : SchedulerSettings
     steps : int
         Of a full evaluation.
     known : sequence of sequence of float
@@ -53,7 +53,7 @@ class Stopper:
         as the worst. Only the steps of `needs` are looked at.
     """
 
-    def __init__(self, scheduler: SchedulerFile, steps: int, known: Sequence[Sequence[float]]) -> None:
+    def __init__(self, scheduler: SchedulerSettings, steps: int, known: Sequence[Sequence[float]]) -> None:
         self._steps = steps
         self._needs = needs(scheduler, steps)
         self._rule = copy.deepcopy(_rule(_key(scheduler), steps)) if self._needs else None
@@ -71,20 +71,20 @@ class Stopper:
 
 
 def stopper_maker(
-    scheduler: SchedulerFile, steps: Sequence[int]
+    scheduler: SchedulerSettings, steps: Sequence[int]
 ) -> Callable[[int, Sequence[Sequence[float]]], Stopper]:
     """What makes a trial's `Stopper`: from the position of its problem and the known losses.
 
     Parameters
     ----------
-    scheduler : SchedulerFile
+    scheduler : SchedulerSettings
     steps : sequence of int
         Of each problem of the study.
     """
     return lambda problem, known: Stopper(scheduler, steps[problem], known)
 
 
-def needs(scheduler: SchedulerFile, steps: int) -> tuple[int, ...]:
+def needs(scheduler: SchedulerSettings, steps: int) -> tuple[int, ...]:
     """The steps at which a stopper looks at the known trials; their other losses may be anything.
 
     Empty where nothing is ever stopped: there are too few steps for the ``grace``.
@@ -95,7 +95,7 @@ def needs(scheduler: SchedulerFile, steps: int) -> tuple[int, ...]:
 _Key = tuple[str, int, float, int]
 
 
-def _key(scheduler: SchedulerFile) -> _Key:
+def _key(scheduler: SchedulerSettings) -> _Key:
     return scheduler.name, scheduler.grace, scheduler.reduction, scheduler.least
 
 

@@ -135,7 +135,7 @@ def _experiment(
         storage=storage,
     )
     tune.register_trainable(name, lane)
-    resources = tune.PlacementGroupFactory([needs.bundle])
+    resources = tune.PlacementGroupFactory([needs.amounts])
     search = StudySearch(
         dispatcher,
         lane,

@@ -6,8 +6,8 @@ finished studies.
 """
 
 from runner.study.advice.auto import Auto, choose, make
-from runner.study.advice.evidence import Finding, findings
+from runner.study.advice.evidence import Evidence, gather_evidence
 from runner.study.advice.facts import Facts, facts_of
 from runner.study.advice.rules import Advice, advise
 
-__all__ = ["Advice", "Auto", "Facts", "Finding", "advise", "choose", "facts_of", "findings", "make"]
+__all__ = ["Advice", "Auto", "Evidence", "Facts", "advise", "choose", "facts_of", "gather_evidence", "make"]

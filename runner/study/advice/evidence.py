@@ -22,7 +22,7 @@ MOST_CHANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Finding:
+class Evidence:
     """One problem of one finished study.
 
     Attributes
@@ -54,7 +54,7 @@ class Finding:
         return won, len(pairs), p
 
 
-def findings(folders: Sequence[Path], space: Space) -> list[Finding]:
+def gather_evidence(folders: Sequence[Path], space: Space) -> list[Evidence]:
     """What the studies in some directories found, those with the same space first.
 
     Parameters
@@ -71,7 +71,7 @@ def findings(folders: Sequence[Path], space: Space) -> list[Finding]:
     JournalError
         Where one is damaged.
     """
-    found: list[Finding] = []
+    found: list[Evidence] = []
     for folder in folders:
         inside = (
             [folder]
@@ -85,7 +85,7 @@ def findings(folders: Sequence[Path], space: Space) -> list[Finding]:
     return sorted(found, key=lambda finding: not finding.same_space)
 
 
-def _of(record: Record, space: Space) -> list[Finding]:
+def _of(record: Record, space: Space) -> list[Evidence]:
     columns = (record.trials[name] for name in ("run", "status", "loss"))
     best = [math.inf] * len(record.runs)
     for run, status, loss in zip(*columns, strict=True):
@@ -102,7 +102,7 @@ def _of(record: Record, space: Space) -> list[Finding]:
                 same = same or _space_in(run.identity) == _as_json(space)
         if len(losses) >= 2:
             medians = {method: statistics.median(values.values()) for method, values in losses.items()}
-            found.append(Finding(record.name, problem, same, losses, min(medians, key=lambda m: medians[m])))
+            found.append(Evidence(record.name, problem, same, losses, min(medians, key=lambda m: medians[m])))
     return found
 
 

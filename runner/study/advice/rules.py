@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner._text import duration, listed
-from runner.study.advice.evidence import MOST_CHANCE, Finding
+from runner.study.advice.evidence import MOST_CHANCE, Evidence
 from runner.study.advice.facts import Facts
 from runner.study.advice.measured import Figure, after, in_all, regrets, thinking
 
@@ -54,13 +54,13 @@ class Advice:
         return f"{{{self.method}: {{{inner}}}}}"
 
 
-def advise(facts: Facts, found: Sequence[Finding] = ()) -> Advice:
+def advise(facts: Facts, found: Sequence[Evidence] = ()) -> Advice:
     """The method for a problem.
 
     Parameters
     ----------
     facts : Facts
-    found : sequence of Finding
+    found : sequence of Evidence
         From the user's own studies; those of the same space can overrule what was measured
         elsewhere, where their seeds agree (two-sided sign test, 5 %).
     """
@@ -162,7 +162,7 @@ def _gradient(facts: Facts, n: int) -> str:
     )
 
 
-def _weighed(finding: Finding, advised: str, facts: Facts) -> tuple[str, bool]:
+def _weighed(finding: Evidence, advised: str, facts: Facts) -> tuple[str, bool]:
     """What a finding says, and whether it overrules the advice."""
     del facts
     where = f"Your study '{finding.study}', {finding.problem}"

@@ -20,7 +20,7 @@ from yaml.events import (
 
 from runner._text import MOST_SHOWN, shown
 from runner.errors import FivefoldError, StudyError, clip
-from runner.study.yaml.document import Mark, Node
+from runner.study.yaml.document import Mark, YamlNode
 from runner.study.yaml.scalars import ScalarError, number, resolve
 
 MOST_DEPTH: Final = 64
@@ -40,10 +40,12 @@ _COLLECTIONS: Final = MappingProxyType({MappingStartEvent: "map", yaml.SequenceS
 class _Frame:
     """A list or mapping that has begun and not ended."""
 
-    node: Node
+    node: YamlNode
     anchor: str | None
-    key: tuple[Node, bool] | None = None  # of a mapping: a key that waits for its value; is it a merge key
-    merged: list[tuple[Mark, Node]] = field(default_factory=list)
+    key: tuple[YamlNode, bool] | None = (
+        None  # of a mapping: a key that waits for its value; is it a merge key
+    )
+    merged: list[tuple[Mark, YamlNode]] = field(default_factory=list)
 
 
 class Builder:
@@ -58,7 +60,7 @@ class Builder:
 
     Attributes
     ----------
-    roots : list of Node
+    roots : list of YamlNode
         One for each document.
     faults : list of (Mark, FivefoldError)
         What is wrong with single values, which have some value all the same.
@@ -67,10 +69,10 @@ class Builder:
     def __init__(self, source: str, most_faults: float = MOST_FAULTS) -> None:
         self.source = source
         self._most_faults = most_faults
-        self.roots: list[Node] = []
+        self.roots: list[YamlNode] = []
         self.faults: list[tuple[Mark, FivefoldError]] = []
         self._frames: list[_Frame] = []
-        self._anchors: dict[str, Node | None] = {}  # None: it has not ended yet
+        self._anchors: dict[str, YamlNode | None] = {}  # None: it has not ended yet
         self._aliased = 0
 
     def refuse(self, mark: Mark, message: str) -> NoReturn:
@@ -96,7 +98,7 @@ class Builder:
         elif isinstance(event, AliasEvent):
             self._put(self._alias(event))
         elif isinstance(event, ScalarEvent):
-            node = Node(self._scalar(event), _mark(event))
+            node = YamlNode(self._scalar(event), _mark(event))
             if event.anchor is not None:
                 self._anchors[event.anchor] = node
             merges = event.value == "<<" and event.implicit[0] and event.tag is None
@@ -110,7 +112,7 @@ class Builder:
             self._fault(event, f"the tag '{_tag(event.tag)}' has no meaning here.", "Leave it out.")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        self._frames.append(_Frame(Node({} if kind == "map" else [], _mark(event)), event.anchor))
+        self._frames.append(_Frame(YamlNode({} if kind == "map" else [], _mark(event)), event.anchor))
 
     def _end(self) -> None:
         frame = self._frames.pop()
@@ -124,7 +126,7 @@ class Builder:
             self._anchors[frame.anchor] = node
         self._put(node)
 
-    def _put(self, node: Node, merges: bool = False) -> None:
+    def _put(self, node: YamlNode, merges: bool = False) -> None:
         """Enter a node that has ended into what it is a part of."""
         if not self._frames:
             self.roots.append(node)
@@ -143,7 +145,7 @@ class Builder:
                 frame.node.entries[key.value] = key.mark, node
                 frame.node.value[key.value] = node.value
 
-    def _is_key(self, key: Node, frame: _Frame) -> bool:
+    def _is_key(self, key: YamlNode, frame: _Frame) -> bool:
         """Say if a mapping may have the key; note a fault where not."""
         if isinstance(key.value, list | dict) or key.value != key.value:
             self._note(key.mark, f"expected a string or a number as the key, got {shown(key.value)}.")
@@ -159,7 +161,7 @@ class Builder:
             self._note(key.mark, message, "Write one of them in quotes, or leave it out.")
         return False
 
-    def _collect(self, frame: _Frame, key: Node, node: Node) -> None:
+    def _collect(self, frame: _Frame, key: YamlNode, node: YamlNode) -> None:
         """Note what a merge key merges."""
         given = node.items if isinstance(node.value, list) else [node]
         if frame.merged:
@@ -173,7 +175,7 @@ class Builder:
     def _merge(self, frame: _Frame) -> None:
         """Put what is merged before the mapping's own keys, which override it; the first one wins."""
         own = frame.node.entries
-        merged: dict[Any, tuple[Mark, Node]] = {}
+        merged: dict[Any, tuple[Mark, YamlNode]] = {}
         for _, part in frame.merged:
             for key, entry in part.entries.items():
                 merged.setdefault(key, entry)
@@ -181,7 +183,7 @@ class Builder:
         frame.node.value.clear()
         frame.node.value.update({key: node.value for key, (_, node) in frame.node.entries.items()})
 
-    def _alias(self, event: AliasEvent) -> Node:
+    def _alias(self, event: AliasEvent) -> YamlNode:
         mark, name = _mark(event), str(event.anchor)
         found = self._anchors.get(name)
         if found is None:
@@ -189,7 +191,7 @@ class Builder:
             if name in self._anchors:
                 self.refuse(mark, f"{said} is within what it names.")
             self._note(mark, f"{said} names no anchor before it.")
-            return Node(None, mark)
+            return YamlNode(None, mark)
         self._aliased += found.size
         if self._aliased > MOST_ALIASED:
             self.refuse(mark, f"expected aliases of at most {MOST_ALIASED:,} values in all, got more.")

@@ -24,7 +24,7 @@ _NAME = re.compile(r"(?:\.|: ?)?([^.:\[]+)")
 
 
 @dataclass(eq=False)
-class Node:
+class YamlNode:
     """A value with its place.
 
     Attributes
@@ -32,7 +32,7 @@ class Node:
     value : object
         As Python has it. An alias is the anchored node itself.
     mark : Mark
-    items : list of Node
+    items : list of YamlNode
         Of a list.
     entries : dict
         Of a mapping: by its keys, the place of the key and the node of the value.
@@ -42,13 +42,13 @@ class Node:
 
     value: Any
     mark: Mark
-    items: list[Node] = field(default_factory=list)
-    entries: dict[Any, tuple[Mark, Node]] = field(default_factory=dict)
+    items: list[YamlNode] = field(default_factory=list)
+    entries: dict[Any, tuple[Mark, YamlNode]] = field(default_factory=dict)
     size: int = 1
     depth: int = 0
 
     @property
-    def parts(self) -> Iterator[tuple[str, Mark, Node]]:
+    def parts(self) -> Iterator[tuple[str, Mark, YamlNode]]:
         """The parts directly below: how a path writes each, where it begins, and its node."""
         for i, item in enumerate(self.items):
             yield f"[{i}]", item.mark, item
@@ -64,19 +64,19 @@ class Document:
     ----------
     source : str
         What errors call it: its path.
-    root : Node
+    root : YamlNode
     faults : tuple of (Mark, FivefoldError)
         What is wrong with single values; they have some value all the same.
     """
 
     source: str
-    root: Node
+    root: YamlNode
     faults: tuple[tuple[Mark, FivefoldError], ...] = ()
 
     @classmethod
     def of(cls, value: Any, source: str) -> Document:
         """An object in place of a file: its errors have an order, but no lines."""
-        return cls(source, Node(value, Mark(0, 0)))
+        return cls(source, YamlNode(value, Mark(0, 0)))
 
     @property
     def value(self) -> Any:
@@ -84,10 +84,10 @@ class Document:
         return self.root.value
 
     @cached_property
-    def _tree(self) -> Node:
+    def _tree(self) -> YamlNode:
         return self.root if self.root.mark.line else _numbered(self.value, count(), 0)
 
-    def find(self, path: str) -> tuple[Mark, Node]:
+    def find(self, path: str) -> tuple[Mark, YamlNode]:
         """The place of what an error names, and the node that is there.
 
         Parameters
@@ -125,9 +125,9 @@ class Document:
         return list(texts.values())
 
 
-def _numbered(value: Any, numbers: Iterator[int], depth: int) -> Node:
+def _numbered(value: Any, numbers: Iterator[int], depth: int) -> YamlNode:
     """A node for an object, with the order of its parts as their columns in line 0."""
-    node = Node(value, Mark(0, next(numbers)))
+    node = YamlNode(value, Mark(0, next(numbers)))
     if depth < _MOST_DEPTH and isinstance(value, Mapping):
         for key, part in value.items():
             node.entries[key] = Mark(0, next(numbers)), _numbered(part, numbers, depth + 1)
@@ -136,10 +136,10 @@ def _numbered(value: Any, numbers: Iterator[int], depth: int) -> Node:
     return node
 
 
-def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+def _step(node: YamlNode, path: str) -> tuple[str, Mark, YamlNode] | None:
     """The rest of a path, and the part of a node that it begins with; of several, the longest name."""
     path = path.removeprefix(":").lstrip(" ") if path.startswith(":") else path.removeprefix(".")
-    found: tuple[str, Mark, Node] | None = None
+    found: tuple[str, Mark, YamlNode] | None = None
     for name, mark, part in node.parts:
         rest = path.removeprefix(name)
         if (
@@ -151,18 +151,18 @@ def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
     return found
 
 
-def _step_over(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+def _step_over(node: YamlNode, path: str) -> tuple[str, Mark, YamlNode] | None:
     """As `_step`, over a key that errors leave out: ``choice`` of a domain, the name of a method."""
     steps = [_step(part, path) for _, _, part in node.parts if part.entries]
     known = [step for step in steps if step is not None]
     return known[0] if len(known) == 1 else None
 
 
-def _step_near(node: Node, path: str) -> tuple[str, Mark, Node] | None:
+def _step_near(node: YamlNode, path: str) -> tuple[str, Mark, YamlNode] | None:
     """As `_step`, to the key that was meant by the name in the path, by the rule of who read it."""
     name = _NAME.match(path)
     meant = near(name[1], [str(key) for key in node.entries]) if name else None
     return _step(node, f"{meant}{path[name.end() :]}") if name and meant is not None else None
 
 
-__all__ = ["Document", "Mark", "Node"]
+__all__ = ["Document", "Mark", "YamlNode"]

@@ -10,7 +10,7 @@ import yaml
 
 from runner.errors import FivefoldError, StudyError, nearest_file
 from runner.study.yaml.building import Builder
-from runner.study.yaml.document import Document, Mark, Node
+from runner.study.yaml.document import Document, Mark, YamlNode
 
 MOST_BYTES: Final = 4_000_000
 """Of a file; a study of 100,000 listed seeds has a fifth of it."""
@@ -59,7 +59,7 @@ def parse(text: str, source: str) -> Document:
         with the faults before that.
     """
     builder = _build(text, source, 1)
-    root = builder.roots[0] if builder.roots else Node(None, Mark(1, 1))
+    root = builder.roots[0] if builder.roots else YamlNode(None, Mark(1, 1))
     return Document(source, root, tuple(builder.faults))
 
 

@@ -524,7 +524,7 @@ def test_what_needs_too_much_memory_is_tried_once_more_at_the_most():
 
 
 def test_a_method_that_is_still_thinking_at_its_limit_ends_its_own_run():
-    made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"thinking": 5.0})
+    made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"proposal_timeout": 5.0})
     kept = Kept()
     dispatcher = Dispatcher(made, kept)
     dispatcher.begin(1, "here", apart=True)
