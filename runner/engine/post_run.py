@@ -257,13 +257,13 @@ class Afterwards:
             best = math.inf
             for row in self._journal.outcomes(spec.id):
                 if row.test is not None:
-                    known[row.text] = row.test
+                    known[row.config_json] = row.test
                 if not row.valid or not row.loss < best:
                     continue
                 best = row.loss
                 if row.test is None:
-                    without.setdefault(row.text, []).append((spec.id, row.number))
-                    rows[row.text] = row.config, row.seconds
+                    without.setdefault(row.config_json, []).append((spec.id, row.number))
+                    rows[row.config_json] = row.config, row.seconds
         told = [
             (*trial, known[text]) for text in known.keys() & without.keys() for trial in without.pop(text)
         ]

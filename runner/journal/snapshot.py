@@ -1,14 +1,14 @@
-"""Looking at a study directory, also while a run writes it, also where it must not be written.
+"""Snapshots of a study directory, also while a run writes it, also where it must not be written.
 
 No file is made or changed. SQLite would do both for a database with a write-ahead log, so it is
-told not to, in the way that fits what lies there:
+opened with the options that prevent it:
 
 * no log, or an empty one: all is in the main file, which is read as if it were immutable, and
   read again if it changed meanwhile;
 * a log with its index: a run is live, or died; the index is read, not written;
 * a log without its index, as after copying by hand: a copy is read.
 
-What is found wrong while a writer may come or go is looked at again before it is believed.
+A finding is reported only if a second look confirms it, since a writer may come or go meanwhile.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ from runner.journal.findings import Fault, Finding, damaged
 from runner.journal.schema import DATABASE, RUN_COLUMNS, SHARED, TRIAL_COLUMNS, check_header
 from runner.journal.wal import check_log, holds_frames
 
-_PATIENCE = 20.0  # seconds
-_PAUSE = 0.02
-_BUSY_SECONDS = 10.0
+# Seconds. A commit takes milliseconds, so 20 s of changes between two looks are not a passing writer.
+_PATIENCE = 20.0
+_PAUSE = 0.02  # longer than a commit, shorter than a person notices
+_BUSY_SECONDS = 10.0  # SQLite's wait for another program's lock; above a slow disk's sync
 
 _LOG_MISSING = "the log is missing or cut off, so the trials recorded last may be lost"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a study directory held at one moment, and what is wrong with it."""
+    """Content of a study directory at one moment, with its findings."""
 
     content: Content
     findings: list[Finding]
 
     def undamaged(self, path: Path) -> Snapshot:
-        """Itself; JournalError where there is damage."""
+        """Return itself; raise JournalError where there is damage."""
         for finding in self.findings:
             if finding.fault is Fault.DAMAGE:
                 raise damaged(path.with_name(finding.file), finding.what, _hint(finding))
@@ -53,19 +54,19 @@ class Snapshot:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user must be told of a directory that is not damaged."""
+        """Messages for the user about a directory that is not damaged."""
         return tuple(map(str, self.findings))
 
 
 def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) -> Snapshot:
-    """Read and check all that the journal of a study directory holds.
+    """Read and check the whole journal of a study directory.
 
     Parameters
     ----------
     folder : Path
     live : bool, optional
-        Whether another process may be writing. Default: it is found out. What only a writer knows
-        is not judged while it lives: its log, and what it is about to put beside it.
+        True where another process may be writing; by default this is detected. The log and the files
+        beside it are not judged while a writer lives.
     deep : bool
         Check also the pages that hold no row.
 
@@ -78,7 +79,7 @@ def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) ->
     wal, index = path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
     _check_kinds(path, wal, index)
     give_up = time.monotonic() + _PATIENCE
-    doubted = False
+    suspected = False
     while time.monotonic() < give_up:
         before = _stamp(path), _stamp(wal)
         written = is_in_use(folder) if live is None else live
@@ -95,28 +96,28 @@ def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) ->
             found = error
         if steady or (_stamp(path), _stamp(wal)) == before:
             wrong = isinstance(found, Exception) or bool(found.findings)
-            if not wrong or doubted:
-                return _given(found)
-            doubted = True
+            if not wrong or suspected:
+                return _unless_error(found)
+            suspected = True
         time.sleep(_PAUSE)
-    raise JournalError("it changes faster than it can be read.", where=str(path), hint="Try again.")
+    raise JournalError("the journal changes faster than it can be read.", where=str(path), hint="Try again.")
 
 
 def _check_kinds(*paths: Path) -> None:
-    """Raise JournalError where there is anything but a file: to read from a pipe takes for ever."""
+    """Raise JournalError for anything but a file: reading a pipe would block for ever."""
     for path in paths:
         if path.exists() and not path.is_file():
             raise damaged(path, f"expected a file, got {kind_of(path)}")
 
 
-def _given(found: Snapshot | Exception) -> Snapshot:
+def _unless_error(found: Snapshot | Exception) -> Snapshot:
     if isinstance(found, Exception):
         raise found
     return found
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of the last change; a size of -1 for no file."""
+    """Get size and time of the last change; a size of -1 for no file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -162,7 +163,7 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 
 def _check_log(path: Path, wal: Path, index: Path) -> list[Finding]:
-    """Whether the log is there where it must be, and whole; JournalError where it is damaged."""
+    """Check that the log exists where it must, and is whole; JournalError where it is damaged."""
     if not holds_frames(wal.read_bytes() if wal.exists() else b""):
         alone = _alone(path)
         return [Finding(Fault.LOSS, wal.name, _LOG_MISSING)] if alone and alone["open"] else []
@@ -172,17 +173,17 @@ def _check_log(path: Path, wal: Path, index: Path) -> list[Finding]:
 
 
 def _check_link(path: Path, content: Content) -> list[Finding]:
-    """Whether the log that was read belongs to the main file."""
-    said, alone = content.facts(), _alone(path)
-    if alone is not None and said["journal"] != alone["journal"]:
-        return [Finding(Fault.DAMAGE, f"{path.name}-wal", "the log is of another study")]
-    if alone is not None and said["session"] < alone["session"]:
+    """Check that the log that was read belongs to the main file."""
+    facts, alone = content.facts(), _alone(path)
+    if alone is not None and facts["journal"] != alone["journal"]:
+        return [Finding(Fault.DAMAGE, f"{path.name}-wal", "the log belongs to another study")]
+    if alone is not None and facts["session"] < alone["session"]:
         return [Finding(Fault.DAMAGE, f"{path.name}-wal", "the log is older than the journal")]
     return []
 
 
 def _alone(path: Path) -> dict[str, Any] | None:
-    """What ``meta`` says in the main file without the log; None where it cannot be read."""
+    """Read ``meta`` from the main file without the log; None where it cannot be read."""
     try:
         with SHARED, closing(_connect(path, "mode=ro&immutable=1")) as db:
             rows = db.execute("SELECT key, value, checksum FROM meta").fetchall()
@@ -194,4 +195,4 @@ def _alone(path: Path) -> dict[str, Any] | None:
 def _hint(finding: Finding) -> str:
     if not finding.file.endswith("-wal"):
         return ""
-    return f"Restore the directory from a copy, or move '{finding.file}' out of it to go on without it."
+    return f"Restore the directory from a copy, or move '{finding.file}' out of it to resume without it."

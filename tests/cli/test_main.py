@@ -477,16 +477,16 @@ def test_a_study_is_verified(fivefold):
     (folder / "study.lock").unlink()
     code, out, _ = fivefold("verify", folder)
     assert code == 0
-    assert "note: notes [red].txt: it is no file of a study, and is left alone." in out
-    assert "note: study.lock: it is missing; the next run makes it again." in out
+    assert "note: notes [red].txt: not a file of a study; left alone." in out
+    assert "note: study.lock: missing; the next run makes it again." in out
     (folder / "study.yaml").unlink()
     code, out, _ = fivefold("verify", folder)
     assert code == 3
-    assert "loss: study.yaml: it is missing; the journal has its text." in out
+    assert "loss: study.yaml: missing; the journal has its content." in out
     assert out.splitlines()[-1] == "not whole: 20 trials in 4 runs, 4 ended."
     code, _, err = fivefold("show", folder)
-    assert (code, err) == (0, "note: study.yaml: it is missing; the journal has its text.\n")
-    assert "study.yaml: it is missing" in fivefold("run", write(), "--workers", 0)[1]
+    assert (code, err) == (0, "note: study.yaml: missing; the journal has its content.\n")
+    assert "study.yaml: missing" in fivefold("run", write(), "--workers", 0)[1]
     assert fivefold("verify", folder)[0] == 0
     content = bytearray((folder / "study.db").read_bytes())
     content[content.rindex(b"COMPLETED")] ^= 1

@@ -240,7 +240,7 @@ def test_every_command_answers_with_one_sentence_and_its_code(whole, tmp_path, f
     for command in COMMANDS:
         code, out, err = fivefold(*command)
         assert code == 3, command
-        assert "trial 3 of the run 'hill/random/0' has a config of another kind than expected" in out + err
+        assert "trial 3 of the run 'hill/random/0' has a config of an unexpected type" in out + err
         assert command[0] == "verify" or err.count("\n") == 1
 
 

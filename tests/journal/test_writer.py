@@ -294,7 +294,7 @@ def refuse(error, words, folder, given=None):
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    refuse(StudyError, "is not empty and holds no study, but 'notes.txt'", tmp_path)
+    refuse(StudyError, "expected an empty directory or a study, got 'notes.txt'", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     refuse(StudyError, "it is a file", tmp_path / "notes.txt")
     refuse(StudyError, "cannot be written", tmp_path / "notes.txt" / "below")
@@ -316,7 +316,9 @@ def test_what_a_crash_left_while_the_directory_was_made_is_no_hindrance(tmp_path
     half.write_bytes(b"half")
     open_journal(tmp_path, study()).close()
     assert half.exists(), "nothing is removed because of its name"
-    assert any("killed has left it; it may be removed" in str(found) for found in verify(tmp_path).findings)
+    assert any(
+        "left by a killed command; it may be removed" in str(found) for found in verify(tmp_path).findings
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
@@ -353,7 +355,7 @@ def test_a_row_that_cannot_be_read(tmp_path):
             for row in journal._db.execute("SELECT * FROM trials").fetchall():
                 where = (trial_checksum(row[:-1], journal._salt), *row[:2])
                 journal._db.execute("UPDATE trials SET checksum = ? WHERE run = ? AND number = ?", where)
-            with pytest.raises(JournalError, match="of another kind than expected"):
+            with pytest.raises(JournalError, match="of an unexpected type"):
                 read_journal(tmp_path)
         with pytest.raises(JournalError, match="a row cannot be read"):
             journal.history(RUN)

@@ -130,7 +130,7 @@ def test_nothing_is_written_over_and_nothing_live_is_read(tmp_path):
         merge([tmp_path / "one"], tmp_path / "one")
     with open_journal(tmp_path / "one", study()), pytest.raises(JournalError, match="a live run"):
         merge([tmp_path / "one"], tmp_path / "all")
-    with pytest.raises(FivefoldError, match="there is no such directory"):
+    with pytest.raises(FivefoldError, match="no such directory"):
         merge([tmp_path / "none"], tmp_path / "all")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runner.journal.plan import Identity, Mismatch, Plan, PlannedRun
+from runner.journal.plan import Identity, Mismatch, PlannedRun, StudyPlan
 from runner.journal.schema import to_json, to_number
 from runner.journal.writer import Journal
 from runner.study.identity.environment import environment_of, version_of
@@ -26,11 +26,11 @@ def open_journal(folder: Path, study: Study, witnessed: bool = False, strict: bo
     return Journal.open(folder, plan_of(study), witnessed, strict)
 
 
-def plan_of(study: Study) -> Plan:
+def plan_of(study: Study) -> StudyPlan:
     """Derive the plan of a study."""
     budget = to_json({"trials": study.budget.trials, "seconds": study.budget.seconds})
     runs = zip(study.runs, identities_of(study), strict=True)
-    return Plan(
+    return StudyPlan(
         facts=study_identity(study),
         yaml=study.as_yaml(),
         runs=tuple(PlannedRun(_row(spec, identity, budget), identity) for spec, identity in runs),
