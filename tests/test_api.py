@@ -163,7 +163,7 @@ def test_lanes_share_one_search(ray_lanes):
         (lambda: optimize(bowl, {3: Float(0, 1)}), "space: the name 3 is no text."),
         (lambda: optimize(3, SPACE), "3 cannot be called"),
         (lambda: run(None), "study: got None; a Study or the path of its file was expected."),
-        (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
+        (lambda: run("nowhere.yaml"), "nowhere.yaml: no such file."),
         (lambda: run(study(), workers=1.5), "workers: got 1.5"),
         (lambda: run(study(), workers=0, address="auto"), "0 workers need no cluster."),
     ],

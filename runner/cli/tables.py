@@ -268,7 +268,7 @@ def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
     """One line per problem: whether its gradient is that of its loss."""
     styles = {Agreement.RIGHT: "green", Agreement.WRONG: "bold red", Agreement.UNDECIDED: "yellow"}
     for check in checks:
-        print_line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
+        print_line(console, f"{check.problem}: {check.message}", styles.get(check.agreement, "dim"))
 
 
 def plain_table(title: str, *columns: str) -> Table:

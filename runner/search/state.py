@@ -20,13 +20,13 @@ _FORMAT = "fivefold search 3"
 
 
 def write_state(path: str, state: Mapping[str, Any]) -> None:
-    """Write a state beside its place, make it durable, and move it there."""
+    """Write a state durably, in place of an earlier one."""
     with replacing(Path(path)) as new, new.open("w", encoding="utf-8") as file:
         json.dump({"format": _FORMAT, **state}, file)
 
 
 def read_state(path: str) -> dict[str, Any]:
-    """Read what `write_state` wrote.
+    """Read a state of `write_state`.
 
     Raises
     ------
@@ -39,17 +39,19 @@ def read_state(path: str) -> dict[str, Any]:
         raise MethodError(f"the state of the search cannot be read: {error}.", where=str(path)) from None
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise MethodError(
-            "it is no state of a search.", where=str(path), hint="Give a file that save() wrote."
+            "expected the state of a search, got another file.",
+            where=str(path),
+            hint="Pass a file that save() wrote.",
         )
     return state
 
 
 def foreign_state(what: str, found: object, own: object, where: str) -> MethodError:
-    """The error for a state that another search wrote."""
+    """Make the error for the state of another search."""
     return MethodError(
-        f"the {what} of this state is {found!r}; this search has {own!r}.",
+        f"expected {own!r} as the {what}, got a state with {found!r}.",
         where=where,
-        hint="Restore it with a search that was made as that one was.",
+        hint="Restore it with a search that has the same arguments.",
     )
 
 
@@ -59,7 +61,7 @@ def to_json(trials: Iterable[Trial] | Iterable[Pending]) -> list[dict[str, Any]]
 
 
 def view_to_json(view: View) -> dict[str, Any] | None:
-    """What configs stand for, as `view_from_json` reads it; None where JSON cannot hold it."""
+    """Encode the space of configs for `view_from_json`; None where JSON cannot hold it."""
     if isinstance(view, OwnView):
         return {"own": True}
     try:
@@ -69,10 +71,10 @@ def view_to_json(view: View) -> dict[str, Any] | None:
 
 
 def view_from_json(given: Mapping[str, Any] | None, space: Space, where: str) -> View:
-    """The view that `view_to_json` was given; MethodError where it could not be written."""
+    """Decode the view of `view_to_json`; MethodError where it could not be written."""
     if given is None:
         raise MethodError(
-            "the state does not hold the search's space, which has objects or expressions in it.",
+            "the state does not hold the search's space, which contains objects or expressions.",
             where=where,
             hint="Make the search with its space, and restore that.",
         )

@@ -179,7 +179,7 @@ def test_gradients_are_checked_and_a_wrong_one_is_named(fivefold):
     )
     code, out, _ = fivefold("check", write(problems=["mine.py:wrong"]), "--gradients")
     assert code == 2
-    assert "wrong: the gradient is wrong: of 'b' it says -5, differences say 5." in out
+    assert "wrong: the gradient is wrong: expected 5 for 'b' by differences, got -5." in out
 
 
 def test_the_example_study_is_valid(fivefold):
@@ -383,14 +383,14 @@ def test_wrong_input_is_answered_by_a_sentence(fivefold, case, command):
 def test_a_missing_file_is_named(fivefold):
     write("stody.yaml")
     code, _, err = fivefold("run", "study.yaml")
-    assert (code, err) == (2, "error: study.yaml: there is no such file. Did you mean 'stody.yaml'?\n")
+    assert (code, err) == (2, "error: study.yaml: no such file. Did you mean 'stody.yaml'?\n")
 
 
 def test_yaml_that_does_not_parse_has_line_and_column(fivefold):
     Path("study.yaml").write_text("name: a\nseeds: [1, 2\nmethods: [random]\n")
     code, _, err = fivefold("check", "study.yaml")
     assert code == 2
-    assert re.match(r"error: study\.yaml:3:\d+: it is not valid YAML", err)
+    assert re.match(r"error: study\.yaml:3:\d+: invalid YAML", err)
 
 
 @pytest.mark.parametrize("command", ["check", "run", "advise"])
@@ -412,10 +412,10 @@ def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--methods", ","], "--methods: it names no method. Known are: random, tpe."),
+        (["--methods", ","], "--methods: expected at least one method, got none. Known are: random, tpe."),
         (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
-        (["--seeds", "0"], "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
-        (["--trials", "-3"], "--trials: got -3; 1 to 1,000,000,000 trials are possible."),
+        (["--seeds", "0"], "--seeds: expected 1 to 1,000,000 seeds, got 0."),
+        (["--trials", "-3"], "--trials: expected 1 to 1,000,000,000 trials, got -3."),
         (["--workers", "0", "--address", "auto"], "0 workers need no cluster"),
     ],
 )

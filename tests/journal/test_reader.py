@@ -36,7 +36,7 @@ def test_a_record_knows_its_study_and_what_its_runs_are(tmp_path):
         ("PRAGMA user_version = 7", "expected schema 3, got schema 7 of a newer"),
         ("PRAGMA user_version = 1", "got schema 1 of an older fivefold"),
         ("PRAGMA user_version = 0", "expected schema 3, got 0"),
-        ("PRAGMA application_id = 1", "no journal of fivefold"),
+        ("PRAGMA application_id = 1", "expected a journal of fivefold"),
         ("DELETE FROM meta", "the journal is damaged"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_grid_cannot_go_on_with_another_budget_unless_its_points_are_fixed(tmp
         return study(methods=[{"grid": settings}], problems=[HILL], budget={"trials": trials}, seeds=1)
 
     play(tmp_path / "free", grid(5))
-    with pytest.raises(JournalError, match="has laid itself out for another budget, and cannot grow"):
+    with pytest.raises(JournalError, match="was prepared for another budget, and cannot grow"):
         open_journal(tmp_path / "free", grid(8))
     play(tmp_path / "fixed", grid(5, points=20))
     play(tmp_path / "fixed", grid(8, points=20))

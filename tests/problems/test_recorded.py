@@ -366,7 +366,7 @@ def test_a_study_goes_on_where_the_record_has_moved_but_not_where_it_has_changed
     (tmp_path / "first").rename(tmp_path / "moved")
     play(tmp_path / "out", again("moved"))
     play(tmp_path / "moved", study(problems=[HILL], seeds=2))
-    with pytest.raises(JournalError, match="the study that it recalls has changed since"):
+    with pytest.raises(JournalError, match="its recorded study has changed since"):
         open_journal(tmp_path / "out", again("moved"))
     assert problem_identity(RecordedProblem(tmp_path / "moved")) != problem_identity(
         again("moved").problems[0]

@@ -1,4 +1,4 @@
-"""What the user's own finished studies tell: which method was best, on how many seeds."""
+"""Evidence from the user's own finished studies: the best method, and on how many seeds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from runner.space import Space
 from runner.space.formats.json import space_to_json
 from runner.trial import Status
 
-MOST_CHANCE = 0.05
-"""Of a difference that is taken for one: how often seeds alone would make it as large."""
+SIGNIFICANCE = 0.05
+"""Significance level of the sign test: the usual 5 %."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One problem of one finished study.
+    """Results of one problem of one finished study.
 
     Attributes
     ----------
-    study, problem : str
     same_space : bool
-        Whether its space is that of the problem that advice is asked for.
+        True where its space is that of the problem to be advised on.
     losses : mapping of str to dict of int to float
         By method (its registered name), then by seed: the best loss of the run.
     best : str
@@ -43,8 +42,8 @@ class Evidence:
     best: str
 
     def beats(self, other: str) -> tuple[int, int, float]:
-        """How often the best one was better than another, of how many seeds, and the p of a sign test."""
-        from scipy.stats import binomtest  # takes half a second, and most studies ask for no advice
+        """Count the seeds on which the best method won, and all seeds; with the p-value of a sign test."""
+        from scipy.stats import binomtest  # takes half a second to import, and most studies ask for no advice
 
         own, theirs = self.losses[self.best], self.losses.get(other, {})
         pairs = [(own[seed], theirs[seed]) for seed in own if seed in theirs]
@@ -55,14 +54,14 @@ class Evidence:
 
 
 def gather_evidence(folders: Sequence[Path], space: Space) -> list[Evidence]:
-    """What the studies in some directories found, those with the same space first.
+    """Collect the evidence of the studies in some directories, those with the same space first.
 
     Parameters
     ----------
     folders : sequence of Path
-        Study directories, or directories that hold such.
+        Study directories, or directories of study directories.
     space : Space
-        Of the problem that advice is asked for.
+        Space of the problem to be advised on.
 
     Raises
     ------
@@ -79,7 +78,11 @@ def gather_evidence(folders: Sequence[Path], space: Space) -> list[Evidence]:
             else sorted(p.parent for p in folder.glob(f"*/{DATABASE}"))
         )
         if not inside:
-            raise ResultsError("it holds no study.", where=str(folder), hint="Name one, or what holds some.")
+            raise ResultsError(
+                "expected a study directory, got one without a study.",
+                where=str(folder),
+                hint="Name one, or a folder of them.",
+            )
         for place in inside:
             found += _of(read_journal(place), space)
     return sorted(found, key=lambda finding: not finding.same_space)
@@ -107,10 +110,10 @@ def _of(record: Record, space: Space) -> list[Evidence]:
 
 
 def _space_in(identity: str) -> Any:
-    told = json.loads(identity)
-    return told.get("space"), told.get("forbid")
+    recorded = json.loads(identity)
+    return recorded.get("space"), recorded.get("forbid")
 
 
 def _as_json(space: Space) -> Any:
-    told = json.loads(json.dumps(space_to_json(space)))
-    return dict(told["params"]), told["forbid"]
+    form = json.loads(json.dumps(space_to_json(space)))
+    return dict(form["params"]), form["forbid"]

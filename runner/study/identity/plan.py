@@ -1,4 +1,4 @@
-"""From a study to the plan that its journal follows, and to the journal itself."""
+"""The plan of a study for its journal, and the journal itself."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def compare(label: str, was: Identity, now: Identity) -> Mismatch | None:
     path, before, after = difference
     message, hint = f"its {path} was {before} and is {after}", "Use another --out, or change it back."
     if path.startswith(DERIVED):
-        message = f"'{label}' has laid itself out for another budget, and cannot grow"
+        message = f"'{label}' was prepared for another budget, and cannot grow"
         hint = "Use another --out, the earlier budget, points of its own, or other --methods."
     elif path.startswith("objective") and path.endswith(".text"):
         message = "the code of its objective has changed since"
@@ -68,7 +68,7 @@ def compare(label: str, was: Identity, now: Identity) -> Mismatch | None:
     elif path.startswith(f"method {CODE}"):
         message = "the code of its method has changed since"
     elif path == "objective.record_digest":
-        message = "the study that it recalls has changed since"
+        message = "its recorded study has changed since"
     elif path.startswith("files"):
         message = f"its file '{path.partition('.')[2]}' has changed since" if "." in path else message
     elif path.startswith("objective.data"):
