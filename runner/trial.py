@@ -196,11 +196,6 @@ class Trial:
     known: int = 0
 
     @property
-    def attempts(self) -> int:
-        """Number of attempts; more than 1 after a crash."""
-        return 1 + len(self.earlier)
-
-    @property
     def status(self) -> Status:
         """Status of the outcome."""
         return self.outcome.status
@@ -267,18 +262,8 @@ def trial_from_json(data: Sequence[Any] | dict[str, Any]) -> Trial:
     """Restore a trial from its fields, in their order or by name; by name, defaults may be absent."""
     values = _values_of_trial(Trial(**data)) if isinstance(data, dict) else data
     number, config, outcome, origin, suggest, queue, started, worker, earlier, known = values
-    return Trial(
-        number,
-        config,
-        outcome_from_json(outcome),
-        Origin(origin),
-        suggest,
-        queue,
-        started,
-        worker,
-        tuple(earlier),
-        known,
-    )
+    outcome, origin, earlier = outcome_from_json(outcome), Origin(origin), tuple(earlier)
+    return Trial(number, config, outcome, origin, suggest, queue, started, worker, earlier, known)
 
 
 def pending_to_json(pending: Pending) -> tuple[Any, ...]:

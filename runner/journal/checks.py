@@ -11,12 +11,10 @@ from typing import Any, NamedTuple
 from runner.errors import clip
 from runner.journal.findings import Fault, Finding
 from runner.journal.kinds import check_meta, check_runs, check_trials
-from runner.journal.schema import DATABASE, META, checksum, salt_of, trial_checksum
+from runner.journal.schema import DATABASE, META, Row, checksum, salt_of, trial_checksum
 
 _MOST_NAMED = 3  # trials, before a message counts them instead
 _MOST_LETTERS = 300  # of a message: names in a forged journal may be of any length
-
-Row = tuple[Any, ...]
 
 
 class Content(NamedTuple):

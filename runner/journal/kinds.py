@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from runner.journal.schema import RUN_COLUMNS, TRIAL_COLUMNS
+from runner.journal.schema import RUN_COLUMNS, TRIAL_COLUMNS, Row
 from runner.trial import Origin, Status
 
 Check = Callable[[Any], bool]
-Row = tuple[Any, ...]
 
 _read: Final = json.JSONDecoder().raw_decode
 """`json.loads` without its search for blanks around the value, which takes as long as the rest."""

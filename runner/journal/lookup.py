@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runner.errors import ResultsError, SpaceError, nearest
 from runner.journal.reader import Record, RunRecord
-from runner.journal.schema import OUTCOME_COLUMNS
+from runner.journal.schema import OUTCOME_COLUMNS, Row
 from runner.seeds import seed_for
 from runner.space import Space
 from runner.space.formats.json import space_from_json
@@ -22,10 +21,8 @@ STATUS, LOSS, VALUE, GRADIENT, STEPS = map(
     OUTCOME_COLUMNS.index, ("status", "loss", "value", "gradient", "steps")
 )
 
-Row = tuple[Any, ...]
-"""The values of `runner.journal.schema.OUTCOME_COLUMNS`."""
 Block = dict[str, Row]
-"""Outcomes by config, in the journal's JSON; in the order of run and number."""
+"""Values of `OUTCOME_COLUMNS` by config, in the journal's JSON; in the order of run and number."""
 
 
 @dataclass(frozen=True)

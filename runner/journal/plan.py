@@ -58,7 +58,6 @@ class StudyPlan:
         Keys of ``meta`` that must equal those of an existing journal: name, seed, parallel and so on.
     yaml : str
         The study file.
-    runs : tuple of PlannedRun
     version : str
         The version of this program.
     versions : mapping

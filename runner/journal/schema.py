@@ -27,6 +27,8 @@ from runner.errors import JournalError
 from runner.journal.findings import damaged
 from runner.trial import Origin, Outcome, Trial, outcome_from_json
 
+Row = tuple[Any, ...]
+
 DATABASE: Final = "study.db"
 STUDY_FILE: Final = "study.yaml"
 LOCK: Final = "study.lock"

@@ -63,7 +63,6 @@ def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) ->
 
     Parameters
     ----------
-    folder : Path
     live : bool, optional
         True where another process may be writing; by default this is detected. The log and the files
         beside it are not judged while a writer lives.

@@ -24,8 +24,8 @@ _HEADER = struct.Struct(">IIII8sII")  # magic, version, page size, restarts, sal
 _FRAME = struct.Struct(">II8sII")  # page, pages of the database or 0, salts, checksum
 _INDEX = struct.Struct("=IIIBBHIIII8sII")  # up to the checksum; twice
 _MAGIC = 0x377F0682  # its last bit: the checksums take the file as big-endian words
-_VERSION = 3_007_000
-_SMALLEST_PAGE = 512
+_VERSION = 3_007_000  # of the log's format, the only one so far
+_SMALLEST_PAGE = 512  # SQLite's own limit
 
 Sums = tuple[int, int]
 

@@ -73,8 +73,6 @@ class Recorded(NamedTuple):
 
     Attributes
     ----------
-    number : int
-    config_json : str
     valid : bool
         True where it may be an incumbent.
     loss : float

@@ -29,6 +29,7 @@ from runner.journal.schema import (
     RUN_COLUMNS,
     STUDY_FILE,
     TRIAL_COLUMNS,
+    Row,
     salt_of,
     trial_checksum,
 )
@@ -41,8 +42,6 @@ _OF_STUDY = ("name", "seed", "parallel", "order", "scheduler")
 _OF_PROBLEM = ("space", "forbid", "direction", "metric", "objective", "files")
 _LISTS = ("problems", "methods")
 _TEST = TRIAL_COLUMNS.index("test")
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_reading_where_there_is_nothing(tmp_path):
             tmp_path,
             f"expected a study directory, got a directory of studies. Did you mean '{tmp_path / 'digits-mlp'}'?",
         ),
-        (tmp_path / "digits-mlp" / "study.yaml", "it is a file"),
+        (tmp_path / "digits-mlp" / "study.yaml", "got a file"),
     ]:
         with pytest.raises(ResultsError) as caught:
             read_journal(path)

@@ -296,7 +296,7 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     refuse(StudyError, "expected an empty directory or a study, got 'notes.txt'", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    refuse(StudyError, "it is a file", tmp_path / "notes.txt")
+    refuse(StudyError, "got a file", tmp_path / "notes.txt")
     refuse(StudyError, "cannot be written", tmp_path / "notes.txt" / "below")
 
 

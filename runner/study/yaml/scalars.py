@@ -35,7 +35,7 @@ _OLD_BINARY = re.compile(r"0b[01]+")
 _OLD_SIXTIES = re.compile(r"([1-9][0-9]*(?::[0-5]?[0-9])+)|([0-9]+(?::[0-5]?[0-9])+)(\.[0-9]*)")
 _OLD_DECIMAL = re.compile(r"0|[1-9][0-9]*")
 _OLD_FLOAT = re.compile(r"(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
-_MOST_SHOWN = 60
+_MOST_SHOWN = 60  # characters of a scalar in a message
 
 
 class ScalarError(ValueError):
