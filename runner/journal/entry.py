@@ -66,7 +66,7 @@ def enter(db: sqlite3.Connection, folder: Path, plan: StudyPlan) -> dict[str, in
     problems = {run["problem"] for run in there.values()}
     if problems and problems.isdisjoint(plan.problems):
         raise JournalError(
-            f"it holds a study of the same name on other problems: {', '.join(sorted(problems))}.",
+            f"expected a study on these problems, got one of the same name on {', '.join(sorted(problems))}.",
             where=str(folder),
             hint="Use another --out, or another 'name'.",
         )
@@ -81,7 +81,7 @@ def enter(db: sqlite3.Connection, folder: Path, plan: StudyPlan) -> dict[str, in
         keys[planned.id] = run["key"]
         if mismatch := plan.compare(str(planned.row["label"]), json.loads(run["identity"]), planned.identity):
             raise JournalError(
-                f"the run '{planned.id}' is there already, and {mismatch.message}.",
+                f"the recorded run '{planned.id}' differs: {mismatch.message}.",
                 where=str(folder),
                 hint=mismatch.hint,
             )

@@ -70,11 +70,14 @@ def _explain(error: sqlite3.Error, path: Path) -> JournalError:
     if name == "SQLITE_FULL":
         what, hint = "the disk is full", "Free some space and run again: all trials recorded so far are safe."
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        what, hint = f"it cannot be opened or written ({error})", "See to the permissions of the directory."
+        what, hint = (
+            f"the journal cannot be opened or written ({error})",
+            "Check the permissions of the directory.",
+        )
     elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         what, hint = "another program has locked it", "Close that program and try again."
     elif name.startswith("SQLITE_IOERR"):
-        what, hint = f"the disk failed ({error})", "See to the disk and run again."
+        what, hint = f"the disk failed ({error})", "Check the disk, and run again."
     else:
         return damaged(path, str(error))
     return JournalError(f"{what}.", where=str(path), hint=hint)

@@ -20,7 +20,7 @@ class Mismatch:
     Attributes
     ----------
     message : str
-        Clause that completes "the run is there already, and ...".
+        Clause that completes "the recorded run '...' differs: ...".
     """
 
     message: str

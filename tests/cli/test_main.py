@@ -275,7 +275,7 @@ def test_another_study_of_the_same_name_is_refused(fivefold):
     fivefold("run", write(), "--workers", 0)
     code, _, err = fivefold("run", write(problems=["ackley"]), "--workers", 0)
     assert code == 3
-    assert "it holds a study of the same name on other problems: branin." in err
+    assert "expected a study on these problems, got one of the same name on branin." in err
 
 
 # -- what it refuses ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What travels to a lane comes back as it was."""
+"""Messages to workers come back as they were."""
 
 import json
 
@@ -27,7 +27,7 @@ REPLIES = st.builds(
 
 @given(st.lists(OUTCOMES, max_size=4), st.lists(REPLIES, max_size=3))
 def test_a_report_survives_its_way_through_tune(outcomes, replies):
-    report = Report(tuple(outcomes), (0.5,) * len(outcomes), 1.5, "lane", tuple(replies))
+    report = Report(tuple(outcomes), (0.5,) * len(outcomes), 1.5, "worker", tuple(replies))
     text = pack_report(report)
     assert repr(unpack_report(text)) == repr(report)  # NaN equals itself in print only
     json.loads(text)
@@ -53,7 +53,7 @@ def test_a_trial_survives_in_one_line(trial):
 
 
 @given(st.lists(TRIALS, max_size=3), st.lists(CONFIGS, max_size=3))
-def test_a_question_is_a_line_for_each_trial_that_it_tells_of(trials, configs):
+def test_a_request_has_a_line_for_each_trial(trials, configs):
     pending = [Pending(i, config, 0.5, 1) for i, config in enumerate(configs)]
     lines = pack_request(1, 2, Question(9, trials, pending, 2**127), [pack_trial(t) for t in trials]).split(
         "\n"

@@ -79,7 +79,7 @@ def test_a_method_without_history_proposes_what_it_does_without_them(name):
 
 
 def test_what_a_method_is_told_travels_as_it_is():
-    """The lanes hear of given trials by the same numbers as a method that is asked here."""
+    """Workers number known trials as a method in this process does."""
     run = played(make_method("tpe").prepare(SPACE, 7), 1, trials=4)
     run.end_reason, run.budget = "", Budget(9)
     question = run.question()

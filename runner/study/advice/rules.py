@@ -229,7 +229,7 @@ def _answers(facts: Facts, method: str) -> list[str]:
         f"'Random or grid search for small data': on data sets of 178 to 569 rows, 2 or 3 parameters and 30"
         f" trials, better than random search were {shown} runs: there it does little harm. But it is not the"
         " rows that decide; see the next line for more parameters and trials.",
-        "'Bayesian search where compute is plentiful': it is for when trials are scarce. With 100 trials of"
+        "'Bayesian search where compute is plentiful': it pays when trials are scarce. With 100 trials of"
         f" {_names(bayes)} the regret of random search was {_ratios(bayes)} that of bayes and"
         f" {_ratios(tpe)} that of tpe.",
     ]
