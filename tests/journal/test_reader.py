@@ -58,7 +58,7 @@ def test_reading_where_there_is_nothing(tmp_path):
         (tmp_path / "digit-mlp", "no such directory. Did you mean 'digits-mlp'?"),
         (
             tmp_path,
-            f"expected a study directory, got a directory of studies. Did you mean '{tmp_path / 'digits-mlp'}'?",
+            f"got a directory of studies. Did you mean '{tmp_path / 'digits-mlp'}'?",
         ),
         (tmp_path / "digits-mlp" / "study.yaml", "got a file"),
     ]:
