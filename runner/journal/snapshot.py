@@ -86,7 +86,7 @@ def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) ->
         found: Snapshot | Exception
         try:
             log = [] if written else _check_log(path, wal, index)
-            found = _look(path, wal, index, deep)
+            found = _read_files(path, wal, index, deep)
             if not written and not found.findings:
                 log += _check_link(path, found.content) if before[1][0] > 0 else []
                 log += check_study_file(folder, found.content.facts()["study"])
@@ -124,7 +124,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _look(path: Path, wal: Path, index: Path, deep: bool) -> Snapshot:
+def _read_files(path: Path, wal: Path, index: Path, deep: bool) -> Snapshot:
     if _stamp(wal)[0] <= 0:
         return _fetch(path, "mode=ro&immutable=1", path, deep)
     if index.exists():

@@ -86,10 +86,8 @@ def _decided(facts: Facts) -> tuple[str, dict[str, Any], list[str]]:
         return "random", sobol, [_few(n)]
     if facts.parallel * 2 > n:
         rounds = math.ceil(n / facts.parallel)
-        rounds_message = (
-            f"With {facts.parallel} of {n} trials in flight, results arrive only {_times(rounds)}"
-        )
-        return "random", sobol, [f"{rounds_message}, so there is hardly anything to learn from."]
+        why = f"With {facts.parallel} of {n} trials in flight, results arrive only {_times(rounds)}"
+        return "random", sobol, [f"{why}, so there is hardly anything to learn from."]
     if facts.gradient and facts.smooth and (reason := _gradient(facts, n)):
         return "gradient", {}, [reason]
     return _model(facts, n)
