@@ -498,7 +498,7 @@ def test_a_study_is_verified(fivefold):
     (folder / "study.db").unlink()
     code, _, err = fivefold("verify", folder)
     assert code == 3
-    assert "its journal 'study.db' is missing" in err
+    assert "study's journal 'study.db' is missing" in err
 
 
 def test_a_live_study_is_verified_without_being_disturbed(fivefold):
