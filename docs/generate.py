@@ -1,4 +1,4 @@
-"""Write what the documents say of keys and spaces, from what the program itself reads.
+"""Write the parts of the documents on keys and spaces, from what the program itself reads.
 
     python docs/generate.py
 
@@ -30,20 +30,20 @@ _RAW = {"problems": "list of problems, see below", "methods": "list of methods, 
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a study file."""
+    """Make the JSON schema of a study file."""
     return StudyFile.model_json_schema(by_alias=True)
 
 
 def keys() -> str:
-    """Tables of all keys of a study file."""
+    """Make tables of all keys of a study file."""
     whole = schema()
     parts = [_table(whole, whole, "")]
     for name, place in (
         ("BudgetFile", "budget"),
-        ("TrialFile", "trial"),
+        ("TrialSettings", "trial"),
         ("NeedsFile", "trial.problems.NAME"),
-        ("SchedulerFile", "scheduler"),
-        ("ReportFile", "report"),
+        ("SchedulerSettings", "scheduler"),
+        ("ReportSettings", "report"),
         ("InitialFile", "initial"),
     ):
         part = whole["$defs"][name]
@@ -53,7 +53,7 @@ def keys() -> str:
 
 
 def problem_keys() -> str:
-    """What an inline problem may say."""
+    """Make tables of the keys of an inline problem."""
     parts = []
     for title, cls in (("An estimator", EstimatorProblem), ("A finished study", RecordedProblem)):
         rows = [(name, kind, text) for name, kind, text in parameters(cls) if name != "folder"]
@@ -62,7 +62,7 @@ def problem_keys() -> str:
 
 
 def method_settings() -> str:
-    """The settings of all methods."""
+    """Make the table of the settings of all methods."""
     rows = [
         (f"`{name}`", f"`{setting}`", kind, text)
         for name, cls in [*sorted(METHODS.items()), ("auto", Auto)]
@@ -72,7 +72,7 @@ def method_settings() -> str:
 
 
 def spaces() -> str:
-    """The catalogue of spaces."""
+    """Make the catalogue of spaces."""
     rows = []
     for entry in sorted(CATALOGUE.values(), key=lambda entry: entry.name):
         flow = yaml.safe_dump(dict(entry.space), default_flow_style=True, width=10_000, sort_keys=False)
@@ -82,7 +82,7 @@ def spaces() -> str:
 
 
 def parameters(cls: type) -> Iterator[tuple[str, str, str]]:
-    """Each parameter of a docstring: name, kind, and its meaning in one line."""
+    """Yield the parameters of a docstring: name, kind, and meaning in one line."""
     section = (inspect.getdoc(cls) or "").partition("Parameters\n----------\n")[2]
     section = re.split(r"\n\n(?=\w+\n-+\n)", section)[0]
     for entry in re.split(r"\n(?=\S)", section):
@@ -121,7 +121,7 @@ def _kind(field: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     if kind == "array":
         inner = _kind(field["items"], whole) if field.get("items") else "anything"
         return f"list of {inner}"
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+    words = {"integer": "integer", "number": "number", "string": "string", "boolean": "true or false"}
     limits = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("exclusiveMaximum", "below"))
     said = [f"{word} {field[key]:g}" for key, word in limits if key in field and field[key] > -(10**9)]
     if "maximum" in field and field["maximum"] < 10**9:
@@ -141,7 +141,7 @@ PARTS = {
 
 
 def written() -> dict[Path, str]:
-    """Every generated file as it should be."""
+    """Make the content of every generated file."""
     found = {SCHEMA: json.dumps(schema(), indent=1) + "\n"}
     for name, parts in PARTS.items():
         text = (DOCS / name).read_text(encoding="utf-8")

@@ -1,23 +1,27 @@
-"""The words of a run: config, pending trial, finished trial, status, and the two answers.
+"""Types of a run: config, pending trial, finished trial, status, the two answers, and their JSON.
 
 A `Pending` trial has been proposed, a `Trial` has ended; they are different types so that a
-method cannot take one for the other. ``WAIT`` and ``DONE`` are what a method may answer
-instead of a config.
+method cannot take one for the other. A method answers ``WAIT`` or ``DONE`` instead of a config.
+
+JSON holds an outcome or a trial as the list of its fields in their order (`outcome_to_json`), or by
+name (`dataclasses.asdict`); `outcome_from_json` and `trial_from_json` read both.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any, Final, Literal
 
 Scalar = str | int | float | bool | None
 Config = dict[str, Scalar]
 Order = Literal["trial", "async"]
-"""The order in which a run sees its results: that of its trials, or that of their arrival."""
+"""Order in which a run sees its results: by trial number, or as they arrive."""
 
 NOTHING_MORE: Final = "the method has nothing more to propose"
-"""The ``end_reason`` of a run whose method is through with its space."""
+"""The ``end_reason`` of a run whose method has exhausted its space."""
 
 GIVEN_UP: Final = "its first trials all failed alike"
 """The beginning of the ``end_reason`` of a run whose objective only fails."""
@@ -25,7 +29,7 @@ GIVEN_UP: Final = "its first trials all failed alike"
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits of a run, which ends at whichever it reaches first.
+    """Limits of a run, which ends at whichever it reaches first.
 
     Attributes
     ----------
@@ -41,7 +45,7 @@ class Budget:
 
 
 class Status(enum.StrEnum):
-    """How a trial ended."""
+    """Final state of a trial."""
 
     COMPLETED = "COMPLETED"
     STOPPED = "STOPPED"
@@ -51,17 +55,17 @@ class Status(enum.StrEnum):
     INVALID = "INVALID"
 
     @property
-    def sentence(self) -> str:
-        """What the status means, for a reader."""
-        return _SENTENCES[self]
+    def meaning(self) -> str:
+        """Explanation for a reader."""
+        return _MEANINGS[self]
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong; being stopped by a scheduler is no failure."""
+        """True unless the trial was completed or stopped by a scheduler."""
         return self not in (Status.COMPLETED, Status.STOPPED)
 
 
-_SENTENCES: Final = {
+_MEANINGS: Final = {
     Status.COMPLETED: "evaluated to the end, with a finite loss",
     Status.STOPPED: "stopped early by the scheduler",
     Status.FAILED: "the objective raised an exception",
@@ -72,7 +76,7 @@ _SENTENCES: Final = {
 
 
 class Answer(enum.Enum):
-    """What a method may answer instead of a config."""
+    """Answers of a method that are not a config."""
 
     WAIT = "wait"
     DONE = "done"
@@ -85,7 +89,7 @@ DONE: Final = Answer.DONE
 
 
 class Origin(enum.StrEnum):
-    """Where a trial's outcome came from."""
+    """Source of a trial's outcome."""
 
     EVALUATED = "evaluated"
     CACHED = "cached"
@@ -103,9 +107,9 @@ class Pending:
     config : dict
         The active parameters, Python scalars.
     suggest_seconds : float
-        How long the method thought about it.
+        Time that the method took to propose it.
     known : int
-        How many trials of the run the method knew; in trial order those from number 0 on.
+        Number of the run's trials that the method knew; in trial order, those from number 0 on.
     """
 
     number: int
@@ -116,11 +120,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one evaluation gave; the loss is minimised, the value is as the problem reports it.
+    """Result of one evaluation; the loss is minimised, the value is as the problem reports it.
 
     Attributes
     ----------
-    status : Status
     loss : float or None
         Finite and to be minimised where the status is COMPLETED or STOPPED, else None.
     value : float or None
@@ -134,15 +137,15 @@ class Outcome:
     folds : tuple of float
         Loss per cross-validation fold.
     error : str
-        A sentence, where the status is not COMPLETED.
+        Message, where the status is not COMPLETED.
     seconds : float
         Duration of the evaluation.
     steps : tuple of float
-        Loss after each step, where the objective answers step by step; NaN where a step had none.
+        Loss after each step of an objective with steps; NaN where a step had none.
     step_seconds : tuple of float
-        Seconds from the evaluation's start to each of them.
+        Seconds from the evaluation's start to each step.
     share : float
-        What it spent of a full evaluation; less than 1 where it was stopped early.
+        Fraction of a full evaluation that it spent; less than 1 where it was stopped early.
     """
 
     status: Status
@@ -167,20 +170,18 @@ class Trial:
     ----------
     number, config
         As in `Pending`.
-    outcome : Outcome
-        What the evaluation gave.
     origin : Origin
-        Whether it was evaluated, shared from another run, or looked up.
+        Evaluated, shared from another run, or replayed.
     suggest_seconds, queue_seconds : float
-        The method's thinking, and the wait between proposal and start.
+        The method's computation, and the wait between proposal and start.
     started : float
         Start of the evaluation, seconds since the run's start on a monotonic clock.
     worker : str
-        Which lane evaluated it.
+        Name of the worker that evaluated it.
     earlier : tuple of str
-        What became of each earlier attempt: a sentence.
+        One message per earlier attempt, saying how it ended.
     known : int
-        How many trials of the run the method knew when it proposed this one; see `Pending`.
+        Number of the run's trials that the method knew when it proposed this one; see `Pending`.
     """
 
     number: int
@@ -195,13 +196,8 @@ class Trial:
     known: int = 0
 
     @property
-    def attempts(self) -> int:
-        """How often it was tried; more than 1 after a crash."""
-        return 1 + len(self.earlier)
-
-    @property
     def status(self) -> Status:
-        """How it ended."""
+        """Status of the outcome."""
         return self.outcome.status
 
     @property
@@ -211,15 +207,71 @@ class Trial:
 
     @property
     def gradient(self) -> dict[str, float] | None:
-        """D loss / d parameter, or None."""
+        """Derivatives of the loss by parameter, or None."""
         return self.outcome.gradient
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong: neither completed nor stopped by a scheduler."""
+        """True unless it was completed or stopped by a scheduler."""
         return self.outcome.status.failed
 
     @property
     def valid(self) -> bool:
-        """Whether it may be the incumbent: completed, with a finite loss."""
+        """True where it may be the incumbent: completed, with a finite loss."""
         return self.outcome.status is Status.COMPLETED and self.outcome.loss is not None
+
+
+_values_of_outcome = attrgetter(*(item.name for item in fields(Outcome)))
+_values_of_trial = attrgetter(*(item.name for item in fields(Trial)))
+_values_of_pending = attrgetter(*(item.name for item in fields(Pending)))
+
+
+def outcome_to_json(outcome: Outcome) -> tuple[Any, ...]:
+    """List the fields of an outcome in their order, as JSON has them."""
+    values: tuple[Any, ...] = _values_of_outcome(outcome)
+    return values
+
+
+def outcome_from_json(data: Sequence[Any] | dict[str, Any]) -> Outcome:
+    """Restore an outcome from its fields, in their order or by name; by name, defaults may be absent."""
+    values = _values_of_outcome(Outcome(**data)) if isinstance(data, dict) else data
+    status, loss, value, test, gradient, metrics, folds, error, seconds, steps, step_seconds, share = values
+    return Outcome(
+        Status(status),
+        loss,
+        value,
+        test,
+        gradient,
+        metrics,
+        tuple(folds),
+        error,
+        seconds,
+        tuple(steps),
+        tuple(step_seconds),
+        share,
+    )
+
+
+def trial_to_json(trial: Trial) -> tuple[Any, ...]:
+    """List the fields of a trial in their order, as JSON has them."""
+    number, config, outcome, *others = _values_of_trial(trial)
+    return (number, config, _values_of_outcome(outcome), *others)
+
+
+def trial_from_json(data: Sequence[Any] | dict[str, Any]) -> Trial:
+    """Restore a trial from its fields, in their order or by name; by name, defaults may be absent."""
+    values = _values_of_trial(Trial(**data)) if isinstance(data, dict) else data
+    number, config, outcome, origin, suggest, queue, started, worker, earlier, known = values
+    outcome, origin, earlier = outcome_from_json(outcome), Origin(origin), tuple(earlier)
+    return Trial(number, config, outcome, origin, suggest, queue, started, worker, earlier, known)
+
+
+def pending_to_json(pending: Pending) -> tuple[Any, ...]:
+    """List the fields of a pending trial in their order, as JSON has them."""
+    values: tuple[Any, ...] = _values_of_pending(pending)
+    return values
+
+
+def pending_from_json(data: Sequence[Any] | dict[str, Any]) -> Pending:
+    """Restore a pending trial from its fields, in their order or by name."""
+    return Pending(**data) if isinstance(data, dict) else Pending(*data)

@@ -265,7 +265,7 @@ def print_gradients(console: Console, checks: Sequence[GradientCheck]) -> None:
     """Print a line per problem: its gradient compared with finite differences."""
     styles = {Agreement.RIGHT: "green", Agreement.WRONG: "bold red", Agreement.UNDECIDED: "yellow"}
     for check in checks:
-        print_line(console, f"{check.problem}: {check.sentence}", styles.get(check.agreement, "dim"))
+        print_line(console, f"{check.problem}: {check.message}", styles.get(check.agreement, "dim"))
 
 
 def plain_table(title: str, *columns: str) -> Table:

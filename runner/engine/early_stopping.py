@@ -30,7 +30,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.study.file import SchedulerFile
+from runner.study.file import SchedulerSettings
 
 _WORST: Final = 1e300  # stands for infinity, which percentiles and means cannot handle
 
@@ -47,7 +47,7 @@ class Stopper:
         as the worst. Only the steps of `needs` are read.
     """
 
-    def __init__(self, scheduler: SchedulerFile, steps: int, known: Sequence[Sequence[float]]) -> None:
+    def __init__(self, scheduler: SchedulerSettings, steps: int, known: Sequence[Sequence[float]]) -> None:
         self._scheduler = scheduler
         self._needs = frozenset(needs(scheduler, steps))
         # As arrays once: the median rule reads all of them at each step.
@@ -78,7 +78,7 @@ class Stopper:
 
 
 def stopper_maker(
-    scheduler: SchedulerFile, steps: Sequence[int]
+    scheduler: SchedulerSettings, steps: Sequence[int]
 ) -> Callable[[int, Sequence[Sequence[float]]], Stopper]:
     """Return a function from a problem's position and the known losses to a trial's `Stopper`.
 
@@ -90,7 +90,7 @@ def stopper_maker(
     return lambda problem, known: Stopper(scheduler, steps[problem], known)
 
 
-def needs(scheduler: SchedulerFile, steps: int) -> tuple[int, ...]:
+def needs(scheduler: SchedulerSettings, steps: int) -> tuple[int, ...]:
     """List the steps at which a trial is compared with the known ones.
 
     Empty if nothing is ever stopped, because a trial has no more steps than ``grace``.

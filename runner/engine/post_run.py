@@ -27,7 +27,7 @@ from runner.methods.base import Method
 from runner.problems.base import Answer as Metric
 from runner.problems.base import Problem
 from runner.space import Space
-from runner.study.file import SchedulerFile
+from runner.study.file import SchedulerSettings
 from runner.study.study import RunSpec, Study
 from runner.study.warmstart import NOTHING
 from runner.trial import DONE, Answer, Budget, Config, Origin, Pending, Trial
@@ -160,7 +160,7 @@ class PostRun(JournalProtocol):
             initial={},
             parallel=1,
             order="trial",
-            scheduler=SchedulerFile(),
+            scheduler=SchedulerSettings(),
             # The configs have nothing in common, so some that fail alike are no reason to give up.
             trial=self._study.trial.model_copy(update={"give_up_after": 0}),
             cache=False,  # a test and a probe of one config have different results
@@ -234,13 +234,13 @@ class PostRun(JournalProtocol):
             best = math.inf
             for row in self._journal.outcomes(spec.id):
                 if row.test is not None:
-                    tested[row.text] = row.test
+                    tested[row.config_json] = row.test
                 if not row.valid or not row.loss < best:
                     continue
                 best = row.loss
                 if row.test is None:
-                    without.setdefault(row.text, []).append((spec.id, row.number))
-                    rows[row.text] = row.config, row.seconds
+                    without.setdefault(row.config_json, []).append((spec.id, row.number))
+                    rows[row.config_json] = row.config, row.seconds
         known = [
             (*trial, tested[text]) for text in tested.keys() & without.keys() for trial in without.pop(text)
         ]

@@ -6,9 +6,10 @@ study.db      the journal: SQLite, write-ahead log, every commit synced to the d
 study.lock    held by the one process that writes, and naming it
 ============  =====================================================================
 
-`Journal` writes: every completed trial is durable before its method sees it. `read_journal` reads and `verify`
-checks, also while a study runs. The journal stores text and numbers; nothing is ever unpickled. The directory
-must lie on a local file system or on one with working POSIX locks, and one machine at a time may use it.
+`Journal` writes: every completed trial is durable before its method sees it. `read_journal` reads and
+`verify` checks, also while a study runs. The journal stores strings and numbers; nothing is ever unpickled.
+The directory must lie on a local file system or on one with working POSIX locks, and one machine at a time
+may use it.
 
 Nothing here imports studies, problems or methods, so that a problem can be built from a recorded study:
 `plan` holds what the journal must know of a study.

@@ -1,13 +1,13 @@
-"""Trials that were begun and have not ended, and what the loss of all of them at once says of each.
+"""Trials that were begun and have not ended, and the suspects after a loss of all of them at once.
 
 A trial can take more with it than its worker: the whole of Ray, this process, the machine. So the journal
 records which trials a batch begins before the batch is sent (`Journal.begin`), and drops the record with
 the rows of their outcomes. What is still on record when Ray is lost, or when the directory is opened again,
 was being evaluated at that moment, and one of these trials may be the cause.
 
-Nobody is blamed for company: a trial counts as the cause once it was the only one that was being evaluated,
-and after more losses than the study's ``trial.retries``. Losses that nobody witnessed, because the whole
-command was gone (a power cut, ``kill -9``), count only where the trial was alone.
+A trial counts as the cause only once it was the only one being evaluated, and after more losses than the
+study's ``trial.retries``. Losses that this program did not witness, because the whole command was gone (a
+power cut, ``kill -9``), count only where the trial was alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Key = tuple[str, int]
 """A trial: the id of its run, and its number there."""
 
 BEGUN: Final = "begun/"
-"""How the keys of ``meta`` start that hold the trials of a batch, followed by the batch's number."""
+"""Prefix of the keys of ``meta`` that hold the trials of a batch; the batch's number follows."""
 SUSPECTS: Final = "suspects"
 """The key of ``meta`` that holds the suspects."""
 
@@ -32,12 +32,12 @@ class Suspect:
     Attributes
     ----------
     losses : int
-        How often that has happened.
+        Number of times that this has happened.
     counted : int
-        How many of these losses count against it: those that this program witnessed, and those at
+        Number of these losses that count against it: those that this program witnessed, and those at
         which no other trial was being evaluated.
     alone : bool
-        Whether no other trial was being evaluated the last time.
+        No other trial was being evaluated the last time.
     """
 
     losses: int = 0
@@ -45,23 +45,23 @@ class Suspect:
     alone: bool = False
 
     def is_cause(self, retries: int) -> bool:
-        """Whether it is held to be the cause, after that many further tries."""
+        """True where it is held to be the cause, after that many retries."""
         return self.alone and self.counted > retries
 
 
 def after_loss(
     suspects: Mapping[Key, Suspect], begun: Collection[Key], witnessed: bool
 ) -> dict[Key, Suspect]:
-    """Say who is suspect after all trials that had been begun were lost at once.
+    """Update the suspects after all trials that had been begun were lost at once.
 
     Parameters
     ----------
     suspects : mapping
         Those from earlier losses that have not ended since.
     begun : collection of Key
-        What was being evaluated.
+        Trials that were being evaluated.
     witnessed : bool
-        Whether this program was there to see it; false where the command itself was gone.
+        False where the command itself was gone.
     """
     alone = len(begun) == 1
     found = dict(suspects)
@@ -72,7 +72,7 @@ def after_loss(
 
 
 def begun_value(keys: Iterable[Key]) -> dict[str, list[int]]:
-    """Trials as they are kept under a key of ``meta``."""
+    """Encode trials for a key of ``meta``."""
     value: dict[str, list[int]] = {}
     for run, number in keys:
         value.setdefault(run, []).append(number)
@@ -80,7 +80,7 @@ def begun_value(keys: Iterable[Key]) -> dict[str, list[int]]:
 
 
 def begun_keys(facts: Mapping[str, Any]) -> list[Key]:
-    """The trials that ``meta`` says were begun."""
+    """List the trials that ``meta`` names as begun."""
     return [
         (run, number)
         for key, value in facts.items()
@@ -91,10 +91,10 @@ def begun_keys(facts: Mapping[str, Any]) -> list[Key]:
 
 
 def suspects_value(suspects: Mapping[Key, Suspect]) -> list[list[Any]]:
-    """Suspects as they are kept under a key of ``meta``."""
+    """Encode suspects for a key of ``meta``."""
     return [[*key, one.losses, one.counted, one.alone] for key, one in suspects.items()]
 
 
 def suspects_of(facts: Mapping[str, Any]) -> dict[Key, Suspect]:
-    """The suspects that ``meta`` names."""
+    """Decode the suspects that ``meta`` names."""
     return {(run, number): Suspect(*rest) for run, number, *rest in facts.get(SUSPECTS, ())}

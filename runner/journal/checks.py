@@ -1,4 +1,4 @@
-"""Whether what a journal holds is what was recorded: nothing changed, nothing missing, nothing more."""
+"""Checks that a journal holds exactly what was recorded: nothing changed, missing or added."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from typing import Any, NamedTuple
 from runner.errors import clip
 from runner.journal.findings import Fault, Finding
 from runner.journal.kinds import check_meta, check_runs, check_trials
-from runner.journal.schema import DATABASE, META, checksum, salt_of, trial_checksum
+from runner.journal.schema import DATABASE, META, Row, checksum, salt_of, trial_checksum
 
-_MOST_NAMED = 3
-_MOST_LETTERS = 300
-
-Row = tuple[Any, ...]
+_MOST_NAMED = 3  # trials, before a message counts them instead
+_MOST_LETTERS = 300  # of a message: names in a forged journal may be of any length
 
 
 class Content(NamedTuple):
@@ -27,25 +25,24 @@ class Content(NamedTuple):
     counts: Sequence[Row]
     trials: Sequence[Row]
 
-    def said(self) -> dict[str, Any]:
-        """What ``meta`` says, by its keys."""
+    def facts(self) -> dict[str, Any]:
+        """Decode ``meta`` by its keys."""
         return {row[0]: json.loads(row[1]) for row in self.meta}
 
     @property
     def salt(self) -> int:
-        """Of the journal's checksums."""
-        return salt_of(str(self.said()["journal"]))
+        """Salt of the journal's checksums."""
+        return salt_of(str(self.facts()["journal"]))
 
 
 def check_content(content: Content) -> list[Finding]:
-    """What is wrong with it; nothing where it is whole."""
+    """List the damage in a journal's content."""
     wrong = list(_meta(content)) or [*_runs(content), *_trials(content)] or list(_kinds(content))
-    # Names in it may be anything, of any length.
     return [Finding(Fault.DAMAGE, DATABASE, clip(" ".join(what.split()), _MOST_LETTERS)) for what in wrong]
 
 
 def meta_is_whole(rows: Sequence[Row]) -> bool:
-    """Whether these are all rows of ``meta``, as they were written."""
+    """Test for all rows of ``meta``, as they were written."""
     return not any(_meta(Content(rows, (), (), ())))
 
 
@@ -61,13 +58,13 @@ def _runs(content: Content) -> Iterator[str]:
     for row in _changed(content.runs, content.salt):
         yield f"the row of the run '{row[1]}' has changed since it was written"
     keys = [row[0] for row in content.runs]
-    count = content.said()["runs"]
+    count = content.facts()["runs"]
     if keys != list(range(1, len(keys) + 1)) or len(keys) != count:
-        yield f"it lists {len(keys)} runs of {count}"
+        yield f"expected {count} runs, got {len(keys)}"
     for row in _changed(content.counts, content.salt):
         yield f"the count of the trials of run {row[0]} has changed since it was written"
     if [row[0] for row in content.counts] != keys:
-        yield "its counts of trials are not those of its runs"
+        yield "its counts of trials do not match its runs"
 
 
 def _trials(content: Content) -> Iterator[str]:
@@ -76,16 +73,16 @@ def _trials(content: Content) -> Iterator[str]:
     for row in _changed(content.trials, content.salt, trial_checksum):
         changed.setdefault(row[0], []).append(row[1])
     for run, numbers in changed.items():
-        yield f"in the run '{names.get(run, run)}' {_listed(numbers)} changed since it was written"
+        yield f"in the run '{names.get(run, run)}' {_subject(numbers)} changed since it was written"
     if any(a >= b for a, b in pairwise((row[0], row[1]) for row in content.trials)):
-        yield "its trials are not in their order"
+        yield "its trials are out of order"
     found = Counter([row[0] for row in content.trials])
     for run, count, _ in content.counts:
         there = found.pop(run, 0)
         if there != count:
             yield f"the run '{names.get(run, run)}' has {there:,} of its {count:,} trials"
     if found:
-        yield f"{found.total():,} trials are of no run"
+        yield f"{found.total():,} trials belong to no run"
 
 
 def _kinds(content: Content) -> Iterator[str]:
@@ -97,7 +94,7 @@ def _changed(rows: Sequence[Row], salt: int = 0, of: Callable[[Row, int], int] =
     return (row for row in rows if of(row[:-1], salt) != row[-1])
 
 
-def _listed(numbers: Sequence[Any]) -> str:
+def _subject(numbers: Sequence[Any]) -> str:
     if len(numbers) == 1:
         return f"trial {numbers[0]} has"
     if len(numbers) > _MOST_NAMED:

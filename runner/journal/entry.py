@@ -14,7 +14,7 @@ from typing import Any
 from runner.errors import JournalError
 from runner.journal.environments import ENVIRONMENTS, VERSIONS, differences, extended
 from runner.journal.files.places import replacing
-from runner.journal.plan import Plan
+from runner.journal.plan import StudyPlan
 from runner.journal.schema import RUN_COLUMNS, checksum, create_tables, salt_of, to_json
 
 _NOT_ENDED = {"end_reason": "", "failed": 0, "conclusion": ""}
@@ -26,7 +26,7 @@ _PUT_RUN = (
 )
 
 
-def create_journal(path: Path, plan: Plan) -> None:
+def create_journal(path: Path, plan: StudyPlan) -> None:
     """Make the journal beside its place and move it there, so that there is never half of one."""
     facts = {
         **plan.facts,
@@ -40,33 +40,33 @@ def create_journal(path: Path, plan: Plan) -> None:
 
 
 def make_journal(path: Path, facts: Mapping[str, Any]) -> sqlite3.Connection:
-    """Make an empty journal of a name of its own, of which these facts are told."""
+    """Make an empty journal with a name of its own and these facts in ``meta``."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     create_tables(db)
-    say(db, {**facts, "journal": secrets.token_hex(8), "session": 0, "open": False})
+    write_meta(db, {**facts, "journal": secrets.token_hex(8), "session": 0, "open": False})
     return db
 
 
-def say(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+def write_meta(db: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     """Write these keys of ``meta``."""
     rows = [(key, to_json(value)) for key, value in facts.items()]
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", [(*row, checksum(row)) for row in rows])
 
 
-def said(db: sqlite3.Connection) -> dict[str, Any]:
-    """What ``meta`` says, by its keys."""
+def read_meta(db: sqlite3.Connection) -> dict[str, Any]:
+    """Read ``meta`` by its keys."""
     return {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
 
 
-def enter(db: sqlite3.Connection, folder: Path, plan: Plan) -> dict[str, int]:
-    """Enter a study, within a transaction; the keys of its runs."""
+def enter(db: sqlite3.Connection, folder: Path, plan: StudyPlan) -> dict[str, int]:
+    """Enter a study, within a transaction, and return the keys of its runs."""
     salt = salt_of(_compare_studies(db, folder, plan)["journal"])
     there = {row[1]: dict(zip(RUN_COLUMNS, row, strict=True)) for row in db.execute(_SELECT_RUNS)}
     problems = {run["problem"] for run in there.values()}
     if problems and problems.isdisjoint(plan.problems):
         raise JournalError(
-            f"it holds a study of the same name on other problems: {', '.join(sorted(problems))}.",
+            f"expected a study on these problems, got one of the same name on {', '.join(sorted(problems))}.",
             where=str(folder),
             hint="Use another --out, or another 'name'.",
         )
@@ -81,54 +81,53 @@ def enter(db: sqlite3.Connection, folder: Path, plan: Plan) -> dict[str, int]:
         keys[planned.id] = run["key"]
         if mismatch := plan.compare(str(planned.row["label"]), json.loads(run["identity"]), planned.identity):
             raise JournalError(
-                f"the run '{planned.id}' is there already, and {mismatch.message}.",
+                f"the recorded run '{planned.id}' differs: {mismatch.message}.",
                 where=str(folder),
                 hint=mismatch.hint,
             )
-        changed: dict[str, Any] = {
-            "identity": planned.row["identity"]
-        }  # an earlier version may have recorded less of it
-        if planned.row["budget"] != run["budget"]:  # it may go on, or must say again why not
+        # An earlier version may have recorded less of the identity.
+        changed: dict[str, Any] = {"identity": planned.row["identity"]}
+        if planned.row["budget"] != run["budget"]:  # it may continue, or must state again why not
             changed |= {"budget": planned.row["budget"], **_NOT_ENDED}
         if any(run[key] != value for key, value in changed.items()):
             put_run(db, run | changed, salt)
-    say(db, {"runs": len(there)})
+    write_meta(db, {"runs": len(there)})
     return keys
 
 
-def enter_environment(db: sqlite3.Connection, folder: Path, plan: Plan, strict: bool) -> list[str]:
-    """Keep, within a transaction, under which versions a study is continued; what has changed.
+def enter_environment(db: sqlite3.Connection, folder: Path, plan: StudyPlan, strict: bool) -> list[str]:
+    """Record, within a transaction, the versions under which a study continues; list the changes.
 
     Raises
     ------
     JournalError
-        Where something has, and ``strict`` is set.
+        Where a version has changed and ``strict`` is set.
     """
-    kept = said(db).get(ENVIRONMENTS, ())
+    before = read_meta(db).get(ENVIRONMENTS, ())
     now = plan.versions
     (trials,) = db.execute("SELECT coalesce(sum(trials), 0) FROM counts").fetchone()
-    changed = differences(kept[-1][VERSIONS], now) if kept and trials else []
+    changed = differences(before[-1][VERSIONS], now) if before and trials else []
     if changed and strict:
         raise JournalError(
             f"its trials were evaluated with other versions: {'; '.join(changed)}.",
             where=str(folder),
             hint="Install the earlier versions, use another --out, or leave out --strict.",
         )
-    say(db, {ENVIRONMENTS: extended(kept, now, trials)})
+    write_meta(db, {ENVIRONMENTS: extended(before, now, trials)})
     return changed
 
 
 def insert_runs(
     db: sqlite3.Connection, runs: Sequence[Mapping[str, Any]], trials: Sequence[int], salt: int
 ) -> None:
-    """Write the rows of new runs, and how many trials each has, within a transaction."""
+    """Write the rows of new runs and their trial counts, within a transaction."""
     for run, count in zip(runs, trials, strict=True):
         put_run(db, run, salt)
         put_count(db, run["key"], count, salt)
 
 
 def get_run(db: sqlite3.Connection, key: int) -> dict[str, Any]:
-    """The row of a run, by its columns."""
+    """Read the row of a run, by its columns."""
     return dict(zip(RUN_COLUMNS, db.execute(f"{_SELECT_RUNS} WHERE key = ?", (key,)).fetchone(), strict=True))
 
 
@@ -139,18 +138,18 @@ def put_run(db: sqlite3.Connection, run: Mapping[str, Any], salt: int) -> None:
 
 
 def put_count(db: sqlite3.Connection, run: int, trials: int, salt: int) -> None:
-    """Write how many trials a run has, by its key."""
+    """Write the trial count of a run, by its key."""
     row = (run, trials)
     db.execute("INSERT OR REPLACE INTO counts VALUES (?, ?, ?)", (*row, checksum(row, salt)))
 
 
-def _compare_studies(db: sqlite3.Connection, folder: Path, plan: Plan) -> dict[str, Any]:
-    told = said(db)
+def _compare_studies(db: sqlite3.Connection, folder: Path, plan: StudyPlan) -> dict[str, Any]:
+    recorded = read_meta(db)
     for key, now in plan.facts.items():
-        if told[key] != now:
+        if recorded[key] != now:
             raise JournalError(
-                f"the study's {key} was {told[key]!r} and is {now!r}.",
+                f"the study's {key} was {recorded[key]!r} and is {now!r}.",
                 where=str(folder),
-                hint=f"Use another --out, or set '{key}' back to {told[key]!r}.",
+                hint=f"Use another --out, or set '{key}' back to {recorded[key]!r}.",
             )
-    return told
+    return recorded

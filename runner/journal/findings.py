@@ -1,4 +1,4 @@
-"""What can be wrong with a study directory, and how it is said."""
+"""Findings: the faults of a study directory and their messages."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from runner.errors import JournalError
 
 
 class Fault(StrEnum):
-    """How bad a finding is; the text is what `verify` calls it."""
+    """Severity of a finding; the value is the name that `verify` shows."""
 
     DAMAGE = "damage"
-    """What is there cannot be believed; nobody reads it or goes on with it."""
+    """The content cannot be trusted: it is neither read nor resumed."""
     LOSS = "loss"
-    """Something that was recorded is gone, or may be; what is there is whole."""
+    """Something that was recorded is lost, or may be; the rest is intact."""
     NOTE = "note"
-    """Worth knowing; nothing that was recorded is gone."""
+    """Worth knowing; nothing is lost."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or odd, in a study directory.
+    """One fault or oddity of a study directory.
 
     Attributes
     ----------
-    fault : Fault
     file : str
-        Its name in the directory.
+        Name within the directory.
     what : str
-        A sentence without its full stop, after "study.db: ".
+        Message without its full stop; follows "study.db: ".
     """
 
     fault: Fault
@@ -45,7 +44,7 @@ class Finding:
 
 
 def damaged(path: Path, what: str, hint: str = "") -> JournalError:
-    """The error of a journal that cannot be believed."""
+    """Make the error of a damaged journal."""
     return JournalError(
         f"the journal is damaged: {what}.",
         where=str(path),
@@ -55,7 +54,7 @@ def damaged(path: Path, what: str, hint: str = "") -> JournalError:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite says, and what decoding a row says, into a JournalError."""
+    """Turn errors of SQLite and of decoding a row into a JournalError."""
     try:
         yield
     except sqlite3.ProgrammingError:  # a mistake of ours
@@ -71,11 +70,14 @@ def _explain(error: sqlite3.Error, path: Path) -> JournalError:
     if name == "SQLITE_FULL":
         what, hint = "the disk is full", "Free some space and run again: all trials recorded so far are safe."
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        what, hint = f"it cannot be opened or written ({error})", "See to the permissions of the directory."
+        what, hint = (
+            f"the journal cannot be opened or written ({error})",
+            "Check the permissions of the directory.",
+        )
     elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         what, hint = "another program has locked it", "Close that program and try again."
     elif name.startswith("SQLITE_IOERR"):
-        what, hint = f"the disk failed ({error})", "See to the disk and run again."
+        what, hint = f"the disk failed ({error})", "Check the disk, and run again."
     else:
         return damaged(path, str(error))
     return JournalError(f"{what}.", where=str(path), hint=hint)

@@ -1,7 +1,7 @@
-"""What a study recorded of one problem, block by block, to be looked up by its config.
+"""Recorded outcomes of one problem, block by block, to be looked up by config.
 
-A block is what all methods saw alike: a problem with a seed. It is named by the seed that the
-problem was called with, which comes from the study's seed, the problem's name and the seed.
+A block is a problem with a seed, the same for all methods. Its key is the seed that the problem was
+called with, which is derived from the study's seed, the problem's name and the seed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runner.errors import ResultsError, SpaceError, nearest
 from runner.journal.reader import Record, RunRecord
-from runner.journal.schema import OUTCOME_COLUMNS
+from runner.journal.schema import OUTCOME_COLUMNS, Row
 from runner.seeds import seed_for
 from runner.space import Space
 from runner.space.formats.json import space_from_json
@@ -22,24 +21,19 @@ STATUS, LOSS, VALUE, GRADIENT, STEPS = map(
     OUTCOME_COLUMNS.index, ("status", "loss", "value", "gradient", "steps")
 )
 
-Row = tuple[Any, ...]
-"""The values of `runner.journal.schema.OUTCOME_COLUMNS`."""
 Block = dict[str, Row]
-"""A config, as the journal's text, to what it gave; in the order of run and number."""
+"""Values of `OUTCOME_COLUMNS` by config, in the journal's JSON; in the order of run and number."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One problem of a study and what was recorded of it.
+    """One problem of a study and its recorded outcomes.
 
     Attributes
     ----------
-    problem : str
-    space : Space
-    direction, metric : str
     blocks : dict of int to Block
-        By the seed that the problem was called with, in the order of the study's own seeds.
-        None is empty.
+        By the seed that the problem was called with, in the order of the study's own seeds; no
+        block is empty.
     """
 
     problem: str
@@ -50,21 +44,20 @@ class Recording:
 
 
 def recording_of(record: Record, problem: str | None = None) -> Recording:
-    """What a study recorded of a problem.
+    """Collect the recorded outcomes of a problem.
 
-    Of a config that was evaluated twice in a block the first outcome counts. Trials that were
-    stopped early are left out; a lost worker counts only where nothing else is known.
+    The first outcome counts where a config was evaluated twice in a block. Trials that were
+    stopped early are left out; a crash counts only where nothing else is known.
 
     Parameters
     ----------
-    record : Record
     problem : str, optional
         Needed where the study has several.
 
     Raises
     ------
     ResultsError
-        Where there is no such problem, it is not clear which, its runs do not fit together, or
+        Where there is no such problem, the choice is ambiguous, its runs do not fit together, or
         none of its trials has ended.
     """
     runs = _runs_of(record, problem)
@@ -72,7 +65,7 @@ def recording_of(record: Record, problem: str | None = None) -> Recording:
     blocks = _blocks(record, runs)
     if not blocks:
         raise ResultsError(
-            f"it holds no finished trial of '{first.problem}'.",
+            f"expected finished trials of '{first.problem}', got none.",
             where=str(record.folder),
             hint="Run that study first.",
         )
@@ -80,16 +73,18 @@ def recording_of(record: Record, problem: str | None = None) -> Recording:
 
 
 def best_of(block: Block) -> tuple[str, Row] | None:
-    """The config with the least loss, the first of several; None where all have failed."""
+    """Find the config with the least loss, the first of several; None where all have failed."""
     found = [item for item in block.items() if item[1][STATUS] == "COMPLETED" and item[1][LOSS] is not None]
     return min(found, key=lambda item: float(item[1][LOSS]), default=None)
 
 
 def _runs_of(record: Record, problem: str | None) -> dict[int, RunRecord]:
-    """The runs of the problem by their position."""
+    """Map the positions of the problem's runs to the runs."""
     names = list(dict.fromkeys(run.problem for run in record.runs))
     if not names:
-        raise ResultsError("it holds no run.", where=str(record.folder), hint="Run that study first.")
+        raise ResultsError(
+            "expected at least one run, got none.", where=str(record.folder), hint="Run that study first."
+        )
     if problem is None and len(names) > 1:
         raise ResultsError(
             f"the study has {len(names)} problems: {', '.join(names)}.",
@@ -107,7 +102,7 @@ def _runs_of(record: Record, problem: str | None) -> dict[int, RunRecord]:
 
 
 def _check_equal(identities: Sequence[str], problem: str, record: Record) -> None:
-    """A directory may be extended with a problem that has the name of another."""
+    """Raise ResultsError for runs of two problems with one name, as in an extended directory."""
     first, *others = [json.loads(text) for text in dict.fromkeys(identities)]
     for other in others:
         for key in ("space", "forbid", "direction", "metric", "objective"):
@@ -142,6 +137,6 @@ def _blocks(record: Record, runs: Mapping[int, RunRecord]) -> dict[int, Block]:
         if known is None:
             block[text] = row
         elif known[STATUS] == "CRASHED" and status != "CRASHED":
-            del block[text]  # so that it stands where its own trial does
+            del block[text]  # so that it takes its own trial's position
             block[text] = row
     return {seed: block for seed, block in blocks.items() if block}

@@ -1,4 +1,4 @@
-"""The study as its journal knows it: nothing but names, text and JSON.
+"""The study as its journal knows it: names, strings and JSON.
 
 The journal knows neither problems nor methods. `runner.study.identity.plan` derives the plan from a study.
 """
@@ -20,8 +20,7 @@ class Mismatch:
     Attributes
     ----------
     message : str
-        A clause that completes "the run is there already, and ...".
-    hint : str
+        Clause that completes "the recorded run '...' differs: ...".
     """
 
     message: str
@@ -35,9 +34,9 @@ class PlannedRun:
     Attributes
     ----------
     row : mapping
-        Its columns in the table of runs, except those that the journal fills in.
+        Columns of the table of runs, except those that the journal fills in.
     identity : mapping
-        As it comes back from JSON.
+        As JSON restores it.
     """
 
     row: Mapping[str, Any]
@@ -45,12 +44,12 @@ class PlannedRun:
 
     @property
     def id(self) -> str:
-        """The name of the run within its study."""
+        """Name of the run within its study."""
         return str(self.row["id"])
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study as its journal knows it.
 
     Attributes
@@ -59,7 +58,6 @@ class Plan:
         Keys of ``meta`` that must equal those of an existing journal: name, seed, parallel and so on.
     yaml : str
         The study file.
-    runs : tuple of PlannedRun
     version : str
         The version of this program.
     versions : mapping

@@ -1,4 +1,4 @@
-"""What `read_journal` gives of a study directory: its runs, and its trials column by column."""
+"""Content of a study directory: its runs, and its trials column by column."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import ResultsError, nearest
-from runner.journal.environments import ENVIRONMENTS, Kept, changes
+from runner.journal.environments import ENVIRONMENTS, Environments, changes
 from runner.journal.files.folder import check_journal_is_there
 from runner.journal.findings import explained
 from runner.journal.schema import DATABASE, RUN_COLUMNS, TRIAL_COLUMNS, from_number, from_row
-from runner.journal.snapshot import look
+from runner.journal.snapshot import read_snapshot
 from runner.trial import Trial
 
 
@@ -25,21 +25,17 @@ class RunRecord:
     ----------
     id, label, method, problem, seed
         As in `runner.study.study.RunSpec`; ``method`` is the registered name.
-    settings : mapping
-        The method's.
-    direction, metric, optimum
-        The problem's.
     budget : mapping
         ``trials`` and ``seconds``, each a number or None.
     announcement, conclusion : str
-        What the method said before and after.
+        Remarks of the method before and after.
     end_reason : str
         Empty while the run has not ended.
     failed : bool
-        Whether its method failed.
+        True where its method failed.
     identity : str
-        What must stay equal for the run to be gone on with, as JSON text; see
-        `runner.study.identity.identity`. The problem's space is in it.
+        JSON that must stay equal for the run to be resumed; see `runner.study.identity.identity`.
+        It includes the problem's space.
     """
 
     id: str
@@ -61,36 +57,33 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """All that a journal held at one moment.
+    """Content of a journal at one moment.
 
     Attributes
     ----------
-    folder : Path
-    name : str
-        Of the study.
     seed : int
         The study's own.
     created : str
-        When the directory was made, ISO 8601 in UTC.
+        Creation time of the directory, ISO 8601 in UTC.
     version : str
-        Of the package that made it.
+        Version of the package that made it.
     runs : tuple of RunRecord
         In the order in which they were planned.
     trials : mapping of str to list
         Column by column, ordered by run and number. ``run`` is a position in ``runs``; the
-        others are named as in the table ``trials``, of which config, gradient, metrics and folds
-        are JSON text (see `decoded`).
+        others are named as in the table ``trials``; config, gradient, metrics and folds are JSON
+        (see `decoded`).
     notes : tuple of str
-        What the reader must be told: what is missing, or may be.
+        Warnings, such as what is missing or may be.
     parallel : int
         Trials of one run in flight.
     study : str
-        The study file's text, as run.
+        The study file, as run.
     probes : mapping of str to mapping
-        By "problem/seed" the config of a trial that was evaluated again after the runs (``config``),
-        the loss that came then (``loss``), or ``noisy``.
+        By "problem/seed": the config of a trial that was evaluated again after the runs (``config``)
+        and its second loss (``loss``), or ``noisy``.
     environments : sequence of mapping
-        Under which versions the trials were evaluated; see `runner.journal.environments`.
+        Versions under which the trials were evaluated; see `runner.journal.environments`.
     """
 
     folder: Path
@@ -104,29 +97,29 @@ class Record:
     parallel: int = 1
     study: str = field(default="", repr=False)
     probes: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    environments: Kept = ()
+    environments: Environments = ()
 
     def with_notes(self, earlier: tuple[str, ...]) -> Record:
-        """The same, with what had to be told before it was read."""
+        """Prepend notes from before it was read."""
         return replace(self, notes=(*earlier, *self.notes))
 
     def decoded(self, column: str) -> list[Any]:
-        """What the JSON text of a column of trials says, None where there is none.
+        """Decode a column of trials from JSON, None where a cell is empty.
 
         Raises
         ------
         JournalError
-            Where it is no JSON.
+            Where it is not JSON.
         """
         with explained(self.folder / DATABASE):
-            # One text for all rows: a hundred thousand calls of the parser cost more than it does.
+            # One string for all rows: a hundred thousand calls of the parser cost more than its work.
             found: list[Any] = json.loads(f"[{','.join(text or 'null' for text in self.trials[column])}]")
             if len(found) != len(self.trials[column]):
-                raise ValueError(f"the column {column} is no JSON")
+                raise ValueError(f"the column {column} is not JSON")
             return found
 
     def history(self, run_id: str) -> list[Trial]:
-        """The trials of a run that have ended, by number."""
+        """List the completed trials of a run, by number."""
         position = [run.id for run in self.runs].index(run_id)
         columns = [self.trials[name] for name in TRIAL_COLUMNS]
         with explained(self.folder / DATABASE):
@@ -135,13 +128,9 @@ class Record:
 
 
 def read_journal(folder: Path) -> Record:
-    """What a study directory holds now.
+    """Read a study directory as it is now.
 
-    Works while a run is live, and in a directory that cannot be written; keeps no lock.
-
-    Parameters
-    ----------
-    folder : Path
+    Works while a run is live, and in a read-only directory; takes no lock.
 
     Raises
     ------
@@ -154,11 +143,11 @@ def read_journal(folder: Path) -> Record:
     path = find_journal(folder)
     with explained(path):
         try:
-            seen = look(folder).believed(path)
+            seen = read_snapshot(folder).undamaged(path)
         except OSError as error:
-            raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
-        said, runs, trials = seen.content.said(), seen.content.runs, seen.content.trials
-        environments = said.get(ENVIRONMENTS, ())
+            raise ResultsError(f"cannot be read: {error.strerror}.", where=str(folder)) from None
+        facts, runs, trials = seen.content.facts(), seen.content.runs, seen.content.trials
+        environments = facts.get(ENVIRONMENTS, ())
         columns: dict[str, list[Any]] = {name: [] for name in ("run", *TRIAL_COLUMNS)}
         if trials:
             columns = dict(zip((*columns, "checksum"), map(list, zip(*trials, strict=True)), strict=True))
@@ -168,22 +157,22 @@ def read_journal(folder: Path) -> Record:
             columns[name] = [from_number(x) for x in columns[name]]
         return Record(
             folder,
-            said["name"],
-            said["seed"],
-            said["created"],
-            said["version"],
+            facts["name"],
+            facts["seed"],
+            facts["created"],
+            facts["version"],
             tuple(map(to_run, runs)),
             columns,
             (*seen.notes, *(f"{change}." for change in changes(environments, len(trials)))),
-            said["parallel"],
-            said["study"],
-            said.get("probes", {}),
+            facts["parallel"],
+            facts["study"],
+            facts.get("probes", {}),
             environments,
         )
 
 
 def find_journal(folder: Path) -> Path:
-    """The journal of a study directory.
+    """Find the journal of a study directory.
 
     Raises
     ------
@@ -198,33 +187,38 @@ def find_journal(folder: Path) -> Path:
             return path
         check_journal_is_there(folder)
     except OSError as error:
-        raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
+        raise ResultsError(f"cannot be read: {error.strerror}.", where=str(folder)) from None
     raise _nothing(folder)
 
 
 def to_run(row: tuple[Any, ...]) -> RunRecord:
-    """The run of a row of `runner.journal.schema.RUN_COLUMNS` and its checksum."""
-    said: dict[str, Any] = dict(zip(RUN_COLUMNS, row, strict=False))  # without the checksum
-    del said["key"]
-    said |= {
-        "settings": json.loads(said["settings"]),
-        "budget": json.loads(said["budget"]),
-        "optimum": from_number(said["optimum"]),
-        "failed": bool(said["failed"]),
+    """Decode a row of `runner.journal.schema.RUN_COLUMNS` and its checksum."""
+    values: dict[str, Any] = dict(zip(RUN_COLUMNS, row, strict=False))  # without the checksum
+    del values["key"]
+    values |= {
+        "settings": json.loads(values["settings"]),
+        "budget": json.loads(values["budget"]),
+        "optimum": from_number(values["optimum"]),
+        "failed": bool(values["failed"]),
     }
-    return RunRecord(**said)
+    return RunRecord(**values)
 
 
 def _nothing(folder: Path) -> ResultsError:
-    """Says what is there instead, and which study directories are near."""
+    """Describe what is there instead, and name study directories nearby."""
     inside, beside = _studies(folder), _studies(folder.parent)
     if inside:
         names = ", ".join(f"'{folder / name}'" for name in inside[:5])
-        return ResultsError("it holds no study itself.", where=str(folder), hint=f"Did you mean {names}?")
-    what = "it is a file, no study directory" if folder.is_file() else "it holds no study"
-    what = what if folder.exists() else "there is no such directory"
+        return ResultsError(
+            "expected a study directory, got a directory of studies.",
+            where=str(folder),
+            hint=f"Did you mean {names}?",
+        )
     hint = nearest(folder.name, beside) if beside else "'fivefold run' makes one."
-    return ResultsError(f"{what}.", where=str(folder), hint=hint)
+    if not folder.exists():
+        return ResultsError("no such directory.", where=str(folder), hint=hint)
+    found = "a file" if folder.is_file() else "a directory without a study"
+    return ResultsError(f"expected a study directory, got {found}.", where=str(folder), hint=hint)
 
 
 def _studies(folder: Path) -> Sequence[str]:

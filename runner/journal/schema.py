@@ -1,7 +1,7 @@
 """The tables of ``study.db``, and a trial as a row of them.
 
 Floats come back bit for bit. SQLite has no NaN and would store it as NULL, so it is stored as
-the text "nan"; and it would lose the sign of -0.0 in a REAL column, so columns that may hold one
+the string "nan"; and it would lose the sign of -0.0 in a REAL column, so columns that may hold one
 have no type. Within JSON, NaN and infinities are Python's words ``NaN``, ``Infinity``.
 
 Every row ends in a checksum of its values and, but for ``meta``, of the journal's own name, so that
@@ -25,7 +25,9 @@ from typing import Any, Final
 
 from runner.errors import JournalError
 from runner.journal.findings import damaged
-from runner.trial import Origin, Outcome, Status, Trial
+from runner.trial import Origin, Outcome, Trial, outcome_from_json
+
+Row = tuple[Any, ...]
 
 DATABASE: Final = "study.db"
 STUDY_FILE: Final = "study.yaml"
@@ -35,12 +37,12 @@ APPLICATION_ID: Final = int.from_bytes(b"five", "big")
 SCHEMA: Final = 3
 
 SHARED: Final = threading.Lock()
-"""Held while a reader is connected, and while the writer connects. SQLite shares the log's index
-between the connections of one process, so a writer that came upon a reader's read-only index
-could not write."""
+"""Held while a reader is connected, and while the writer connects: SQLite shares the log's index
+between the connections of one process, so a writer that met a reader's read-only index could not
+write."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: making it takes longer than its work
-_STRICT_SINCE = (3, 37)
+_STRICT_SINCE = (3, 37)  # version of SQLite, https://sqlite.org/stricttables.html
 _TABLES = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -103,15 +105,14 @@ META: Final = (
     "name", "seed", "parallel", "order", "scheduler", "version", "created",
     "journal", "session", "open", "runs", "study",
 )  # fmt: skip
-"""The keys of ``meta``, their values in JSON: what the study is; then the random name of this
-journal, the number of the session that wrote last, whether that has not been closed, the number of
-runs, and the study file's text."""
+"""The keys of ``meta``, with values in JSON: the study's own; then the random name of this journal,
+the number of the last session, true while that is open, the number of runs, and the study file."""
 
 RUN_COLUMNS: Final = (
     "key", "id", "label", "method", "settings", "problem", "seed", "direction", "metric", "optimum",
     "budget", "identity", "announcement", "end_reason", "failed", "conclusion",
 )  # fmt: skip
-"""Those of ``runs`` that its checksum is of; keys are 1, 2, ... as the runs were planned."""
+"""Columns of ``runs`` that its checksum covers; keys are 1, 2, ... in the order of planning."""
 
 TRIAL_COLUMNS: Final = (
     "number", "config", "status", "loss", "value", "test", "gradient", "metrics", "folds", "steps",
@@ -120,10 +121,10 @@ TRIAL_COLUMNS: Final = (
 )  # fmt: skip
 
 OUTCOME_COLUMNS: Final = (*TRIAL_COLUMNS[2:13], "seconds")
-"""Those of what the evaluation gave; see `to_outcome`."""
+"""Columns of the outcome; see `to_outcome`."""
 
-# A number that is there already stays as it is. Not INSERT OR IGNORE: that would also drop,
-# without a word, a row that breaks another constraint.
+# A trial that is recorded already stays as it is. Not INSERT OR IGNORE: that would also drop,
+# silently, a row that breaks another constraint.
 INSERT_TRIAL: Final = (
     f"INSERT INTO trials (run, {', '.join(TRIAL_COLUMNS)}, checksum) "
     f"VALUES ({', '.join('?' * (len(TRIAL_COLUMNS) + 2))}) ON CONFLICT (run, number) DO NOTHING"
@@ -132,7 +133,7 @@ SELECT_HISTORY: Final = f"SELECT {', '.join(TRIAL_COLUMNS)} FROM trials WHERE ru
 
 
 def create_tables(db: sqlite3.Connection) -> None:
-    """Make an empty database a journal."""
+    """Turn an empty database into a journal."""
     tables = _statements(sqlite3.sqlite_version_info >= _STRICT_SINCE)
     db.executescript(
         f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}; BEGIN; {tables} COMMIT;"
@@ -148,34 +149,36 @@ def _statements(strict: bool) -> str:
 
 
 def check_header(db: sqlite3.Connection, path: Path) -> None:
-    """Raise JournalError where the database is not one that this version can use."""
+    """Raise JournalError for a database that this version cannot use."""
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (schema,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise JournalError(
-            "it is a database, but no journal of fivefold.", where=str(path), hint="Use another directory."
+            "expected a journal of fivefold, got another database.",
+            where=str(path),
+            hint="Use another directory.",
         )
     if schema > SCHEMA:
         raise JournalError(
-            f"a newer fivefold wrote it (schema {schema}; this one knows schema {SCHEMA}).",
+            f"expected schema {SCHEMA}, got schema {schema} of a newer fivefold.",
             where=str(path),
             hint="Upgrade fivefold.",
         )
     if 1 <= schema < SCHEMA:
         raise JournalError(
-            f"an older fivefold wrote it (schema {schema}; this one knows schema {SCHEMA}).",
+            f"expected schema {SCHEMA}, got schema {schema} of an older fivefold.",
             where=str(path),
             hint="Run the study again into another directory, or use that version.",
         )
     if schema != SCHEMA:
-        raise damaged(path, f"its schema is {schema}")
+        raise damaged(path, f"expected schema {SCHEMA}, got {schema}")
     found = sorted(str(text) for (text,) in db.execute("SELECT sql FROM sqlite_master"))
     if found not in _SCHEMAS:
-        raise damaged(path, "its tables are not those of a journal")
+        raise damaged(path, "unexpected tables")
 
 
 def _texts(strict: bool) -> list[str]:
-    """What SQLite keeps of the statements."""
+    """List the statements as SQLite stores them."""
     return sorted(text.strip() for text in _statements(strict).split(";") if text.strip())
 
 
@@ -183,20 +186,20 @@ _SCHEMAS: Final = (_texts(True), _texts(False))
 
 
 def salt_of(journal: str) -> int:
-    """What the checksums of a journal of this name begin with."""
+    """Compute the salt of a journal's checksums from its name."""
     return zlib.crc32(journal.encode())
 
 
 def checksum(values: Sequence[Any], salt: int = 0) -> int:
-    """Of the values of a row, not of trials, the same in every process and version."""
+    """Compute the checksum of a row that is not a trial, the same in every process and version."""
     return zlib.crc32("\n".join(map(str, values)).encode(), salt)
 
 
 def trial_checksum(row: Sequence[Any], salt: int) -> int:
-    """Of a run's key and the values of `TRIAL_COLUMNS`: of the text, and of floats bit for bit.
+    """Compute the checksum of a run's key and the values of `TRIAL_COLUMNS`, floats bit for bit.
 
-    A study is as fast as its driver records, so this is written for speed: text of floats would
-    take three times as long.
+    Written for speed, since it bounds the rate at which a driver records trials: floats as strings
+    would take three times as long.
     """
     numbers = _PACK(*[x if x.__class__ is float else _NO_FLOAT.get(x, 0.0) for x in _NUMBERS(row)])
     return zlib.crc32(numbers, zlib.crc32((_TEXT % _TEXTS(row)).encode(), salt))
@@ -208,11 +211,11 @@ _NUMBERS = itemgetter(*(_PLACES[name] for name in _FLOATS))
 _TEXTS = itemgetter(*(place for name, place in _PLACES.items() if name not in _FLOATS))
 _TEXT = "%s\n" * (len(_PLACES) - len(_FLOATS))
 _PACK = struct.Struct(f"<{len(_FLOATS)}d").pack
-_NO_FLOAT: dict[object, float] = {None: math.nan, "nan": -math.nan}  # which themselves are never stored
+_NO_FLOAT: dict[object, float] = {None: math.nan, "nan": -math.nan}  # neither is ever stored itself
 
 
 def to_row(trial: Trial) -> tuple[Any, ...]:
-    """The trial's values of `TRIAL_COLUMNS`."""
+    """List the trial's values of `TRIAL_COLUMNS`."""
     outcome = trial.outcome
     return (
         trial.number,
@@ -240,7 +243,7 @@ def to_row(trial: Trial) -> tuple[Any, ...]:
 
 
 def from_row(row: tuple[Any, ...]) -> Trial:
-    """The trial of values of `TRIAL_COLUMNS`."""
+    """Restore a trial from values of `TRIAL_COLUMNS`."""
     origin, known, suggest_seconds, queue_seconds, seconds, started, worker, earlier = row[13:]
     return Trial(
         row[0],
@@ -257,41 +260,43 @@ def from_row(row: tuple[Any, ...]) -> Trial:
 
 
 def to_outcome(row: tuple[Any, ...]) -> Outcome:
-    """The outcome of values of `OUTCOME_COLUMNS`."""
+    """Restore an outcome from values of `OUTCOME_COLUMNS`."""
     status, loss, value, test, gradient, metrics, folds, steps, step_seconds, share, error, seconds = row
-    return Outcome(
-        Status(status),
-        from_number(loss),
-        from_number(value),
-        from_number(test),
-        None if gradient is None else json.loads(gradient),
-        json.loads(metrics),
-        tuple(json.loads(folds)),
-        error,
-        float(seconds),
-        tuple(json.loads(steps)),
-        tuple(json.loads(step_seconds)),
-        float(share),
+    return outcome_from_json(
+        (
+            status,
+            from_number(loss),
+            from_number(value),
+            from_number(test),
+            None if gradient is None else json.loads(gradient),
+            json.loads(metrics),
+            json.loads(folds),
+            error,
+            float(seconds),
+            json.loads(steps),
+            json.loads(step_seconds),
+            float(share),
+        )
     )
 
 
 def to_json(value: object) -> str:
-    """The value as JSON text in ASCII, floats to the last bit."""
+    """Encode a value as JSON in ASCII, floats to the last bit."""
     return "[]" if value == () else _encode(value)  # most trials have neither folds nor steps
 
 
 def to_number(x: float | None) -> float | str | None:
-    """What SQLite keeps of a number."""
+    """Encode a number for SQLite, NaN as a string."""
     return None if x is None else float(x) if x == x else "nan"
 
 
 def from_number(x: float | str | None) -> float | None:
-    """The number of which `to_number` made this."""
+    """Decode the number of `to_number`."""
     return None if x is None else float(x)
 
 
 def to_text(text: str) -> str:
-    """The text, with what has no place in UTF-8 (lone surrogates) written as an escape."""
+    """Escape what has no place in UTF-8 (lone surrogates)."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Whether a study directory is whole: `verify` checks all that can be checked without running it."""
+"""Verification of a study directory, as far as it can be checked without running anything."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from runner.journal.files.folder import check_names, is_in_use
 from runner.journal.findings import Fault, Finding, explained
 from runner.journal.reader import RunRecord, find_journal, to_run
 from runner.journal.schema import DATABASE, RUN_COLUMNS, from_row
-from runner.journal.snapshot import Look, look
+from runner.journal.snapshot import Snapshot, read_snapshot
 
-_MOST_NAMED = 5
+_MOST_NAMED = 5  # trials, which fit into one line
 _END_REASON = RUN_COLUMNS.index("end_reason")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes
     ----------
     findings : tuple of Finding
         The worst first.
     runs, ended, trials : int
-        How many there are; ``ended`` of the runs.
+        Numbers of runs, of runs that have ended, and of trials.
     live : bool
-        Whether a run was writing meanwhile; its log and the files beside it are then not judged.
+        True where a run was writing meanwhile; its log and the files beside it are then not judged.
     """
 
     findings: tuple[Finding, ...]
@@ -41,7 +41,7 @@ class Verdict:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is damaged or lost."""
+        """True where nothing is damaged or lost."""
         return all(finding.fault is Fault.NOTE for finding in self.findings)
 
 
@@ -49,10 +49,6 @@ def verify(folder: str | Path) -> Verdict:
     """Check a study directory: header, pages, log, rows, counts, sequences and files.
 
     Nothing is changed, and a live run is not disturbed.
-
-    Parameters
-    ----------
-    folder : str or Path
 
     Raises
     ------
@@ -62,20 +58,20 @@ def verify(folder: str | Path) -> Verdict:
     folder = Path(folder)
     path = find_journal(folder)
     live = is_in_use(folder)
-    seen: Look | None = None
+    seen: Snapshot | None = None
     found: list[Finding] = []
     try:
         with explained(path):
-            seen = look(folder, deep=True)
+            seen = read_snapshot(folder, deep=True)
             found.extend(seen.findings)
             found.extend(_check_runs(seen))
     except JournalError as error:
         found.append(Finding(Fault.DAMAGE, DATABASE, f"{error.message} {error.hint}".rstrip(". ")))
     except OSError as error:
-        raise ResultsError(f"it cannot be read: {error.strerror}.", where=str(folder)) from None
+        raise ResultsError(f"cannot be read: {error.strerror}.", where=str(folder)) from None
     found.extend(check_names(folder))
     if seen is not None and not found_damage(found):
-        facts = seen.content.said()
+        facts = seen.content.facts()
         found.extend(
             Finding(Fault.NOTE, DATABASE, change)
             for change in changes(facts.get(ENVIRONMENTS, ()), len(seen.content.trials))
@@ -93,14 +89,14 @@ def verify(folder: str | Path) -> Verdict:
 
 
 def found_damage(findings: Iterable[Finding]) -> bool:
-    """Whether anything is damaged."""
+    """Test for damage among the findings."""
     return any(finding.fault is Fault.DAMAGE for finding in findings)
 
 
-def _check_runs(seen: Look) -> Iterator[Finding]:
-    """Whether every row can be decoded, and every run has its trials from 0 on."""
+def _check_runs(seen: Snapshot) -> Iterator[Finding]:
+    """Check that every row can be decoded, and that every run has its trials from 0 on."""
     if found_damage(seen.findings):
-        return  # what is told already would be told again
+        return  # these rows have been reported already
     numbers: dict[int, list[int]] = {}
     for row in seen.content.trials:
         numbers.setdefault(row[0], []).append(from_row(row[1:-1]).number)
@@ -111,15 +107,15 @@ def _check_runs(seen: Look) -> Iterator[Finding]:
 
 
 def _missing(there: Sequence[int]) -> list[int]:
-    """The first numbers that are not there, of those before the last one."""
+    """List the first missing numbers before the last one."""
     gaps = (number for before, after in pairwise((-1, *there)) for number in range(before + 1, after))
     return list(islice(gaps, _MOST_NAMED + 1))
 
 
 def _gap(run: RunRecord, missing: Sequence[int], last: int) -> Finding:
-    """Trials end in any order, so an interruption leaves gaps; a run that has ended has none."""
-    named = ", ".join(map(str, missing[:_MOST_NAMED])) + (", ..." if len(missing) > _MOST_NAMED else "")
-    what = f"the run '{run.id}' lacks trial {named} before its last, {last}"
+    """Describe a gap: an interruption leaves some, but a run that has ended has none."""
+    listed = ", ".join(map(str, missing[:_MOST_NAMED])) + (", ..." if len(missing) > _MOST_NAMED else "")
+    what = f"the run '{run.id}' lacks trial {listed} before its last, {last}"
     limit = run.budget["trials"]
     if run.end_reason and not run.failed and limit is not None and last < limit:
         return Finding(Fault.DAMAGE, DATABASE, what)

@@ -1,14 +1,14 @@
 """The write-ahead log of a journal, checked by its own rules.
 
-SQLite recovers a log up to the first frame that is not right, and is silent about what came after
-it. Here that is told apart: a last transaction that was never finished, which nobody was promised;
-a tail that is gone, which is a loss; and a hole before entries that were finished, which is damage.
+SQLite recovers a log up to the first frame that is not right, and silently drops the rest. Here three
+cases are distinguished: a last transaction that was never finished, which was not promised to anybody;
+a missing tail, which is a loss; and a hole before entries that were finished, which is damage.
 
-The log is a header and frames, each a page of the database with its place. The checksum of a frame
-goes on from that of the frame before, and both salts are drawn anew whenever the log is begun from
-its start again, so frames of other salts are old ones. A frame that ends a transaction says how many
-pages the database has then. The index beside it says up to which frame transactions had ended; it
-is not synced to the disk, so it may know less than the log, never more.
+The log is a header and frames, each a page of the database with its position. The checksum of a frame
+continues that of the frame before, and both salts are drawn again whenever the log restarts, so frames
+with other salts are old ones (https://sqlite.org/fileformat2.html#walformat). A frame that ends a
+transaction holds the number of pages of the database. The index beside the log holds the frame up to
+which transactions had ended; it is not synced to the disk, so it may know less than the log, never more.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _HEADER = struct.Struct(">IIII8sII")  # magic, version, page size, restarts, sal
 _FRAME = struct.Struct(">II8sII")  # page, pages of the database or 0, salts, checksum
 _INDEX = struct.Struct("=IIIBBHIIII8sII")  # up to the checksum; twice
 _MAGIC = 0x377F0682  # its last bit: the checksums take the file as big-endian words
-_VERSION = 3_007_000
-_SMALLEST_PAGE = 512
+_VERSION = 3_007_000  # of the log's format, the only one so far
+_SMALLEST_PAGE = 512  # SQLite's own limit
 
 Sums = tuple[int, int]
 
@@ -43,17 +43,17 @@ class _Log:
 
 
 def holds_frames(content: bytes) -> bool:
-    """Whether a log is long enough to hold anything."""
+    """Test that a log is long enough to hold a frame."""
     return len(content) >= _HEADER.size + _FRAME.size + _SMALLEST_PAGE
 
 
 def check_log(wal: Path, index: Path) -> list[Finding]:
-    """What is wrong with a log that nobody is writing.
+    """List the faults of a log that nobody is writing.
 
     Parameters
     ----------
     wal, index : Path
-        The log and its index, which may be missing.
+        The log, and its index, which may be missing.
     """
     content = wal.read_bytes()
     if not holds_frames(content):
@@ -78,7 +78,7 @@ def check_log(wal: Path, index: Path) -> list[Finding]:
 
 
 def _open(content: bytes) -> _Log | None:
-    """The log, or None where its header is not right."""
+    """Decode the log's header; None where it is not right."""
     magic, version, page_size, _, salts, *sums = _HEADER.unpack_from(content)
     if magic & ~1 != _MAGIC or version != _VERSION:
         return None
@@ -98,10 +98,10 @@ def _start(log: _Log, number: int) -> int:
 
 
 def _replay(log: _Log) -> tuple[int, int]:
-    """How many frames there are up to the last end of a transaction, and the first that is not right."""
+    """Count the frames up to the last end of a transaction, and up to the first that is not right."""
     ended, sums = 0, log.sums
     for number in range(len(log)):
-        page, end, salts, *said = _frame(log, number)
+        page, end, salts, *expected = _frame(log, number)
         start = _start(log, number)
         head, body = (
             log.content[start : start + 8],
@@ -109,7 +109,7 @@ def _replay(log: _Log) -> tuple[int, int]:
         )
         if salts == log.salts and page:
             sums = _sums(head + body, log.big_endian, sums)
-        if salts != log.salts or not page or sums != tuple(said):
+        if salts != log.salts or not page or sums != tuple(expected):
             return ended, number
         if end:
             ended = number + 1
@@ -117,7 +117,7 @@ def _replay(log: _Log) -> tuple[int, int]:
 
 
 def _promised(index: Path, salts: bytes) -> int:
-    """How many frames of ended transactions the index knows; 0 where it tells nothing of this log."""
+    """Count the frames of ended transactions that the index knows; 0 where it does not match this log."""
     try:
         with index.open("rb") as file:
             first, second = file.read(_INDEX.size), file.read(_INDEX.size)
@@ -131,7 +131,7 @@ def _promised(index: Path, salts: bytes) -> int:
 
 
 def _sums(content: bytes, big_endian: bool, start: Sums = (0, 0)) -> Sums:
-    """SQLite's checksum of a number of pairs of words."""
+    """Compute SQLite's checksum of pairs of words."""
     words = iter(struct.unpack(f"{'>' if big_endian else '<'}{len(content) // 4}I", content))
     first, second = start
     for a, b in zip(words, words, strict=True):

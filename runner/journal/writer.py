@@ -1,4 +1,4 @@
-"""Writing a study directory: one process at a time, one durable transaction per record."""
+"""Writer of a study directory: one process at a time, one durable transaction per record."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from runner.journal.entry import (
     get_run,
     put_count,
     put_run,
-    said,
-    say,
+    read_meta,
+    write_meta,
 )
 from runner.journal.files.folder import lock_folder, prepare_folder
 from runner.journal.files.places import replacing
 from runner.journal.findings import explained
-from runner.journal.plan import Plan
+from runner.journal.plan import StudyPlan
 from runner.journal.schema import (
     DATABASE,
     INSERT_TRIAL,
@@ -53,10 +53,10 @@ from runner.journal.schema import (
     to_text,
     trial_checksum,
 )
-from runner.journal.snapshot import look
+from runner.journal.snapshot import read_snapshot
 from runner.trial import Config, Status, Trial
 
-_BUSY_SECONDS = 10.0
+_BUSY_SECONDS = 10.0  # wait for another program's lock, such as a backup's; above a slow disk's sync
 _SELECT_OUTCOMES = (
     "SELECT number, config, status, loss, test, origin, seconds FROM trials WHERE run = ? ORDER BY number"
 )
@@ -69,25 +69,20 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Recorded(NamedTuple):
-    """What became of a trial.
+    """Recorded result of a trial.
 
     Attributes
     ----------
-    number : int
-    text : str
-        The config as JSON.
     valid : bool
-        Whether it may be an incumbent.
+        True where it may be an incumbent.
     loss : float
         NaN where there is none.
-    test : float or None
-    origin : str
     seconds : float
-        Of the evaluation.
+        Duration of the evaluation.
     """
 
     number: int
-    text: str
+    config_json: str
     valid: bool
     loss: float
     test: float | None
@@ -96,60 +91,55 @@ class Recorded(NamedTuple):
 
     @property
     def config(self) -> Config:
-        """The config, read."""
-        found: Config = json.loads(self.text)
+        """Decoded config."""
+        found: Config = json.loads(self.config_json)
         return found
 
 
 class Journal:
-    """The one writer of a study directory; open it with `Journal.open`, close it or use ``with``.
+    """The only writer of a study directory; open it with `Journal.open`, close it or use ``with``.
 
     Attributes
     ----------
-    folder : Path
-    resumed : bool
-        Whether the directory held this study already.
     name : str
-        A random one, of this journal and its copies alone.
+        Random; shared only by copies of this journal.
     notes : tuple of str
-        What the user must be told of the directory as it was found, such as what it had lost.
+        Warnings about the directory as it was opened, such as what it had lost.
 
     Notes
     -----
-    It may be used from any thread, by one at a time. The lock is the kernel's: it is free as
-    soon as the process is gone, however it went.
+    It may be used from any thread, by one at a time. The lock is the kernel's: it is released as
+    soon as the process is gone, however it ended.
     """
 
     def __init__(
-        self, folder: Path, db: sqlite3.Connection, keys: dict[str, int], notes: tuple[str, ...] | None
+        self, folder: Path, db: sqlite3.Connection, keys: dict[str, int], notes: tuple[str, ...]
     ) -> None:
-        self.folder, self.resumed, self.notes = folder, notes is not None, notes or ()
+        self.folder, self.notes = folder, notes
         self._db, self._keys, self._open = db, keys, ExitStack()
         self._place = _place(folder / DATABASE)
         self._version = _data_version(db)
-        facts = said(db)
+        facts = read_meta(db)
         self.name = str(facts["journal"])
         self._begun: set[int] = set()
         self._suspects = suspects_of(facts)
         self._salt = salt_of(self.name)
 
     @classmethod
-    def open(cls, folder: Path, plan: Plan, witnessed: bool = False, strict: bool = False) -> Journal:
-        """Make the directory of a study, or open it again to go on.
+    def open(cls, folder: Path, plan: StudyPlan, witnessed: bool = False, strict: bool = False) -> Journal:
+        """Make the directory of a study, or open it again to resume.
 
-        An existing directory may be extended, by methods, problems, seeds or budget, or be gone
-        on with in part. A run that is in it already must be the same but for its budget; with
-        another budget it counts as not ended.
+        An existing directory may be extended, by methods, problems, seeds or budget, or be resumed
+        in part. A run that is in it already must be the same but for its budget; with another
+        budget it counts as not ended.
 
         Parameters
         ----------
-        folder : Path
-        plan : Plan
         witnessed : bool, default False
-            Whether this program saw how the writer before this one ended; see `runner.journal.begun`.
+            This program saw how the previous writer ended; see `runner.journal.begun`.
         strict : bool, default False
-            Whether to refuse a directory whose trials were evaluated with other versions of Python or
-            of a package.
+            Refuse a directory whose trials were evaluated with other versions of Python or of a
+            package.
 
         Raises
         ------
@@ -165,10 +155,10 @@ class Journal:
             try:
                 prepare_folder(folder)
                 in_order = lock_folder(folder, stack)
-                notes = None
+                notes: tuple[str, ...] = ()
                 with explained(path):
                     if path.exists():
-                        notes = look(folder, live=False, deep=True).believed(path).notes
+                        notes = read_snapshot(folder, live=False, deep=True).undamaged(path).notes
                     else:
                         create_journal(path, plan)
                     with SHARED:
@@ -180,8 +170,7 @@ class Journal:
             except OSError as error:
                 raise _cannot_be_written(error, folder) from None
             if changed:
-                told = f"versions have changed since its last trial: {'; '.join(changed)}."
-                notes = (*(notes or ()), told)
+                notes = (*notes, f"versions have changed since its last trial: {'; '.join(changed)}.")
             journal = cls(folder, db, keys, notes)
             journal._settle_begun(None if in_order else witnessed)
             journal._open = stack.pop_all()
@@ -196,14 +185,14 @@ class Journal:
         self.close()
 
     def history(self, run_id: str) -> list[Trial]:
-        """The trials of a run that have ended, by number."""
+        """List the completed trials of a run, by number."""
         key = self._keys[run_id]
         with explained(self.folder / DATABASE):
             return [from_row(row) for row in self._db.execute(SELECT_HISTORY, (key,))]
 
     @property
     def suspects(self) -> Mapping[Key, Suspect]:
-        """The trials that were being evaluated when everything ended, and have not ended since."""
+        """Trials that were being evaluated when everything ended, and have not ended since."""
         return self._suspects
 
     def begin(self, batch: int, trials: Sequence[Key]) -> None:
@@ -212,28 +201,28 @@ class Journal:
         Parameters
         ----------
         batch : int
-            Its number, unique among those that are being evaluated.
+            Number, unique among the batches that are being evaluated.
         trials : sequence of (str, int)
             Run and number of each.
         """
         with self._writing():
-            say(self._db, {f"{BEGUN}{batch}": begun_value(trials)})
+            write_meta(self._db, {f"{BEGUN}{batch}": begun_value(trials)})
         self._begun.add(batch)
 
     def lose(self) -> bool:
-        """Count the loss of all trials that have been begun; whether there were any."""
+        """Count the loss of all trials that have been begun; return False where there were none."""
         return self._settle_begun(witnessed=True)
 
     def _settle_begun(self, witnessed: bool | None) -> bool:
         """Drop what is on record as begun: lost, or, where ``witnessed`` is None, given up in order."""
-        begun = begun_keys(said(self._db))
+        begun = begun_keys(read_meta(self._db))
         if begun:
             suspects = self._suspects
             if witnessed is not None:
                 suspects = after_loss(suspects, begun, witnessed)
             with self._writing():
                 self._db.execute(_DROP_ALL_BEGUN)
-                say(self._db, {SUSPECTS: suspects_value(suspects)})
+                write_meta(self._db, {SUSPECTS: suspects_value(suspects)})
             self._suspects = suspects
         self._begun.clear()
         return bool(begun)
@@ -248,7 +237,7 @@ class Journal:
         ended : sequence of (str, Trial)
             With the `runner.study.study.RunSpec.id` of its run.
         batches : sequence of int
-            Those that are not being evaluated any more; see `begin`.
+            Numbers of batches that have ended; see `begin`.
 
         Raises
         ------
@@ -271,17 +260,17 @@ class Journal:
             self._end(batches, [(run_id, trial.number) for run_id, trial in ended])
 
     def _end(self, batches: Sequence[int], trials: Sequence[Key]) -> None:
-        """Drop, within a transaction, what is not being evaluated any more, and suspects that have ended."""
+        """Drop, within a transaction, the batches that have ended and the suspects among the trials."""
         self._db.executemany(_DROP, [(f"{BEGUN}{batch}",) for batch in batches])
         for batch in batches:
             self._begun.discard(batch)
         if self._suspects and not self._suspects.keys().isdisjoint(trials):
             gone = set(trials)
             self._suspects = {key: one for key, one in self._suspects.items() if key not in gone}
-            say(self._db, {SUSPECTS: suspects_value(self._suspects)})
+            write_meta(self._db, {SUSPECTS: suspects_value(self._suspects)})
 
     def outcomes(self, run_id: str) -> Iterator[Recorded]:
-        """What became of the trials of a run, by number, without what takes long to read."""
+        """List the results of a run's trials, by number, without what takes long to read."""
         with explained(self.folder / DATABASE):
             for number, text, status, loss, test, origin, seconds in self._db.execute(
                 _SELECT_OUTCOMES, (self._keys[run_id],)
@@ -291,8 +280,8 @@ class Journal:
                 yield Recorded(number, text, valid, value, from_number(test), origin, float(seconds))
 
     def probes(self) -> dict[str, Any]:
-        """What probe points gave, by "problem/seed"; see `runner.journal.reader.Record.probes`."""
-        found: dict[str, Any] = said(self._db).get("probes", {})
+        """Read the probes, by "problem/seed"; see `runner.journal.reader.Record.probes`."""
+        found: dict[str, Any] = read_meta(self._db).get("probes", {})
         return found
 
     def record_afterwards(
@@ -302,7 +291,7 @@ class Journal:
         ended: Sequence[Key] = (),
         batches: Sequence[int] = (),
     ) -> None:
-        """Make durable what was evaluated after the runs.
+        """Make durable the evaluations after the runs.
 
         Parameters
         ----------
@@ -311,7 +300,7 @@ class Journal:
         probes : mapping
             By "problem/seed"; see `runner.journal.reader.Record.probes`.
         ended : sequence of Key
-            The evaluations that this was, by the names under which they were begun.
+            The evaluations, by the names under which they were begun.
         batches : sequence of int
             See `record`.
 
@@ -326,64 +315,65 @@ class Journal:
                 place = (self._keys[run_id], number)
                 row = list(self._db.execute(_SELECT_TRIAL, place).fetchone())
                 row[_TEST] = to_number(value)
-                mark = trial_checksum((place[0], *row), self._salt)
-                self._db.execute(_PUT_TEST, (row[_TEST], mark, *place))
+                new = trial_checksum((place[0], *row), self._salt)
+                self._db.execute(_PUT_TEST, (row[_TEST], new, *place))
             if probes:
-                say(self._db, {"probes": self.probes() | {key: dict(said) for key, said in probes.items()}})
+                write_meta(
+                    self._db, {"probes": self.probes() | {key: dict(probe) for key, probe in probes.items()}}
+                )
 
-    def announce(self, run_id: str, sentence: str) -> None:
-        """Keep what a method says before its run."""
-        self._update(run_id, announcement=to_text(sentence))
+    def announce(self, run_id: str, message: str) -> None:
+        """Store the method's remark before its run."""
+        self._update(run_id, announcement=to_text(message))
 
     def end_run(self, run_id: str, reason: str, failed: bool, conclusion: str) -> None:
-        """Keep that a run has ended.
+        """Store that a run has ended.
 
         Parameters
         ----------
-        run_id : str
         reason : str
-            Why; not empty.
+            Not empty.
         failed : bool
-            Whether its method failed.
+            True where its method failed.
         conclusion : str
-            What the method says after the run.
+            The method's remark after the run.
         """
         self._update(run_id, end_reason=to_text(reason), failed=int(failed), conclusion=to_text(conclusion))
 
     def close(self) -> None:
-        """Fold the log into the main file and give the directory free; a second time is harmless."""
+        """Fold the log into the main file and release the directory; a second call is harmless."""
         with explained(self.folder / DATABASE):
             try:
-                self._say_closed()
+                self._record_closed()
             finally:
                 self._open.close()
                 self._open = ExitStack()
 
-    def _say_closed(self) -> None:
-        """Keep that nothing is missing where there will be no log, and that nothing is being evaluated."""
+    def _record_closed(self) -> None:
+        """Store that no log is missing, and that nothing is being evaluated."""
         try:
             with self._writing():
                 self._db.execute(_DROP_ALL_BEGUN)
-                say(self._db, {"open": False})
+                write_meta(self._db, {"open": False})
         except sqlite3.ProgrammingError:  # it is closed already
             return
         except JournalError:  # on a full disk folding the log may have made the room for it
             with suppress(JournalError, sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 with self._writing():
-                    say(self._db, {"open": False})
+                    write_meta(self._db, {"open": False})
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """A transaction, durable at its end; JournalError where the file is not as this writer left it."""
+        """Open a durable transaction; JournalError where the file is not as this writer left it."""
         path = self.folder / DATABASE
         with explained(path), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             if _place(path) != self._place or _data_version(self._db) != self._version:
                 raise JournalError(
-                    "it has been removed, replaced or written by another program meanwhile.",
+                    "the journal was removed, replaced or written by another program meanwhile.",
                     where=str(path),
-                    hint="See to what is there, and run again.",
+                    hint="Check the directory, and run again.",
                 )
             yield
 
@@ -413,31 +403,32 @@ def _connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
 
 
 def _begin(
-    db: sqlite3.Connection, folder: Path, plan: Plan, strict: bool
+    db: sqlite3.Connection, folder: Path, plan: StudyPlan, strict: bool
 ) -> tuple[dict[str, int], str | None, list[str]]:
     """Begin a session.
 
     Returns
     -------
     (dict, str or None, list of str)
-        The keys of the runs; the text of the study file where it must be written; which versions have
-        changed.
+        Keys of the runs; content of the study file where it must be written; changed versions.
 
+    Notes
+    -----
     A log that a killed writer left is folded in and closed for it. Before anything is recorded, the
-    main file itself says that a session is open, so that a log that goes missing is missed.
+    main file itself states that a session is open, so that the loss of a log is noticed.
     """
-    before = said(db)
+    before = read_meta(db)
     if before["open"]:
-        say(db, {"open": False})
+        write_meta(db, {"open": False})
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     with db:
         db.execute("BEGIN IMMEDIATE")
         keys = enter(db, folder, plan)
         changed = enter_environment(db, folder, plan, strict)
-        whole = said(db)["runs"] == len(keys)  # else the study is a part of what the directory has
-        say(db, {"open": True, "session": before["session"] + 1})
+        whole = read_meta(db)["runs"] == len(keys)  # else the study is a part of what the directory has
+        write_meta(db, {"open": True, "session": before["session"] + 1})
         if whole:
-            say(db, {"study": plan.yaml})
+            write_meta(db, {"study": plan.yaml})
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if whole:
         return keys, plan.yaml, changed
@@ -445,7 +436,7 @@ def _begin(
 
 
 def _place(path: Path) -> tuple[int, int] | None:
-    """Which file it is; None where there is none."""
+    """Identify the file; None where there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -1,17 +1,17 @@
-"""Checkpoints of long trials: what an objective has handed over survives the lane that it was on.
+"""Checkpoints of long trials: the progress of an objective survives the worker that it was on.
 
-An objective that yields may take ``checkpoint_dir``, a folder. What lies in it at a yield is kept, with the
-losses of the steps so far; the next attempt of the same trial finds it there, has to yield only the steps
-that are left, and is charged the seconds of those that are not repeated.
+An objective that yields may take ``checkpoint_dir``, a folder. Its content is saved at each yield, with the
+losses of the steps so far; the next attempt of the same trial finds it there, has to yield only the
+remaining steps, and is charged the seconds of those that are not repeated.
 
 A store is a path or a URI of a file system that PyArrow knows (``file``, ``s3``, ``gs``, ``hdfs``). In it::
 
     KEY/00000012-1f3a....json     written first: its files and their sizes, and the steps so far
-    KEY/00000012-1f3a.../...      what lay in the folder after step 12
+    KEY/00000012-1f3a.../...      content of the folder after step 12
 
 Nothing is renamed, appended to or locked, so that an object store will do. A checkpoint that lacks a
-file, or has one of another size, does not count. What is removed is what a list names, so that nobody
-else's files go, however they came there.
+file, or has one of another size, does not count. Only files that a list names are removed, so that files of
+others stay, however they came there.
 """
 
 from __future__ import annotations
@@ -33,32 +33,33 @@ from runner.errors import StudyError, describe
 from runner.journal.files.places import Root, Unexpected
 from runner.journal.files.scratch import scratch_folder
 from runner.problems.files.stores import Store, open_store
-from runner.trial import Outcome, Status
+from runner.trial import Outcome, Status, outcome_from_json
 
 CHECKPOINTS: Final = "checkpoints"
-"""The folder of a study directory that they are in, unless a store is given."""
+"""Their folder in a study directory, unless a store is given."""
 _LIST = ".json"
 _OURS: Final = re.compile(r"\d{8,}-[0-9a-f]{16}\.json")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading a list may raise, whoever wrote it; Arrow's errors are children of the first two."""
-_PIECE_BYTES = 8 * 1024**2
+"""Errors of reading a list, whoever wrote it; Arrow's errors are subclasses of the first two."""
+_PIECE_BYTES = 8 * 1024**2  # copied at once: many requests to a store less, and little memory
 
-_given: Path | None = None  # the folder of the evaluation that this process is at
+_current: Path | None = None  # folder of this process's evaluation
 _scratch: tempfile.TemporaryDirectory[str] | None = None
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where the checkpoints of a study are, as the driver knows it.
+    """Place of a study's checkpoints, as the driver knows it.
 
     Attributes
     ----------
     place : str
-        An absolute path, or a URI. What is kept there is below a folder of it:
+        An absolute path, or a URI.
     name : str
+        Folder of the checkpoints in it.
     shared : bool
-        Whether every node of a cluster reaches it; else other nodes than the driver's keep
-        checkpoints of their own, which serve a trial that comes back to them.
+        True where every node of a cluster reaches it; else other nodes than the driver's keep
+        checkpoints of their own, which serve a trial that returns to them.
     keep_failed : bool
         See `Checkpoints`.
     """
@@ -70,20 +71,20 @@ class Storage:
 
     @property
     def store(self) -> Checkpoints:
-        """As it is reached from the driver's node."""
+        """Store as reached from the driver's node."""
         return Checkpoints(self.place, self.name, self.keep_failed)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a trial had come.
+    """Progress of a trial.
 
     Attributes
     ----------
     losses, seconds : tuple of float
         After each step; seconds since the trial's first start, without what was lost.
     last : Outcome
-        What it would be if that had been its last step.
+        Outcome if that had been its last step.
     """
 
     losses: tuple[float, ...]
@@ -99,11 +100,11 @@ class Checkpoints:
     place : str
         An absolute path, or a URI.
     name : str
-        The folder in it that the checkpoints are in.
+        Folder of the checkpoints in it.
     keep_failed : bool
-        Whether a trial that raised will be tried again.
+        A trial that raised will be tried again.
     scratch : str, optional
-        A folder of this machine for what objectives write.
+        Folder of this machine for the files of objectives.
     """
 
     def __init__(self, place: str, name: str, keep_failed: bool = False, scratch: str | None = None) -> None:
@@ -120,20 +121,20 @@ class Checkpoints:
             with self._store.making(probe) as out:
                 out.write(b"fivefold")
             self._store.remove([probe], self.name)
-        except Exception as error:  # PyArrow's many, of as many file systems
+        except Exception as error:  # each file system of PyArrow has its own
             what = error.strerror if isinstance(error, Unexpected) else describe(error)
             raise StudyError(
-                f"no checkpoint can be written to '{self.place}': {what}.",
+                f"cannot write checkpoints to '{self.place}': {what}.",
                 where="checkpoints",
                 hint="Give another place with --storage: a path that every node has, or a URI such as s3://bucket/x.",
             ) from None
 
     def of(self, key: str) -> Checkpoint:
-        """The checkpoint of one trial, by a name that it has on every attempt."""
+        """Get the checkpoint of one trial, by a name that it has on every attempt."""
         return Checkpoint(self._store, f"{self.name}/{key}", self._scratch)
 
     def ended(self, held: Checkpoint, outcome: Outcome) -> None:
-        """A trial has ended as this; where it will not be tried again, its checkpoint goes."""
+        """Remove the checkpoint of a trial that has ended, unless it will be tried again."""
         if outcome.status is not Status.FAILED or not self.keep_failed:
             held.remove()
 
@@ -147,14 +148,14 @@ class Checkpoints:
 
 
 class Checkpoint:
-    """What one trial has handed over.
+    """Latest checkpoint of one trial.
 
     Attributes
     ----------
     folder : Path
-        What the objective sees, while `opened`.
+        Folder that the objective sees, while `opened`.
     progress : Progress or None
-        Where it goes on from.
+        Progress to resume from.
     """
 
     def __init__(self, store: Store | None = None, base: str = "", scratch: str | None = None) -> None:
@@ -166,15 +167,15 @@ class Checkpoint:
 
     @contextmanager
     def opened(self) -> Iterator[Checkpoint]:
-        """Have the folder, with what was handed over last."""
-        global _given
-        before = _given
+        """Open the folder, with the content of the last checkpoint."""
+        global _current
+        before = _current
         with (
             scratch_folder()
             if self._scratch is None
             else tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True)
         ) as folder:
-            self.folder = _given = Path(folder, "checkpoint")
+            self.folder = _current = Path(folder, "checkpoint")
             self.folder.mkdir()
             if self._store is not None:
                 self._restore(self._store)
@@ -182,10 +183,10 @@ class Checkpoint:
             try:
                 yield self
             finally:
-                _given = before
+                _current = before
 
     def save(self, progress: Progress) -> None:
-        """Keep what lies in the folder, where it has changed since.
+        """Save the folder, where it has changed since.
 
         A store that fails costs the trial its progress, should it need it, and nothing else.
         """
@@ -203,7 +204,7 @@ class Checkpoint:
                 out.write(json.dumps(listing).encode())
             for path, _, _ in now:
                 self._copy(self._store, self.folder / path, f"{name}/{path}")
-        except (OSError, ValueError):  # Arrow's errors are children of these
+        except (OSError, ValueError):  # Arrow's errors are subclasses of these
             _drop(self._store, name)
             return
         for old in self._names:
@@ -211,23 +212,23 @@ class Checkpoint:
         self._seen, self._names = now, [name]
 
     def remove(self) -> None:
-        """Remove what was handed over: the trial has ended."""
+        """Remove the checkpoint: the trial has ended."""
         if self._store is not None:
             with suppress(OSError):
-                for name in self._found(self._store):
+                for name in self._existing(self._store):
                     _drop(self._store, name)
 
-    def _found(self, store: Store) -> list[str]:
-        """The checkpoints that are there, the latest first."""
+    def _existing(self, store: Store) -> list[str]:
+        """List the existing checkpoints, the latest first."""
         names = [name for name, kind in store.entries(self._base) if kind == "a file"]
         ours = [name for name in names if _OURS.fullmatch(name.rpartition("/")[2])]
         return sorted((name.removesuffix(_LIST) for name in ours), reverse=True)
 
     def _restore(self, store: Store) -> None:
         with suppress(OSError):
-            self._names = self._found(store)
+            self._names = self._existing(store)
         for name in self._names:
-            # Whatever is wrong with one, an older one may do, and else the trial starts anew.
+            # Where one is damaged, an older one may do; else the trial starts from the beginning.
             with suppress(*_UNREADABLE):
                 self.progress = self._fetch(store, name)
                 return
@@ -244,7 +245,7 @@ class Checkpoint:
             if copied != size:
                 raise ValueError(f"{path} has another size")
         losses, seconds = (tuple(map(float, listing[key])) for key in ("losses", "seconds"))
-        return Progress(losses, seconds, _outcome(listing["last"]))
+        return Progress(losses, seconds, outcome_from_json(listing["last"]))
 
     def _copy(self, store: Store, path: Path, place: str) -> None:
         with path.open("rb") as source, store.making(place) as out:
@@ -253,14 +254,14 @@ class Checkpoint:
 
 
 def _read(store: Store, name: str) -> dict[str, Any]:
-    """The list of a checkpoint."""
+    """Read the list of a checkpoint."""
     with store.reading(f"{name}{_LIST}") as file:
         listing: dict[str, Any] = json.loads(file.read())
         return listing
 
 
 def _drop(store: Store, name: str) -> None:
-    """Remove what a checkpoint's list names, then the list; without a list there is nothing of ours."""
+    """Remove the files of a checkpoint's list, then the list; without a list nothing is ours."""
     with suppress(*_UNREADABLE):
         place = name.partition("/")[0]  # which other trials use, too
         store.remove([f"{name}/{path}" for path in _read(store, name)["files"]], place)
@@ -268,10 +269,10 @@ def _drop(store: Store, name: str) -> None:
 
 
 def checkpoint_dir() -> Path:
-    """The folder of the evaluation that this process is at; an empty one where there is none."""
+    """Get the folder of this process's evaluation; an empty one where there is none."""
     global _scratch
-    if _given is not None:
-        return _given
+    if _current is not None:
+        return _current
     if _scratch is not None:
         _scratch.cleanup()
     _scratch = tempfile.TemporaryDirectory(prefix="fivefold_checkpoint_")
@@ -279,15 +280,10 @@ def checkpoint_dir() -> Path:
 
 
 def _listed(folder: Path) -> list[tuple[str, int, int]]:
-    """The files in a folder, with what tells whether one has changed."""
-    found = []
+    """List the files in a folder, with size and time of the last change."""
+    files = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             status = path.stat()
-            found.append((path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
-    return found
-
-
-def _outcome(told: dict[str, Any]) -> Outcome:
-    lists = {key: tuple(told[key]) for key in ("folds", "steps", "step_seconds")}
-    return Outcome(**told | lists | {"status": Status(told["status"])})
+            files.append((path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
+    return files

@@ -209,7 +209,7 @@ def _stopped(problem: Problem, step: int, loss: float, folds: tuple[float, ...])
         loss=loss,
         value=sign_of(problem) * loss,
         folds=folds if by_fold else (),
-        error=f"{Status.STOPPED.sentence} after step {step} of {problem.steps}.",
+        error=f"{Status.STOPPED.meaning} after step {step} of {problem.steps}.",
     )
 
 

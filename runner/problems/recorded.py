@@ -24,12 +24,11 @@ from runner.journal.lookup import (
     STEPS,
     VALUE,
     Recording,
-    Row,
     best_of,
     recording_of,
 )
 from runner.journal.reader import read_journal
-from runner.journal.schema import DATABASE, to_json, to_outcome
+from runner.journal.schema import DATABASE, Row, to_json, to_outcome
 from runner.problems.answers import sign_of
 from runner.problems.base import Direction, Problem
 from runner.trial import Config, Outcome, Status

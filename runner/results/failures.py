@@ -24,7 +24,7 @@ def nothing_found(results: Results) -> NoValidTrial:
     failed = trials[trials["status"].isin(FAILURES)]
     if not len(failed):
         return NoValidTrial(
-            f"none of {counted(len(trials), 'trial')} came to its end: each was {Status.STOPPED.sentence}.",
+            f"none of {counted(len(trials), 'trial')} came to its end: each was {Status.STOPPED.meaning}.",
             hint="Let the scheduler give more steps (grace), or leave it out.",
             trials=trials,
         )
@@ -32,6 +32,6 @@ def nothing_found(results: Results) -> NoValidTrial:
     none = "the only trial was not valid" if len(trials) == 1 else f"none of {len(trials)} trials was valid"
     return NoValidTrial(
         f"{none}. Trial {first['number']}"
-        f" ({first['status']}), with {first['config']}: {first['error'] or Status(first['status']).sentence}",
+        f" ({first['status']}), with {first['config']}: {first['error'] or Status(first['status']).meaning}",
         trials=trials,
     )

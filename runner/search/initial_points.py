@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.errors import SpaceError
-from runner.search.state import to_json, trials_of
+from runner.search.state import to_json
 from runner.seeds import rng_for
 from runner.space.formats import View
 from runner.study.warmstart import completed, foreign
-from runner.trial import Config, Outcome, Trial
+from runner.trial import Config, Outcome, Trial, trial_from_json
 
 
 def searched(view: View, parameters: Mapping[str, Any]) -> Config:
@@ -75,5 +75,5 @@ class Front:
     def from_json(cls, given: Mapping[str, Any]) -> Front:
         """What `to_json` wrote."""
         front = cls(given["points"], given["evaluated"])
-        front.known = trials_of(given["known"])
+        front.known = list(map(trial_from_json, given["known"]))
         return front

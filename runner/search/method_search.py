@@ -26,10 +26,8 @@ from runner.search.initial_points import Front, searched
 from runner.search.outcomes import outcome_of, same_trial
 from runner.search.state import (
     foreign_state,
-    pending_of,
     read_state,
     to_json,
-    trials_of,
     view_from_json,
     view_to_json,
     write_state,
@@ -39,7 +37,19 @@ from runner.space import Space
 from runner.space.formats import View, view_for_tune
 from runner.space.formats.json import space_from_json, space_to_json
 from runner.space.formats.ray_tune import searched_view
-from runner.trial import DONE, Answer, Budget, Config, Order, Outcome, Pending, Status, Trial
+from runner.trial import (
+    DONE,
+    Answer,
+    Budget,
+    Config,
+    Order,
+    Outcome,
+    Pending,
+    Status,
+    Trial,
+    pending_from_json,
+    trial_from_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -350,7 +360,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         view, metric = self._ready()
         outcome = outcome_of(view.space, metric, self._mode, config, {metric: value}, error)
         if pruned and outcome.status is Status.COMPLETED:
-            outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.sentence)
+            outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.meaning)
         trial = self._front.add(config, outcome)
         if self._run is not None:
             self._run.add_known(trial)
@@ -411,4 +421,6 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
             self._trials = self._given_trials
             if self._prepared(self._view.space) != then:  # a grid of another size
                 raise foreign_state("trials", state["trials"], self._given_trials, where)
-        self._begin(trials_of(state["ended"]), list(pending_of(state["pending"]).values()))
+        self._begin(
+            list(map(trial_from_json, state["ended"])), list(map(pending_from_json, state["pending"]))
+        )

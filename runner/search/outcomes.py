@@ -38,9 +38,9 @@ def outcome_of(
         Whether the trial failed.
     """
     if error:
-        return Outcome(Status.FAILED, error=Status.FAILED.sentence)
+        return Outcome(Status.FAILED, error=Status.FAILED.meaning)
     if result is None:
-        return Outcome(Status.STOPPED, error=Status.STOPPED.sentence)
+        return Outcome(Status.STOPPED, error=Status.STOPPED.meaning)
     flat = flat_dict(result)
     seconds = _finite(flat.get("time_total_s")) or 0.0
     value = _finite(flat.get(metric))

@@ -14,19 +14,19 @@ from runner.space import Space
 from runner.space.formats import OwnView, View
 from runner.space.formats.json import part_from_json, part_to_json
 from runner.space.formats.ray_tune import NestedView, SearchedView
-from runner.trial import Origin, Outcome, Pending, Status, Trial
+from runner.trial import Pending, Trial
 
 _FORMAT = "fivefold search 3"
 
 
 def write_state(path: str, state: Mapping[str, Any]) -> None:
-    """Write a state beside its place, make it durable, and move it there."""
+    """Write a state durably, in place of an earlier one."""
     with replacing(Path(path)) as new, new.open("w", encoding="utf-8") as file:
         json.dump({"format": _FORMAT, **state}, file)
 
 
 def read_state(path: str) -> dict[str, Any]:
-    """Read what `write_state` wrote.
+    """Read a state of `write_state`.
 
     Raises
     ------
@@ -39,44 +39,29 @@ def read_state(path: str) -> dict[str, Any]:
         raise MethodError(f"the state of the search cannot be read: {error}.", where=str(path)) from None
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise MethodError(
-            "it is no state of a search.", where=str(path), hint="Give a file that save() wrote."
+            "expected the state of a search, got another file.",
+            where=str(path),
+            hint="Pass a file that save() wrote.",
         )
     return state
 
 
 def foreign_state(what: str, found: object, own: object, where: str) -> MethodError:
-    """The error for a state that another search wrote."""
+    """Make the error for the state of another search."""
     return MethodError(
-        f"the {what} of this state is {found!r}; this search has {own!r}.",
+        f"expected {own!r} as the {what}, got a state with {found!r}.",
         where=where,
-        hint="Restore it with a search that was made as that one was.",
+        hint="Restore it with a search that has the same arguments.",
     )
 
 
 def to_json(trials: Iterable[Trial] | Iterable[Pending]) -> list[dict[str, Any]]:
-    """Trials as JSON has them."""
+    """Write trials by the names of their fields."""
     return [dataclasses.asdict(trial) for trial in trials]
 
 
-def trials_of(given: Iterable[Mapping[str, Any]]) -> list[Trial]:
-    """The ended trials that `to_json` was given."""
-    return [
-        Trial(**{**data, "outcome": _outcome(data["outcome"]), "origin": Origin(data["origin"])})
-        for data in given
-    ]
-
-
-def pending_of(given: Iterable[Mapping[str, Any]]) -> dict[int, Pending]:
-    """The pending trials that `to_json` was given, by number."""
-    return {data["number"]: Pending(**data) for data in given}
-
-
-def _outcome(data: Mapping[str, Any]) -> Outcome:
-    return Outcome(**{**data, "status": Status(data["status"]), "folds": tuple(data["folds"])})
-
-
 def view_to_json(view: View) -> dict[str, Any] | None:
-    """What configs stand for, as `view_from_json` reads it; None where JSON cannot hold it."""
+    """Encode the space of configs for `view_from_json`; None where JSON cannot hold it."""
     if isinstance(view, OwnView):
         return {"own": True}
     try:
@@ -86,10 +71,10 @@ def view_to_json(view: View) -> dict[str, Any] | None:
 
 
 def view_from_json(given: Mapping[str, Any] | None, space: Space, where: str) -> View:
-    """The view that `view_to_json` was given; MethodError where it could not be written."""
+    """Decode the view of `view_to_json`; MethodError where it could not be written."""
     if given is None:
         raise MethodError(
-            "the state does not hold the search's space, which has objects or expressions in it.",
+            "the state does not hold the search's space, which contains objects or expressions.",
             where=where,
             hint="Make the search with its space, and restore that.",
         )

@@ -1,4 +1,4 @@
-"""How many trials a study has and how long they take, from a few tried ones."""
+"""Estimate of a study: number of trials and duration, from a few tried ones."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from runner.seeds import rng_for
 from runner.study.study import Study
 from runner.trial import Outcome, Status
 
-_MOST_TRIED = 3
-_MOST_SECONDS = 10.0
+_MOST_TRIED = 3  # evaluations per problem, for a median
+_MOST_SECONDS = 10.0  # per problem: a person waits for it
 
 
 @dataclass(frozen=True)
 class ProblemEstimate:
-    """What a few evaluations of a problem tell.
+    """Results of a few evaluations of a problem.
 
     Attributes
     ----------
-    problem : Problem
     runs : int
-        How many runs of the study are on it.
+        Number of the study's runs on it.
     trials : int or None
-        The most trials that they have together; None where the budget is in seconds only.
+        Total number of their trials; None where the budget is in seconds only.
     seconds : float
         Median duration of the tried evaluations.
     failures : tuple of str
-        What went wrong in them.
+        Their errors.
     cut_off : bool
-        Whether not even one ended in the time that there was; ``seconds`` is that time.
+        True where not even one ended in time; ``seconds`` is the limit then.
     """
 
     problem: Problem
@@ -48,12 +47,12 @@ class ProblemEstimate:
 
     @property
     def total(self) -> float | None:
-        """Seconds of evaluation on one core, without the methods' thinking."""
+        """Seconds of evaluation on one core, without the methods' own time."""
         return None if self.trials is None else self.trials * self.seconds
 
 
 def estimate(study: Study) -> list[ProblemEstimate]:
-    """Evaluate a few random configs of each problem, for ten seconds per problem at the most."""
+    """Evaluate a few random configs of each problem, for at most ten seconds per problem."""
     found = []
     for problem in study.problems:
         specs = [spec for spec in study.runs if spec.problem is problem]
@@ -73,7 +72,7 @@ def estimate(study: Study) -> list[ProblemEstimate]:
 
 
 def _try(problem: Problem, seed: int, study: Study) -> tuple[list[Outcome], bool]:
-    """The outcomes of a few evaluations; or how long one took that was cut off."""
+    """Evaluate a few configs; True where the first one was cut off."""
     rng = rng_for(study.seed, problem.name, "estimate")
     threads = study.trial.needs(problem.name).threads
     start = time.perf_counter()

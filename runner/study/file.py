@@ -1,4 +1,4 @@
-"""The keys of a study file; `runner.study.keys` reads them, and says what is wrong with them."""
+"""The keys of a study file; `runner.study.keys` reads and checks them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from runner.study.resources import RESERVED, Needs
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-MOST_SEEDS = 1_000_000
-MOST_TRIALS = 10**9
+MOST_SEEDS = 1_000_000  # their list takes some 36 MB; MOST_RUNS of the study ends far below
+MOST_TRIALS = 10**9  # a table of more trials fits no memory
 MOST_SECONDS = 10**9
-"""Thirty years; the timers of operating systems end somewhat later."""
+"""Thirty years, within the range of operating systems' timers; no run takes as long."""
 _MOST_RESOURCES = 10**6  # CPUs, devices or gigabytes of one machine
-_MOST_RETRIES = 1_000
-_MOST_LETTERS = 100
+_MOST_RETRIES = 1_000  # more would only hide a broken objective
+_MOST_LETTERS = 100  # of a name, which is a column of tables and a part of paths
 
 
 def _share(amount: float) -> float:
@@ -43,7 +43,7 @@ def _custom(resources: dict[str, float]) -> dict[str, float]:
 
 
 def _number(given: object) -> object:
-    """Refuse booleans and strings, which Python could make a number of."""
+    """Refuse booleans and strings, which pydantic would convert to numbers."""
     if isinstance(given, bool | str):
         raise PydanticCustomError("float_type", "a number")
     return given
@@ -70,13 +70,13 @@ Memory = Annotated[float, Field(ge=0.5, le=_MOST_RESOURCES, allow_inf_nan=False)
 Custom = Annotated[dict[str, Amount], AfterValidator(_custom)]
 Truth = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True), _INTEGER]
-Whole = Annotated[int, Field(ge=-(2**53), le=2**53, strict=True), _INTEGER]
+Integer = Annotated[int, Field(ge=-(2**53), le=2**53, strict=True), _INTEGER]
 SeedCount = Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True), _INTEGER]
-SeedList = Annotated[list[Whole], Field(min_length=1, max_length=MOST_SEEDS)]
+SeedList = Annotated[list[Integer], Field(min_length=1, max_length=MOST_SEEDS)]
 
 
 def wrong_name(name: str) -> str:
-    """Say which name a study, a problem or a method must have; empty where this one will do.
+    """Describe the expected name of a study, problem or method; empty where this one is valid.
 
     Names are part of tables, lists and paths.
     """
@@ -98,6 +98,13 @@ def scheduler_form(given: object) -> object:
     return given
 
 
+def trial_form(given: Any) -> Any:
+    """Write ``proposal_timeout`` by its name, where ``thinking`` is given, its name in earlier versions."""
+    if isinstance(given, Mapping) and "thinking" in given and "proposal_timeout" not in given:
+        return {"proposal_timeout" if key == "thinking" else key: value for key, value in given.items()}
+    return given
+
+
 def initial_form(given: object) -> object:
     """Write out ``default``, and a config without its key."""
     if given == "default":
@@ -108,15 +115,15 @@ def initial_form(given: object) -> object:
 
 
 class BudgetFile(BaseModel):
-    """``budget:`` when a run ends, whichever limit comes first."""
+    """``budget:`` limits of a run, which ends at the first one that it reaches."""
 
     model_config = _STRICT
     trials: Count | None = Field(None, description="Trials of any status per run.")
-    seconds: Seconds | None = Field(None, description="Evaluation and thinking, per run.")
+    seconds: Seconds | None = Field(None, description="Evaluation and proposals, per run.")
 
 
 class NeedsFile(BaseModel):
-    """``trial.problems.NAME:`` what an evaluation of one problem needs instead."""
+    """``trial.problems.NAME:`` needs of one problem's evaluations, in place of the general ones."""
 
     model_config = _STRICT
     cpus: Cpus | None = Field(None, description="Logical CPUs per trial.")
@@ -125,31 +132,40 @@ class NeedsFile(BaseModel):
     resources: Custom | None = Field(None, description="Custom resources of the cluster's nodes.")
 
 
-class TrialFile(BaseModel):
-    """``trial:`` what one evaluation may use."""
+class TrialSettings(BaseModel):
+    """``trial:`` resources and limits of one evaluation."""
 
     model_config = _STRICT
     cpus: Cpus = Field(1.0, description="Logical CPUs per trial.")
     gpus: Share = Field(0.0, description="GPUs per trial, fractions allowed.")
     timeout: Seconds | None = Field(None, description="Seconds after which a trial is killed.")
     memory_gb: Memory | None = Field(
-        None, description="Gigabytes that a lane may have to itself before it is killed."
+        None, description="Gigabytes of its own that a worker may have before it is killed."
     )
     resources: Custom = Field({}, description="Custom resources of the cluster's nodes, {name: amount}.")
     problems: dict[str, NeedsFile] = Field(
-        {}, description="What single problems need instead, {problem: {gpus: 1}}."
+        {}, description="Needs of single problems instead, {problem: {gpus: 1}}."
     )
-    thinking: Seconds = Field(600.0, description="Seconds after which a method that thinks is given up.")
+    proposal_timeout: Seconds = Field(
+        600.0, description="Seconds that a method may compute one proposal; after them its run ends."
+    )
     retries: Annotated[int, Field(ge=0, le=_MOST_RETRIES, strict=True), _INTEGER] = Field(
-        2, description="Further tries after a worker died."
+        2, description="Retries after a worker died."
     )
-    retry_failed: Truth = Field(False, description="Whether what raised is tried again, too.")
+    retry_failed: Truth = Field(False, description="Retry trials that raised, too.")
     give_up_after: Annotated[int, Field(ge=0, le=MOST_TRIALS, strict=True), _INTEGER] = Field(
-        10, description="A run ends when so many trials, its first, all failed alike; 0: never."
+        10, description="A run ends when its first trials all failed alike, this many; 0: never."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_form(cls, given: object) -> object:
+        if isinstance(given, Mapping) and {"thinking", "proposal_timeout"} <= given.keys():
+            raise ValueError("proposal_timeout alone (thinking is its earlier name)")
+        return trial_form(given)
+
     def needs(self, problem: str) -> Needs:
-        """What a trial of a problem needs, by the problem's name."""
+        """Resources that a trial of a problem needs, by the problem's name."""
         given = {
             "cpus": self.cpus,
             "gpus": self.gpus,
@@ -161,22 +177,22 @@ class TrialFile(BaseModel):
         return Needs(**given)  # type: ignore[arg-type]
 
 
-class SchedulerFile(BaseModel):
-    """``scheduler:`` what stops hopeless trials early; a name, or ``{name: {setting: value}}``."""
+class SchedulerSettings(BaseModel):
+    """``scheduler:`` rule that stops hopeless trials early; a name, or ``{name: {setting: value}}``."""
 
     model_config = _STRICT
     name: Literal["none", "asha", "median"] = Field("none", description="Ray Tune's own rules.")
     grace: Count = Field(1, description="Steps that every trial may have.")
     reduction: Annotated[float, Field(gt=1, le=100, allow_inf_nan=False), _NUMBER] = Field(
-        3.0, description="asha: one in so many trials goes on from a rung to the next."
+        3.0, description="asha: one in this many trials continues from a rung to the next."
     )
-    least: Count = Field(3, description="median: how many trials must be known before one is stopped.")
+    least: Count = Field(3, description="median: number of trials that must be known before one is stopped.")
 
     _whole_form = model_validator(mode="before")(scheduler_form)
 
 
-class ReportFile(BaseModel):
-    """``report:`` what is compared, written down before the study runs."""
+class ReportSettings(BaseModel):
+    """``report:`` subject of the comparison, fixed before the study runs."""
 
     model_config = _STRICT
     budgets: tuple[Count, ...] = Field((), description="Numbers of trials at which methods are compared.")
@@ -185,23 +201,23 @@ class ReportFile(BaseModel):
 
 
 class InitialFile(BaseModel):
-    """An entry of ``initial:`` what every run begins with; ``default`` alone, or a config alone, too."""
+    """An entry of ``initial:``, the beginning of every run; also ``default`` alone, or a config alone."""
 
     model_config = _STRICT | ConfigDict(populate_by_name=True)
     config: Literal["default"] | dict[str, Any] | None = Field(
         None, description="A config, whole or in part, or 'default': the one that needs no search."
     )
     value: Number | None = Field(
-        None, description="Its known value, in the problem's direction: told to the methods, not evaluated."
+        None, description="Its known value, in the problem's direction: given to the methods, not evaluated."
     )
     from_: str | None = Field(
         None, alias="from", description="An earlier study directory, instead of config."
     )
-    best: Count = Field(5, description="How many of its best configs are taken.")
+    best: Count = Field(5, description="Number of its best configs to take.")
     values: Truth = Field(
         False, description="Take their values as known, too, where the objective is the same."
     )
-    earlier: str | None = Field(None, description="Which problem of the earlier study; else the same name.")
+    earlier: str | None = Field(None, description="Problem of the earlier study; else the same name.")
     problem: str | None = Field(None, description="For this problem only; else for all.")
 
     _whole_form = model_validator(mode="before")(initial_form)
@@ -219,7 +235,7 @@ class StudyFile(BaseModel):
     """A study: methods x problems x seeds with one budget."""
 
     model_config = _STRICT
-    name: str = Field(min_length=1, description="What tables and the study directory call it.")
+    name: str = Field(min_length=1, description="Name in tables and of the study directory.")
     problems: list[Any] = Field(
         min_length=1,
         description="Built-in names, file.py:name beside this file, package.module:name, inline estimators.",
@@ -228,22 +244,25 @@ class StudyFile(BaseModel):
         min_length=1,
         description="Names; {name: {setting: value}}; or {name: label, method: name, setting: value}.",
     )
-    seeds: SeedCount | SeedList = Field(10, description="How many seeds (0, 1, ...), or a list of them.")
-    seed: Whole = Field(0, description="The study's own seed, from which all others are derived.")
-    budget: BudgetFile = Field(description="When a run ends.")
+    seeds: SeedCount | SeedList = Field(10, description="Number of seeds (0, 1, ...), or a list of them.")
+    seed: Integer = Field(0, description="The study's own seed, from which all others are derived.")
+    budget: BudgetFile = Field(description="Limits of a run.")
     parallel: Count = Field(1, description="Trials of one run in flight.")
     order: Literal["trial", "async"] | None = Field(
         None, description="'trial': the same table at any worker count; 'async': use results as they come."
     )
-    trial: TrialFile = Field(default_factory=TrialFile, description="What one evaluation may use.")
-    scheduler: SchedulerFile = Field(
-        default_factory=SchedulerFile, description="What stops hopeless trials of problems with steps."
+    trial: TrialSettings = Field(
+        default_factory=TrialSettings, description="Resources and limits of one evaluation."
+    )
+    scheduler: SchedulerSettings = Field(
+        default_factory=SchedulerSettings,
+        description="Rule that stops hopeless trials of problems with steps.",
     )
     cache: Truth = Field(True, description="Evaluate a config once per problem and seed, for all methods.")
-    report: ReportFile = Field(default_factory=ReportFile, description="What is compared.")
+    report: ReportSettings = Field(default_factory=ReportSettings, description="Subject of the comparison.")
     initial: list[InitialFile] = Field(
         default_factory=list,
-        description="What every run begins with: configs, 'default', the best of an earlier study.",
+        description="Beginning of every run: configs, 'default', the best of an earlier study.",
     )
     files: list[str] = Field([], description="Files beside this one that objectives open by data_file(name).")
 

@@ -1,4 +1,4 @@
-"""Whether a gradient that an objective reports is the one of its loss, by differences.
+"""Check of a reported gradient against differences of the loss.
 
 =========  =======================================================================
 symbol     meaning
@@ -6,12 +6,12 @@ symbol     meaning
 x, u       a config, and its place in the encoded cube
 h, v       step; a random direction, 0.5 to 1.5 in size in each parameter with a derivative
 rise       loss at u + h v, minus loss at u - h v
-told       sum over the parameters of derivative times difference of x between the two
-parts      root of the sum of squares of the terms of told, which does not cancel
+predicted  sum over the parameters of derivative times difference of x between the two
+parts      root of the sum of squares of the terms of predicted, which does not cancel
 =========  =======================================================================
 
-The error is |told - rise| / max(|told|, |rise|, parts)  (eq. 1). A gradient that is right has one of
-about h^2; a derivative that is wrong changes it in almost every direction.
+The error is |predicted - rise| / max(|predicted|, |rise|, parts)  (eq. 1). It is about h^2 for a correct
+gradient; a wrong derivative changes it in almost every direction.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from runner.space.domains import Float
 from runner.study.study import Study
 from runner.trial import Config, Outcome
 
-_STEP = 1e-3
-_SMALLER = 0.1  # of the step, where the first one disagrees: curvature or a kink may be why
-_TOLERANCE = 0.05
-_ROUNDING = 1e-9  # of the loss: a smaller rise tells nothing
-_SMALL = 1e-2  # of the largest slope: what is smaller is not judged
-_MOST_CONFIGS = 3
-_MOST_NAMED = 3
+_STEP = 1e-3  # of the cube: an error of 1e-6 by curvature, while 1e-9 of rounding stays below it
+_SMALLER = 0.1  # factor of the step where the first one disagrees, perhaps by curvature or a kink
+_TOLERANCE = 0.05  # far above both errors, below a factor or sign that was forgotten
+_ROUNDING = 1e-9  # of the loss: a smaller rise is rounding
+_SMALL = 1e-2  # of the largest slope: smaller ones drown in the error of the others
+_MOST_CONFIGS = 3  # each costs two trials or more
+_MOST_NAMED = 3  # parameters, in one line
 
 
 class Agreement(enum.StrEnum):
-    """How a reported gradient compares with differences."""
+    """Result of comparing a reported gradient with differences."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -52,7 +52,7 @@ class Agreement(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Slope:
-    """One derivative: as it was reported, and as differences have it, in the parameter's unit."""
+    """One derivative, reported and measured by differences, in the parameter's unit."""
 
     name: str
     reported: float
@@ -61,25 +61,24 @@ class Slope:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What `check_gradient` found.
+    """Result of `check_gradient`.
 
     Attributes
     ----------
-    problem : str
     agreement : Agreement
-        RIGHT; WRONG; ABSENT where no gradient is reported; UNDECIDED where differences do not tell.
+        RIGHT; WRONG; ABSENT where no gradient is reported; UNDECIDED where differences are inconclusive.
     config : dict
-        Where it was compared.
+        Config at which it was compared.
     error : float
         Relative to the larger of the two; 0 where nothing was compared.
     wrong : tuple of Slope
-        The derivatives that are wrong, the worst first.
+        Wrong derivatives, the worst first.
     missing : tuple of str
         Continuous parameters without a derivative; a search takes differences in them.
-    sentence : str
-        All of this for a reader.
+    message : str
+        Summary for a reader.
     trials : int
-        Evaluations that it took.
+        Number of evaluations that it took.
     """
 
     problem: str
@@ -88,12 +87,12 @@ class GradientCheck:
     error: float = 0.0
     wrong: tuple[Slope, ...] = ()
     missing: tuple[str, ...] = ()
-    sentence: str = ""
+    message: str = ""
     trials: int = 0
 
 
 def check_gradients(study: Study) -> list[GradientCheck]:
-    """`check_gradient` for each problem of a study, with the seed of its first run."""
+    """Run `check_gradient` for each problem of a study, with the seed of its first run."""
     return [
         check_gradient(
             problem,
@@ -109,19 +108,18 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare the gradient that an objective reports with differences of its loss.
 
-    Two trials beside that of the config, along a random direction; where they disagree two more
-    with a smaller step, and then two for each parameter, so that it can be said which is wrong.
+    It takes two trials beside that of the config, along a random direction; where they disagree, two
+    more with a smaller step, and then two for each parameter, to find the wrong derivatives.
 
     Parameters
     ----------
-    problem : Problem
-        One made of a function by `problem`, for example.
     config : dict, optional
-        Where. Default: a random one; up to three, where one fails or its loss is flat.
+        Config at which to compare. Default: a random one; up to three, where one fails or its loss is
+        flat.
     seed : int, default 0
         The block's seed, as in `Problem.evaluate`.
     threads : int, default 1
-        Of numerical libraries.
+        Threads of numerical libraries.
 
     Raises
     ------
@@ -133,14 +131,14 @@ def check_gradient(
     Notes
     -----
     A gradient that is declared truncated (``gradient_exact: False``) is right if it has the sign of
-    the differences. What is below a hundredth of the largest slope is not judged.
+    the differences. Slopes below a hundredth of the largest one are not judged.
     """
     rng = rng_for("gradient check", problem.name, seed)
-    wanted = [problem.space.canonical(config)] if config is not None else []
-    wanted = wanted or [problem.space.sample(rng) for _ in range(_MOST_CONFIGS)]
+    configs = [problem.space.canonical(config)] if config is not None else []
+    configs = configs or [problem.space.sample(rng) for _ in range(_MOST_CONFIGS)]
     with preserve_generators(), importable():
         probe = _Probe(problem, seed, threads)
-        for tried in wanted:
+        for tried in configs:
             found = _compare(probe, tried, rng)
             if found is not None and found.agreement is not Agreement.UNDECIDED:
                 return found
@@ -165,7 +163,7 @@ class _Probe:
     def along(
         self, config: Config, gradient: Mapping[str, float], way: Mapping[str, float], step: float
     ) -> tuple[dict[str, float], float, dict[str, float]]:
-        """Terms of told, rise (NaN where a trial failed), and the differences of the parameters."""
+        """Terms of the prediction, rise (NaN where a trial failed), and the parameters' differences."""
         low, high = (self._moved(config, way, size) for size in (-step, step))
         losses = [self.outcome(end).loss for end in (high, low)]
         rise = np.nan if losses[0] is None or losses[1] is None else losses[0] - losses[1]
@@ -179,11 +177,11 @@ class _Probe:
 
 
 def _compare(probe: _Probe, config: Config, rng: np.random.Generator) -> GradientCheck | None:
-    """The check at one config; None where it has no loss."""
+    """Check at one config; None where it has no loss."""
     problem = probe.problem
     if problem.noisy:
         text = "its loss is noisy, and differences would magnify that."
-        return GradientCheck(problem.name, Agreement.UNDECIDED, config, sentence=f"not compared: {text}")
+        return GradientCheck(problem.name, Agreement.UNDECIDED, config, message=f"not compared: {text}")
     outcome = probe.outcome(config)
     if outcome.loss is None:
         return None
@@ -193,7 +191,7 @@ def _compare(probe: _Probe, config: Config, rng: np.random.Generator) -> Gradien
     if not gradient:
         text = "no gradient of a continuous parameter is reported; a search takes differences."
         return GradientCheck(
-            problem.name, Agreement.ABSENT, config, missing=missing, sentence=text, trials=probe.trials
+            problem.name, Agreement.ABSENT, config, missing=missing, message=text, trials=probe.trials
         )
     way = {name: float(rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.5)) for name in gradient}
     truncated = outcome.metrics.get("gradient_exact") == 0.0
@@ -209,14 +207,14 @@ def _compare(probe: _Probe, config: Config, rng: np.random.Generator) -> Gradien
         wrong = _wrong(probe, config, gradient, way, truncated)
         if wrong:
             return GradientCheck(
-                problem.name, Agreement.WRONG, config, error, wrong, missing, _told(wrong), probe.trials
+                problem.name, Agreement.WRONG, config, error, wrong, missing, _message(wrong), probe.trials
             )
-    text = "differences do not tell: the loss is flat, noisy or has kinks at the tried configs."
+    text = "differences are inconclusive: the loss is flat, noisy or has kinks at the tried configs."
     return GradientCheck(problem.name, Agreement.UNDECIDED, config, error, (), missing, text, probe.trials)
 
 
 def _continuous(problem: Problem, config: Config) -> dict[str, Float]:
-    """The active parameters that can be moved by any step, with their domains."""
+    """Select the active parameters that can be moved by any step, with their domains."""
     active = problem.space.active(config)
     return {
         name: domain
@@ -226,18 +224,18 @@ def _continuous(problem: Problem, config: Config) -> dict[str, Float]:
 
 
 def _error(terms: Sequence[float], rise: float, truncated: bool) -> float:
-    """Eq. 1; of a truncated gradient 0 where the signs agree, else 1."""
-    told = sum(terms)
+    """Compute eq. 1; for a truncated gradient 0 where the signs agree, else 1."""
+    predicted = sum(terms)
     if truncated:
-        return 0.0 if told * rise >= 0.0 else 1.0
-    size = max(abs(told), abs(rise), float(np.linalg.norm(terms)))
-    return abs(told - rise) / size if size else 0.0
+        return 0.0 if predicted * rise >= 0.0 else 1.0
+    size = max(abs(predicted), abs(rise), float(np.linalg.norm(terms)))
+    return abs(predicted - rise) / size if size else 0.0
 
 
 def _wrong(
     probe: _Probe, config: Config, gradient: Mapping[str, float], way: Mapping[str, float], truncated: bool
 ) -> tuple[Slope, ...]:
-    """The derivatives that differ from differences in their own parameter, the worst first."""
+    """List the derivatives that differ from differences in their own parameter, the worst first."""
     found: list[tuple[float, float, Slope]] = []
     for name in way:
         terms, rise, apart = probe.along(config, gradient, {name: 1.0}, _SMALLER * _STEP)
@@ -263,7 +261,7 @@ def _right(
     return GradientCheck(problem.name, Agreement.RIGHT, config, error, (), missing, text, trials)
 
 
-def _told(wrong: Sequence[Slope]) -> str:
-    told = [f"of '{s.name}' it says {s.reported:.4g}, differences say {s.measured:.4g}" for s in wrong]
-    more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-    return f"the gradient is wrong: {'; '.join(told[:_MOST_NAMED])}{more}."
+def _message(wrong: Sequence[Slope]) -> str:
+    parts = [f"expected {s.measured:.4g} for '{s.name}' by differences, got {s.reported:.4g}" for s in wrong]
+    more = f"; and {len(parts) - _MOST_NAMED} more" if len(parts) > _MOST_NAMED else ""
+    return f"the gradient is wrong: {'; '.join(parts[:_MOST_NAMED])}{more}."

@@ -1,4 +1,4 @@
-"""The keys of a study file, validated: all faults at once, and what can be used in spite of them."""
+"""Validation of a study file's keys: all faults at once, and the usable parts in spite of them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from pydantic import BaseModel, ValidationError
 from runner._text import shown
 from runner.errors import FivefoldError, StudyError, near, nearest
 from runner.errors.validation import Finding, Path, findings
-from runner.study.file import StudyFile, initial_form, scheduler_form
+from runner.study.file import StudyFile, initial_form, scheduler_form, trial_form
 
 Tree = dict[str, Any]
 
-_MOST_ROUNDS = 10  # each takes away what the one before has found; three were enough for all that was tried
+_MOST_ROUNDS = 10  # each removes the faults that the one before has found; no test needs more than three
 
 
 @dataclass
-class Keys:
+class StudyKeys:
     """The keys of a study file.
 
     Attributes
     ----------
     file : StudyFile
-        Where a part is faulty, with its default or a placeholder in its place.
+        Faulty parts are replaced by their default or a placeholder.
     faults : list of StudyError
-        ``where`` is the path of a key; a key that is nearly known is called as it was meant.
+        ``where`` is the path of a key; a misspelt key has its correct name there.
     bad : set of Path
-        What ``file`` does not have as it was written.
+        Parts that ``file`` does not have as they were written.
     """
 
     file: StudyFile
@@ -38,36 +38,32 @@ class Keys:
     bad: set[Path] = field(default_factory=set)
 
     def has(self, *path: str | int) -> bool:
-        """Say if a part is in ``file`` as it was written, or left out."""
+        """Test that a part of ``file`` is as it was written, or left out."""
         return not any(other[: len(path)] == path[: len(other)] for other in self.bad)
 
 
 def place_of(*path: str | int) -> str:
-    """A path as errors write it: ``problems[0].space``."""
+    """Write a path as errors do: ``problems[0].space``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f"{'.' * bool(text)}{part}"
     return text
 
 
-def read_keys(given: object) -> Keys:
-    """The keys of a study file.
-
-    Parameters
-    ----------
-    given : mapping of str to object
+def read_keys(given: object) -> StudyKeys:
+    """Read the keys of a study file.
 
     Raises
     ------
     StudyError
-        Where it is not a mapping, so that nothing can be said of its keys.
+        Where it is not a mapping.
     """
     if not isinstance(given, Mapping):
         raise StudyError(
             f"expected a mapping of keys to values, got {_GIVEN.get(type(given), shown(given))}.",
             hint="See 'fivefold init' for an example.",
         )
-    keys = Keys(StudyFile.model_validate(_PLACEHOLDERS))
+    keys = StudyKeys(StudyFile.model_validate(_PLACEHOLDERS))
     tree = _whole_forms(dict(given))
     for _ in range(_MOST_ROUNDS):
         try:
@@ -79,12 +75,12 @@ def read_keys(given: object) -> Keys:
 
 
 def parse_study(given: object, where: str) -> StudyFile:
-    """A validated study file from what its YAML holds.
+    """Validate the content of a study file's YAML.
 
     Raises
     ------
     StudyError
-        For each fault with the key's path, what was wanted, what was found, and the nearest known key.
+        For each fault with the key's path, the expected and the given value, and the nearest known key.
     """
     try:
         keys = read_keys(given)
@@ -96,16 +92,17 @@ def parse_study(given: object, where: str) -> StudyFile:
 
 
 def _whole_forms(given: Tree) -> Tree:
-    """The short forms of parts written out, so that paths are those of the models."""
-    if "scheduler" in given:
-        given["scheduler"] = scheduler_form(given["scheduler"])
+    """Write out the short forms of parts, so that paths are those of the models."""
+    for key, form in (("scheduler", scheduler_form), ("trial", trial_form)):
+        if key in given:
+            given[key] = form(given[key])
     if isinstance(given.get("initial"), list | tuple):
         given["initial"] = [initial_form(entry) for entry in given["initial"]]
     return given
 
 
-def _mended(tree: Tree, found: list[Finding], keys: Keys) -> Tree:
-    """The study without what does not fit, of which note is taken."""
+def _mended(tree: Tree, found: list[Finding], keys: StudyKeys) -> Tree:
+    """Remove what does not fit, and note it."""
     before = set(keys.bad)
     unknown = [finding for finding in found if finding.kind in ("extra_forbidden", "invalid_key")]
     for finding in unknown:
@@ -113,15 +110,15 @@ def _mended(tree: Tree, found: list[Finding], keys: Keys) -> Tree:
     for finding in found:
         if finding in unknown or (finding.kind == "missing" and _is_there(tree, finding.path)):
             continue
-        # That a mapping lacks what was taken away is not a fault of the file.
+        # A key that was removed here is not missing in the file.
         if not any(path[: len(finding.path)] == finding.path for path in before | set(keys.bad)):
             keys.faults.append(_fault(finding, keys))
         tree = _without(tree, finding.path, keys)
     return tree
 
 
-def _without_key(tree: Tree, finding: Finding, keys: Keys) -> Tree:
-    """The study without an unknown key; or with the one that it nearly is, if that is missing."""
+def _without_key(tree: Tree, finding: Finding, keys: StudyKeys) -> Tree:
+    """Remove an unknown key, or rename it to a similar one that is missing."""
     *parent, written = finding.path
     known = _described(finding.path)[0].model_fields
     options = [info.alias or name for name, info in known.items()]
@@ -139,8 +136,8 @@ def _without_key(tree: Tree, finding: Finding, keys: Keys) -> Tree:
     return cast("Tree", _put(tree, parent, holder))
 
 
-def _without(tree: Tree, path: Path, keys: Keys) -> Tree:
-    """The study without a part; what it cannot lack becomes a placeholder."""
+def _without(tree: Tree, path: Path, keys: StudyKeys) -> Tree:
+    """Remove a part; a mandatory one becomes a placeholder."""
     keys.bad.add(path)
     if path[:1] == ("initial",) and len(path) == 2:
         entries = list(tree["initial"])
@@ -160,7 +157,7 @@ def _without(tree: Tree, path: Path, keys: Keys) -> Tree:
 
 
 def _at(tree: Any, path: list[Any]) -> Any:
-    """The value at a path; None where it is gone."""
+    """Get the value at a path; None where it is gone."""
     for part in path:
         if isinstance(tree, Mapping) and part not in tree:
             return None
@@ -173,7 +170,7 @@ def _is_there(tree: Any, path: Path) -> bool:
 
 
 def _put(tree: Any, path: list[Any], value: Any) -> Any:
-    """A copy of the tree with another value at a path."""
+    """Copy the tree with another value at a path."""
     if not path:
         return value
     copy: Any = dict(tree) if isinstance(tree, Mapping) else list(tree)
@@ -181,11 +178,10 @@ def _put(tree: Any, path: list[Any], value: Any) -> Any:
     return copy
 
 
-def _fault(finding: Finding, keys: Keys) -> StudyError:
+def _fault(finding: Finding, keys: StudyKeys) -> StudyError:
     description = _described(finding.path)[1]
     example = _EXAMPLES.get(str(finding.path[0])) if len(finding.path) == 1 else None
-    said = f"Write {example}." if example else description
-    hint = finding.hint or said
+    hint = finding.hint or (f"Write {example}." if example else description)
     if finding.path[0] == "initial" and near(str(finding.given), ["default"]):
         hint = "Did you mean 'default'?"
     if finding.kind == "missing":
@@ -195,7 +191,7 @@ def _fault(finding: Finding, keys: Keys) -> StudyError:
 
 
 def _described(path: Path) -> tuple[type[BaseModel], str]:
-    """The model that holds the last key of a path, and what the nearest known key says of itself."""
+    """Find the model that holds the last key of a path, and the description of the nearest known key."""
     model: type[BaseModel] = StudyFile
     description = ""
     for i, part in enumerate(path):

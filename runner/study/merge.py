@@ -1,9 +1,8 @@
-"""Study directories that are parts of one study, joined into one.
+"""Merge of study directories that are parts of one study.
 
-Their runs and trials are taken over as they are, to the last bit: nothing is evaluated, rounded or
-renumbered. Only what belongs to a directory is new: the name of the journal, the checksums that begin
-with it, and the places of the runs, which stand by seed, problem and method as in a study that was never
-parted.
+Their runs and trials are copied to the last bit: nothing is evaluated, rounded or renumbered. Only the
+properties of a directory are new: the name of the journal, the checksums that depend on it, and the order
+of the runs, by seed, problem and method as in a study that was never split.
 """
 
 from __future__ import annotations
@@ -30,10 +29,12 @@ from runner.journal.schema import (
     RUN_COLUMNS,
     STUDY_FILE,
     TRIAL_COLUMNS,
+    Row,
     salt_of,
     trial_checksum,
 )
-from runner.journal.snapshot import look
+from runner.journal.snapshot import read_snapshot
+from runner.study.file import trial_form
 from runner.study.identity.identity import comparable, first_difference
 from runner.study.yaml import dump, load_text
 
@@ -42,20 +43,17 @@ _OF_PROBLEM = ("space", "forbid", "direction", "metric", "objective", "files")
 _LISTS = ("problems", "methods")
 _TEST = TRIAL_COLUMNS.index("test")
 
-Row = tuple[Any, ...]
-
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge` has made.
+    """Result of `merge`.
 
     Attributes
     ----------
-    folder : Path
     runs, trials : int
-        How many it holds.
+        Their numbers.
     notes : tuple of str
-        What had to be told of the parts, such as what they had lost.
+        Warnings about the parts, such as what they had lost.
     """
 
     folder: Path
@@ -66,7 +64,7 @@ class Merged:
 
 @dataclass
 class _Run:
-    """One run on its way: its row by column, and its trials by number, without key and checksum."""
+    """One run: its row by column, and its trials by number, without key and checksum."""
 
     row: dict[str, Any]
     trials: dict[int, Row]
@@ -75,19 +73,18 @@ class _Run:
 def merge(folders: Sequence[str | Path], out: str | Path) -> Merged:
     """Join parts of a study into a new directory.
 
-    A run may be in several of them, as in copies of one directory that went on: its trials are joined,
-    and where both have one of a number they must be the same.
+    A run may be in several of them, as in copies of one directory that were resumed: its trials are
+    joined, and those with the same number must be equal.
 
     Parameters
     ----------
-    folders : sequence of str or Path
     out : str or Path
         A new directory, or an empty one.
 
     Raises
     ------
     ResultsError
-        Where one of them is no study directory.
+        Where one of them is not a study directory.
     JournalError
         Where one is damaged or in use, or two do not fit together; names the first difference.
     StudyError
@@ -95,12 +92,12 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> Merged:
     """
     paths = [Path(folder) for folder in folders]
     if not paths:
-        raise StudyError("no study directory was named.", where="merge", hint="Name two or more.")
+        raise StudyError("expected study directories, got none.", where="merge", hint="Name two or more.")
     notes: list[str] = []
     parts = [(path, _read(path, notes)) for path in paths]
     first, whole = parts[0]
     for path, content in parts[1:]:
-        _compare_studies(first, whole.said(), path, content.said())
+        _compare_studies(first, whole.facts(), path, content.facts())
     runs: dict[str, _Run] = {}
     for path, content in parts:
         _take(runs, content, path)
@@ -118,8 +115,8 @@ def _read(folder: Path, notes: list[str]) -> Content:
             "a live run is using the directory.", where=str(folder), hint="Wait for it or stop it."
         )
     with explained(path):
-        seen = look(folder, live=False, deep=True).believed(path)
-    _check_text(seen.content.said(), path)
+        seen = read_snapshot(folder, live=False, deep=True).undamaged(path)
+    _check_study_file(seen.content.facts(), path)
     notes.extend(f"{folder}: {note}" for note in seen.notes)
     return seen.content
 
@@ -128,11 +125,12 @@ def _compare_studies(one: Path, first: Mapping[str, Any], other: Path, then: Map
     for key in _OF_STUDY:
         if first[key] != then[key]:
             raise _unlike(other, f"the study's {key} is {then[key]!r}, and {first[key]!r} in {one}")
-    texts = [_text(said) for said in (first, then)]
-    alike = [{key: text[key] for key in text if key not in (*_LISTS, "seeds")} for text in texts]
-    for text in alike:
-        if isinstance(text.get("trial"), dict):
-            text["trial"] = {key: value for key, value in text["trial"].items() if key != "problems"}
+    keys = [_study_keys(facts) for facts in (first, then)]
+    alike = [{key: given[key] for key in given if key not in (*_LISTS, "seeds")} for given in keys]
+    for given in alike:
+        if isinstance(given.get("trial"), dict):
+            trial = dict(trial_form(given["trial"]))
+            given["trial"] = {key: value for key, value in trial.items() if key != "problems"}
     if difference := first_difference(dict(sorted(alike[0].items())), dict(sorted(alike[1].items()))):
         key, before, after = difference
         raise _unlike(other, f"its '{key}' is {after}, and {before} in {one}")
@@ -151,7 +149,7 @@ def _take(runs: dict[str, _Run], content: Content, folder: Path) -> None:
         _compare(f"the run '{name}'", there.row["identity"], new.row["identity"], folder)
         for number in there.trials.keys() & new.trials.keys():
             if _untested(there.trials[number]) != _untested(new.trials[number]):
-                raise _unlike(folder, f"trial {number} of the run '{name}' is another one")
+                raise _unlike(folder, f"trial {number} of the run '{name}' differs from an earlier part")
             if there.trials[number][_TEST] is None:
                 there.trials[number] = new.trials[number]
         row_of = max(there, new, key=lambda run: (len(run.trials), bool(run.row["end_reason"]))).row
@@ -159,12 +157,12 @@ def _take(runs: dict[str, _Run], content: Content, folder: Path) -> None:
 
 
 def _untested(row: Row) -> Row:
-    """Without the test value, which comes after the runs of one directory."""
+    """Leave out the test value, which comes after the runs of one directory."""
     return (*row[:_TEST], *row[_TEST + 1 :])
 
 
 def _ordered(runs: Iterable[_Run]) -> list[_Run]:
-    """By seed, problem and method; the latter two in the order in which they first come."""
+    """Sort by seed, problem and method, problems and methods in the order of their first appearance."""
     found = list(runs)
     problems = list(dict.fromkeys(run.row["problem"] for run in found))
     labels = list(dict.fromkeys(run.row["label"] for run in found))
@@ -174,13 +172,13 @@ def _ordered(runs: Iterable[_Run]) -> list[_Run]:
 
 
 def _compare_problems(runs: Iterable[_Run]) -> None:
-    """All runs of a problem see the same one, and all of a method on it have the same settings."""
+    """Check that all runs of a problem share it, and all of a method on it its settings."""
     problems: dict[str, str] = {}
     methods: dict[tuple[str, str], str] = {}
     for run in runs:
         problem, label = run.row["problem"], run.row["label"]
-        told = json.loads(run.row["identity"])
-        seen = json.dumps({key: told.get(key) for key in _OF_PROBLEM})
+        identity = json.loads(run.row["identity"])
+        seen = json.dumps({key: identity.get(key) for key in _OF_PROBLEM})
         _compare(f"the problem '{problem}'", problems.setdefault(problem, seen), seen)
         whole = run.row["identity"]
         _compare(f"'{label}' on '{problem}'", methods.setdefault((problem, label), whole), whole)
@@ -191,7 +189,7 @@ def _compare(what: str, one: str, other: str, folder: Path | None = None) -> Non
         return
     if difference := first_difference(*comparable(json.loads(one), json.loads(other))):
         key, before, after = difference
-        raise _unlike(folder, f"{what} is not the same everywhere: its {key} is {before} and {after}")
+        raise _unlike(folder, f"{what} differs between parts: its {key} is {before} and {after}")
 
 
 def _unlike(folder: Path | None, what: str) -> JournalError:
@@ -203,47 +201,47 @@ def _unlike(folder: Path | None, what: str) -> JournalError:
 
 
 def _facts(contents: Sequence[Content], runs: Sequence[_Run]) -> dict[str, Any]:
-    """What ``meta`` says of the whole."""
-    said = [content.said() for content in contents]
+    """Join the facts of ``meta``."""
+    facts = [content.facts() for content in contents]
     environments = [
-        (one.get(ENVIRONMENTS, ()), len(content.trials)) for one, content in zip(said, contents, strict=True)
+        (one.get(ENVIRONMENTS, ()), len(content.trials)) for one, content in zip(facts, contents, strict=True)
     ]
-    texts = [_text(one) for one in said]
-    whole = dict(texts[0])
+    keys = [_study_keys(one) for one in facts]
+    whole = dict(keys[0])
     for key in _LISTS:
         joined: list[Any] = []
-        for text in texts:
-            joined += [given for given in text.get(key, ()) if given not in joined]
+        for given in keys:
+            joined += [item for item in given.get(key, ()) if item not in joined]
         whole[key] = joined
     whole["seeds"] = sorted({run.row["seed"] for run in runs})
-    single = [text["trial"].get("problems", {}) for text in texts if isinstance(text.get("trial"), dict)]
+    single = [given["trial"].get("problems", {}) for given in keys if isinstance(given.get("trial"), dict)]
     if any(single):
         whole["trial"] = whole["trial"] | {"problems": {k: v for one in single for k, v in one.items()}}
     return {
-        **{key: said[0][key] for key in _OF_STUDY},
-        "version": said[0]["version"],
-        "created": min(one["created"] for one in said),
+        **{key: facts[0][key] for key in _OF_STUDY},
+        "version": facts[0]["version"],
+        "created": min(one["created"] for one in facts),
         "runs": len(runs),
         ENVIRONMENTS: of_parts(environments),
-        "probes": {key: probe for one in said for key, probe in one.get("probes", {}).items()},
+        "probes": {key: probe for one in facts for key, probe in one.get("probes", {}).items()},
         "study": dump(whole),
     }
 
 
-def _check_text(said: Mapping[str, Any], path: Path) -> None:
-    """Raise JournalError where what is joined of the study file's text is not there as it must be."""
+def _check_study_file(facts: Mapping[str, Any], path: Path) -> None:
+    """Raise JournalError where the study file of a part cannot be merged."""
     try:
-        text = _text(said)
+        keys = _study_keys(facts)
     except (StudyError, ValueError, RecursionError):
-        text = {}
-    trial = text.get("trial", {})
+        keys = {}
+    trial = keys.get("trial", {})
     single = trial.get("problems", {}) if isinstance(trial, dict) else None
-    if not all(isinstance(text.get(key), list) for key in _LISTS) or not isinstance(single, dict):
-        raise damaged(path, "the text of its study file is none")
+    if not all(isinstance(keys.get(key), list) for key in _LISTS) or not isinstance(single, dict):
+        raise damaged(path, "its study file cannot be read")
 
 
-def _text(said: Mapping[str, Any]) -> dict[str, Any]:
-    found = load_text(said["study"], STUDY_FILE)
+def _study_keys(facts: Mapping[str, Any]) -> dict[str, Any]:
+    found = load_text(facts["study"], STUDY_FILE)
     return found if isinstance(found, dict) else {}
 
 
@@ -254,7 +252,11 @@ def _write(out: Path, runs: Sequence[_Run], facts: Mapping[str, Any]) -> None:
             prepare_folder(out)
             lock_folder(out, stack)
             if path.exists():
-                raise StudyError("it holds a study already.", where=str(out), hint="Use another --out.")
+                raise StudyError(
+                    "expected a new or empty directory, got a study.",
+                    where=str(out),
+                    hint="Use another --out.",
+                )
             with explained(path), replacing(path) as new, closing(make_journal(new, facts)) as db:
                 _insert(db, runs, salt_of(_name(db)))
             with replacing(out / STUDY_FILE) as new:

@@ -1,4 +1,4 @@
-"""What one trial needs of a machine, and how many trials a set of machines has room for.
+"""Resources that one trial needs, and the number of trials that a set of machines has room for.
 
 A trial runs on one node, so room is counted node by node: four nodes of two CPUs have none for a trial
 of four. A share of a GPU is a share of one device: of two devices, shares of 0.6 have room for two.
@@ -11,29 +11,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 CPU, GPU, MEMORY = "CPU", "GPU", "memory"
-"""How Ray calls them; memory is in bytes."""
+"""Ray's names; memory is in bytes."""
 
 RESERVED = (CPU, GPU, MEMORY, "object_store_memory")
 """Names that no custom resource may have."""
 
 _GIGABYTE = 1e9
-_ROUNDING = 1e-6
-_MOST_NAMED = 6
+_ROUNDING = 1e-6  # of sums of shares: three thirds of a GPU are one
+_MOST_NAMED = 6  # resources in a message
 
-Node = Mapping[str, float]
+NodeResources = Mapping[str, float]
 """The resources of one machine, by Ray's names."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What one trial needs.
+    """Resources that one trial needs.
 
     Attributes
     ----------
     cpus, gpus : float
-        Logical ones; shares are possible.
+        Logical ones; fractions are possible.
     memory_gb : float or None
-        Gigabytes; None for whatever there is.
+        Gigabytes; None for no reservation.
     resources : mapping of str to float
         Custom resources, by the names that the nodes of a cluster were started with.
     """
@@ -47,8 +47,8 @@ class Needs:
         return hash((self.cpus, self.gpus, self.memory_gb, *sorted(self.resources.items())))
 
     @property
-    def bundle(self) -> dict[str, float]:
-        """As Ray wants it, without what is not needed."""
+    def amounts(self) -> dict[str, float]:
+        """Amounts by Ray's names, without zeros."""
         memory = (self.memory_gb or 0.0) * _GIGABYTE
         given = {CPU: self.cpus, GPU: self.gpus, MEMORY: memory, **self.resources}
         return {name: amount for name, amount in given.items() if amount}
@@ -58,38 +58,38 @@ class Needs:
         """Threads that the numerical libraries of one evaluation may use."""
         return max(1, int(self.cpus))
 
-    def on(self, node: Node) -> int:
-        """How many trials one node has room for."""
-        return min(_times(node.get(name, 0.0), amount, name) for name, amount in self.bundle.items())
+    def on(self, node: NodeResources) -> int:
+        """Count the trials that one node has room for."""
+        return min(_times(node.get(name, 0.0), amount, name) for name, amount in self.amounts.items())
 
-    def room(self, nodes: Iterable[Node]) -> int:
-        """How many trials these nodes have room for."""
+    def room(self, nodes: Iterable[NodeResources]) -> int:
+        """Count the trials that these nodes have room for."""
         return sum(map(self.on, nodes))
 
-    def shortfall(self, nodes: Sequence[Node], place: str) -> str:
-        """Why there is no room for a single trial, in one sentence.
+    def shortfall(self, nodes: Sequence[NodeResources], place: str) -> str:
+        """Explain, in one message, why there is no room for a single trial.
 
         Parameters
         ----------
-        nodes : sequence of Node
-            Those that are there, and those that could be added.
+        nodes : sequence of NodeResources
+            Existing nodes, and those that could be added.
         place : str
-            What they are, for the user.
+            Description of the nodes for the user.
         """
-        wanted = ", ".join(_told(name, amount) for name, amount in self.bundle.items())
-        for name, amount in self.bundle.items():
+        needed = ", ".join(_amount(name, amount) for name, amount in self.amounts.items())
+        for name, amount in self.amounts.items():
             most = max((node.get(name, 0.0) for node in nodes), default=0.0)
             if _times(most, amount, name) >= 1:
                 continue
             total = sum(node.get(name, 0.0) for node in nodes)
             if total >= amount and len(nodes) > 1:
                 return (
-                    f"a trial needs {wanted} on one node; {place} has {_told(name, total)} in all, "
-                    f"but no node has more than {_told(name, most)}."
+                    f"a trial needs {needed} on one node; {place} has {_amount(name, total)} in all, "
+                    f"but no node has more than {_amount(name, most)}."
                 )
-            has = f"has {_told(name, most)}" if most else f"has no {_named(name, nodes)}"
-            return f"a trial needs {wanted}; {place} {has}."
-        return f"a trial needs {wanted}; no single node of {place} has all of that."
+            has = f"has {_amount(name, most)}" if most else f"has no {_named(name, nodes)}"
+            return f"a trial needs {needed}; {place} {has}."
+        return f"a trial needs {needed}; no single node of {place} has all of that."
 
 
 def _times(has: float, amount: float, name: str) -> int:
@@ -98,14 +98,14 @@ def _times(has: float, amount: float, name: str) -> int:
     return math.floor(has / amount + _ROUNDING)
 
 
-def _told(name: str, amount: float) -> str:
+def _amount(name: str, amount: float) -> str:
     if name == MEMORY:
         return f"{amount / _GIGABYTE:.3g} GB of memory"
     unit = f"{name}s" if name in (CPU, GPU) and amount != 1 else name
     return f"{amount:g} {unit}" if name in (CPU, GPU) else f"{amount:g} of '{name}'"
 
 
-def _named(name: str, nodes: Sequence[Node]) -> str:
+def _named(name: str, nodes: Sequence[NodeResources]) -> str:
     if name in (CPU, GPU):
         return name
     known = sorted({other for node in nodes for other in node if not _internal(other)})
@@ -114,5 +114,5 @@ def _named(name: str, nodes: Sequence[Node]) -> str:
 
 
 def _internal(name: str) -> bool:
-    """Whether Ray made it by itself; such resources are no user's."""
+    """Recognise the resources that Ray adds by itself."""
     return name in RESERVED or ":" in name or name.startswith(("node", "accelerator_type"))

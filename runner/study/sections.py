@@ -1,6 +1,6 @@
-"""The sections of a study file, each read by itself, so that a fault in one does not hide those of another.
+"""The sections of a study file, each read by itself, so that one fault does not hide others.
 
-Where a fault is says the document: with line and column, where it was read from a file.
+The document knows the places of faults: line and column, where it was read from a file.
 """
 
 from __future__ import annotations
@@ -18,28 +18,25 @@ from runner.problems.files.data_files import DataFile, find_files, placed
 from runner.space import Space
 from runner.study.advice import make
 from runner.study.file import StudyFile, wrong_name
-from runner.study.keys import Keys, place_of, read_keys
+from runner.study.keys import StudyKeys, place_of, read_keys
 from runner.study.warmstart import WarmStart, warm_starts
 from runner.study.yaml import Document
 
 
 class Sections:
-    """The parts of a study, as far as they can be made.
+    """The parts of a study, as far as they are sound.
 
     Parameters
     ----------
-    document : Document
     folder : Path
-        Where objective and data files are looked for.
+        Folder of objective and data files.
 
     Attributes
     ----------
     file : StudyFile
         Defaults and placeholders take the place of faulty keys.
-    files : tuple of DataFile
     problems, methods : dict
-        What could be made, by name or label: a `Problem` or `Method`, and where it is in the file.
-    initial : dict of str to WarmStart
+        By name or label: a `Problem` or `Method`, and its path in the file.
 
     Raises
     ------
@@ -67,7 +64,7 @@ class Sections:
         self._check_scheduler()
 
     def has(self, *path: str) -> bool:
-        """Say if a key was written as it must be, or left out."""
+        """Test that a key was written correctly, or left out."""
         return self._keys.has(*path)
 
     def at(self, place: str) -> AbstractContextManager[None]:
@@ -75,12 +72,12 @@ class Sections:
         return self._faults.at(place, ": ")
 
     def check(self, data: bool) -> None:
-        """Raise all that was found, in the order of the file, as one error.
+        """Raise all faults, in the order of the file, as one error.
 
         Parameters
         ----------
         data : bool
-            Whether the data of sound problems are looked at, too, where there is anything to raise.
+            Check the data of sound problems, too, where there is anything to raise.
         """
         if not self._faults and not self._document.faults:
             return
@@ -89,7 +86,7 @@ class Sections:
                 problem.check()
         raise FivefoldError.join(self._document.in_order(self._faults.found)) from None
 
-    def _read(self) -> Keys:
+    def _read(self) -> StudyKeys:
         try:
             keys = read_keys(self._document.value)
         except StudyError as error:
@@ -105,7 +102,9 @@ class Sections:
                 _check_name(problem.name)
                 if _is_empty(problem.space):
                     raise StudyError(
-                        "all configs of its space are forbidden.", where="forbid", hint="Forbid less."
+                        "expected a space with configs, got one that forbids all.",
+                        where="forbid",
+                        hint="Forbid less.",
                     )
                 if problem.name in self.problems:
                     raise StudyError(f"duplicate name '{problem.name}'.", hint="Give one a 'name'.")
@@ -135,7 +134,7 @@ class Sections:
         return warm_starts(wanted, problems, folder, lambda i: self.at(place_of("initial", i)))
 
     def _check_names(self) -> None:
-        """Note names of no problem or method; where one of these is faulty, it may be meant."""
+        """Note names that no problem or method has, unless a faulty one may be meant."""
         reference = self.file.report.reference
         known = [*self.methods]
         if reference is not None and reference not in known and len(known) == len(self.file.methods):
@@ -150,7 +149,7 @@ class Sections:
                     raise StudyError(f"the study has no problem '{name}'.", hint=hint)
 
     def _check_scheduler(self) -> None:
-        """Note a scheduler that could stop nothing."""
+        """Note a scheduler that could not stop anything."""
         scheduler = self.file.scheduler
         whole = self.has("scheduler") and len(self.problems) == len(self.file.problems)
         if scheduler.name == "none" or not whole:
@@ -159,7 +158,7 @@ class Sections:
         with self.at(place_of("scheduler")):
             if steps == 1:
                 raise StudyError(
-                    "no problem of this study answers step by step, so there is nothing to stop early.",
+                    "expected a problem with steps, got none, so there is nothing to stop early.",
                     hint="Leave it out, or give a problem steps: @problem(..., steps=10).",
                 )
             if scheduler.grace >= steps:
@@ -173,18 +172,19 @@ class Sections:
 def _is_empty(space: Space) -> bool:
     try:
         return space.size() == 0
-    except SpaceError:  # too many parts to count; whether a method can search it, that method says
+    except SpaceError:  # too many parts to count; a method that cannot search it raises itself
         return False
 
 
 def _check_name(name: str) -> None:
-    wanted = "a name without '/'" if "/" in name else wrong_name(name)  # it separates the parts of a run's id
-    if wanted:
-        raise StudyError(f"expected {wanted}, got {shown(name)}.", where="name")
+    # A slash separates the parts of a run's id.
+    expected = "a name without '/'" if "/" in name else wrong_name(name)
+    if expected:
+        raise StudyError(f"expected {expected}, got {shown(name)}.", where="name")
 
 
 def read_method(given: object) -> tuple[str, Method]:
-    """Label and method of one entry of ``methods:``.
+    """Read label and method of one entry of ``methods:``.
 
     Raises
     ------

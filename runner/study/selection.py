@@ -1,4 +1,4 @@
-"""A part of a study: some of its problems and seeds, for a driver of its own (``--only``).
+"""A part of a study: some of its problems and seeds, for a separate driver (``--only``).
 
 The runs of a part are the study's own runs: problem, method and seed name them, so that several parts
 make the table of the whole, and `runner.study.merge` joins them.
@@ -20,11 +20,10 @@ _RANGE = re.compile(r"(-?\d+)-(\d+)")
 
 
 def part_of(study: Study, only: Sequence[str]) -> Study:
-    """The part of a study that some words name.
+    """Select the part of a study that ``--only`` names.
 
     Parameters
     ----------
-    study : Study
     only : sequence of str
         Each ``problem=NAME``, ``seed=NUMBER`` or ``seed=FIRST-LAST``, with commas between several.
         Problems and seeds each narrow the study; without one of them it has all of these.
@@ -32,14 +31,16 @@ def part_of(study: Study, only: Sequence[str]) -> Study:
     Raises
     ------
     StudyError
-        Where a word says nothing that is known, or names what the study has not.
+        Where a selection is malformed, or names something that the study does not have.
     """
     named: dict[str, list[str]] = {"problem": [], "seed": []}
     for text in only:
         key, equals, values = text.partition("=")
         found = [value.strip() for value in values.split(",") if value.strip()]
         if key not in named or not equals or not found:
-            raise StudyError(f"got {text!r}.", where=_WHERE, hint=_HINT)
+            raise StudyError(
+                f"expected problem=NAME or seed=NUMBERS, got {text!r}.", where=_WHERE, hint=_HINT
+            )
         named[key] += found
     if named["problem"]:
         study = _with_problems(study, named["problem"])
@@ -82,12 +83,14 @@ def _seeds(text: str) -> Iterable[int]:
     if found := _RANGE.fullmatch(text):
         first, last = map(int, found.groups())
         if not first <= last < first + MOST_SEEDS:
-            raise StudyError(f"got seed={text}.", where=_WHERE, hint=_HINT)
+            raise StudyError(
+                f"expected an ascending range of seeds, got seed={text}.", where=_WHERE, hint=_HINT
+            )
         return range(first, last + 1)
     try:
         return (int(text),)
     except ValueError:
-        raise StudyError(f"got seed={text}; a number was expected.", where=_WHERE, hint=_HINT) from None
+        raise StudyError(f"expected a number, got seed={text}.", where=_WHERE, hint=_HINT) from None
 
 
 def _some(given: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:

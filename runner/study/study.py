@@ -1,4 +1,4 @@
-"""A study: methods x problems x seeds with one budget, and the runs that it is made of.
+"""A study: methods x problems x seeds with one budget, and its runs.
 
 `Study.load` reads a study file, `Study.build` takes Python objects; both check everything that
 can be checked before the first trial: names, settings, spaces, data.
@@ -20,28 +20,27 @@ from runner.problems.base import Problem
 from runner.problems.files.data_files import DataFile, placed
 from runner.seeds import seed_for
 from runner.study.advice import Advice, Auto, choose
-from runner.study.file import MOST_SEEDS, MOST_TRIALS, ReportFile, SchedulerFile, TrialFile
+from runner.study.file import MOST_SEEDS, MOST_TRIALS, ReportSettings, SchedulerSettings, TrialSettings
 from runner.study.resources import Needs
 from runner.study.sections import Sections, read_method
-from runner.study.warmstart import NOTHING, WarmStart, given_by
+from runner.study.warmstart import NOTHING, WarmStart, initial_entries
 from runner.study.yaml import Document, dump, plain, read_document
 from runner.trial import Budget, Order
 
 MOST_RUNS: Final = 100_000
-"""Of one driver, which holds them all in memory; a larger study is run in parts."""
+"""Most runs of one driver, which holds them all in memory; larger studies are run in parts."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run of a study: which method on which problem with which seed.
+    """One run of a study: a method on a problem with a seed.
 
     Attributes
     ----------
     label : str
-        What the study calls the method; its name, unless variants need names of their own.
+        Name of the method in the study; its own, unless variants need names of their own.
     method : Method
         Prepared for the problem's space and the budget.
-    problem : Problem
     seed : int
         As the study lists it.
     entropy : int
@@ -50,7 +49,7 @@ class RunSpec:
     problem_seed : int
         32-bit seed of the problem's data, splits and models: equal for all methods of a block.
     start : WarmStart
-        What it begins with: equal for all runs of a problem.
+        Beginning of the run: equal for all runs of a problem.
     """
 
     label: str
@@ -63,7 +62,7 @@ class RunSpec:
 
     @property
     def id(self) -> str:
-        """Problem, method and seed as one text, unique in the study."""
+        """Problem, method and seed in one string, unique in the study."""
         return f"{self.problem.name}/{self.label}/{self.seed}"
 
 
@@ -73,35 +72,26 @@ class Study:
 
     Attributes
     ----------
-    name : str
-    problems : tuple of Problem
     methods : tuple of (label, Method)
         Not yet prepared for a space.
-    seeds : tuple of int
     seed : int
         The study's own seed.
     budget : Budget
-        Of each run.
+        Limits of each run.
     parallel : int
         Trials of one run in flight.
-    order : "trial" or "async"
-    trial : TrialFile
-        What one evaluation may use.
-    report : ReportFile
     initial : mapping of str to WarmStart
-        What the runs of a problem start from, by the problem's name.
-    scheduler : SchedulerFile
-        What stops hopeless trials early.
+        Beginnings of the runs, by the problem's name.
     cache : bool
-        Whether the runs of a block share their evaluations.
+        The runs of a block share their evaluations.
     files : tuple of DataFile
-        What its objectives open by `runner.problems.files.data_files.data_file`.
+        Files that its objectives open by `runner.problems.files.data_files.data_file`.
     source : dict
-        The study as a mapping that could stand in a study file, where it came from one.
+        Keys and values of its study file, where it came from one.
     document : Document
-        Where it was read from.
+        Document that it was read from.
     places : mapping of str to str
-        The paths of its problems there, by their names.
+        Paths of its problems there, by their names.
     """
 
     name: str
@@ -112,10 +102,10 @@ class Study:
     seed: int = 0
     parallel: int = 1
     order: Order = "trial"
-    trial: TrialFile = dataclasses.field(default_factory=TrialFile)
-    report: ReportFile = dataclasses.field(default_factory=ReportFile)
+    trial: TrialSettings = dataclasses.field(default_factory=TrialSettings)
+    report: ReportSettings = dataclasses.field(default_factory=ReportSettings)
     initial: Mapping[str, WarmStart] = dataclasses.field(default_factory=dict)
-    scheduler: SchedulerFile = dataclasses.field(default_factory=SchedulerFile)
+    scheduler: SchedulerSettings = dataclasses.field(default_factory=SchedulerSettings)
     cache: bool = True
     files: tuple[DataFile, ...] = ()
     source: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -124,33 +114,33 @@ class Study:
 
     @classmethod
     def load(cls, path: str | Path, data: bool = False) -> Study:
-        """The study of a file.
+        """Read a study file.
 
         Parameters
         ----------
         path : str or Path
-            YAML; see `runner.study.file.StudyFile` for its keys. Objective and data files are
-            looked for beside it.
+            YAML; see `runner.study.file.StudyFile` for its keys. Objective and data files lie
+            beside it.
         data : bool, default False
-            Whether an error also says what is wrong with the data, which `check` looks at.
+            Include faults of the data, which `check` finds, in an error.
 
         Raises
         ------
         StudyError, ProblemError, MethodError, SpaceError
-            One sentence with file, line, column and key for everything that does not fit. Its
-            ``faults`` are the single errors; where these are of several kinds it is a StudyError.
+            One message with file, line, column and key for each fault. Its ``faults`` are the single
+            errors; where these are of several kinds it is a StudyError.
         """
         path = Path(path)
         return cls._from(read_document(path), path.parent, data)
 
     @classmethod
     def build(cls, *, folder: str | Path = ".", **keys: Any) -> Study:
-        """The study of keyword arguments: the keys of a study file.
+        """Make a study from keyword arguments, the keys of a study file.
 
         Parameters
         ----------
         folder : str or Path
-            Where objective and data files are looked for.
+            Folder of objective and data files.
         **keys
             As in a study file; ``problems`` may hold `Problem` objects.
         """
@@ -189,7 +179,7 @@ class Study:
         return study
 
     def prepare(self, problem: Problem, label: str) -> Method:
-        """A method of the study with its settings completed for a problem; in place of ``auto``, its choice.
+        """Complete the settings of a method for a problem; in place of ``auto``, of its choice.
 
         Raises
         ------
@@ -204,7 +194,7 @@ class Study:
 
     @cached_property
     def prepared(self) -> dict[tuple[str, str], Method]:
-        """The methods as each problem has them, by problem and label."""
+        """Methods as prepared for each problem, by problem and label."""
         return {
             (problem.name, label): self.prepare(problem, label)
             for problem in self.problems
@@ -213,7 +203,7 @@ class Study:
 
     @cached_property
     def runs(self) -> tuple[RunSpec, ...]:
-        """All runs, block by block: the methods of a problem and seed stand together."""
+        """All runs, block by block: the methods of a problem and seed are adjacent."""
         return tuple(
             RunSpec(
                 label,
@@ -231,20 +221,20 @@ class Study:
 
     @property
     def announcements(self) -> dict[tuple[str, str], str]:
-        """What each method says of each problem before it starts, by problem and label; may be empty."""
-        said = {}
+        """Remarks of each method on each problem before it starts, by problem and label; may be empty."""
+        messages = {}
         for problem in self.problems:
             for label, _ in self.methods:
                 key = problem.name, label
                 own = self.prepared[key].announce(problem.space, self._rest(problem))
                 _, advice = self.chosen.get(key, (None, None))
                 why = f"{advice.entry}. {advice.because[0]} " if advice else ""
-                said[key] = f"{why}{own}".rstrip()
-        return said
+                messages[key] = f"{why}{own}".rstrip()
+        return messages
 
     @cached_property
     def chosen(self) -> dict[tuple[str, str], tuple[Method, Advice]]:
-        """What ``auto`` stands for and why, by problem and label; without other methods."""
+        """Choices of ``auto`` and their reasons, by problem and label; without other methods."""
         limits = self.budget.seconds, self.parallel
         return {
             (problem.name, label): choose(method, problem, self._rest(problem), *limits)
@@ -254,26 +244,26 @@ class Study:
         }
 
     def _rest(self, problem: Problem) -> int | None:
-        """The budget of the methods' own proposals."""
+        """Compute the budget of the methods' own proposals."""
         first = self.initial.get(problem.name, NOTHING).first
         return None if self.budget.trials is None else max(0, self.budget.trials - len(first))
 
     @property
     def notes(self) -> list[str]:
-        """The notes of all problems, such as how a file was read."""
+        """Notes of all problems, such as how a file was read."""
         return [f"{problem.name}: {text}" for problem in self.problems for text in problem.notes]
 
     @cached_property
     def needs(self) -> tuple[Needs, ...]:
-        """What a trial of each problem needs."""
+        """Resources that a trial of each problem needs."""
         return tuple(self.trial.needs(problem.name) for problem in self.problems)
 
     def staged(self, problem: Problem) -> bool:
-        """Whether the scheduler may stop trials of a problem early."""
+        """True where the scheduler may stop trials of a problem early."""
         return self.scheduler.name != "none" and problem.steps > 1
 
     def check(self) -> None:
-        """Load data and try what each problem can try.
+        """Load data, and check each problem as far as possible.
 
         Raises
         ------
@@ -294,7 +284,7 @@ class Study:
     def changed(
         self, *, methods: Sequence[str] | None = None, seeds: int | None = None, trials: int | None = None
     ) -> Study:
-        """The study with fewer methods, another number of seeds or another budget of trials.
+        """Derive a study with fewer methods, another number of seeds or another budget of trials.
 
         Raises
         ------
@@ -306,25 +296,27 @@ class Study:
             have = dict(self.methods)
             if not methods:
                 raise StudyError(
-                    "it names no method.", where="--methods", hint=f"Known are: {', '.join(have)}."
+                    "expected at least one method, got none.",
+                    where="--methods",
+                    hint=f"Known are: {', '.join(have)}.",
                 )
             for label in methods:
                 if label not in have:
                     raise StudyError(
                         f"the study has no method '{label}'.", where="--methods", hint=nearest(label, have)
                     )
-            kept = tuple((label, method) for label, method in self.methods if label in methods)
+            chosen = tuple((label, method) for label, method in self.methods if label in methods)
             report = self.report
             if report.reference not in methods:
                 report = report.model_copy(update={"reference": None})
-            study = dataclasses.replace(study, methods=kept, report=report)
+            study = dataclasses.replace(study, methods=chosen, report=report)
         if seeds is not None:
             if not 1 <= seeds <= MOST_SEEDS:
-                raise StudyError(f"got {seeds}; 1 to {MOST_SEEDS:,} seeds are possible.", where="--seeds")
+                raise StudyError(f"expected 1 to {MOST_SEEDS:,} seeds, got {seeds}.", where="--seeds")
             study = dataclasses.replace(study, seeds=tuple(range(seeds)))
         if trials is not None:
             if not 1 <= trials <= MOST_TRIALS:
-                raise StudyError(f"got {trials}; 1 to {MOST_TRIALS:,} trials are possible.", where="--trials")
+                raise StudyError(f"expected 1 to {MOST_TRIALS:,} trials, got {trials}.", where="--trials")
             study = dataclasses.replace(study, budget=dataclasses.replace(self.budget, trials=trials))
         try:
             _ = study.prepared
@@ -333,7 +325,7 @@ class Study:
         return study
 
     def as_yaml(self) -> str:
-        """The study as run, as a study file."""
+        """Write the study as run, as a study file."""
         limits = {"trials": self.budget.trials, "seconds": self.budget.seconds}
         keys = dict(self.source) | {
             "name": self.name,
@@ -342,7 +334,9 @@ class Study:
         }
         if self.initial:  # as configs: what they were taken from may change
             names = [problem.name for problem in self.problems]
-            keys["initial"] = given_by({name: self.initial[name] for name in names if name in self.initial})
+            keys["initial"] = initial_entries(
+                {name: self.initial[name] for name in names if name in self.initial}
+            )
         if "report" in keys and self.report.reference is None:
             keys["report"] = {key: value for key, value in keys["report"].items() if key != "reference"}
         labels = [label for label, _ in self.methods]

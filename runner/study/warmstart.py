@@ -1,8 +1,8 @@
-"""What a run starts from: configs to try first, and results that are known already.
+"""Warm starts: configs that a run tries first, and results that are known already.
 
-A study file says it once for all its runs (``initial:``), so that its methods still start alike; a
-Tune search is given it (``points_to_evaluate``, ``evaluated``). To a method both are trials that it
-has not proposed, with numbers below 0.
+A study file has one for all its runs (``initial:``), so that its methods still start alike; a Tune
+search takes it as arguments (``points_to_evaluate``, ``evaluated``). To a method, known results are
+trials that it has not proposed, with numbers below 0.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from runner.space.domains import Choice, Params
 from runner.study.file import InitialFile
 from runner.trial import Config, Origin, Outcome, Status, Trial
 
-_TRIES = 1_000
+_TRIES = 1_000  # draws until a config is allowed; spaces that forbid 99 % of it still succeed
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a run starts from.
+    """Beginning of a run.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class WarmStart:
         return bool(self.first or self.known)
 
     def identity(self) -> dict[str, Any]:
-        """What must stay equal for a run to be gone on with, as JSON."""
+        """Encode as JSON; it must stay equal for a run to be resumed."""
         return {"first": list(self.first), "known": [[t.config, t.loss] for t in self.known]}
 
 
@@ -57,19 +57,19 @@ NOTHING = WarmStart()
 
 
 def foreign(config: Config, outcome: Outcome, before: int) -> Trial:
-    """A result from elsewhere, after so many other trials that the method has not proposed."""
+    """Make a trial of a result from elsewhere, after ``before`` others that the method has not proposed."""
     return Trial(-1 - before, config, outcome, Origin.REPLAYED)
 
 
 def completed(space: Space, point: Mapping[str, Any], rng: np.random.Generator) -> Config:
-    """A config that has the parameters of a point; what the point lacks is drawn.
+    """Complete a point to a config; missing parameters are drawn.
 
     A parameter of a branch brings the branch with it.
 
     Raises
     ------
     SpaceError
-        Where no config has all of them; names the parameter, if it is one.
+        Where no config has all of them; names the parameter, if it is a single one.
     """
     columns = [column for column, (name, _) in enumerate(space.dimensions) if name in point]
     given = np.full(space.d, np.nan)
@@ -111,17 +111,16 @@ def warm_starts(
     folder: Path,
     at: Callable[[int], AbstractContextManager[None]],
 ) -> dict[str, WarmStart]:
-    """What the runs of each problem start from, by the problem's name; without those with nothing.
+    """Make the beginnings of runs, by the problem's name; without empty ones.
 
     Parameters
     ----------
     given : iterable of (int, InitialFile)
         Entries with their positions.
-    problems : sequence of Problem
     folder : Path
-        Where relative study directories are looked for, before the current directory.
+        Base of relative study directories, before the current directory.
     at : callable
-        Gives the context for an entry's position: it takes the errors of the entry, a StudyError,
+        Makes the context for an entry's position, which collects the errors of the entry: StudyError,
         SpaceError, ResultsError or JournalError where it fits no problem or there is no such study.
     """
     names = [problem.name for problem in problems]
@@ -147,15 +146,15 @@ def warm_starts(
 
 
 def _hinted(error: SpaceError) -> FivefoldError:
-    """The error for an unknown parameter which is nearly a key of ``initial``."""
+    """Add a hint to the error for an unknown parameter that resembles a key of ``initial``."""
     meant = near(error.where, [info.alias or name for name, info in InitialFile.model_fields.items()])
     if meant is None or not error.hint.startswith("Known"):
         return error
     return SpaceError(error.message, where=error.where, hint=f"Did you mean '{meant}'?")
 
 
-def given_by(starts: Mapping[str, WarmStart]) -> list[dict[str, Any]]:
-    """``initial:`` of a study file that says the same, without reference to anything else."""
+def initial_entries(starts: Mapping[str, WarmStart]) -> list[dict[str, Any]]:
+    """Write entries of ``initial:`` that refer to nothing else."""
     return [
         {"problem": name, "config": config, **more}
         for name, start in starts.items()
@@ -167,13 +166,13 @@ def given_by(starts: Mapping[str, WarmStart]) -> list[dict[str, Any]]:
 
 
 def _taken(entry: InitialFile, problem: Problem, folder: Path, number: int) -> WarmStart:
-    """What an entry is to one problem."""
+    """Apply an entry to one problem."""
     if entry.from_ is not None:
         return _transferred(entry, problem, folder, number)
     if entry.config == "default":
         if problem.default is None:
             raise StudyError(
-                f"the problem '{problem.name}' has no default config, or its space does not hold it.",
+                f"the problem '{problem.name}' has no default config within its space.",
                 hint="Write the config itself; or {problem: NAME, config: default} for those that have one.",
             )
         return WarmStart((problem.default,))
@@ -184,9 +183,9 @@ def _taken(entry: InitialFile, problem: Problem, folder: Path, number: int) -> W
 
 
 def _transferred(entry: InitialFile, problem: Problem, folder: Path, number: int) -> WarmStart:
-    """The best distinct configs of an earlier study, as far as they lie in the space.
+    """Take the best distinct configs of an earlier study, as far as they lie in the space.
 
-    Parameters that the space does not have are dropped, and those which it has beside them drawn.
+    Parameters that are not in the space are dropped; missing ones are drawn.
     """
     path = Path(str(entry.from_))
     record = read_journal(folder / path if (folder / path).exists() else path)
@@ -224,7 +223,7 @@ def _earlier_problem(record: Record, entry: InitialFile, problem: Problem) -> st
 
 
 def _best_of(record: Record, problem: str) -> list[tuple[Config, float]]:
-    """The distinct configs of a problem with their values, by their best loss; of equal ones the first."""
+    """Rank the distinct configs of a problem by their best loss, each with its value."""
     columns = (record.trials[name] for name in ("run", "status", "loss", "config", "value"))
     ranked: dict[str, tuple[float, float]] = {}
     for run, status, loss, config, value in zip(*columns, strict=True):
@@ -240,7 +239,7 @@ def _known(problem: Problem, config: Config, value: float) -> Trial:
 
 
 def _joined(start: WarmStart, more: WarmStart) -> WarmStart:
-    """Both, each config to try only once."""
+    """Join two beginnings, each config to try only once."""
     new = tuple(config for config in more.first if config not in start.first)
     return WarmStart(start.first + new, start.known + more.known)
 

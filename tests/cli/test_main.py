@@ -179,7 +179,7 @@ def test_gradients_are_checked_and_a_wrong_one_is_named(fivefold):
     )
     code, out, _ = fivefold("check", write(problems=["mine.py:wrong"]), "--gradients")
     assert code == 2
-    assert "wrong: the gradient is wrong: of 'b' it says -5, differences say 5." in out
+    assert "wrong: the gradient is wrong: expected 5 for 'b' by differences, got -5." in out
 
 
 def test_the_example_study_is_valid(fivefold):
@@ -275,7 +275,7 @@ def test_another_study_of_the_same_name_is_refused(fivefold):
     fivefold("run", write(), "--workers", 0)
     code, _, err = fivefold("run", write(problems=["ackley"]), "--workers", 0)
     assert code == 3
-    assert "it holds a study of the same name on other problems: branin." in err
+    assert "expected a study on these problems, got one of the same name on branin." in err
 
 
 # -- what it refuses ------------------------------------------------------------------------------
@@ -383,14 +383,14 @@ def test_wrong_input_is_answered_by_a_sentence(fivefold, case, command):
 def test_a_missing_file_is_named(fivefold):
     write("stody.yaml")
     code, _, err = fivefold("run", "study.yaml")
-    assert (code, err) == (2, "error: study.yaml: there is no such file. Did you mean 'stody.yaml'?\n")
+    assert (code, err) == (2, "error: study.yaml: no such file. Did you mean 'stody.yaml'?\n")
 
 
 def test_yaml_that_does_not_parse_has_line_and_column(fivefold):
     Path("study.yaml").write_text("name: a\nseeds: [1, 2\nmethods: [random]\n")
     code, _, err = fivefold("check", "study.yaml")
     assert code == 2
-    assert re.match(r"error: study\.yaml:3:\d+: it is not valid YAML", err)
+    assert re.match(r"error: study\.yaml:3:\d+: invalid YAML", err)
 
 
 @pytest.mark.parametrize("command", ["check", "run", "advise"])
@@ -412,7 +412,7 @@ def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--methods", ","], "--methods: it names no method. Known are: random, tpe."),
+        (["--methods", ","], "--methods: expected at least one method, got none. Known are: random, tpe."),
         (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
         (["--seeds", "0"], "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
         (["--trials", "-3"], "--trials: got -3; 1 to 1,000,000,000 trials are possible."),
@@ -477,16 +477,16 @@ def test_a_study_is_verified(fivefold):
     (folder / "study.lock").unlink()
     code, out, _ = fivefold("verify", folder)
     assert code == 0
-    assert "note: notes [red].txt: it is no file of a study, and is left alone." in out
-    assert "note: study.lock: it is missing; the next run makes it again." in out
+    assert "note: notes [red].txt: not a file of a study; left alone." in out
+    assert "note: study.lock: missing; the next run makes it again." in out
     (folder / "study.yaml").unlink()
     code, out, _ = fivefold("verify", folder)
     assert code == 3
-    assert "loss: study.yaml: it is missing; the journal has its text." in out
+    assert "loss: study.yaml: missing; the journal has its content." in out
     assert out.splitlines()[-1] == "not whole: 20 trials in 4 runs, 4 ended."
     code, _, err = fivefold("show", folder)
-    assert (code, err) == (0, "note: study.yaml: it is missing; the journal has its text.\n")
-    assert "study.yaml: it is missing" in fivefold("run", write(), "--workers", 0)[1]
+    assert (code, err) == (0, "note: study.yaml: missing; the journal has its content.\n")
+    assert "study.yaml: missing" in fivefold("run", write(), "--workers", 0)[1]
     assert fivefold("verify", folder)[0] == 0
     content = bytearray((folder / "study.db").read_bytes())
     content[content.rindex(b"COMPLETED")] ^= 1
@@ -498,7 +498,7 @@ def test_a_study_is_verified(fivefold):
     (folder / "study.db").unlink()
     code, _, err = fivefold("verify", folder)
     assert code == 3
-    assert "its journal 'study.db' is missing" in err
+    assert "study's journal 'study.db' is missing" in err
 
 
 def test_a_live_study_is_verified_without_being_disturbed(fivefold):

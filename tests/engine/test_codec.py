@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.engine.codec import (
-    line_of,
-    pack_question,
     pack_report,
+    pack_request,
     pack_tasks,
-    trial_of,
+    pack_trial,
     unpack_report,
     unpack_tasks,
+    unpack_trial,
 )
 from runner.engine.messages import ProposalRequest, Reply, Report, Task
 from runner.trial import DONE, WAIT, Pending
@@ -46,16 +46,16 @@ def test_tasks_survive_their_way_through_tune():
 
 @given(TRIALS)
 def test_a_trial_survives_in_one_line(trial):
-    line = line_of(trial)
+    line = pack_trial(trial)
     assert "\n" not in line
-    assert repr(trial_of(line)) == repr(trial)
+    assert repr(unpack_trial(line)) == repr(trial)
 
 
 @given(st.lists(TRIALS, max_size=3), st.lists(CONFIGS, max_size=3))
-def test_a_question_is_a_line_for_each_trial_that_it_tells_of(trials, configs):
+def test_a_request_has_a_line_for_each_trial(trials, configs):
     pending = [Pending(i, config, 0.5, 1) for i, config in enumerate(configs)]
-    lines = pack_question(
-        1, 2, ProposalRequest(9, trials, pending, 2**127), [line_of(t) for t in trials]
+    lines = pack_request(
+        1, 2, ProposalRequest(9, trials, pending, 2**127), [pack_trial(t) for t in trials]
     ).split("\n")
     assert json.loads(lines[0]) == [1, 2, 9, 2**127, len(trials), len(pending), None]
     assert len(lines) == 1 + len(trials) + len(pending)

@@ -13,7 +13,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, MedianStoppingRule
 
 from runner.engine.early_stopping import Stopper, needs, stopper_maker
 from runner.seeds import rng_for
-from runner.study.file import SchedulerFile
+from runner.study.file import SchedulerSettings
 from runner.testing.simulation import global_state
 
 SETTINGS = [
@@ -30,7 +30,7 @@ LOSS = st.sampled_from([-1.0, 0.0, 0.1, 0.2, 0.3, 5.0]) | st.floats(-100, 100)
 
 
 def scheduler(settings):
-    return SchedulerFile(**settings)
+    return SchedulerSettings(**settings)
 
 
 class RaysTrial:
@@ -179,8 +179,8 @@ NO_RAY = """
 import sys
 sys.modules["ray"] = None
 from runner.engine.early_stopping import Stopper
-from runner.study.file import SchedulerFile
-assert Stopper(SchedulerFile(name="asha"), 3, [[0.0, 0.0, 0.0]])(1, 1.0)
+from runner.study.file import SchedulerSettings
+assert Stopper(SchedulerSettings(name="asha"), 3, [[0.0, 0.0, 0.0]])(1, 1.0)
 """
 
 

@@ -29,7 +29,7 @@ from runner.problems import evaluate, load_problem
 from runner.report import make_page
 from runner.results import Results
 from runner.results.stats import Comparison
-from runner.study.advice import findings
+from runner.study.advice import gather_evidence
 from runner.study.identity.plan import open_journal
 from runner.study.merge import merge
 from tests.cli.test_main import fivefold  # noqa: F401  (a fixture)
@@ -244,7 +244,7 @@ def test_every_command_answers_with_one_sentence_and_its_code(whole, tmp_path, f
     for command in COMMANDS:
         code, out, err = fivefold(*command)
         assert code == 3, command
-        assert "trial 3 of the run 'hill/random/0' has a config of another kind than expected" in out + err
+        assert "trial 3 of the run 'hill/random/0' has a config of an unexpected type" in out + err
         assert command[0] == "verify" or err.count("\n") == 1
 
 
@@ -327,7 +327,7 @@ def test_what_makes_no_sense_is_shown_or_refused(whole, tmp_path_factory, seed):
         lambda: Results.open(folder).to_optuna(base / "to.db"),
         lambda: merge([folder, whole], base / "merged"),
         lambda: evaluate(load_problem({"recorded": str(folder), "problem": "hill"}), {"x": 0.5}, 1),
-        lambda: findings([folder], HILL.space),
+        lambda: gather_evidence([folder], HILL.space),
         lambda: verify(folder),
         lambda: launch(more, folder, workers=0),
     ]

@@ -29,7 +29,7 @@ def unruly():
         methods=[*methods, "random"],
         seeds=1,
         budget={"trials": 6},
-        trial={"thinking": 1.5, "retries": 0},
+        trial={"proposal_timeout": 1.5, "retries": 0},
     )
 
 

@@ -33,10 +33,10 @@ def test_a_record_knows_its_study_and_what_its_runs_are(tmp_path):
 @pytest.mark.parametrize(
     "statement, words",
     [
-        ("PRAGMA user_version = 7", "a newer fivefold wrote it (schema 7"),
-        ("PRAGMA user_version = 1", "an older fivefold wrote it (schema 1; this one knows schema 3)"),
-        ("PRAGMA user_version = 0", "its schema is 0"),
-        ("PRAGMA application_id = 1", "no journal of fivefold"),
+        ("PRAGMA user_version = 7", "expected schema 3, got schema 7 of a newer"),
+        ("PRAGMA user_version = 1", "got schema 1 of an older fivefold"),
+        ("PRAGMA user_version = 0", "expected schema 3, got 0"),
+        ("PRAGMA application_id = 1", "expected a journal of fivefold"),
         ("DELETE FROM meta", "the journal is damaged"),
     ],
 )
@@ -55,9 +55,12 @@ def test_a_journal_of_another_version_or_program(tmp_path, statement, words):
 def test_reading_where_there_is_nothing(tmp_path):
     open_journal(tmp_path / "digits-mlp", study()).close()
     for path, words in [
-        (tmp_path / "digit-mlp", "there is no such directory. Did you mean 'digits-mlp'?"),
-        (tmp_path, f"holds no study itself. Did you mean '{tmp_path / 'digits-mlp'}'?"),
-        (tmp_path / "digits-mlp" / "study.yaml", "it is a file"),
+        (tmp_path / "digit-mlp", "no such directory. Did you mean 'digits-mlp'?"),
+        (
+            tmp_path,
+            f"got a directory of studies. Did you mean '{tmp_path / 'digits-mlp'}'?",
+        ),
+        (tmp_path / "digits-mlp" / "study.yaml", "got a file"),
     ]:
         with pytest.raises(ResultsError) as caught:
             read_journal(path)
@@ -134,7 +137,7 @@ def test_checksums_are_the_same_everywhere():
         ("DELETE FROM trials WHERE number = 4", "has 4 of its 5 trials"),
         ("DELETE FROM trials WHERE number = 2", "has 4 of its 5 trials"),
         ("UPDATE trials SET number = 9 WHERE number = 4", "trial 9 has changed"),
-        ("DELETE FROM runs WHERE key = 8", "it lists 7 runs of 8"),
+        ("DELETE FROM runs WHERE key = 8", "expected 8 runs, got 7"),
         (
             "UPDATE runs SET end_reason = 'tired' WHERE key = 2",
             "the row of the run 'hill/sobol/0' has changed",
@@ -142,7 +145,7 @@ def test_checksums_are_the_same_everywhere():
         ("UPDATE counts SET trials = 4 WHERE run = 1", "the count of the trials of run 1 has changed"),
         ("UPDATE meta SET value = '7' WHERE key = 'seed'", "the row 'seed' of meta has changed"),
         ("DELETE FROM meta WHERE key = 'open'", "meta lacks open"),
-        ("CREATE INDEX mine ON trials (loss)", "its tables are not those of a journal"),
+        ("CREATE INDEX mine ON trials (loss)", "unexpected tables"),
     ],
 )
 def test_what_has_changed_is_named(tmp_path, statement, words):
@@ -174,9 +177,9 @@ def test_the_study_file_is_put_back(tmp_path):
     open_journal(tmp_path, study()).close()
     text = (tmp_path / "study.yaml").read_text()
     (tmp_path / "study.yaml").unlink()
-    assert read_journal(tmp_path).notes == ("study.yaml: it is missing; the journal has its text.",)
+    assert read_journal(tmp_path).notes == ("study.yaml: missing; the journal has its content.",)
     open_journal(tmp_path, study(methods=["random"])).close()
     assert (tmp_path / "study.yaml").read_text() == text
     (tmp_path / "study.yaml").write_text("name: mine\n")
-    assert "it has changed since the study was run" in read_journal(tmp_path).notes[0]
+    assert "changed since the study was run" in read_journal(tmp_path).notes[0]
     assert not verify(tmp_path).whole

@@ -52,7 +52,6 @@ def test_any_trial_comes_back_to_the_last_bit(tmp_path_factory, trials):
         assert same(read_journal(folder).history(RUN), expected)  # from the log
     assert same(read_journal(folder).history(RUN), expected)  # from the main file
     with open_journal(folder, study()) as journal:
-        assert journal.resumed
         assert same(journal.history(RUN), expected)
 
 
@@ -114,7 +113,7 @@ def losses(folder):
 def test_an_interrupted_study_goes_on_to_the_same_table(tmp_path, most):
     play(tmp_path / "whole", study())
     play(tmp_path / "parts", study(), most)
-    assert play(tmp_path / "parts", study()).resumed
+    play(tmp_path / "parts", study())
     assert repr(losses(tmp_path / "parts")) == repr(losses(tmp_path / "whole"))
 
 
@@ -198,7 +197,7 @@ def test_a_grid_cannot_go_on_with_another_budget_unless_its_points_are_fixed(tmp
         return study(methods=[{"grid": settings}], problems=[HILL], budget={"trials": trials}, seeds=1)
 
     play(tmp_path / "free", grid(5))
-    with pytest.raises(JournalError, match="has laid itself out for another budget, and cannot grow"):
+    with pytest.raises(JournalError, match="was prepared for another budget, and cannot grow"):
         open_journal(tmp_path / "free", grid(8))
     play(tmp_path / "fixed", grid(5, points=20))
     play(tmp_path / "fixed", grid(8, points=20))
@@ -295,9 +294,9 @@ def refuse(error, words, folder, given=None):
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    refuse(StudyError, "is not empty and holds no study, but 'notes.txt'", tmp_path)
+    refuse(StudyError, "expected an empty directory or a study, got 'notes.txt'", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    refuse(StudyError, "it is a file", tmp_path / "notes.txt")
+    refuse(StudyError, "got a file", tmp_path / "notes.txt")
     refuse(StudyError, "cannot be written", tmp_path / "notes.txt" / "below")
 
 
@@ -315,10 +314,11 @@ def test_what_a_crash_left_while_the_directory_was_made_is_no_hindrance(tmp_path
     (tmp_path / "study.lock").write_text("process 1 on elsewhere\n")
     half = tmp_path / ".fivefold-0123456789abcdef.new"
     half.write_bytes(b"half")
-    with open_journal(tmp_path, study()) as journal:
-        assert not journal.resumed
+    open_journal(tmp_path, study()).close()
     assert half.exists(), "nothing is removed because of its name"
-    assert any("killed has left it; it may be removed" in str(found) for found in verify(tmp_path).findings)
+    assert any(
+        "left by a killed command; it may be removed" in str(found) for found in verify(tmp_path).findings
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
@@ -355,7 +355,7 @@ def test_a_row_that_cannot_be_read(tmp_path):
             for row in journal._db.execute("SELECT * FROM trials").fetchall():
                 where = (trial_checksum(row[:-1], journal._salt), *row[:2])
                 journal._db.execute("UPDATE trials SET checksum = ? WHERE run = ? AND number = ?", where)
-            with pytest.raises(JournalError, match="of another kind than expected"):
+            with pytest.raises(JournalError, match="of an unexpected type"):
                 read_journal(tmp_path)
         with pytest.raises(JournalError, match="a row cannot be read"):
             journal.history(RUN)

@@ -305,7 +305,7 @@ def test_outside_of_a_study_the_folder_is_empty():
 def test_a_store_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     for place in (str(tmp_path / "file/below"), f"file://{tmp_path}/file/below", "nothing://at/all"):
-        with pytest.raises(StudyError, match="checkpoints: no checkpoint can be written to"):
+        with pytest.raises(StudyError, match="checkpoints: cannot write checkpoints to"):
             Checkpoints(place, "kept").check()
     Checkpoints(f"file://{tmp_path}/new/folder", "kept").check()
 

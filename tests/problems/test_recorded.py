@@ -366,7 +366,7 @@ def test_a_study_goes_on_where_the_record_has_moved_but_not_where_it_has_changed
     (tmp_path / "first").rename(tmp_path / "moved")
     play(tmp_path / "out", again("moved"))
     play(tmp_path / "moved", study(problems=[HILL], seeds=2))
-    with pytest.raises(JournalError, match="the study that it recalls has changed since"):
+    with pytest.raises(JournalError, match="its recorded study has changed since"):
         open_journal(tmp_path / "out", again("moved"))
     assert problem_identity(RecordedProblem(tmp_path / "moved")) != problem_identity(
         again("moved").problems[0]
@@ -415,12 +415,12 @@ def records(tmp_path_factory):
             "both: the study has 2 problems: hill, models. Choose one with",
         ),
         ({"recorded": "both", "problem": "hil"}, "the study has no problem 'hil'. Did you mean 'hill'?"),
-        ({"recorded": "bath"}, "bath: there is no such directory. Did you mean 'both'?"),
-        ({"recorded": "nowhere/at/all"}, "there is no such directory."),
-        ({"recorded": "both/study.yaml"}, "it is a file, no study directory."),
-        ({"recorded": "."}, "it holds no study itself. Did you mean '"),
-        ({"recorded": "empty"}, "empty: it holds no finished trial of 'hill'. Run that study first."),
-        ({"recorded": "stopped"}, "stopped: it holds no finished trial of 'hill'."),
+        ({"recorded": "bath"}, "bath: no such directory. Did you mean 'both'?"),
+        ({"recorded": "nowhere/at/all"}, "no such directory."),
+        ({"recorded": "both/study.yaml"}, "expected a study directory, got a file."),
+        ({"recorded": "."}, "expected a study directory, got a directory of studies. Did you mean '"),
+        ({"recorded": "empty"}, "empty: expected finished trials of 'hill', got none. Run that study first."),
+        ({"recorded": "stopped"}, "stopped: expected finished trials of 'hill', got none."),
         ({"recorded": "changed", "problem": "hill"}, "differ in space, so they are of two problems."),
         ({"recorded": "both", "mising": "nearest"}, "mising: unknown key. Did you mean 'missing'?"),
         ({"recorded": "both", "missing": "nearst"}, "expected 'refuse' or 'nearest', got 'nearst'. Did you"),
@@ -445,11 +445,11 @@ def test_a_journal_that_cannot_be_read_says_so_itself(records, tmp_path):
     with sqlite3.connect(tmp_path / "old" / DATABASE) as db:
         db.execute("PRAGMA user_version = 1")
     db.close()
-    with pytest.raises(JournalError, match="an older fivefold wrote it"):
+    with pytest.raises(JournalError, match="of an older fivefold"):
         load_problem({"recorded": "old"}, tmp_path)
     (tmp_path / "new").mkdir()
     create_journal(tmp_path / "new" / DATABASE, plan_of(study()))
-    with pytest.raises(ProblemError, match="it holds no run"):
+    with pytest.raises(ProblemError, match="expected at least one run"):
         load_problem({"recorded": "new"}, tmp_path)
 
 

@@ -535,7 +535,7 @@ def test_a_foreign_state_is_refused(other, what, tmp_path):
     first = make()
     drive(first, 2)
     first.save(path)
-    with pytest.raises(MethodError, match=f"state.json: the {what} of this state is .*this search has"):
+    with pytest.raises(MethodError, match=f"state.json: expected .* as the {what}, got a state with"):
         other.restore(path)
 
 
@@ -547,7 +547,7 @@ def test_more_trials_are_welcome_but_not_another_grid(tmp_path):
     more = make("random", LINE, trials=6)
     more.restore(str(tmp_path / "random"))
     assert len(drive(more, 9, start=2)) == 4
-    with pytest.raises(MethodError, match="the trials of this state is 3; this search has 6"):
+    with pytest.raises(MethodError, match="expected 6 as the trials, got a state with 3"):
         make("grid", LINE, trials=6).restore(str(tmp_path / "grid"))
 
 

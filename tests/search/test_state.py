@@ -112,7 +112,7 @@ def test_a_state_may_be_taken_and_set_without_a_file():
     again = RandomSearch(LINE, "loss", "min")
     again.set_state(first.get_state())
     assert again.suggest("t") == first.suggest("t")
-    with pytest.raises(MethodError, match="the seed of this state is 0; this search has 1"):
+    with pytest.raises(MethodError, match="expected 1 as the seed, got a state with 0"):
         RandomSearch(LINE, "loss", "min", seed=1).set_state(first.get_state())
 
 

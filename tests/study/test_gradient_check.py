@@ -25,7 +25,7 @@ def test_a_right_gradient_is_right_in_two_extra_trials(direction):
     found = check_gradient(bowl(direction=direction))
     assert (found.agreement, found.trials) == (Agreement.RIGHT, 3)
     assert found.error < 1e-4
-    assert "agrees with differences" in found.sentence
+    assert "agrees with differences" in found.message
 
 
 @pytest.mark.parametrize("wrong", [0.8, 1.2, 2.0, -1.0, 0.0])
@@ -35,7 +35,7 @@ def test_a_wrong_derivative_is_named_with_what_it_should_be(wrong):
     assert [slope.name for slope in found.wrong] == ["x"]
     (slope,) = found.wrong
     assert slope.reported == pytest.approx(wrong * slope.measured, rel=1e-3)
-    assert "of 'x' it says" in found.sentence
+    assert "for 'x' by differences, got" in found.message
 
 
 def test_each_of_many_parameters_is_found():
@@ -65,7 +65,7 @@ def test_what_has_no_derivative_is_said():
 
     found = check_gradient(part)
     assert (found.agreement, found.missing) == (Agreement.RIGHT, ("rate",))
-    assert found.sentence.endswith("Without a derivative: rate.")
+    assert found.message.endswith("Without a derivative: rate.")
     none = check_gradient(load_problem("branin"))
     assert (none.agreement, none.missing) == (Agreement.ABSENT, ("x1", "x2"))
 

@@ -18,6 +18,15 @@ def faults(changes, *, without=()):
     return [str(fault) for fault in read_keys(given).faults]
 
 
+def test_the_earlier_name_of_the_proposal_timeout_is_read():
+    by_key = [parse_study(MINIMAL | {"trial": {key: 5}}, "s") for key in ("thinking", "proposal_timeout")]
+    assert by_key[0] == by_key[1]
+    assert by_key[0].trial.proposal_timeout == 5.0
+    expected = "trial: expected proposal_timeout alone (thinking is its earlier name), got"
+    (fault,) = faults({"trial": {"thinking": 5, "proposal_timeout": 5}})
+    assert fault.startswith(expected)
+
+
 @pytest.mark.parametrize(
     "changes, says",
     [

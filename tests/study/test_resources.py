@@ -23,9 +23,9 @@ def test_room_is_counted_node_by_node(needs, some, others):
     assert needs.room(some + others) == needs.room(some) + needs.room(others)
     assert needs.room(some + others) == needs.room(others + some)
     for node in some:
-        used = {name: amount * needs.on(node) for name, amount in needs.bundle.items()}
+        used = {name: amount * needs.on(node) for name, amount in needs.amounts.items()}
         assert all(used[name] <= node[name] for name in used), "it fits"
-        more = {name: amount * (needs.on(node) + 1) for name, amount in needs.bundle.items()}
+        more = {name: amount * (needs.on(node) + 1) for name, amount in needs.amounts.items()}
         assert any(more[name] > int(node[name]) for name in more), "and no more would"
 
 
@@ -77,7 +77,7 @@ def test_single_problems_may_need_something_else():
     study = build(cpus=2, resources={"spot": 1}, problems={"hartmann6": {"gpus": 0.5, "resources": {}}})
     assert study.needs == (Needs(2, 0, None, {"spot": 1}), Needs(2, 0.5))
     assert [needs.threads for needs in study.needs] == [2, 2]
-    assert study.needs[0].bundle == {"CPU": 2, "spot": 1}
+    assert study.needs[0].amounts == {"CPU": 2, "spot": 1}
     assert hash(study.needs[0]) != hash(study.needs[1])
 
 

@@ -107,9 +107,9 @@ def damaged(folder):
     [
         (with_another_seed, "the study's seed is 1, and 0 in "),
         (with_another_budget, "its 'budget.trials' is 5, and 6 in "),
-        (with_another_space, "the problem 'hill' is not the same everywhere: its space."),
-        (with_another_setting, "'random' on 'hill' is not the same everywhere: its settings.sequence"),
-        (with_another_trial, "trial 0 of the run 'hill/random/0' is another one."),
+        (with_another_space, "the problem 'hill' differs between parts: its space."),
+        (with_another_setting, "'random' on 'hill' differs between parts: its settings.sequence"),
+        (with_another_trial, "trial 0 of the run 'hill/random/0' differs from an earlier part."),
         (damaged, "in the run 'hill/random/0' trial 0 has changed since it was written"),
     ],
 )
@@ -126,11 +126,11 @@ def test_what_does_not_belong_together_is_refused(tmp_path, other, says):
 
 def test_nothing_is_written_over_and_nothing_live_is_read(tmp_path):
     play(tmp_path / "one", study())
-    with pytest.raises(StudyError, match="holds a study already"):
+    with pytest.raises(StudyError, match="expected a new or empty directory, got a study"):
         merge([tmp_path / "one"], tmp_path / "one")
     with open_journal(tmp_path / "one", study()), pytest.raises(JournalError, match="a live run"):
         merge([tmp_path / "one"], tmp_path / "all")
-    with pytest.raises(FivefoldError, match="there is no such directory"):
+    with pytest.raises(FivefoldError, match="no such directory"):
         merge([tmp_path / "none"], tmp_path / "all")
 
 
@@ -164,11 +164,14 @@ def test_the_study_files_of_parts_are_parts_and_join_to_the_whole(tmp_path):
     [
         ("problem=hil", "--only: the study has no problem 'hil'. Did you mean 'hill'?"),
         ("seed=7", "--only: the study has no seed 7. It has 4, from 0 to 3."),
-        ("seed=x", "--only: got seed=x; a number was expected. Write --only problem=NAME"),
-        ("seed=3-1", "--only: got seed=3-1."),
-        ("method=random", "--only: got 'method=random'. Write --only problem=NAME"),
-        ("problem=", "--only: got 'problem='."),
-        ("hill", "--only: got 'hill'."),
+        ("seed=x", "--only: expected a number, got seed=x. Write --only problem=NAME"),
+        ("seed=3-1", "--only: expected an ascending range of seeds, got seed=3-1."),
+        (
+            "method=random",
+            "--only: expected problem=NAME or seed=NUMBERS, got 'method=random'. Write --only problem=NAME",
+        ),
+        ("problem=", "--only: expected problem=NAME or seed=NUMBERS, got 'problem='."),
+        ("hill", "--only: expected problem=NAME or seed=NUMBERS, got 'hill'."),
     ],
 )
 def test_what_names_no_part_is_refused(only, says):

@@ -112,8 +112,8 @@ def test_problems_may_be_objects():
     "given, says",
     [
         ({"methods": ["byes"]}, "--methods: the study has no method 'byes'. Did you mean 'bayes'?"),
-        ({"seeds": 0}, "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
-        ({"trials": 0}, "--trials: got 0; 1 to 1,000,000,000 trials are possible."),
+        ({"seeds": 0}, "--seeds: expected 1 to 1,000,000 seeds, got 0."),
+        ({"trials": 0}, "--trials: expected 1 to 1,000,000,000 trials, got 0."),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(given, says):
@@ -179,7 +179,7 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
         (
             {"problems": [SVC | {"space": {"kernel": ["rbf"]}, "forbid": [{"kernel": "rbf"}]}]},
             StudyError,
-            "problems[0]: forbid: all configs of its space are forbidden. Forbid less.",
+            "problems[0]: forbid: expected a space with configs, got one that forbids all. Forbid less.",
         ),
         (
             {"problems": ["mixed", SVC | {"cv": 99}]},
@@ -234,7 +234,7 @@ def test_a_scheduler_that_could_stop_nothing_is_refused():
     stepwise = problem({"x": {"float": [0, 1]}}, steps=4)(lambda config: iter([config["x"]] * 4))
     made = Study.build(problems=["branin", stepwise], scheduler="asha", **keys)
     assert [made.staged(one) for one in made.problems] == [False, True]
-    with pytest.raises(StudyError, match="scheduler: no problem of this study answers step by step"):
+    with pytest.raises(StudyError, match="scheduler: expected a problem with steps, got none"):
         Study.build(problems=["branin"], scheduler="asha", **keys)
     with pytest.raises(
         StudyError, match=r"scheduler: grace: expected at most 3, since .* has 4 steps, got 4"

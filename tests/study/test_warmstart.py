@@ -8,7 +8,7 @@ import yaml
 
 from runner import Results, optimize
 from runner.api import run
-from runner.engine.codec import line_of, pack_question, trial_of, unpack_questions
+from runner.engine.codec import pack_request, pack_trial, unpack_requests, unpack_trial
 from runner.engine.runs.run import Run
 from runner.errors import FivefoldError, JournalError
 from runner.methods import METHODS, make_method
@@ -85,10 +85,10 @@ def test_what_a_method_is_told_travels_as_it_is():
     request = run.request()
     assert [trial.number for trial in request.completed] == [-2, -1, 0, 1]
     assert request.number == 2
-    lines = list(map(line_of, request.completed))
-    (asked,) = unpack_questions(pack_question(0, 0, request, lines, None).split("\n"))
-    assert [trial_of(line) for line in asked.told] == list(request.completed)
-    assert asked.question.number == 2
+    lines = list(map(pack_trial, request.completed))
+    (asked,) = unpack_requests(pack_request(0, 0, request, lines, None).split("\n"))
+    assert [unpack_trial(line) for line in asked.completed] == list(request.completed)
+    assert asked.request.number == 2
 
 
 @each_method

@@ -28,7 +28,7 @@ def advise(
 ) -> None:
     """Recommend a method for each problem of a study, with reasons and evidence."""
     from runner.study.advice import advise as advised
-    from runner.study.advice import facts_of, findings
+    from runner.study.advice import facts_of, gather_evidence
     from runner.study.estimate import estimate
     from runner.study.study import Study
 
@@ -45,7 +45,7 @@ def advise(
             measured.get(problem.name, seconds),
             measured=seconds is None,
         )
-        advice = advised(facts, findings(evidence or [], problem.space))
+        advice = advised(facts, gather_evidence(evidence or [], problem.space))
         print_line(console, f"{problem.name}: {advice.entry}", "bold")
         for title, lines in (
             ("because", advice.because),

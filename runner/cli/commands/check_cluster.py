@@ -60,6 +60,6 @@ def _print_room(console: Console, groups: Sequence[Group], needs: Sequence[Needs
             most = sum((count or 0) * group.most for count, group in each)
             room = f"{least} to {most} at once"
         asked = ", ".join(
-            f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).bundle.items()
+            f"{amount:g} {name}" for name, amount in replace(one, memory_gb=None).amounts.items()
         )
         print_line(console, f"Trials of {asked}: {room}.")

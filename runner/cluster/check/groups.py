@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.cluster.check.mistakes import Mistake
-from runner.study.resources import Needs, Node
+from runner.study.resources import Needs, NodeResources
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Group:
     name: str
     least: int
     most: int
-    resources: Node | None
+    resources: NodeResources | None
 
     def room(self, needs: Needs) -> int | None:
         """Count the trials that one node evaluates at once; None where that is unknown."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.cluster.check.groups import Group
 from runner.cluster.check.mistakes import Mistake, integer, listed, mapping, string
-from runner.study.resources import CPU, GPU, Node
+from runner.study.resources import CPU, GPU, NodeResources
 
 _OUT = re.compile(r"--out[= ]\s*['\"]?(/[^\s'\"]+)")
 _STOCK_IMAGE = re.compile(r"(?:^|/)(?:rayproject/)?ray(?:-\w+)?:(\d+\.\d+)")
@@ -172,7 +172,7 @@ def _container(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping(next(iter(listed(pod.get("containers"))), None))
 
 
-def _size(group: Mapping[str, Any]) -> Node | None:
+def _size(group: Mapping[str, Any]) -> NodeResources | None:
     """Return the resources of a pod, by Ray's names."""
     started = mapping(group.get("rayStartParams"))
     limits = mapping(mapping(_container(_pod(group)).get("resources")).get("limits"))
@@ -181,7 +181,7 @@ def _size(group: Mapping[str, Any]) -> Node | None:
     return None if cpus is None else {CPU: cpus, GPU: gpus, **_custom(string(started.get("resources")))}
 
 
-def _custom(value: str) -> Node:
+def _custom(value: str) -> NodeResources:
     """Parse custom resources, which KubeRay takes as JSON in quotes in quotes."""
     try:
         found = json.loads(value.strip("'\"").replace("\\", ""))

@@ -16,7 +16,7 @@ from jsonschema import Draft7Validator
 from runner.cluster.check.groups import Group
 from runner.cluster.check.mistakes import Mistake, integer, listed, mapping, string
 from runner.errors import EngineError, clip, nearest
-from runner.study.resources import CPU, RESERVED, Node
+from runner.study.resources import CPU, RESERVED, NodeResources
 
 _MOST_CHARACTERS = 240  # of a message of the schema's: about three lines of a terminal
 _DEFAULT_WORKERS = 2  # Ray's own max_workers
@@ -68,7 +68,7 @@ def launcher_groups(file: Mapping[str, Any]) -> list[Group]:
     return groups
 
 
-def _resources(node: Mapping[str, Any]) -> Node | None:
+def _resources(node: Mapping[str, Any]) -> NodeResources | None:
     """Return the resources that the file declares; None where Ray asks the cloud for the CPUs."""
     declared = {str(name): float(integer(n)) for name, n in mapping(node.get("resources")).items()}
     return declared if CPU in declared else None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from runner.errors import EngineError, ResultsError
-from runner.journal.entry import say
+from runner.journal.entry import write_meta
 from runner.journal.files.folder import is_in_use
 from runner.journal.files.own import OwnFolder
 from runner.journal.files.places import Root, is_being_made, kind_of, parts_of
@@ -163,7 +163,7 @@ def _snapshot(journal: Path, copy: Path) -> Path:
     with SHARED, closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as target:
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
-        say(target, {"open": False})
+        write_meta(target, {"open": False})
         target.execute("PRAGMA journal_mode = WAL")
     return copy
 

@@ -133,7 +133,7 @@ class Dispatcher:
             lambda job: self._pace.expected(job.run),
             lambda proposal: self.runs[proposal.run].proposal_seconds,
             study.trial.timeout,
-            study.trial.thinking,
+            study.trial.proposal_timeout,
         )
         self._cache = OutcomeCache()
         if study.cache:
@@ -197,7 +197,7 @@ class Dispatcher:
         return None
 
     def _choose(self, runs: Iterable[int]) -> RunSet:
-        return RunSet(self.runs, self._is_expensive, self.study.trial.thinking, runs)
+        return RunSet(self.runs, self._is_expensive, self.study.trial.proposal_timeout, runs)
 
     # -- the three calls of an engine -----------------------------------------------------------
 
@@ -423,7 +423,7 @@ class Dispatcher:
     def _lose_proposal(self, proposal: ProposalJob, cause: Cause) -> None:
         crashes = proposal.crashes + 1
         if cause == "timeout":
-            self._set.give_up(proposal.run, overdue_message(self.study.trial.thinking))
+            self._set.give_up(proposal.run, overdue_message(self.study.trial.proposal_timeout))
         elif crashes <= self.study.trial.retries:
             self._queue.alone.append(dataclasses.replace(proposal, crashes=crashes))
         else:

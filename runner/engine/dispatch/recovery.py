@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runner.engine.messages import Job, Rescued
-from runner.study.file import TrialFile
+from runner.study.file import TrialSettings
 from runner.trial import Outcome, Status
 
 Cause = Literal["crash", "timeout", "node"]
@@ -46,7 +46,7 @@ class Recovery:
 
 
 def attribute(
-    batch: Sequence[Job], cause: Cause, seconds: float, rescued: Rescued | None, limits: TrialFile
+    batch: Sequence[Job], cause: Cause, seconds: float, rescued: Rescued | None, limits: TrialSettings
 ) -> Recovery:
     """Attribute the loss of a worker to one of its jobs, and decide which jobs are tried again.
 
@@ -76,7 +76,7 @@ def attribute(
     return Recovery(alone=[*(retried(job, _DIED) for job in jobs[:begun]), *jobs[begun:]])
 
 
-def _crashed(job: Job, seconds: float, rescued: Rescued | None, limits: TrialFile) -> Recovery:
+def _crashed(job: Job, seconds: float, rescued: Rescued | None, limits: TrialSettings) -> Recovery:
     crashes = job.crashes + 1
     memory = rescued is not None and rescued.cause == "memory"
     # A second try has no more memory; one is made because the worker may have been full before.

@@ -24,7 +24,7 @@ from ray.util.placement_group import remove_placement_group as take_back
 
 from runner.engine.ray.connect import Connection
 from runner.engine.ray.internals import autoscaler_groups, launching
-from runner.study.resources import Needs, Node
+from runner.study.resources import Needs, NodeResources
 
 PATIENCE_SECONDS = 20.0
 """Time for an unknown autoscaler to begin with a node that a trial fits; most look every 5 s."""
@@ -60,7 +60,7 @@ class RoomRequests:
         while len(self.open) > count:
             self._drop(self.open[-1])
         while len(self.open) < count:
-            self.open.append(placement_group([needs.bundle]))  # without a name, which Ray allows only once
+            self.open.append(placement_group([needs.amounts]))  # without a name, which Ray allows only once
 
     def _drop(self, request: PlacementGroup) -> None:
         self.open.remove(request)
@@ -88,7 +88,7 @@ def additional_trials(connection: Connection, width: int) -> int:
     return max(0, most)
 
 
-def node_types() -> list[tuple[Node, int]] | None:
+def node_types() -> list[tuple[NodeResources, int]] | None:
     """List the kinds of node that an autoscaler could add, and the number of each; None if unknown."""
     groups = autoscaler_groups()
     if groups is not None:
@@ -99,7 +99,7 @@ def node_types() -> list[tuple[Node, int]] | None:
         return None
 
 
-def types_of(configuration: Any) -> list[tuple[Node, int]]:
+def types_of(configuration: Any) -> list[tuple[NodeResources, int]]:
     """Read the same from an autoscaler's configuration."""
     return [
         ({key: float(x) for key, x in kind.get("resources", {}).items()}, int(kind.get("max_workers", 0)))

@@ -30,7 +30,7 @@ import ray
 from runner.engine.ray.internals import dead_processes, starts_cluster
 from runner.errors import EngineError, RayLost, clip
 from runner.study.machine import available_cpus
-from runner.study.resources import Needs, Node
+from runner.study.resources import Needs, NodeResources
 
 _OBJECT_STORE_BYTES = 256 * 1024**2  # pickles of problems and methods, beside the shared arrays
 _SPARE = 1.1  # the object store is larger than the shared arrays, because it fragments
@@ -74,7 +74,7 @@ class Connection:
     place: str
     most_workers: int | None = None
     needs: Needs = dataclasses.field(default_factory=Needs)
-    nodes: list[Node] = dataclasses.field(default_factory=list)
+    nodes: list[NodeResources] = dataclasses.field(default_factory=list)
     _failures: int = 0
 
     def look(self) -> None:
@@ -104,7 +104,7 @@ class Connection:
         if self.room < 1 and self.ours:
             raise self.too_small(self.nodes)
 
-    def too_small(self, nodes: Sequence[Node]) -> EngineError:
+    def too_small(self, nodes: Sequence[NodeResources]) -> EngineError:
         """Make the error for a trial that fits none of these nodes."""
         return EngineError(
             self.needs.shortfall(nodes, self.place),

@@ -132,7 +132,7 @@ def _experiment(
         storage=storage,
     )
     tune.register_trainable(name, worker)
-    resources = tune.PlacementGroupFactory([needs.bundle])
+    resources = tune.PlacementGroupFactory([needs.amounts])
     search = StudySearch(
         dispatcher,
         worker,

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import ray
 from ray import tune
 
-from runner.engine.codec import pack_report, unpack_questions, unpack_tasks
+from runner.engine.codec import pack_report, unpack_requests, unpack_tasks
 from runner.engine.messages import Reply, Report
 from runner.engine.ray.files import PackedFiles, unpack_files
 from runner.engine.worker.evaluate import StopperFor, evaluate_tasks
@@ -119,7 +119,7 @@ class Worker(tune.Trainable):
                 self._proposers = _opened(*self._sent_proposers)
         except Exception as error:  # whatever a user's module raises when it is imported here
             failed = Reply(None, 0.0, f"the method cannot be loaded on a worker: {describe(error)}")
-            return Report(worker=self._worker, replies=(failed,) * len(list(unpack_questions(lines))))
+            return Report(worker=self._worker, replies=(failed,) * len(list(unpack_requests(lines))))
         return self._proposers.propose(lines, self._worker, self._evaluate)
 
     def _evaluate(self, problem: int, seed: int, config: Config) -> Outcome:

@@ -353,7 +353,7 @@ class Run:
             return None
         if len(first) < self._trial_period:
             return WAIT
-        message = first[0].outcome.error or first[0].status.sentence
+        message = first[0].outcome.error or first[0].status.meaning
         self.end_reason = f"{GIVEN_UP} ({len(first)} of them), {first[0].status}: {message}"
         return DONE
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from runner.engine.cache import key_of
-from runner.engine.codec import line_of, pack_question, pack_tasks
+from runner.engine.codec import pack_request, pack_tasks, pack_trial
 from runner.engine.messages import Batch, Job, ProposalJob, Task
 from runner.engine.runs.run import Run
 from runner.methods.base import Method
@@ -58,7 +58,7 @@ class RunTable:
         self.block = [blocks.setdefault((spec.problem.name, spec.seed), len(blocks)) for spec in self.specs]
         self.proposers, self._proposer_of_run = _proposers(self.specs)
         self._caches = study.cache
-        self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `line_of` has them
+        self._lines: dict[int, dict[int, str]] = {}  # run -> its trials as `pack_trial` has them
         self._zero = [time.monotonic() - _elapsed(run) for run in self.runs]
 
     def job(self, run: int, pending: Pending) -> Job:
@@ -110,13 +110,13 @@ class RunTable:
         completed = []
         for trial in proposal.request.completed:
             if trial.number not in lines:
-                lines[trial.number] = line_of(trial)
+                lines[trial.number] = pack_trial(trial)
             completed.append(lines[trial.number])
         then = None
         if proposal.then_evaluate:
             then = self.problem[proposal.run], self.specs[proposal.run].problem_seed
         method = self._proposer_of_run[proposal.run]
-        return pack_question(method, proposal.run, proposal.request, completed, then)
+        return pack_request(method, proposal.run, proposal.request, completed, then)
 
 
 def _start(study: Study, spec: RunSpec, history: Sequence[Trial]) -> Run:

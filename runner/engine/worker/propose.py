@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
-from runner.engine.codec import trial_of, unpack_questions
+from runner.engine.codec import unpack_requests, unpack_trial
 from runner.engine.messages import ProposalRequest, Reply, Report, overdue_message
 from runner.errors import SpaceError, describe
 from runner.errors.time_limit import Overdue, interrupted_after
@@ -72,7 +72,7 @@ class Proposers:
         self._trials_of_run: dict[int, dict[int, tuple[str, Trial]]] = {}
 
     def propose(self, lines: Sequence[str], worker: str, evaluate: EvaluateConfig) -> Report:
-        """Answer the requests of `runner.engine.codec.pack_question`.
+        """Answer the requests of `runner.engine.codec.pack_request`.
 
         Parameters
         ----------
@@ -84,10 +84,10 @@ class Proposers:
         """
         start = time.perf_counter()
         replies = []
-        for asked in unpack_questions(lines):
+        for asked in unpack_requests(lines):
             method, space = self._methods[asked.method]
-            completed = self._trials(asked.run, asked.told)
-            reply = propose(method, space, dataclasses.replace(asked.question, completed=completed))
+            completed = self._trials(asked.run, asked.completed)
+            reply = propose(method, space, dataclasses.replace(asked.request, completed=completed))
             if asked.then is not None and isinstance(reply.answer, dict):
                 reply = dataclasses.replace(reply, outcome=evaluate(*asked.then, reply.answer))
             replies.append(reply)
@@ -99,6 +99,6 @@ class Proposers:
         trials = []
         for i, line in enumerate(lines):
             if i not in known or known[i][0] != line:
-                known[i] = line, trial_of(line)
+                known[i] = line, unpack_trial(line)
             trials.append(known[i][1])
         return trials

@@ -236,7 +236,7 @@ class SearchCV(BaseSearchCV):
         if not math.isfinite(value):
             errors = [str(fold["fit_error"]).strip() for fold in folds if fold["fit_error"]]
             status = Status.FAILED if errors else Status.INVALID
-            error = errors[0].splitlines()[-1] if errors else Status.INVALID.sentence
+            error = errors[0].splitlines()[-1] if errors else Status.INVALID.meaning
             return Outcome(status, error=error, seconds=seconds)
         losses = tuple(-score for score in scores)
         return Outcome(Status.COMPLETED, loss=-value, value=value, folds=losses, seconds=seconds)

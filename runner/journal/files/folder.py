@@ -1,4 +1,4 @@
-"""The study directory itself: what may be in it, and its lock."""
+"""The study directory itself: its expected content, and its lock."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _FOLDERS = {"figures", "tables"}
 _DERIVED = {"trials.parquet", "runs.parquet", "report.html", "checkpoints", *_FOLDERS}
 _HOLDER: Final = re.compile(rb"process \d+ on [^\n]*\n?")
 _MOST_HOLDER: Final = 400  # bytes; a host's name has at most 253
-_TRIES = 10
-_PAUSE = 0.02
+_TRIES = 10  # with the pause 0.2 s, while a reader has the lock for microseconds
+_PAUSE = 0.02  # seconds
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the directory, or see that it is empty or holds a study; StudyError otherwise.
+    """Make the directory, or check that it is empty or holds a study; StudyError otherwise.
 
     JournalError where only the journal of a study is missing.
     """
     if folder.exists() and not folder.is_dir():
         raise StudyError(
-            "it is a file; the study directory was expected.", where=str(folder), hint="Use another --out."
+            "expected a study directory, got a file.", where=str(folder), hint="Use another --out."
         )
     folder.mkdir(parents=True, exist_ok=True)
     check_journal_is_there(folder)
@@ -42,7 +42,7 @@ def prepare_folder(folder: Path) -> None:
     others = sorted(name for name in names if name != LOCK and not is_being_made(name))
     if DATABASE not in names and others:
         raise StudyError(
-            f"the directory is not empty and holds no study, but '{others[0]}'.",
+            f"expected an empty directory or a study, got '{others[0]}'.",
             where=str(folder),
             hint="Use another --out.",
         )
@@ -68,34 +68,34 @@ def _check_own(path: Path) -> None:
 
 
 def check_journal_is_there(folder: Path) -> None:
-    """Raise JournalError where all but the journal of a study is there."""
+    """Raise JournalError where only the journal of a study is missing."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if DATABASE not in names and (names & set(_LOG) or {LOCK, STUDY_FILE} <= names):
         raise JournalError(
-            f"it held a study, but its journal '{DATABASE}' is missing.",
+            f"the study's journal '{DATABASE}' is missing.",
             where=str(folder),
             hint="Restore the directory from a copy, or use another one.",
         )
 
 
-def check_study_file(folder: Path, text: str) -> list[Finding]:
-    """Whether the study file is there as it was written."""
-    expected = text.encode()
+def check_study_file(folder: Path, content: str) -> list[Finding]:
+    """Check that the study file is as it was written."""
+    expected = content.encode()
     try:
-        # Whatever else is there, a device or a huge file, no more of it is read than can be right.
+        # A device or a huge file may be there instead: read no more than can be right.
         with Root(folder).reading(STUDY_FILE) as file:
             found = file.read(len(expected) + 1)
     except FileNotFoundError:
-        return [Finding(Fault.LOSS, STUDY_FILE, "it is missing; the journal has its text")]
+        return [Finding(Fault.LOSS, STUDY_FILE, "missing; the journal has its content")]
     except Unexpected as error:
-        return [Finding(Fault.LOSS, STUDY_FILE, f"{error.strerror}; the journal has its text")]
+        return [Finding(Fault.LOSS, STUDY_FILE, f"{error.strerror}; the journal has its content")]
     if found != expected:
-        return [Finding(Fault.LOSS, STUDY_FILE, "it has changed since the study was run")]
+        return [Finding(Fault.LOSS, STUDY_FILE, "changed since the study was run")]
     return []
 
 
 def check_names(folder: Path) -> list[Finding]:
-    """What else is in the directory, and whether the lock's file is there."""
+    """List unexpected names in the directory, and a missing lock file."""
     names = {path.name for path in folder.iterdir()}
     own = {DATABASE, STUDY_FILE, LOCK, *_LOG, *_DERIVED}
     left = {f".{name}.{end}" for name in _FOLDERS for end in ("new", "old")}
@@ -105,20 +105,20 @@ def check_names(folder: Path) -> list[Finding]:
         if not name.startswith(("trials.", "runs.", "leaderboard.", "pipeline.", "optuna."))
     ]
     if LOCK not in names:
-        found.append(Finding(Fault.NOTE, LOCK, "it is missing; the next run makes it again"))
+        found.append(Finding(Fault.NOTE, LOCK, "missing; the next run makes it again"))
     return found
 
 
 def _remark(name: str, left: set[str]) -> str:
     if is_being_made(name):
-        return "a command that was killed has left it; it may be removed"
+        return "left by a killed command; it may be removed"
     if name in left:
-        return "a command that was killed has left it; the next report puts it in order"
-    return "it is no file of a study, and is left alone"
+        return "left by a killed command; the next report repairs it"
+    return "not a file of a study; left alone"
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether a live process writes in the directory."""
+    """Test for a live process that writes in the directory."""
     try:
         handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -138,7 +138,7 @@ _LOCKED: set[int] = set()  # the handles of the locks that this process has
 
 
 def leave_in_order() -> None:
-    """Say that this process ends on purpose, also where it ends too fast to say so in the journals."""
+    """Mark this process as ending on purpose, also where it ends too fast to close its journals."""
     for handle in _LOCKED:
         os.ftruncate(handle, 0)
 
@@ -149,13 +149,13 @@ def lock_folder(folder: Path, stack: ExitStack) -> bool:
     Returns
     -------
     bool
-        Whether who had it last has left in order: it was not killed, nor has it ended in some other
-        way that it did not choose.
+        True where the last holder ended in order: not killed, nor in another way that it did not
+        choose.
 
     Raises
     ------
     JournalError
-        Where a live run has it (names its process), or it is no lock of this program's making.
+        Where a live run has it (names its process), or it is not a lock of this program.
     """
     handle = _open_lock(folder)
     stack.callback(os.close, handle)
@@ -176,7 +176,7 @@ def lock_folder(folder: Path, stack: ExitStack) -> bool:
 
 
 def _open_lock(folder: Path) -> int:
-    """Open the lock's file, which is written into: so it must be ours, and have no other name."""
+    """Open the lock's file; it is written to, so it must be ours and have no other name."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         handle = os.open(folder / LOCK, flags, 0o644)

@@ -1,6 +1,6 @@
-"""Folders of this program's making: a list in each says what it has put there, and only that is removed.
+"""Folders that this program made: a list in each names its files, and only those are removed.
 
-A name is on the list before its file is made, so that whatever a killed command leaves is known to be
+A name is listed before its file is made, so that the leftovers of a killed command are known to be
 ours, and a folder without a list is somebody else's.
 """
 
@@ -20,8 +20,8 @@ from runner.journal.files.places import Root, Unexpected, kind_of, sync
 
 LIST: Final = ".fivefold"
 _TITLE: Final = "Files that fivefold has made in this folder; it removes these and no others.\n"
-_PATIENCE: Final = 60.0  # seconds; writing all figures of a large study takes some
-_PAUSE: Final = 0.05
+_PATIENCE: Final = 60.0  # seconds; another command may be writing all figures of a large study
+_PAUSE: Final = 0.05  # seconds
 
 
 class OwnFolder(Root):
@@ -29,7 +29,6 @@ class OwnFolder(Root):
 
     Attributes
     ----------
-    path : Path
     made : list of str
         The names on the list, in the order in which they were made.
     """
@@ -47,7 +46,7 @@ class OwnFolder(Root):
         Raises
         ------
         Unexpected
-            Where there is something else: a link, a file, a folder without a list.
+            Where there is a link, a file, or a folder without a list.
         """
         folder = cls(path)
         kind = kind_of(path)
@@ -61,7 +60,7 @@ class OwnFolder(Root):
         return folder
 
     def _read(self) -> bool:
-        """Read the list; whether there is one."""
+        """Read the list; False where there is none."""
         try:
             with self.reading(LIST) as file:
                 first, *lines = file.read().decode(errors="replace").split("\n")
@@ -110,33 +109,33 @@ class OwnFolder(Root):
 
 
 @contextmanager
-def renewing(parent: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[dict[str, OwnFolder]]:
-    """Give fresh folders to write files into, which then take the places of earlier ones.
+def renewing(parent: Path, files_of: Mapping[str, Sequence[str]]) -> Iterator[dict[str, OwnFolder]]:
+    """Make fresh folders to write files into, which then replace earlier ones.
 
-    Whatever lies in an earlier one and was not made by this is taken over. Where an exception comes
-    between, the earlier ones are left; where a kill does, the next call puts them back.
+    Files of others in an earlier folder are taken over. An exception leaves the earlier folders as
+    they were; after a kill the next call restores them.
 
     Parameters
     ----------
     parent : Path
-        Where the folders belong; as the user chose it.
-    wanted : mapping of str to sequence of str
-        By the name of a folder those of its files, none within another folder.
+        Folder that they belong in, as the user chose it.
+    files_of : mapping of str to sequence of str
+        Names of files by the name of their folder, none within another folder.
 
     Raises
     ------
     Unexpected
-        Where something else is there.
+        Where something else has a name.
     BlockingIOError
-        Where another command is at it.
+        Where another command is writing.
     """
     with _alone(parent):
-        for name, files in wanted.items():
+        for name, files in files_of.items():
             _heal(parent / name)
             _check(parent / name, files)
         folders = {}
         try:
-            for name, files in wanted.items():
+            for name, files in files_of.items():
                 folders[name] = OwnFolder.at(_fresh(parent / name))
                 folders[name].record(files)
             yield folders
@@ -144,7 +143,7 @@ def renewing(parent: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[dict
             for folder in folders.values():
                 folder.clear()
             raise
-        for name, files in wanted.items():
+        for name, files in files_of.items():
             _swap(parent / name, files)
 
 
@@ -179,14 +178,14 @@ def _check(path: Path, names: Iterable[str]) -> None:
 
 
 def _claim(path: Path, names: Iterable[str]) -> None:
-    """Put on the list of the earlier folder what goes with it."""
+    """List the files of the earlier folder that are replaced."""
     folder = OwnFolder(path)
     folder._read()
     folder.record(name for name in names if kind_of(path / name))
 
 
 def _heal(path: Path) -> None:
-    """Undo or finish what a killed command has left."""
+    """Undo or finish the work of a killed command."""
     fresh, former = _fresh(path), _former(path)
     if kind_of(former) and not kind_of(path):  # killed between the two moves
         OwnFolder.at(former).path.rename(path)
@@ -197,7 +196,7 @@ def _heal(path: Path) -> None:
 
 
 def _retire(former: Path, path: Path) -> None:
-    """Take over what is not ours, and remove the rest."""
+    """Take over the files of others, and remove the rest."""
     if not kind_of(former):
         return
     old = OwnFolder.at(former)
@@ -209,7 +208,7 @@ def _retire(former: Path, path: Path) -> None:
 
 
 def _free(path: Path) -> Path:
-    """The path, or one beside it where it is taken."""
+    """Find the path, or a similar one that is free."""
     tried, number = path, 1
     while kind_of(tried):
         number += 1
@@ -219,7 +218,7 @@ def _free(path: Path) -> Path:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Have a folder's lock; a file system without locks has none to give."""
+    """Hold a folder's lock, where the file system has locks."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     give_up = time.monotonic() + _PATIENCE
     try:

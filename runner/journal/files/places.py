@@ -1,9 +1,9 @@
 """Files that this program writes and removes: never through a link, and each whole or not at all.
 
-The folder that a user names is the user's choice: it may be a link, or lie behind one. What lies in
-it is not: a link there may lead to anybody's files. So every name below a `Root` is walked one folder
-at a time and never followed, a new file gets a name of its own and takes the place of what
-had its name, and nothing is opened that is no regular file, since a pipe would block for ever.
+The folder that a user names is the user's choice: it may be a link, or lie behind one. Its content is
+not: a link there may lead to anybody's files. So every name below a `Root` is walked one folder at a time
+and never followed, a new file is written under a temporary name and then replaces the old one, and only
+regular files are opened, since a pipe would block for ever.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Unexpected(OSError):
 
     Parameters
     ----------
-    path : Path or str
     found, expected : str
         Kinds, such as "a link" and "a folder".
     """
@@ -48,7 +47,7 @@ class Unexpected(OSError):
 
 
 def kind_of(path: Path) -> str:
-    """What is there: "a file", "a link", ...; empty where nothing is. Links are not followed."""
+    """Name the kind of a path: "a file", "a link", ...; empty for nothing. Links are not followed."""
     try:
         return _kind(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -60,15 +59,15 @@ def _kind(mode: int) -> str:
 
 
 def is_being_made(name: str) -> bool:
-    """Whether `replacing` gives such names to what is not in its place yet."""
+    """Recognise the names of files that `replacing` has not put in place yet."""
     return name.startswith(_BEING_MADE)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a new file to write to, which takes the place of another as a whole, durably, or not at all.
+    """Make a new file to write to, which replaces another as a whole, durably, or not at all.
 
-    What was there, also a link or one of several names of a file, is replaced and never written to.
+    The earlier file, also a link or one of several names of a file, is never written to.
     """
     new = path.with_name(f"{_BEING_MADE}{secrets.token_hex(8)}.new")
     _unfinished.add(new)
@@ -84,7 +83,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def discard_unfinished() -> None:
-    """Remove what `replacing` has not put in its place: the process is about to end at once."""
+    """Remove the unfinished files of `replacing`: the process is about to end at once."""
     for new in list(_unfinished):
         with suppress(OSError):
             new.unlink()
@@ -98,7 +97,7 @@ def _put(new: Path, path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make durable what was written to a file, or which names a folder has."""
+    """Make durable the content of a file, or the names in a folder."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -116,7 +115,7 @@ class Root:
 
     Notes
     -----
-    Every method raises `Unexpected` where a folder on the way is a link or none, ValueError for
+    Every method raises `Unexpected` where a folder on the way is not one or is a link, ValueError for
     a name that leads out of the root, and OSError where the system refuses.
     """
 
@@ -133,7 +132,7 @@ class Root:
 
     @contextmanager
     def making(self, name: str) -> Iterator[BinaryIO]:
-        """Make a file, and the folders that it needs; what had its name goes first."""
+        """Make a file, and the folders that it needs; an earlier one of its name goes first."""
         with self._walked(name, make=True) as (folder, last):
             self._unlink(folder, last)
             handle = os.open(last, _NEW_FILE, 0o666, dir_fd=folder)
@@ -175,18 +174,18 @@ class Root:
             os.rmdir(last, dir_fd=folder)
 
     def entries(self, below: str = "") -> list[tuple[str, str]]:
-        """What lies in a folder of it, names and kinds; nothing where there is no such folder."""
+        """List names and kinds in one of its folders; empty where there is no such folder."""
         start = f"{below}/" if below else ""
         try:
             with self._walked(f"{start}-") as (folder, _):
-                there = sorted(os.listdir(folder))  # noqa: PTH208  (a handle, no path)
+                there = sorted(os.listdir(folder))  # noqa: PTH208  (a handle, not a path)
                 return [(f"{start}{entry}", self._kind_at(folder, entry)) for entry in there]
         except (FileNotFoundError, Unexpected):
             return []
 
     @contextmanager
     def _walked(self, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
-        """Open the folder that a name lies in; with the name's last part."""
+        """Open the folder that a name lies in; gives the handle and the last part of the name."""
         *parts, last = parts_of(name)
         if make:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -238,7 +237,7 @@ class Root:
 
 
 def parts_of(name: str) -> list[str]:
-    """The parts of a name that stays within its root; ValueError for any other."""
+    """Split a name that stays within its root; ValueError for any other."""
     parts = name.split("/")
     if "\0" in name or any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"the name {name!r} leads out of its folder")
@@ -246,7 +245,7 @@ def parts_of(name: str) -> list[str]:
 
 
 def folders_of(names: Iterable[str], below: str = "") -> list[str]:
-    """The folders, below another, that files of these names are in; the innermost first."""
+    """List the folders, below another, of files with these names; the innermost first."""
     start = len(parts_of(below)) if below else 0
     parts = [parts_of(name)[:-1] for name in names]
     found = {"/".join(some[:depth]) for some in parts for depth in range(start + 1, len(some) + 1)}

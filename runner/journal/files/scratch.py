@@ -1,7 +1,7 @@
-"""Folders for what is needed only while this process runs; those of processes that were killed are removed.
+"""Folders that are needed only while this process runs; those of killed processes are removed.
 
-A folder is known as ours by the file ``.owner`` in it, with `_MARK` as its content, and as alive by the
-lock that its process has on that file: the kernel drops the lock however the process ends.
+The file ``.owner`` with the content `_OWNED` marks a folder as ours, and the lock that its process holds on
+that file marks it as in use: the kernel drops the lock however the process ends.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Final
 
 _PREFIX: Final = "fivefold_"
 _OWNER: Final = ".owner"
-_MARK: Final = b"a scratch folder of fivefold\n"
+_OWNED: Final = b"a scratch folder of fivefold\n"
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A new folder, removed at the end of the ``with`` block or, after a kill, by `sweep`."""
+    """Make a folder, removed at the end of the ``with`` block or, after a kill, by `sweep`."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     owner = os.open(folder / _OWNER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         fcntl.flock(owner, fcntl.LOCK_EX)
-        os.write(owner, _MARK)  # after the lock: without the mark nobody takes it for abandoned
+        os.write(owner, _OWNED)  # after the lock: without this content it cannot be taken for abandoned
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -55,7 +55,7 @@ def _remove_abandoned(entry: os.DirEntry[str]) -> None:
     owner = os.open(Path(entry.path, _OWNER), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.read(owner, len(_MARK) + 1) == _MARK:
+        if os.read(owner, len(_OWNED) + 1) == _OWNED:
             shutil.rmtree(entry.path)
     finally:
         os.close(owner)

@@ -1,4 +1,4 @@
-"""``auto`` among a study's methods: the one that is advised for each problem."""
+"""``auto`` among a study's methods: the advised method of each problem."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ NAME = "auto"
 
 @dataclass(frozen=True)
 class Auto(Method):
-    """Stands for the method that `advise` chooses for each problem of a study.
+    """Placeholder for the method that `advise` chooses for each problem of a study.
 
     The choice is a function of the problem, the budget and ``parallel``, so it is the same on
-    every machine; what a trial takes is used only where it is given.
+    every machine; the duration of a trial is used only where it is given.
 
     Parameters
     ----------
     seconds : float, optional
-        What one evaluation takes.
+        Duration of one evaluation.
     """
 
     name: ClassVar[str] = NAME
@@ -47,20 +47,20 @@ class Auto(Method):
         number: int,
         rng: np.random.Generator,
     ) -> Config | Answer:
-        """Never asked: `choose` puts another one in its place."""
-        raise MethodError("it stands for another method, and proposes nothing.", where=NAME)
+        """Raise MethodError: `choose` replaces this method before a run."""
+        raise MethodError("expected a method that proposes, got the placeholder.", where=NAME)
 
 
 def choose(
     auto: Auto, problem: Problem, trials: int | None, seconds: float | None, parallel: int
 ) -> tuple[Method, Advice]:
-    """The method that is advised for a problem, and why."""
+    """Choose the method for a problem, and explain why."""
     advice = advise(facts_of(problem, trials, seconds, parallel, auto.seconds))
     return make_method(advice.method, advice.settings), advice
 
 
 def make(name: str, settings: Mapping[str, Any] | None = None) -> Method:
-    """As `runner.methods.make_method`, which does not know ``auto``.
+    """Make a method as `runner.methods.make_method` does, or ``auto``.
 
     Raises
     ------

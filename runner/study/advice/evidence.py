@@ -1,4 +1,4 @@
-"""What the user's own finished studies tell: which method was best, on how many seeds."""
+"""Evidence from the user's own finished studies: the best method, and on how many seeds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from runner.space import Space
 from runner.space.formats.json import space_to_json
 from runner.trial import Status
 
-MOST_CHANCE = 0.05
-"""Of a difference that is taken for one: how often seeds alone would make it as large."""
+SIGNIFICANCE = 0.05
+"""Significance level of the sign test: the usual 5 %."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One problem of one finished study.
+class Evidence:
+    """Results of one problem of one finished study.
 
     Attributes
     ----------
-    study, problem : str
     same_space : bool
-        Whether its space is that of the problem that advice is asked for.
+        True where its space is that of the problem to be advised on.
     losses : mapping of str to dict of int to float
         By method (its registered name), then by seed: the best loss of the run.
     best : str
@@ -43,8 +42,8 @@ class Finding:
     best: str
 
     def beats(self, other: str) -> tuple[int, int, float]:
-        """How often the best one was better than another, of how many seeds, and the p of a sign test."""
-        from scipy.stats import binomtest  # takes half a second, and most studies ask for no advice
+        """Count the seeds on which the best method won, and all seeds; with the p-value of a sign test."""
+        from scipy.stats import binomtest  # takes half a second to import, and most studies ask for no advice
 
         own, theirs = self.losses[self.best], self.losses.get(other, {})
         pairs = [(own[seed], theirs[seed]) for seed in own if seed in theirs]
@@ -54,15 +53,15 @@ class Finding:
         return won, len(pairs), p
 
 
-def findings(folders: Sequence[Path], space: Space) -> list[Finding]:
-    """What the studies in some directories found, those with the same space first.
+def gather_evidence(folders: Sequence[Path], space: Space) -> list[Evidence]:
+    """Collect the evidence of the studies in some directories, those with the same space first.
 
     Parameters
     ----------
     folders : sequence of Path
-        Study directories, or directories that hold such.
+        Study directories, or directories of study directories.
     space : Space
-        Of the problem that advice is asked for.
+        Space of the problem to be advised on.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def findings(folders: Sequence[Path], space: Space) -> list[Finding]:
     JournalError
         Where one is damaged.
     """
-    found: list[Finding] = []
+    found: list[Evidence] = []
     for folder in folders:
         inside = (
             [folder]
@@ -79,13 +78,17 @@ def findings(folders: Sequence[Path], space: Space) -> list[Finding]:
             else sorted(p.parent for p in folder.glob(f"*/{DATABASE}"))
         )
         if not inside:
-            raise ResultsError("it holds no study.", where=str(folder), hint="Name one, or what holds some.")
+            raise ResultsError(
+                "expected a study directory, got one without a study.",
+                where=str(folder),
+                hint="Name one, or a folder of them.",
+            )
         for place in inside:
             found += _of(read_journal(place), space)
     return sorted(found, key=lambda finding: not finding.same_space)
 
 
-def _of(record: Record, space: Space) -> list[Finding]:
+def _of(record: Record, space: Space) -> list[Evidence]:
     columns = (record.trials[name] for name in ("run", "status", "loss"))
     best = [math.inf] * len(record.runs)
     for run, status, loss in zip(*columns, strict=True):
@@ -102,15 +105,15 @@ def _of(record: Record, space: Space) -> list[Finding]:
                 same = same or _space_in(run.identity) == _as_json(space)
         if len(losses) >= 2:
             medians = {method: statistics.median(values.values()) for method, values in losses.items()}
-            found.append(Finding(record.name, problem, same, losses, min(medians, key=lambda m: medians[m])))
+            found.append(Evidence(record.name, problem, same, losses, min(medians, key=lambda m: medians[m])))
     return found
 
 
 def _space_in(identity: str) -> Any:
-    told = json.loads(identity)
-    return told.get("space"), told.get("forbid")
+    recorded = json.loads(identity)
+    return recorded.get("space"), recorded.get("forbid")
 
 
 def _as_json(space: Space) -> Any:
-    told = json.loads(json.dumps(space_to_json(space)))
-    return dict(told["params"]), told["forbid"]
+    form = json.loads(json.dumps(space_to_json(space)))
+    return dict(form["params"]), form["forbid"]

@@ -1,4 +1,4 @@
-"""What advice is given by: the space, the budget, and what is known of a trial."""
+"""Facts that the advice rests on: the space, the budget, and the known properties of a trial."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ class Facts:
     Attributes
     ----------
     name : str
-        Of the problem.
-    space : Space
+        Name of the problem.
     trials : int or None
         The budget of a run.
     seconds : float or None
-        Likewise, of evaluation and thinking.
+        Budget in seconds of evaluation and proposals.
     trial_seconds : float or None
-        What one evaluation takes.
+        Duration of one evaluation.
     measured : bool
-        Whether that was measured here; else it was given.
+        True where the duration was measured here, false where it was given.
     parallel : int
         Trials of a run in flight.
     gradient, noisy : bool
-        As the problem says.
+        As the problem declares.
     steps : int
-        Of a full evaluation.
+        Steps of a full evaluation.
     """
 
     name: str
@@ -47,7 +46,7 @@ class Facts:
 
     @property
     def budget(self) -> int | None:
-        """Trials that the budget has room for, before any thinking; None where nobody knows."""
+        """Number of trials that the budget allows, without the methods' own time; None where unknown."""
         limits = [self.trials] if self.trials is not None else []
         if self.seconds is not None and self.trial_seconds:
             limits.append(max(1, math.floor(self.seconds / self.trial_seconds)))
@@ -55,12 +54,12 @@ class Facts:
 
     @property
     def categories(self) -> int:
-        """How many parameters have values without an order."""
+        """Number of parameters whose values have no order."""
         return sum(isinstance(domain, Choice) for _, domain in self.space.dimensions)
 
     @property
     def smooth(self) -> bool:
-        """Whether all parameters are continuous."""
+        """True where all parameters are continuous."""
         return len(self.space.continuous) == self.space.d
 
 
@@ -72,7 +71,7 @@ def facts_of(
     trial_seconds: float | None = None,
     measured: bool = False,
 ) -> Facts:
-    """The facts of a problem under a budget; parameters as in `Facts`."""
+    """Collect the facts of a problem under a budget; parameters as in `Facts`."""
     return Facts(
         problem.name,
         problem.space,

@@ -1,7 +1,6 @@
-"""What `benchmarks/RESULTS.md` shows of the methods, as the advice quotes it.
+"""Measurements of `benchmarks/RESULTS.md`, as the advice quotes them.
 
-``measured.json`` is made of that file by ``python -m benchmarks.advice --read``; a test holds that
-the two say the same.
+``python -m benchmarks.advice --read`` makes ``measured.json`` from that file; a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -25,11 +24,10 @@ class Figure:
 
     Attributes
     ----------
-    problem, method : str
     ours, other : float
-        Medians: of the method, and of what it is compared with.
+        Medians of the method and of its rival.
     better, of : int
-        In how many of the paired runs it was better.
+        Number of paired runs that it won, and of all.
     """
 
     problem: str
@@ -41,20 +39,20 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """How many times the other one's median is ours."""
+        """Ratio of the other median to ours."""
         return self.other / self.ours
 
 
 @lru_cache(maxsize=1)
 def rows() -> tuple[dict[str, str], ...]:
-    """All rows, as text."""
+    """Read all rows."""
     return tuple(
         json.loads(files("runner.study.advice").joinpath("measured.json").read_text(encoding="utf-8"))
     )
 
 
 def regrets(benchmark: str, method: str, against: str = "random") -> list[Figure]:
-    """A method's regrets in a benchmark, beside those of another one."""
+    """Select a method's regrets in a benchmark, beside those of another one."""
     found = []
     for row in rows():
         problem, _, what = row["what"].partition(": ")
@@ -64,7 +62,7 @@ def regrets(benchmark: str, method: str, against: str = "random") -> list[Figure
 
 
 def after(benchmark: str, method: str, trials: int) -> list[Figure]:
-    """A method's best values after so many trials, beside those of random search."""
+    """Select a method's best values after this number of trials, beside those of random search."""
     found = []
     for row in rows():
         problem, _, what = row["what"].partition(": ")
@@ -73,11 +71,11 @@ def after(benchmark: str, method: str, trials: int) -> list[Figure]:
     return found
 
 
-def thinking(method: str, trials: int) -> float:
-    """Seconds that a method thinks in a run of so many trials, from its measured proposals.
+def proposal_seconds(method: str, trials: int) -> float:
+    """Estimate the seconds that a method computes in a run, from its measured proposals.
 
     Up to 100 trials the measured mean counts; from there on the proposals after 100, 300 and 1,000
-    trials are joined by lines, and the last one is prolonged.
+    trials are interpolated linearly, and the last value is kept.
     """
     if method not in ("bayes", "tpe"):
         return 0.0
@@ -97,7 +95,7 @@ def thinking(method: str, trials: int) -> float:
 
 
 def in_all(found: Sequence[Figure]) -> tuple[int, int]:
-    """In how many paired runs the method was better, of how many, over all problems."""
+    """Count the paired runs that the method won, and all of them, over all problems."""
     return sum(figure.better for figure in found), sum(figure.of for figure in found)
 
 

@@ -1,4 +1,4 @@
-"""The choice itself: a few questions in order, each answered with what was measured."""
+"""Rules of the advice: a few decisions in order, each justified by measurements."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner._text import duration, listed
-from runner.study.advice.evidence import MOST_CHANCE, Finding
+from runner.study.advice.evidence import SIGNIFICANCE, Evidence
 from runner.study.advice.facts import Facts
-from runner.study.advice.measured import Figure, after, in_all, regrets, thinking
+from runner.study.advice.measured import Figure, after, in_all, proposal_seconds, regrets
 
 FEW = 10
-"""Below so many trials the models of `bayes` and `tpe` have not begun: both draw their first ones."""
-_UNKNOWN_BUDGET = 100
-_MANY = 1_000
-_MOST_THINKING = 0.5  # of a run's time; from here on twice the trials are had without it
-_PATIENCE = 60.0  # seconds of thinking in a run that nobody minds, where only trials are counted
-_MOST_LISTED = 3
+"""Below this number of trials `bayes` and `tpe` still draw their initial trials and have no model."""
+_UNKNOWN_BUDGET = 100  # trials; the budget of most measured comparisons
+_MANY = 1_000  # trials, from which on the proposals of bayes take minutes
+_MOST_SHARE = 0.5  # of a run's time for proposals; above it, tpe has twice the trials in the same time
+_PATIENCE = 60.0  # seconds of proposals per run that are acceptable where only trials are counted
+_MOST_LISTED = 3  # studies, which a reader still compares
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A method, and why.
+    """A method, and the reasons for it.
 
     Attributes
     ----------
-    method : str
     settings : mapping
-        Beside its defaults.
+        Those that differ from its defaults.
     because : tuple of str
-        Sentences; the first one decided.
+        Reasons; the first one decided.
     used : tuple of str
-        What it was decided by.
+        Facts and evidence that were used.
     answers : tuple of str
-        Rules that are often given, where they are wrong here, with what was measured.
+        Common rules that are wrong here, with what was measured.
     """
 
     method: str
@@ -47,33 +46,32 @@ class Advice:
 
     @property
     def entry(self) -> str:
-        """As it stands in a study file's ``methods:``."""
+        """Entry of a study file's ``methods:``."""
         if not self.settings:
             return self.method
         inner = ", ".join(f"{key}: {value}" for key, value in self.settings.items())
         return f"{{{self.method}: {{{inner}}}}}"
 
 
-def advise(facts: Facts, found: Sequence[Finding] = ()) -> Advice:
-    """The method for a problem.
+def advise(facts: Facts, evidence: Sequence[Evidence] = ()) -> Advice:
+    """Choose the method for a problem.
 
     Parameters
     ----------
-    facts : Facts
-    found : sequence of Finding
+    evidence : sequence of Evidence
         From the user's own studies; those of the same space can overrule what was measured
         elsewhere, where their seeds agree (two-sided sign test, 5 %).
     """
     method, settings, because = _decided(facts)
-    told: list[str] = []
-    for finding in found:
-        sentence, overrules = _weighed(finding, method, facts)
-        told.append(sentence)
+    messages: list[str] = []
+    for one in evidence:
+        message, overrules = _weighed(one, method)
+        messages.append(message)
         if overrules and facts.space.size() > (facts.budget or 0):
-            method, settings, because = finding.best, {}, [sentence, *because]
-    used = (*_used(facts), *told[:_MOST_LISTED])
-    if len(told) > _MOST_LISTED:
-        used = (*used, f"And {len(told) - _MOST_LISTED} more findings of these studies.")
+            method, settings, because = one.best, {}, [message, *because]
+    used = (*_used(facts), *messages[:_MOST_LISTED])
+    if len(messages) > _MOST_LISTED:
+        used = (*used, f"And {len(messages) - _MOST_LISTED} more results of these studies.")
     return Advice(method, tuple(because), used, settings, tuple(_answers(facts, method)))
 
 
@@ -88,31 +86,31 @@ def _decided(facts: Facts) -> tuple[str, dict[str, Any], list[str]]:
         return "random", sobol, [_few(n)]
     if facts.parallel * 2 > n:
         rounds = math.ceil(n / facts.parallel)
-        said = f"With {facts.parallel} of {n} trials in flight results come back only {_times(rounds)}"
-        return "random", sobol, [f"{said}, so there is hardly anything to learn from."]
+        why = f"With {facts.parallel} of {n} trials in flight, results arrive only {_times(rounds)}"
+        return "random", sobol, [f"{why}, so there is hardly anything to learn from."]
     if facts.gradient and facts.smooth and (reason := _gradient(facts, n)):
         return "gradient", {}, [reason]
     return _model(facts, n)
 
 
 def _model(facts: Facts, n: int) -> tuple[str, dict[str, Any], list[str]]:
-    """`bayes` where its thinking can be afforded, else `tpe`."""
+    """Choose `bayes` where its proposals are affordable, else `tpe`."""
     better = _bayes_over_tpe(facts)
-    cost, light = thinking("bayes", n), thinking("tpe", n)
-    told = f"bayes would think for about {duration(cost)} in {n:,} trials, tpe for {duration(light)}"
+    cost, light = proposal_seconds("bayes", n), proposal_seconds("tpe", n)
+    costs = f"bayes would spend about {duration(cost)} on proposals in {n:,} trials, tpe {duration(light)}"
     timed = facts.seconds is not None and facts.trial_seconds is not None and n != facts.trials
     if not timed and cost <= _PATIENCE:
-        return "bayes", {}, [better, f"Its thinking comes to about {duration(cost)} in {n:,} trials."]
+        return "bayes", {}, [better, f"Its proposals take about {duration(cost)} in {n:,} trials."]
     if facts.trial_seconds is None:
         if n <= _MANY:
-            return "bayes", {}, [better, f"{told}; where the trials take less than that, take tpe."]
-        return "tpe", {}, [f"{told}, and nobody knows what a trial takes."]
+            return "bayes", {}, [better, f"{costs}; where the trials take less than that, use tpe."]
+        return "tpe", {}, [f"{costs}, and the duration of a trial is unknown."]
     work = facts.trial_seconds * n
     share = cost / (cost + work)
-    thought = f"{told}; the trials take {duration(work)}, so bayes would think for {share:.0%} of a run"
-    if share <= _MOST_THINKING:
-        return "bayes", {}, [better, f"{thought}."]
-    return "tpe", {}, [f"{thought}."]
+    reason = (
+        f"{costs}; the trials take {duration(work)}, so with bayes {share:.0%} of a run would be proposals"
+    )
+    return ("bayes", {}, [better, f"{reason}."]) if share <= _MOST_SHARE else ("tpe", {}, [f"{reason}."])
 
 
 def _bayes_over_tpe(facts: Facts) -> str:
@@ -141,7 +139,7 @@ def _few(n: int) -> str:
 
 
 def _gradient(facts: Facts, n: int) -> str:
-    """Why gradient descents, where they were best on the measured problem that is nearest in size."""
+    """Justify gradient descents, where they were best on the measured problems of similar size."""
     budget = max([b for b in (10, 30, 50) if b <= n] or [10])
     rivals = {name: after("gradients", name, budget) for name in ("gradient", "bayes", "tpe")}
     sizes = {"logistic_l2_groups": 3, "rosenbrock_gradient": 4, "sphere": 10}
@@ -162,9 +160,8 @@ def _gradient(facts: Facts, n: int) -> str:
     )
 
 
-def _weighed(finding: Finding, advised: str, facts: Facts) -> tuple[str, bool]:
-    """What a finding says, and whether it overrules the advice."""
-    del facts
+def _weighed(finding: Evidence, advised: str) -> tuple[str, bool]:
+    """Describe a piece of evidence; True where it overrules the advice."""
     where = f"Your study '{finding.study}', {finding.problem}"
     kind = "the same space" if finding.same_space else "another space"
     seeds = len(finding.losses[finding.best])
@@ -176,13 +173,13 @@ def _weighed(finding: Finding, advised: str, facts: Facts) -> tuple[str, bool]:
             False,
         )
     won, pairs, p = finding.beats(advised)
-    said = (
+    result = (
         f"{where} ({kind}): {finding.best} was better than {advised} on {won} of {pairs} seeds (p = {p:.2g})"
     )
-    if finding.same_space and p < MOST_CHANCE:
-        return f"{said}, and that counts for more than what was measured elsewhere.", True
-    why = "too few to say" if p >= MOST_CHANCE else "but that is another problem"
-    return f"{said}: {why}.", False
+    if finding.same_space and p < SIGNIFICANCE:
+        return f"{result}, which outweighs what was measured elsewhere.", True
+    why = "not significant" if p >= SIGNIFICANCE else "but that is another problem"
+    return f"{result}: {why}.", False
 
 
 def _used(facts: Facts) -> list[str]:
@@ -202,7 +199,7 @@ def _used(facts: Facts) -> list[str]:
     more = [
         f"{facts.parallel} in flight",
         "gradients reported" if facts.gradient else "no gradients",
-        "noisy" if facts.noisy else "not said to be noisy",
+        "noisy" if facts.noisy else "not declared noisy",
     ]
     lines = [
         f"Space: {', '.join(parts)}.",
@@ -220,7 +217,7 @@ def _used(facts: Facts) -> list[str]:
 
 
 def _answers(facts: Facts, method: str) -> list[str]:
-    """Rules that are often given, with what was measured."""
+    """Answer common rules with what was measured."""
     bayes, tpe = regrets("functions", "bayes"), regrets("functions", "tpe")
     size = facts.space.size()
     few = "infinitely many" if math.isinf(size) else f"{size:,.0f}"
@@ -230,7 +227,7 @@ def _answers(facts: Facts, method: str) -> list[str]:
         f"'Random or grid search for small data': on data sets of 178 to 569 rows, 2 or 3 parameters and 30"
         f" trials, better than random search were {shown} runs: there it does little harm. But it is not the"
         " rows that decide; see the next line for more parameters and trials.",
-        "'Bayesian search where compute is plentiful': it is for when trials are scarce. With 100 trials of"
+        "'Bayesian search where compute is plentiful': it pays when trials are scarce. With 100 trials of"
         f" {_names(bayes)} the regret of random search was {_ratios(bayes)} that of bayes and"
         f" {_ratios(tpe)} that of tpe.",
     ]

@@ -1,4 +1,4 @@
-"""The code that an objective is made of: its own, and what it calls as far as it is installed nowhere.
+"""Code of an objective: its own, and what it calls as far as that is not installed.
 
 Of the file in which a function stands, the part counts that it reaches by names, at the top level of the
 file: functions, classes and constants, and the statements that change them. Of other local modules that this
@@ -32,14 +32,14 @@ _UNCOUNTED: Final = {"ctx", "type_comment", "type_ignores", "kind"}
 
 @dataclass(frozen=True)
 class Code:
-    """What a function or class is made of.
+    """Code of a function or class.
 
     Attributes
     ----------
     digests : dict of str to str
-        By the file's name.
+        By file name.
     packages : frozenset of str
-        The first names of what it imports and is not local.
+        Top-level names of its imports that are not local.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
@@ -50,12 +50,12 @@ class Code:
 
 
 def is_ours(kind: type) -> bool:
-    """Whether a class is a part of this package; it counts by the package's version."""
+    """True for a class of this package, which counts by the package's version."""
     return kind.__module__ == "runner" or kind.__module__.startswith("runner.")
 
 
 def code_of(thing: type | FunctionType) -> Code:
-    """The code of a function or class; empty where it is installed, or there is no text of it."""
+    """Collect the code of a function or class; empty where it is installed or has no source."""
     if thing.__module__ is None or thing.__module__ == "builtins":
         return Code()
     module = sys.modules.get(thing.__module__)
@@ -78,7 +78,7 @@ def code_of(thing: type | FunctionType) -> Code:
 
 @lru_cache(_MOST_KEPT)
 def digest_of(text: str | bytes) -> str:
-    """A digest of a text of Python, without layout, comments and docstrings."""
+    """Compute a digest of Python source, without layout, comments and docstrings."""
     try:
         return _digest(ast.parse(text).body)
     except (SyntaxError, ValueError):
@@ -92,7 +92,7 @@ def _digest(nodes: Iterable[ast.AST]) -> str:
 
 
 def _written(node: object) -> Iterator[str]:
-    """A syntax tree as text, without what is empty: newer versions of Python have more fields."""
+    """Write a syntax tree without empty fields: newer versions of Python have more of them."""
     if isinstance(node, ast.Constant):
         yield repr(node.value)
     elif isinstance(node, ast.AST):
@@ -203,13 +203,13 @@ def _without_decorators(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _name_of(decorator: ast.expr) -> str:
-    """The last name of a decorator: ``problem`` for ``@runner.problem(...)``."""
+    """Get the last name of a decorator: ``problem`` for ``@runner.problem(...)``."""
     inner = decorator.func if isinstance(decorator, ast.Call) else decorator
     return inner.attr if isinstance(inner, ast.Attribute) else getattr(inner, "id", "")
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
-    """The names that a statement gives to things."""
+    """Yield the names that a statement binds."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
         return
@@ -223,7 +223,7 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 
 def _changed(node: ast.stmt) -> Iterator[str]:
-    """The names whose things a statement changes without giving them a name."""
+    """Yield the names whose objects a statement changes without binding them."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return
     for one in ast.walk(node):
@@ -247,7 +247,7 @@ def _is_main(node: ast.stmt) -> bool:
 
 
 def _roots(thing: type | FunctionType, statements: Sequence[_Statement]) -> frozenset[str] | _Statement:
-    """The name under which a thing stands at the top level; the statement where it has none."""
+    """Find the name of a thing at the top level, or the statement around it where it has none."""
     name = thing.__qualname__.partition(".")[0]
     if any(name in statement.binds for statement in statements):
         return frozenset({name})
@@ -259,7 +259,7 @@ def _roots(thing: type | FunctionType, statements: Sequence[_Statement]) -> froz
 
 
 def _only_lambdas(statement: _Statement, line: int) -> _Statement:
-    """The lambdas that start in a line of a statement, as a statement; all of it where there is none."""
+    """Reduce a statement to the lambdas that start in a line; keep all of it where there is none."""
     found = [one for one in ast.walk(statement.node) if isinstance(one, ast.Lambda) and one.lineno == line]
     if not found:
         return statement
@@ -273,13 +273,13 @@ def _only_lambdas(statement: _Statement, line: int) -> _Statement:
 def _reached(
     statements: Sequence[_Statement], roots: frozenset[str] | _Statement, whole_effects: bool
 ) -> list[_Statement]:
-    """The statements that a thing depends on, in their order.
+    """Select the statements that a thing depends on, in their order.
 
     Parameters
     ----------
     whole_effects : bool
-        Whether statements count that are there for what they do, whatever they do it to. In a script
-        only those count that change what is reached: others run the study, and print.
+        Include all statements that bind no name. In a script only those count that change what is
+        reached: others run the study, and print.
     """
     found: list[_Statement] = []
     if isinstance(roots, _Statement):
@@ -307,7 +307,7 @@ def _reached(
 
 
 def _is_docstring(node: object) -> bool:
-    """Whether it is a value alone, which does nothing."""
+    """Recognise a bare value, which does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
@@ -315,7 +315,7 @@ def _is_docstring(node: object) -> bool:
 
 
 def _without_a_file(thing: type | FunctionType) -> Code:
-    """What was typed into a notebook: the thing, and what it reaches of its module by names."""
+    """Collect code from a notebook: the thing, and what it reaches of its module by names."""
     texts: dict[str, str] = {}
     _collect(thing, texts)
     if not any(texts.values()):

@@ -1,9 +1,9 @@
-"""What must stay equal for the trials of a run to be continued, and where two differ.
+"""Identities: the facts that must stay equal for a run to be resumed, and their first difference.
 
-An identity is JSON. It holds what decides about a run's trials and can be told cheaply: method
-and settings, space, direction, metric, and of the objective its own keys, and the code that it is made of
-(`runner.study.identity.code`). It does not hold the budget, nor the versions of what is installed, which are
-recorded apart (`runner.study.identity.environment`).
+An identity is JSON. It holds what determines a run's trials and is cheap to collect: method and settings,
+space, direction, metric, the objective's own keys, and its code (`runner.study.identity.code`). It holds
+neither the budget nor the versions of installed packages, which are recorded separately
+(`runner.study.identity.environment`).
 """
 
 from __future__ import annotations
@@ -33,31 +33,28 @@ from runner.study.identity.code import Code, code_of, is_ours
 from runner.study.study import RunSpec, Study
 
 DERIVED = "derived settings"
-"""The key of what a method worked out from space and budget when it was prepared."""
+"""The key of the settings that a method derived from space and budget when it was prepared."""
 
 _OUR_CLASS = re.compile(r"\brunner(?:\.[a-z_]\w*)+\.([A-Z]\w*)")
 _PLACES = re.compile(r" at 0x[0-9a-fA-F]+")
-# Said by other keys, or of no influence on what an evaluation gives.
+# Covered by other keys, or without influence on the result of an evaluation.
 _NOT_OBJECTIVE = {
     "name", "space", "direction", "metric", "noisy", "has_gradient", "optimum", "minimisers", "default",
     "forbid", "folder", "checkpoints", "has_test",
 }  # fmt: skip
-_IF_GIVEN = {
-    "prepare",
-    "drop",
-    "decimal",
-}  # new keys, so that a study that was begun before them can be resumed
-_MOST_CHARACTERS = 100
+# Newer keys, left out where they are not set, so that studies from before them can be resumed.
+_IF_GIVEN = {"prepare", "drop", "decimal"}
+_MOST_CHARACTERS = 100  # of each value in a message
 CODE: Final = "code"
 """The key of digests by the names of files, and of `_CAPTURED`."""
 _CAPTURED: Final = "captured values"
-_MOST_DEPTH = 6  # of values within values in which code is looked for
+_MOST_DEPTH = 6  # of nested values; chosen, not measured: deeper ones are unusual in an objective
 
 Json = Any
 
 
 def study_identity(study: Study) -> dict[str, Json]:
-    """What all runs of a study have in common."""
+    """Identify a study: the settings that all its runs share."""
     scheduler = study.scheduler
     return {
         "name": study.name,
@@ -69,7 +66,7 @@ def study_identity(study: Study) -> dict[str, Json]:
 
 
 def problem_identity(problem: Problem) -> dict[str, Json]:
-    """Space, direction, metric, and what can be told of the objective."""
+    """Identify a problem: space, direction, metric, and its objective as far as it can be described."""
     space = space_to_json(problem.space)
     return {
         "space": dict(space["params"]),  # by name, so that a difference is named
@@ -81,11 +78,10 @@ def problem_identity(problem: Problem) -> dict[str, Json]:
 
 
 def run_identity(spec: RunSpec, problem: Mapping[str, Json]) -> dict[str, Json]:
-    """The identity of a run, as it comes back from JSON.
+    """Identify a run, as JSON restores it.
 
     Parameters
     ----------
-    spec : RunSpec
     problem : mapping
         The `problem_identity` of its problem.
     """
@@ -105,10 +101,10 @@ def run_identity(spec: RunSpec, problem: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def comparable(was: Mapping[str, Json], now: Mapping[str, Json]) -> tuple[Json, Json]:
-    """Two identities without what only one version knows.
+    """Reduce two identities to what both versions record.
 
-    Earlier versions recorded the module of this program's own classes, too, which moved since. Where an earlier version recorded an objective, it recorded only the text of the function itself; this
-    one also records the code that it calls.
+    Earlier versions recorded the modules of this program's own classes, which have moved since, and of
+    an objective only its own source, while this one also records the code that it calls.
     """
     before, after = _without_modules(was), _without_modules(now)
     if "method " + CODE not in before:
@@ -136,7 +132,7 @@ def _without_texts(objective: Json) -> Json:
 
 
 def first_difference(was: Json, now: Json) -> tuple[str, str, str] | None:
-    """Where two identities differ first: the key path, what was there, what is there now."""
+    """Find the first difference of two identities: its key path, the earlier and the present value."""
     if json.dumps(was) == json.dumps(now):
         return None
     if isinstance(was, dict) and isinstance(now, dict):
@@ -155,21 +151,21 @@ def _short(given: dict[str, Json], key: str) -> str:
 
 
 def _objective(problem: Problem) -> dict[str, Json]:
-    told: dict[str, Json] = {"kind": _stable(type(problem))}
+    parts: dict[str, Json] = {"kind": _stable(type(problem))}
     if not is_ours(type(problem)):
-        told["text"] = _text_digest(type(problem))
+        parts["text"] = _text_digest(type(problem))
     for key, value in vars(problem).items():
         if not key.startswith("_") and key not in _NOT_OBJECTIVE and (key not in _IF_GIVEN or value):
-            told[key] = _stable(value)
+            parts[key] = _stable(value)
     if isinstance(problem, EstimatorProblem) and isinstance(problem.data, str):
-        told["data"] = _data_source(problem.data, problem.folder)
+        parts["data"] = _data_source(problem.data, problem.folder)
     if digests := problem_code(problem).digests:
-        told[CODE] = digests
-    return told
+        parts[CODE] = digests
+    return parts
 
 
 def problem_code(problem: Problem) -> Code:
-    """The code that a problem is made of: its class, functions, estimators, and what they hold."""
+    """Collect the code of a problem: its class, functions, estimators, and their contents."""
     captured: list[Json] = []
     things = _things(problem, captured, set(), _MOST_DEPTH)
     found = Code()
@@ -182,7 +178,7 @@ def problem_code(problem: Problem) -> Code:
 
 
 def _things(value: object, captured: list[Json], seen: set[int], depth: int) -> Iterator[type | FunctionType]:
-    """The functions and classes within a value; what they have captured goes into a list."""
+    """Yield the functions and classes within a value; collect what they have captured in a list."""
     if id(value) in seen or not depth or isinstance(value, str | bytes | int | float | np.ndarray | Data):
         return
     seen.add(id(value))
@@ -216,7 +212,7 @@ def _things(value: object, captured: list[Json], seen: set[int], depth: int) -> 
 
 
 def _is_constant(value: object) -> bool:
-    """Whether a value is not of a kind that objectives use to remember things, such as a list."""
+    """Reject the kinds of value that objectives use as a memory, such as lists."""
     if isinstance(value, tuple):
         return all(map(_is_constant, value))
     return value is None or isinstance(value, str | bytes | int | float | complex | np.ndarray | np.generic)
@@ -235,20 +231,20 @@ def _is_local(kind: type) -> bool:
 
 
 def _data_source(data: str, folder: Path) -> Json:
-    """A built-in name, or the file's name and a digest of its bytes: a moved file stays the same."""
+    """Describe data by a built-in name, or by file name and digest: a moved file stays the same."""
     if data in BUILT_IN:
         return data
     path = folder / data
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except OSError:  # the problem itself says so better
+    except OSError:  # the problem itself has the better message
         digest = "unreadable"
     return {"file": path.name, "content": digest}
 
 
 def _stable(value: object) -> Json:
-    """A value as JSON that is the same in every process."""
+    """Encode a value as JSON that is the same in every process."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, Mapping):
@@ -266,15 +262,15 @@ def _stable(value: object) -> Json:
         content = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
         return {"shape": list(value.shape), "dtype": str(value.dtype), "content": _digest(content)}
     if isinstance(value, Data):
-        told = {"name": value.name, "X": _stable(value.X), "y": _stable(value.y)}
-        return told if value.labels is None else {**told, "labels": _stable(value.labels)}
+        data = {"name": value.name, "X": _stable(value.X), "y": _stable(value.y)}
+        return data if value.labels is None else {**data, "labels": _stable(value.labels)}
     if callable(parameters := getattr(value, "get_params", None)):  # an estimator
         return {"class": _stable(type(value)), "params": _stable(parameters(deep=False))}
     return _PLACES.sub("", repr(value))
 
 
 def _text_digest(thing: type | FunctionType) -> str:
-    """A digest of the source, without layout, comments and decorators; empty where there is none."""
+    """Compute a digest of the source without layout, comments and decorators; empty without source."""
     try:
         text = textwrap.dedent(inspect.getsource(thing))
     except (OSError, TypeError):  # typed into an interpreter

@@ -1,11 +1,11 @@
-"""From a study to the plan that its journal follows, and to the journal itself."""
+"""The plan of a study for its journal, and the journal itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from runner.journal.plan import Identity, Mismatch, Plan, PlannedRun
+from runner.journal.plan import Identity, Mismatch, PlannedRun, StudyPlan
 from runner.journal.schema import to_json, to_number
 from runner.journal.writer import Journal
 from runner.study.identity.environment import environment_of, version_of
@@ -26,11 +26,11 @@ def open_journal(folder: Path, study: Study, witnessed: bool = False, strict: bo
     return Journal.open(folder, plan_of(study), witnessed, strict)
 
 
-def plan_of(study: Study) -> Plan:
+def plan_of(study: Study) -> StudyPlan:
     """Derive the plan of a study."""
     budget = to_json({"trials": study.budget.trials, "seconds": study.budget.seconds})
     runs = zip(study.runs, identities_of(study), strict=True)
-    return Plan(
+    return StudyPlan(
         facts=study_identity(study),
         yaml=study.as_yaml(),
         runs=tuple(PlannedRun(_row(spec, identity, budget), identity) for spec, identity in runs),
@@ -58,7 +58,7 @@ def compare(label: str, was: Identity, now: Identity) -> Mismatch | None:
     path, before, after = difference
     message, hint = f"its {path} was {before} and is {after}", "Use another --out, or change it back."
     if path.startswith(DERIVED):
-        message = f"'{label}' has laid itself out for another budget, and cannot grow"
+        message = f"'{label}' was prepared for another budget, and cannot grow"
         hint = "Use another --out, the earlier budget, points of its own, or other --methods."
     elif path.startswith("objective") and path.endswith(".text"):
         message = "the code of its objective has changed since"
@@ -68,7 +68,7 @@ def compare(label: str, was: Identity, now: Identity) -> Mismatch | None:
     elif path.startswith(f"method {CODE}"):
         message = "the code of its method has changed since"
     elif path == "objective.record_digest":
-        message = "the study that it recalls has changed since"
+        message = "its recorded study has changed since"
     elif path.startswith("files"):
         message = f"its file '{path.partition('.')[2]}' has changed since" if "." in path else message
     elif path.startswith("objective.data"):

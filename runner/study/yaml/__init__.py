@@ -1,8 +1,8 @@
-"""YAML 1.2, with the place of every value, and limits to what a small file may become.
+"""YAML 1.2, with the place of every value, and limits on the size that a small file may expand to.
 
-The scanner and the parser are PyYAML's. What its events mean is decided here: PyYAML's own reader
-follows YAML 1.1, in which ``010`` is 8, ``1:30`` is 90 and ``no`` is false, it forgets the lines,
-and a kilobyte of aliases can become gigabytes.
+The scanner and the parser are PyYAML's; the meaning of their events is decided here. PyYAML's own reader
+follows YAML 1.1, in which ``010`` is 8, ``1:30`` is 90 and ``no`` is false, it forgets the lines, and a
+kilobyte of aliases can become gigabytes.
 """
 
 from runner.study.yaml.document import Document, Mark

@@ -1,4 +1,4 @@
-"""From the events of PyYAML's parser to nodes: aliases, merge keys, tags, and limits."""
+"""Nodes from the events of PyYAML's parser: aliases, merge keys, tags, and limits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from yaml.events import (
 
 from runner._text import MOST_SHOWN, shown
 from runner.errors import FivefoldError, StudyError, clip
-from runner.study.yaml.document import Mark, Node
+from runner.study.yaml.document import Mark, YamlNode
 from runner.study.yaml.scalars import ScalarError, number, resolve
 
 MOST_DEPTH: Final = 64
-"""Of nested values; conditions twenty deep need no more, and Python's stack holds it everywhere."""
+"""Most levels of nested values; conditions twenty deep need no more, and Python's stack holds it."""
 MOST_ALIASED: Final = 20_000
-"""Values that all aliases of a file write out; thirty problems that share a space of a hundred
+"""Most values that the aliases of a file stand for; thirty problems that share a space of a hundred
 parameters need half of it, and it is checked in a fraction of a second."""
 MOST_FAULTS: Final = 100
-"""Of single values; who has so many has made one mistake."""
+"""Most faults of single values; a hundred are usually one mistake."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PREFIX: Final = "tag:yaml.org,2002:"
@@ -40,41 +40,43 @@ _COLLECTIONS: Final = MappingProxyType({MappingStartEvent: "map", yaml.SequenceS
 class _Frame:
     """A list or mapping that has begun and not ended."""
 
-    node: Node
+    node: YamlNode
     anchor: str | None
-    key: tuple[Node, bool] | None = None  # of a mapping: a key that waits for its value; is it a merge key
-    merged: list[tuple[Mark, Node]] = field(default_factory=list)
+    key: tuple[YamlNode, bool] | None = (
+        None  # of a mapping: a key that waits for its value; is it a merge key
+    )
+    merged: list[tuple[Mark, YamlNode]] = field(default_factory=list)
 
 
 class Builder:
-    """Makes nodes of events.
+    """Builder of nodes from events.
 
     Parameters
     ----------
     source : str
-        What errors call the file.
+        Name of the file in errors.
     most_faults : float
-        After so many nothing more is read.
+        Number of faults after which nothing more is read.
 
     Attributes
     ----------
-    roots : list of Node
-        One for each document.
+    roots : list of YamlNode
+        One per document.
     faults : list of (Mark, FivefoldError)
-        What is wrong with single values, which have some value all the same.
+        Faults of single values, which have some value all the same.
     """
 
     def __init__(self, source: str, most_faults: float = MOST_FAULTS) -> None:
         self.source = source
         self._most_faults = most_faults
-        self.roots: list[Node] = []
+        self.roots: list[YamlNode] = []
         self.faults: list[tuple[Mark, FivefoldError]] = []
         self._frames: list[_Frame] = []
-        self._anchors: dict[str, Node | None] = {}  # None: it has not ended yet
+        self._anchors: dict[str, YamlNode | None] = {}  # None: it has not ended yet
         self._aliased = 0
 
     def refuse(self, mark: Mark, message: str) -> NoReturn:
-        """Raise what was noted so far, and what makes it useless to read on."""
+        """Raise the faults noted so far, and the one that ends the reading."""
         raise FivefoldError.join([*(error for _, error in self.faults), self._error(mark, message)]) from None
 
     def add(self, event: Event) -> None:
@@ -96,7 +98,7 @@ class Builder:
         elif isinstance(event, AliasEvent):
             self._put(self._alias(event))
         elif isinstance(event, ScalarEvent):
-            node = Node(self._scalar(event), _mark(event))
+            node = YamlNode(self._scalar(event), _mark(event))
             if event.anchor is not None:
                 self._anchors[event.anchor] = node
             merges = event.value == "<<" and event.implicit[0] and event.tag is None
@@ -110,7 +112,7 @@ class Builder:
             self._fault(event, f"the tag '{_tag(event.tag)}' has no meaning here.", "Leave it out.")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        self._frames.append(_Frame(Node({} if kind == "map" else [], _mark(event)), event.anchor))
+        self._frames.append(_Frame(YamlNode({} if kind == "map" else [], _mark(event)), event.anchor))
 
     def _end(self) -> None:
         frame = self._frames.pop()
@@ -124,8 +126,8 @@ class Builder:
             self._anchors[frame.anchor] = node
         self._put(node)
 
-    def _put(self, node: Node, merges: bool = False) -> None:
-        """Enter a node that has ended into what it is a part of."""
+    def _put(self, node: YamlNode, merges: bool = False) -> None:
+        """Enter a finished node into its parent."""
         if not self._frames:
             self.roots.append(node)
             return
@@ -143,8 +145,8 @@ class Builder:
                 frame.node.entries[key.value] = key.mark, node
                 frame.node.value[key.value] = node.value
 
-    def _is_key(self, key: Node, frame: _Frame) -> bool:
-        """Say if a mapping may have the key; note a fault where not."""
+    def _is_key(self, key: YamlNode, frame: _Frame) -> bool:
+        """Test that a mapping may have the key; note a fault where not."""
         if isinstance(key.value, list | dict) or key.value != key.value:
             self._note(key.mark, f"expected a string or a number as the key, got {shown(key.value)}.")
             return False
@@ -153,14 +155,14 @@ class Builder:
         there = next(other for other in frame.node.entries if other == key.value)
         line = frame.node.entries[there][0].line
         if type(there) is type(key.value):
-            self._note(key.mark, f"duplicate key {_said(key.value)}, first in line {line}.")
+            self._note(key.mark, f"duplicate key {_key_name(key.value)}, first in line {line}.")
         else:
-            message = f"duplicate key {_said(key.value)}, equal to {_said(there)} in line {line}."
+            message = f"duplicate key {_key_name(key.value)}, equal to {_key_name(there)} in line {line}."
             self._note(key.mark, message, "Write one of them in quotes, or leave it out.")
         return False
 
-    def _collect(self, frame: _Frame, key: Node, node: Node) -> None:
-        """Note what a merge key merges."""
+    def _collect(self, frame: _Frame, key: YamlNode, node: YamlNode) -> None:
+        """Note the mappings of a merge key."""
         given = node.items if isinstance(node.value, list) else [node]
         if frame.merged:
             self._note(key.mark, "duplicate key <<.", "Write <<: [*a, *b].")
@@ -171,9 +173,9 @@ class Builder:
             frame.merged = [(key.mark, part) for part in given]
 
     def _merge(self, frame: _Frame) -> None:
-        """Put what is merged before the mapping's own keys, which override it; the first one wins."""
+        """Put merged entries before the mapping's own keys, which override them; the first one wins."""
         own = frame.node.entries
-        merged: dict[Any, tuple[Mark, Node]] = {}
+        merged: dict[Any, tuple[Mark, YamlNode]] = {}
         for _, part in frame.merged:
             for key, entry in part.entries.items():
                 merged.setdefault(key, entry)
@@ -181,15 +183,15 @@ class Builder:
         frame.node.value.clear()
         frame.node.value.update({key: node.value for key, (_, node) in frame.node.entries.items()})
 
-    def _alias(self, event: AliasEvent) -> Node:
+    def _alias(self, event: AliasEvent) -> YamlNode:
         mark, name = _mark(event), str(event.anchor)
         found = self._anchors.get(name)
         if found is None:
-            said = f"the alias '*{clip(name, MOST_SHOWN)}'"
+            alias = f"the alias '*{clip(name, MOST_SHOWN)}'"
             if name in self._anchors:
-                self.refuse(mark, f"{said} is within what it names.")
-            self._note(mark, f"{said} names no anchor before it.")
-            return Node(None, mark)
+                self.refuse(mark, f"{alias} is within its own anchor.")
+            self._note(mark, f"{alias} has no anchor before it.")
+            return YamlNode(None, mark)
         self._aliased += found.size
         if self._aliased > MOST_ALIASED:
             self.refuse(mark, f"expected aliases of at most {MOST_ALIASED:,} values in all, got more.")
@@ -202,7 +204,7 @@ class Builder:
         if _SURROGATES.search(text):  # JSON writes characters beyond U+FFFF as two escapes
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if "\ufffd" in text:
-                self._fault(event, "half of a surrogate pair is not a character.")
+                self._fault(event, "expected a whole surrogate pair, got half of one.")
         if "\0" in text:
             self._fault(event, "expected a string without NUL.")
             return text.replace("\0", "\ufffd")
@@ -227,7 +229,7 @@ class Builder:
 
 
 def _tagged(text: str, tag: str) -> Any:
-    """The value of a scalar with a tag."""
+    """Resolve a scalar with a tag."""
     kind = tag.removeprefix(_PREFIX)
     if tag in ("!", _PREFIX + "str"):
         return text
@@ -248,8 +250,8 @@ def _tag(tag: str) -> str:
     return clip(tag.replace(_PREFIX, "!!"), MOST_SHOWN)
 
 
-def _said(key: object) -> str:
-    """A key as YAML has it."""
+def _key_name(key: object) -> str:
+    """Write a key as YAML does."""
     return shown(key).lower() if isinstance(key, bool) else "null" if key is None else shown(key)
 
 

@@ -19,37 +19,36 @@ class Mark(NamedTuple):
     column: int
 
 
-_MOST_DEPTH = 12  # of an object, which may contain itself
+_MOST_DEPTH = 12  # of an object, which may contain itself; errors name no deeper parts
 _NAME = re.compile(r"(?:\.|: ?)?([^.:\[]+)")
 
 
 @dataclass(eq=False)
-class Node:
+class YamlNode:
     """A value with its place.
 
     Attributes
     ----------
     value : object
         As Python has it. An alias is the anchored node itself.
-    mark : Mark
-    items : list of Node
-        Of a list.
+    items : list of YamlNode
+        Items of a list.
     entries : dict
-        Of a mapping: by its keys, the place of the key and the node of the value.
+        Entries of a mapping: by key, the place of the key and the node of the value.
     size, depth : int
         Number of values, aliases written out, and how deeply they are nested.
     """
 
     value: Any
     mark: Mark
-    items: list[Node] = field(default_factory=list)
-    entries: dict[Any, tuple[Mark, Node]] = field(default_factory=dict)
+    items: list[YamlNode] = field(default_factory=list)
+    entries: dict[Any, tuple[Mark, YamlNode]] = field(default_factory=dict)
     size: int = 1
     depth: int = 0
 
     @property
-    def parts(self) -> Iterator[tuple[str, Mark, Node]]:
-        """The parts directly below: how a path writes each, where it begins, and its node."""
+    def parts(self) -> Iterator[tuple[str, Mark, YamlNode]]:
+        """Yield the direct parts: name within a path, place, and node."""
         for i, item in enumerate(self.items):
             yield f"[{i}]", item.mark, item
         for key, (mark, node) in self.entries.items():
@@ -58,25 +57,24 @@ class Node:
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file that has been read; or an object in its place, of which no places are known.
+    """A YAML file that has been read; or an object in its place, which has no line numbers.
 
     Attributes
     ----------
     source : str
-        What errors call it: its path.
-    root : Node
+        Name in errors: its path.
     faults : tuple of (Mark, FivefoldError)
-        What is wrong with single values; they have some value all the same.
+        Faults of single values, which have some value all the same.
     """
 
     source: str
-    root: Node
+    root: YamlNode
     faults: tuple[tuple[Mark, FivefoldError], ...] = ()
 
     @classmethod
     def of(cls, value: Any, source: str) -> Document:
-        """An object in place of a file: its errors have an order, but no lines."""
-        return cls(source, Node(value, Mark(0, 0)))
+        """Wrap an object in place of a file: its errors have an order, but no lines."""
+        return cls(source, YamlNode(value, Mark(0, 0)))
 
     @property
     def value(self) -> Any:
@@ -84,18 +82,18 @@ class Document:
         return self.root.value
 
     @cached_property
-    def _tree(self) -> Node:
+    def _tree(self) -> YamlNode:
         return self.root if self.root.mark.line else _numbered(self.value, count(), 0)
 
-    def find(self, path: str) -> tuple[Mark, Node]:
-        """The place of what an error names, and the node that is there.
+    def find(self, path: str) -> tuple[Mark, YamlNode]:
+        """Find the place that an error's path names, and the node there.
 
         Parameters
         ----------
         path : str
-            Keys and positions as errors write them, such as ``problems[0]: space.C``. A key may
-            nearly be the one in the path. What is not found is left out: the place is then that of
-            the innermost part that was.
+            Keys and positions as errors write them, such as ``problems[0]: space.C``. A key in it may
+            be misspelt. Unknown parts are left out: the place is then that of the innermost part
+            that was found.
         """
         node = self._tree
         mark = node.mark
@@ -104,13 +102,13 @@ class Document:
         return mark, node
 
     def in_order(self, errors: Iterable[FivefoldError]) -> list[FivefoldError]:
-        """All that is wrong with the file, in its order, each error with its place in front.
+        """List all faults of the file, in its order, each error with its place in front.
 
         Parameters
         ----------
         errors : iterable of FivefoldError
-            Whose ``where`` begins with the path of a key. What is wrong with a value that could not
-            be read is left out: it follows from that.
+            Errors whose ``where`` begins with the path of a key. Faults of a value that could not be
+            read are left out, since they follow from that.
         """
         unread = {mark for mark, _ in self.faults}
         found = dict.fromkeys(self.faults)
@@ -125,9 +123,9 @@ class Document:
         return list(texts.values())
 
 
-def _numbered(value: Any, numbers: Iterator[int], depth: int) -> Node:
-    """A node for an object, with the order of its parts as their columns in line 0."""
-    node = Node(value, Mark(0, next(numbers)))
+def _numbered(value: Any, numbers: Iterator[int], depth: int) -> YamlNode:
+    """Make a node of an object, with the order of its parts as their columns in line 0."""
+    node = YamlNode(value, Mark(0, next(numbers)))
     if depth < _MOST_DEPTH and isinstance(value, Mapping):
         for key, part in value.items():
             node.entries[key] = Mark(0, next(numbers)), _numbered(part, numbers, depth + 1)
@@ -136,10 +134,10 @@ def _numbered(value: Any, numbers: Iterator[int], depth: int) -> Node:
     return node
 
 
-def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
-    """The rest of a path, and the part of a node that it begins with; of several, the longest name."""
+def _step(node: YamlNode, path: str) -> tuple[str, Mark, YamlNode] | None:
+    """Split a path after its first part, and find that part; of several, the longest name."""
     path = path.removeprefix(":").lstrip(" ") if path.startswith(":") else path.removeprefix(".")
-    found: tuple[str, Mark, Node] | None = None
+    found: tuple[str, Mark, YamlNode] | None = None
     for name, mark, part in node.parts:
         rest = path.removeprefix(name)
         if (
@@ -151,18 +149,18 @@ def _step(node: Node, path: str) -> tuple[str, Mark, Node] | None:
     return found
 
 
-def _step_over(node: Node, path: str) -> tuple[str, Mark, Node] | None:
-    """As `_step`, over a key that errors leave out: ``choice`` of a domain, the name of a method."""
+def _step_over(node: YamlNode, path: str) -> tuple[str, Mark, YamlNode] | None:
+    """Step over a key that errors leave out: ``choice`` of a domain, the name of a method."""
     steps = [_step(part, path) for _, _, part in node.parts if part.entries]
     known = [step for step in steps if step is not None]
     return known[0] if len(known) == 1 else None
 
 
-def _step_near(node: Node, path: str) -> tuple[str, Mark, Node] | None:
-    """As `_step`, to the key that was meant by the name in the path, by the rule of who read it."""
+def _step_near(node: YamlNode, path: str) -> tuple[str, Mark, YamlNode] | None:
+    """Step to the key that the path misspells, by the rule of its reader."""
     name = _NAME.match(path)
     meant = near(name[1], [str(key) for key in node.entries]) if name else None
     return _step(node, f"{meant}{path[name.end() :]}") if name and meant is not None else None
 
 
-__all__ = ["Document", "Mark", "Node"]
+__all__ = ["Document", "Mark", "YamlNode"]

@@ -1,4 +1,4 @@
-"""Reading a YAML file."""
+"""Reader of YAML files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import yaml
 
 from runner.errors import FivefoldError, StudyError, nearest_file
 from runner.study.yaml.building import Builder
-from runner.study.yaml.document import Document, Mark, Node
+from runner.study.yaml.document import Document, Mark, YamlNode
 
 MOST_BYTES: Final = 4_000_000
-"""Of a file; a study of 100,000 listed seeds has a fifth of it."""
+"""Most bytes of a file; a study of 100,000 listed seeds has a fifth of it."""
 
 
 def read_bounded(path: Path) -> str:
-    """The text of a file, of which no more is read than is allowed.
+    """Read a file, but no more of it than is allowed.
 
     Raises
     ------
@@ -29,37 +29,36 @@ def read_bounded(path: Path) -> str:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         hint = nearest_file(path, (".yaml", ".yml"))
-        raise StudyError("there is no such file.", where=str(path), hint=hint) from None
+        raise StudyError("no such file.", where=str(path), hint=hint) from None
     except OSError as error:
-        raise StudyError(f"it cannot be read: {error.strerror}.", where=str(path)) from None
+        raise StudyError(f"cannot be read: {error.strerror}.", where=str(path)) from None
     except ValueError as error:  # a NUL in its name
-        raise StudyError(f"it cannot be read: {error}.", where=str(path)) from None
+        raise StudyError(f"cannot be read: {error}.", where=str(path)) from None
     if len(content) > MOST_BYTES:
         raise StudyError(f"expected at most {MOST_BYTES / 1e6:g} MB, got more.", where=str(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise StudyError("it is not text in UTF-8.", where=f"{path}:{line}") from None
+        raise StudyError("not valid UTF-8.", where=f"{path}:{line}") from None
 
 
 def parse(text: str, source: str) -> Document:
-    """A document, with all that is wrong with its values in ``faults``.
+    """Parse a document, with the faults of its values in ``faults``.
 
     Parameters
     ----------
-    text : str
     source : str
-        What errors call it.
+        Name in errors.
 
     Raises
     ------
     StudyError
         Where it is not YAML, is several documents, or passes the limits; with line and column, and
-        with the faults before that.
+        the faults before that.
     """
     builder = _build(text, source, 1)
-    root = builder.roots[0] if builder.roots else Node(None, Mark(1, 1))
+    root = builder.roots[0] if builder.roots else YamlNode(None, Mark(1, 1))
     return Document(source, root, tuple(builder.faults))
 
 
@@ -69,12 +68,12 @@ def scan(text: str, source: str) -> None:
 
 
 def read_document(path: Path) -> Document:
-    """The document of a file; see `parse`."""
+    """Read the document of a file; see `parse`."""
     return parse(read_bounded(path), str(path))
 
 
 def load_text(text: str, source: str) -> Any:
-    """Read a YAML text; raise a StudyError for everything that is wrong with it."""
+    """Parse YAML; raise a StudyError for all its faults."""
     document = parse(text, source)
     if document.faults:
         raise FivefoldError.join(error for _, error in document.faults)
@@ -82,12 +81,12 @@ def load_text(text: str, source: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; raise a StudyError for everything that is wrong with it."""
+    """Read a YAML file; raise a StudyError for all its faults."""
     return load_text(read_bounded(path), str(path))
 
 
 def _build(text: str, source: str, most: int | None) -> Builder:
-    """The nodes of a text of at most so many documents."""
+    """Build the nodes of at most ``most`` documents."""
     builder = Builder(source) if most else Builder(source, math.inf)
     loader: Any = None
     mark: Any
@@ -102,13 +101,13 @@ def _build(text: str, source: str, most: int | None) -> Builder:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark or loader.get_mark()
         what = str(error.problem or error.context)
-        builder.refuse(Mark(mark.line + 1, mark.column + 1), f"it is not valid YAML: {what}.")
+        builder.refuse(Mark(mark.line + 1, mark.column + 1), f"invalid YAML: {what}.")
     except yaml.reader.ReaderError as error:
         lines = text[: error.position].split("\n")
         what = f"the character {chr(error.character)!a} may not be in it"
-        builder.refuse(Mark(len(lines), len(lines[-1]) + 1), f"it is not valid YAML: {what}.")
+        builder.refuse(Mark(len(lines), len(lines[-1]) + 1), f"invalid YAML: {what}.")
     except (ValueError, OverflowError):  # of an escape like \U00110000, or a version of 5,000 digits
         mark = loader.get_mark()
         place = Mark(mark.line + 1, mark.column + 1)
-        builder.refuse(place, "it is not valid YAML: a number is too large here.")
+        builder.refuse(place, "invalid YAML: a number is too large here.")
     return builder

@@ -1,7 +1,7 @@
-"""The value of a plain scalar: the core schema of YAML 1.2.2, section 10.3.2.
+"""Values of plain scalars: the core schema of YAML 1.2.2, section 10.3.2.
 
 A scalar that YAML 1.1 reads as a number and YAML 1.2 as another number, or as a string, is refused:
-programs disagree about it, and so may whoever wrote the file.
+programs disagree about it, and so may the author of the file.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from types import MappingProxyType
 from typing import Final
 
 from runner.errors import clip
-
-Scalar = str | int | float | bool | None
+from runner.trial import Scalar
 
 MOST_DIGITS: Final = 308
-"""Of an integer: more have no floating-point number beside them, and Python does not print them."""
+"""Most digits of an integer: larger ones exceed every float."""
 
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = MappingProxyType(
@@ -36,15 +35,15 @@ _OLD_BINARY = re.compile(r"0b[01]+")
 _OLD_SIXTIES = re.compile(r"([1-9][0-9]*(?::[0-5]?[0-9])+)|([0-9]+(?::[0-5]?[0-9])+)(\.[0-9]*)")
 _OLD_DECIMAL = re.compile(r"0|[1-9][0-9]*")
 _OLD_FLOAT = re.compile(r"(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
-_MOST_SHOWN = 60
+_MOST_SHOWN = 60  # characters of a scalar in a message
 
 
 class ScalarError(ValueError):
-    """A scalar that is refused; its text says why and what to write."""
+    """A scalar that is refused; the message says why and what to write."""
 
 
 def resolve(text: str) -> Scalar:
-    """The value of a plain scalar without a tag.
+    """Resolve a plain scalar without a tag.
 
     Raises
     ------
@@ -60,16 +59,16 @@ def resolve(text: str) -> Scalar:
     old, value = _old_number(text), number(text)
     if old is not None and old != value:
         new = "a string" if value is None else value
-        said = clip(text, _MOST_SHOWN)
+        written = clip(text, _MOST_SHOWN)
         raise ScalarError(
-            f"'{said}' is {old} in YAML 1.1 and {new} in YAML 1.2. "
-            f"Write {old if value is None else f'{old} or {value}'}, or '{said}' in quotes."
+            f"'{written}' is {old} in YAML 1.1 and {new} in YAML 1.2. "
+            f"Write {old if value is None else f'{old} or {value}'}, or '{written}' in quotes."
         )
     return text if value is None else value
 
 
 def number(text: str) -> int | float | None:
-    """The number that a scalar is in YAML 1.2, None where it is none; raises as `resolve`."""
+    """Read a scalar as a number of YAML 1.2, None where it is none; raises as `resolve`."""
     if _DECIMAL.fullmatch(text) or _OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
         return _integer(text)
     if found := _INFINITE.fullmatch(text):
@@ -93,7 +92,7 @@ def _integer(text: str) -> int:
 
 
 def _old_number(text: str) -> int | float | None:
-    """The number that a scalar is in YAML 1.1; None where it is none, or of a form that both have."""
+    """Read a scalar as a number of YAML 1.1; None where it is none, or of a form that both have."""
     sign = -1 if text[0] == "-" else 1
     plain = text[1:] if text[0] in "-+" else text
     digits = plain.replace("_", "")

@@ -1,4 +1,4 @@
-"""Writing YAML that means the same in YAML 1.1 and 1.2."""
+"""Writer of YAML that means the same in YAML 1.1 and 1.2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.study.yaml.scalars import ScalarError, resolve
 
 
 class _Dumper(yaml.SafeDumper):
-    """The safe dumper, which quotes what YAML 1.1 takes for no string, and what YAML 1.2 does, too."""
+    """Safe dumper that quotes strings which YAML 1.1 or YAML 1.2 would read as something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write shared parts out each time: a file is for people."""
@@ -36,16 +36,16 @@ _Dumper.add_representer(str, _represent_string)
 
 
 def dump(value: object, *, flow: bool = False, width: int | None = None) -> str:
-    """The YAML of a value; keys in their order.
+    """Write a value as YAML; keys in their order.
 
     Parameters
     ----------
     value : object
         Mappings, lists, tuples and scalars, NumPy's too; anything else is written as its ``str``.
     flow : bool
-        Whether it is written in braces and brackets.
+        Write it in braces and brackets.
     width : int, optional
-        Where lines are broken; by default at 80 characters.
+        Line width; by default 80 characters.
     """
     text = yaml.dump(
         plain(value),
@@ -55,13 +55,13 @@ def dump(value: object, *, flow: bool = False, width: int | None = None) -> str:
         default_flow_style=flow,
         width=width or 80,
     )
-    # What could reorder or hide the text around it is within double quotes, where Python's escapes
-    # are those of YAML.
+    # Characters that could reorder or hide the text around them are within double quotes, where
+    # Python's escapes are those of YAML.
     return printable_lines(text)
 
 
 def plain(value: object) -> Any:
-    """A copy of a value in Python's own types, as `dump` writes it."""
+    """Copy a value into Python's own types, as `dump` writes it."""
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_unset=True, by_alias=True)
     if isinstance(value, np.generic):

@@ -328,7 +328,7 @@ def test_what_describes_no_cluster_is_told(tmp_path):
     (tmp_path / "study.yaml").write_text("name: x\nproblems: [branin]\n")
     with pytest.raises(StudyError, match="got neither 'cluster_name' nor 'apiVersion'"):
         check_cluster(tmp_path / "study.yaml")
-    with pytest.raises(StudyError, match="there is no such file"):
+    with pytest.raises(StudyError, match="no such file"):
         check_cluster(tmp_path / "cluster.yaml")
     (tmp_path / "twice.yaml").write_text("cluster_name: a\nprovider: {type: aws}\ncluster_name: b\n")
     with pytest.raises(StudyError, match=r"twice\.yaml:3:1: .*duplicate key 'cluster_name'"):
@@ -354,7 +354,7 @@ def test_what_describes_no_cluster_is_told(tmp_path):
             + "".join(f"{c}: &{c} [{', '.join([f'*{p}'] * 9)}]\n" for p, c in ["ab", "bc", "cd", "de", "ef"]),
             "5:28: expected aliases of at most 20,000 values in all, got more",
         ),
-        ("a: &a [*a]\n", "1:8: the alias '*a' is within what it names."),
+        ("a: &a [*a]\n", "1:8: the alias '*a' is within its own anchor."),
     ],
 )
 def test_a_cluster_file_of_bad_yaml_is_refused_at_once(tmp_path, text, says):

@@ -428,7 +428,7 @@ def test_a_lone_trial_that_kills_its_worker_is_tried_again_and_then_a_row():
         if not dispatcher.runs[0].ended:
             batch = dispatcher.ask()
     trial = dispatcher.runs[0].ended[0]
-    assert (trial.status, trial.attempts) == (Status.CRASHED, 3)
+    assert (trial.status, 1 + len(trial.earlier)) == (Status.CRASHED, 3)
     assert trial.outcome.error == "the worker process died 3 times during this trial."
     assert isinstance(dispatcher.ask(), Batch), "its run goes on"
 
@@ -442,7 +442,7 @@ def test_what_raised_is_tried_again_only_where_the_study_says_so():
             if not dispatcher.runs[0].ended:
                 batch = dispatcher.ask()
         trial = dispatcher.runs[0].ended[0]
-        assert (trial.status, trial.attempts) == (Status.FAILED, attempts)
+        assert (trial.status, 1 + len(trial.earlier)) == (Status.FAILED, attempts)
         assert trial.earlier == ("no luck.",) * (attempts - 1)
 
 
@@ -451,7 +451,7 @@ def test_a_lone_trial_past_its_deadline_is_a_row_at_once():
     assert batch.deadline == 2.5, "the worker's watchdog has half a second to be first"
     dispatcher.lose(batch, "timeout", 2.1)
     trial = dispatcher.runs[0].ended[0]
-    assert (trial.status, trial.outcome.seconds, trial.attempts) == (Status.TIMEOUT, 2.1, 1)
+    assert (trial.status, trial.outcome.seconds, 1 + len(trial.earlier)) == (Status.TIMEOUT, 2.1, 1)
     assert trial.outcome.error == "killed after 2 s."
 
 
@@ -486,7 +486,7 @@ def test_what_had_ended_when_the_worker_died_keeps_its_outcome_and_the_rest_goes
     dispatcher.lose(batch, "crash", 1.0, rescued)
     for job, outcome in zip(batch.jobs, rescued.outcomes, strict=False):
         trial = dispatcher.runs[job.run].ended[job.pending.number]
-        assert (trial.outcome, trial.worker, trial.attempts) == (outcome, "worker", 1)
+        assert (trial.outcome, trial.worker, len(trial.earlier)) == (outcome, "worker", 0)
     again = [dispatcher.ask() for _ in batch.jobs[2:]]
     assert [b.jobs[0].pending for b in again] == [job.pending for job in batch.jobs[2:]]
     assert {len(b) for b in again} == {1}
@@ -499,7 +499,7 @@ def test_who_was_at_it_when_the_time_was_up_is_known_and_the_others_go_on():
     dispatcher.lose(batch, "crash", 2.2, rescued)
     late = batch.jobs[1]
     trial = dispatcher.runs[late.run].ended[late.pending.number]
-    assert (trial.status, trial.outcome.seconds, trial.attempts) == (Status.TIMEOUT, 2.1, 1)
+    assert (trial.status, trial.outcome.seconds, 1 + len(trial.earlier)) == (Status.TIMEOUT, 2.1, 1)
     following = dispatcher.ask()
     assert following.jobs[0] == batch.jobs[2], "not begun, so not to attribute, and not alone"
     assert len(following) > 1
@@ -522,11 +522,15 @@ def test_what_needs_too_much_memory_is_tried_once_more_at_the_most():
         if not dispatcher.runs[0].ended:
             batch = dispatcher.ask()
     trial = dispatcher.runs[0].ended[0]
-    assert (trial.status, trial.attempts, trial.outcome.error) == (Status.CRASHED, 2, "killed: too large.")
+    assert (trial.status, 1 + len(trial.earlier), trial.outcome.error) == (
+        Status.CRASHED,
+        2,
+        "killed: too large.",
+    )
 
 
 def test_a_method_that_is_still_thinking_at_its_limit_ends_its_own_run():
-    made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"thinking": 5.0})
+    made = study(problems=[HILL], methods=["random", "tpe"], seeds=1, trial={"proposal_timeout": 5.0})
     kept = Kept()
     dispatcher = Dispatcher(made, kept)
     dispatcher.begin(1, "here", apart=True)
@@ -677,8 +681,8 @@ def test_nobody_is_blamed_for_a_lost_node():
     dispatcher.lose(batch, "node", 1.0)  # by now it is suspected itself
     dispatcher.tell(batch := dispatcher.ask(), work(dispatcher, batch))
     first, second = (kept.trials["hill/random/0", number] for number in (0, 1))
-    assert (first.status, first.attempts) == (Status.CRASHED, 11)
-    assert (second.status, second.attempts) == (Status.COMPLETED, 1)
+    assert (first.status, 1 + len(first.earlier)) == (Status.CRASHED, 11)
+    assert (second.status, 1 + len(second.earlier)) == (Status.COMPLETED, 1)
 
 
 def survive(made, kept, poison, workers, seed, witnessed):

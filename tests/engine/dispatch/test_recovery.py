@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from runner.engine.dispatch.recovery import attribute
 from runner.engine.messages import Job, Rescued
-from runner.study.file import TrialFile
+from runner.study.file import TrialSettings
 from runner.trial import Outcome, Pending, Status
 
-LIMITS = TrialFile(timeout=5.0, retries=2)
+LIMITS = TrialSettings(timeout=5.0, retries=2)
 DONE = Outcome(Status.COMPLETED, loss=1.0, value=1.0)
 
 

@@ -1,6 +1,6 @@
 """Who is who: runs as numbers, and what travels in their names."""
 
-from runner.engine.codec import line_of, unpack_tasks
+from runner.engine.codec import pack_trial, unpack_tasks
 from runner.engine.messages import Batch, Job, ProposalJob, ProposalRequest
 from runner.engine.runs import run_table as room
 from runner.engine.runs.run_table import RunTable
@@ -61,7 +61,7 @@ def test_what_was_scored_on_kept_rows_is_not_shown_to_a_method(monkeypatch):
 
 def test_a_batch_travels_as_lines_and_a_told_trial_is_written_once(monkeypatch):
     written = []
-    monkeypatch.setattr(room, "line_of", lambda trial: written.append(trial.number) or line_of(trial))
+    monkeypatch.setattr(room, "pack_trial", lambda trial: written.append(trial.number) or pack_trial(trial))
     found = run_table(problems=[HILL], methods=["random", "tpe"], seeds=1)
     jobs = tuple(found.job(0, Pending(n, {"x": n / 4})) for n in range(3))
     assert [task.config for task in unpack_tasks(found.message(Batch(jobs)))] == [
@@ -74,5 +74,5 @@ def test_a_batch_travels_as_lines_and_a_told_trial_is_written_once(monkeypatch):
         found.message(Batch((), proposals=proposals)),
     )
     assert second.startswith(first)
-    assert second.split("\n").count(line_of(told)) == 2
+    assert second.split("\n").count(pack_trial(told)) == 2
     assert written == [0]

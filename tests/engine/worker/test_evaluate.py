@@ -3,7 +3,7 @@
 import pytest
 
 from runner.engine.batching import LONGEST_SECONDS
-from runner.engine.codec import line_of, pack_question
+from runner.engine.codec import pack_request, pack_trial
 from runner.engine.messages import ProposalRequest, Task
 from runner.engine.worker.evaluate import evaluate_tasks
 from runner.engine.worker.propose import Proposers, propose
@@ -63,7 +63,7 @@ def test_a_method_answers_the_same_on_a_worker(name):
         known = trials[: number - 1]
         pending = [Pending(number - 1, trials[number - 1].config)]
         request = ProposalRequest(number, known, pending, entropy)
-        text = pack_question(1, 5, request, [line_of(trial) for trial in known])
+        text = pack_request(1, 5, request, [pack_trial(trial) for trial in known])
         (reply,) = proposers.propose(text.split("\n"), "worker", never).replies
         assert reply.answer == propose(method, SPACE, request).answer == trials[number].config
         assert reply.seconds > 0
@@ -84,7 +84,7 @@ def test_several_questions_are_answered_in_their_order():
         ProposalRequest(2, [trial, trial], [], 7),
     ]
     text = "\n".join(
-        pack_question(0, run, request, [line_of(t) for t in request.completed])
+        pack_request(0, run, request, [pack_trial(t) for t in request.completed])
         for run, request in enumerate(requests)
     )
     replies = proposers.propose(text.split("\n"), "worker", never).replies
@@ -95,7 +95,7 @@ def test_several_questions_are_answered_in_their_order():
 
 def test_a_trial_that_was_told_of_before_is_the_same_object():
     proposers = Proposers([(make_method("random"), SPACE)])
-    lines = [line_of(Trial(i, {"x": 0.5}, Outcome(Status.COMPLETED, loss=1.0))) for i in range(3)]
+    lines = [pack_trial(Trial(i, {"x": 0.5}, Outcome(Status.COMPLETED, loss=1.0))) for i in range(3)]
     first = proposers._trials(0, lines[:2])
     again = proposers._trials(0, lines)
     assert again[0] is first[0]
@@ -114,7 +114,7 @@ def test_an_answer_is_evaluated_at_once_where_that_was_asked_for():
         return outcome(config)
 
     requests = [
-        pack_question(0, i, ProposalRequest(i, [], [], 7), [], then) for i, then in enumerate([None, (3, 9)])
+        pack_request(0, i, ProposalRequest(i, [], [], 7), [], then) for i, then in enumerate([None, (3, 9)])
     ]
     plain, evaluated = proposers.propose("\n".join(requests).split("\n"), "worker", at_once).replies
     assert plain.outcome is None

@@ -1,4 +1,4 @@
-"""Files are written and removed by `runner.journal.files.places` and `own` alone: checks would be forgotten."""
+"""Only `runner.journal.files.places` and `own` write and remove files: elsewhere checks are forgotten."""
 
 import ast
 

@@ -17,10 +17,10 @@ from runner.errors import FivefoldError
 from runner.methods import METHODS
 from runner.problems import load_problem
 from runner.space import Choice, Float, Int, Space
-from runner.study.advice import Auto, advise, facts_of, findings, make
-from runner.study.advice.evidence import Finding
+from runner.study.advice import Auto, advise, facts_of, gather_evidence, make
+from runner.study.advice.evidence import Evidence
 from runner.study.advice.facts import Facts
-from runner.study.advice.measured import regrets, rows, thinking
+from runner.study.advice.measured import proposal_seconds, regrets, rows
 from runner.study.study import Study
 from tests.studies import HILL, study
 
@@ -86,21 +86,21 @@ def test_every_figure_of_the_advice_is_in_the_results():
 
 
 @pytest.mark.parametrize("method", ["bayes", "tpe"])
-def test_thinking_grows_with_the_trials_and_is_what_was_measured(method):
-    times = [thinking(method, n) for n in (1, 10, 100, 101, 300, 301, 1000, 1001, 5000)]
+def test_proposals_take_longer_with_the_trials_and_is_what_was_measured(method):
+    times = [proposal_seconds(method, n) for n in (1, 10, 100, 101, 300, 301, 1000, 1001, 5000)]
     assert times == sorted(times)
     assert times[0] > 0
     (after,) = [r for r in rows() if r["what"] == f"{method}: a proposal after 1,000 trials"][:1]
-    assert thinking(method, 1001) - thinking(method, 1000) == pytest.approx(
+    assert proposal_seconds(method, 1001) - proposal_seconds(method, 1000) == pytest.approx(
         float(after["ours"].split()[0]) / 1000, rel=0.01
     )
-    assert thinking("random", 1000) == 0.0
+    assert proposal_seconds("random", 1000) == 0.0
 
 
 def found(own, theirs, same=True):
     losses = {"tpe": dict(enumerate(own)), "bayes": dict(enumerate(theirs))}
     best = min(losses, key=lambda name: sorted(losses[name].values())[len(own) // 2])
-    return Finding("mine", "it", same, losses, best)
+    return Evidence("mine", "it", same, losses, best)
 
 
 def test_own_studies_overrule_where_their_seeds_agree_on_the_same_space():
@@ -116,15 +116,15 @@ def test_own_studies_overrule_where_their_seeds_agree_on_the_same_space():
 
 def test_findings_are_read_from_study_directories(tmp_path):
     run(study(methods=["random", "bayes"], seeds=3, budget={"trials": 12}), tmp_path / "a", workers=0)
-    one, other = findings([tmp_path], HILL.space)
+    one, other = gather_evidence([tmp_path], HILL.space)
     assert (one.problem, one.same_space) == ("hill", True)
     assert (other.problem, other.same_space) == ("models", False)
     assert set(one.losses) == {"random", "bayes"}
     assert set(one.losses["bayes"]) == {0, 1, 2}
     assert one.best == "bayes"
-    assert findings([tmp_path / "a"], HILL.space) == [one, other]
-    with pytest.raises(FivefoldError, match="it holds no study"):
-        findings([tmp_path / "a/none"], HILL.space)
+    assert gather_evidence([tmp_path / "a"], HILL.space) == [one, other]
+    with pytest.raises(FivefoldError, match="expected a study directory"):
+        gather_evidence([tmp_path / "a/none"], HILL.space)
 
 
 def test_auto_in_a_study_is_the_advised_method_and_the_journal_says_so(tmp_path):

@@ -119,12 +119,12 @@ def test_a_merged_mapping_can_be_merged_again_and_stays_what_it_was():
 @pytest.mark.parametrize(
     "text, says",
     [
-        ("name: s\nproblems: [branin\nmethods: [random]\n", "3:8: it is not valid YAML: expected"),
-        ("name: s\n\tproblems: []\n", "2:1: it is not valid YAML: found character '\\t'"),
-        ("a: 1\nname: x\x01\n", "2:8: it is not valid YAML: the character '\\x01' may not be in it."),
-        ("a: 1\n---\nb: 2", "2:1: it is not valid YAML: a second document begins."),
-        ('a: "\\U00110000"', "1:7: it is not valid YAML: a number is too large here."),
-        (f"%YAML {'1' * 5000}.1\n--- a", "1:7: it is not valid YAML: a number is too large here."),
+        ("name: s\nproblems: [branin\nmethods: [random]\n", "3:8: invalid YAML: expected"),
+        ("name: s\n\tproblems: []\n", "2:1: invalid YAML: found character '\\t'"),
+        ("a: 1\nname: x\x01\n", "2:8: invalid YAML: the character '\\x01' may not be in it."),
+        ("a: 1\n---\nb: 2", "2:1: invalid YAML: a second document begins."),
+        ('a: "\\U00110000"', "1:7: invalid YAML: a number is too large here."),
+        (f"%YAML {'1' * 5000}.1\n--- a", "1:7: invalid YAML: a number is too large here."),
         ("%YAML 1.1\n---\nyes", "1:1: expected YAML 1.2, got the directive %YAML 1.1. Leave it out."),
         ("seeds: 1\nname: s\nseeds: 2\n", "3:1: duplicate key 'seeds', first in line 1."),
         ("a: {b: 1, b: 2}\n", "1:11: duplicate key 'b', first in line 1."),
@@ -133,9 +133,9 @@ def test_a_merged_mapping_can_be_merged_again_and_stays_what_it_was():
         ("{~: x, null: y}", "1:8: duplicate key null, first in line 1."),
         ("{.nan: x}", "1:2: expected a string or a number as the key, got nan."),
         ("? [a, b]\n: 3\n", "1:3: expected a string or a number as the key, got ['a', 'b']."),
-        ("a: *b\n", "1:4: the alias '*b' names no anchor before it."),
-        ("a: &a [*a]\n", "1:8: the alias '*a' is within what it names."),
-        ("&a {b: {c: *a}}\n", "1:12: the alias '*a' is within what it names."),
+        ("a: *b\n", "1:4: the alias '*b' has no anchor before it."),
+        ("a: &a [*a]\n", "1:8: the alias '*a' is within its own anchor."),
+        ("&a {b: {c: *a}}\n", "1:12: the alias '*a' is within its own anchor."),
         ("<<: 3", "1:1: expected a mapping or a list of mappings to merge, got 3. Write <<: *name."),
         ("<<: [{}, 3]", "1:1: expected a mapping or a list of mappings to merge, got [{}, 3]."),
         ("{<<: {}, <<: {}}", "1:10: duplicate key <<. Write <<: [*a, *b]."),
@@ -146,7 +146,7 @@ def test_a_merged_mapping_can_be_merged_again_and_stays_what_it_was():
         ("!!set {a}", "1:1: the tag '!!set' has no meaning here. Leave it out."),
         ("!!timestamp 2020-01-01", "1:1: the tag '!!timestamp' has no meaning here. Leave it out."),
         ("!!bool maybe", "1:1: expected bool as the tag says, got 'maybe'."),
-        ('"\\ud83d"', "1:1: half of a surrogate pair is not a character."),
+        ('"\\ud83d"', "1:1: expected a whole surrogate pair, got half of one."),
         ('a: "b\\0c"', "1:4: expected a string without NUL."),
         ("a: [1, 010]", "1:8: '010' is 8 in YAML 1.1 and 10 in YAML 1.2."),
         ("010: 3", "1:1: '010' is 8 in YAML 1.1 and 10 in YAML 1.2."),
@@ -169,16 +169,16 @@ def test_everything_is_said_at_once_as_far_as_it_can_be_read():
 @pytest.mark.parametrize(
     "name, says",
     [
-        ("stduy.yaml", "there is no such file. Did you mean 'study.yaml'?"),
-        ("other.yaml", "there is no such file. The folder '{folder}' holds study.yaml."),
-        ("no/study.yaml", "there is no such file. There is no folder '{folder}/no' either."),
+        ("stduy.yaml", "no such file. Did you mean 'study.yaml'?"),
+        ("other.yaml", "no such file. The folder '{folder}' holds study.yaml."),
+        ("no/study.yaml", "no such file. There is no folder '{folder}/no' either."),
         (
             "empty/study.yaml",
-            "there is no such file. The folder '{folder}/empty' holds no .yaml or .yml file.",
+            "no such file. The folder '{folder}/empty' holds no .yaml or .yml file.",
         ),
-        ("empty", "it cannot be read: Is a directory."),
-        ("a" * 300, "it cannot be read: File name too long."),
-        ("a\0b", "it cannot be read: embedded null byte."),
+        ("empty", "cannot be read: Is a directory."),
+        ("a" * 300, "cannot be read: File name too long."),
+        ("a\0b", "cannot be read: embedded null byte."),
     ],
 )
 def test_a_missing_file_names_the_nearest(tmp_path, name, says):
@@ -190,7 +190,7 @@ def test_a_missing_file_names_the_nearest(tmp_path, name, says):
 
 
 def test_what_is_not_text_is_refused(tmp_path):
-    with pytest.raises(StudyError, match=r"study.yaml:2: it is not text in UTF-8\."):
+    with pytest.raises(StudyError, match=r"study.yaml:2: not valid UTF-8\."):
         read(tmp_path, b"a: 1\n\xff\xfe\x00\x01")
 
 
