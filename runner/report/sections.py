@@ -15,8 +15,19 @@ from runner.report.figures.sheet import Sheet, records
 from runner.report.views import Album
 from runner.results import Results
 from runner.results.stats import AXES, AXIS_TITLES, refused
-from runner.results.stats.comparison import UNITS
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.boundaries import boundaries
+from runner.results.stats.costs import break_evens
+from runner.results.stats.decision import seeds_needed
+from runner.results.stats.fairness import fairness
+from runner.results.stats.gates import gates
+from runner.results.stats.generalisation import agreement, generalisation, summary
+from runner.results.stats.importance import effort, importance
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.pairs import beats
+from runner.results.stats.per_problem import by_problem, coverage, failures
+from runner.results.stats.robustness import robustness
+from runner.results.stats.significance import friedman, signed_rank, wilcoxon_holm
+from runner.results.stats.verdict import UNITS, budget_text, verdicts
 from runner.study.yaml import dump
 
 Content = dict[str, Any]
@@ -64,7 +75,7 @@ def any_valid(results: Results) -> bool:
 
 
 def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    frame = sheet.comparison.verdicts()
+    frame = verdicts(sheet.comparison)
     tables["00_verdict"] = frame
     return {
         "rows": [row | {"at": _budget_at(row)} for row in records(frame)],
@@ -87,7 +98,7 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
         if not anytime.differs(comparison, axis):
             continue
         for budget in comparison.budgets(axis):
-            board = comparison.leaderboard(budget, axis)
+            board = leaderboard(comparison, budget, axis)
             kept.append(board.assign(axis=axis, budget=budget))
             picks.append(
                 {
@@ -123,7 +134,7 @@ def _anytime(sheet: Sheet, album: Album) -> Content:
 
 
 def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    frame = sheet.comparison.by_problem()
+    frame = by_problem(sheet.comparison)
     heat = verdict.heat_map(sheet, frame)
     return {
         "heat": album.add(heat, inline=False),
@@ -142,10 +153,10 @@ def _flips(frame: pd.DataFrame) -> dict[str, list[str]]:
 
 def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
-    wilcoxon = comparison.wilcoxon()
-    friedman = comparison.friedman()
-    tables["08_wilcoxon"], tables["08_friedman"] = wilcoxon, friedman
-    frame = comparison.beats()
+    blocks, against = comparison.blocks(), comparison.pairs("reference")
+    wilcoxon, tested = wilcoxon_holm(blocks, against), friedman(blocks)
+    tables["08_wilcoxon"], tables["08_friedman"] = wilcoxon, tested
+    frame = beats(blocks, comparison.pairs(), comparison.plan.gamma)
     columns = [
         ("method", "method", "text"),
         ("against", "against", "text"),
@@ -159,11 +170,11 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
         "table": boards.pairs(sheet, frame),
         "why": refused(frame),
         "signed": album.add(pairs.signed_ranks(sheet)),
-        "signed_why": refused(comparison.signed_rank(against="reference")),
+        "signed_why": refused(signed_rank(blocks, against, comparison.plan.rope)),
         "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
         "wilcoxon_why": refused(wilcoxon),
         "cd": album.add(pairs.critical_difference(sheet)),
-        "cd_why": _cd_reason(friedman),
+        "cd_why": _cd_reason(tested),
     }
 
 
@@ -182,8 +193,7 @@ def _history(sheet: Sheet, results: Results, album: Album) -> Content:
 
 
 def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    comparison = sheet.comparison
-    pays = comparison.break_even()
+    pays = break_evens(sheet.comparison)
     tables["09_break_even"] = pays
     return {
         "figure": album.add(cost.overhead(sheet)),
@@ -194,26 +204,25 @@ def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _generalisation(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    comparison = sheet.comparison
-    frame, agreement = comparison.generalisation_summary(), comparison.agreement()
-    tables["10_generalisation_summary"], tables["10_agreement"] = frame, agreement
+    runs = generalisation(sheet.comparison)
+    frame, orders = summary(runs, sheet.comparison.methods), agreement(runs)
+    tables["10_generalisation_summary"], tables["10_agreement"] = frame, orders
     columns = [("problem", "problem", "text"), ("kendall", "Kendall's τ", "number")]
     columns += [("same_winner", "the same winner", "flag")]
     return {
         "figure": album.add(generalising.generalisation(sheet)),
         "table": None if refused(frame) else boards.generalisation(sheet, frame),
         "why": refused(frame),
-        "agreement": None if refused(agreement) else boards.plain(agreement, columns),
+        "agreement": None if refused(orders) else boards.plain(orders, columns),
     }
 
 
 def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
-    importance = comparison.importance()
-    boundaries = comparison.boundaries()
-    tables["11_boundaries"], tables["11_effort"] = boundaries, comparison.effort()
-    warned = boundaries[boundaries["warning"].fillna(False).astype(bool)]
-    ends = [
+    sides = boundaries(comparison.runs, comparison.parameters)
+    tables["11_boundaries"], tables["11_effort"] = sides, effort(comparison.trials, comparison.draws)
+    warned = sides[sides["warning"].fillna(False).astype(bool)]
+    warnings = [
         {
             "problem": problem,
             "parameter": parameter,
@@ -231,9 +240,9 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
     ]
     return {
         "importance": album.add(searching.importance(sheet)),
-        "importance_why": refused(importance),
+        "importance_why": refused(importance(comparison)),
         "plots": [plot for plot in plots if plot],
-        "warnings": ends,
+        "warnings": warnings,
         "best": _best(results),
         "training": [album.add(figure) for figure in searching.training_curves(sheet)],
     }
@@ -259,8 +268,8 @@ def _best(results: Results) -> list[Content]:
 
 def _failures(sheet: Sheet, tables: Tables) -> Content:
     comparison = sheet.comparison
-    failures, coverage = comparison.failures(), comparison.coverage()
-    tables["13_failures"], tables["13_coverage"] = failures, coverage
+    failed, runs = failures(comparison.trials), coverage(comparison.reach, comparison.runs)
+    tables["13_failures"], tables["13_coverage"] = failed, runs
     what = [
         ("method", "method", "text"),
         ("problem", "problem", "text"),
@@ -273,16 +282,18 @@ def _failures(sheet: Sheet, tables: Tables) -> Content:
     where += [
         (name, name, "count") for name in ("planned", "started", "ended", "valid", "trials", "failures")
     ]
-    some = failures[failures["trials"] > 0] if len(failures) else failures
+    some = failed[failed["trials"] > 0]
     return {
         "failures": boards.plain(some, what, sheet) if len(some) else None,
-        "coverage": boards.plain(coverage, where, sheet),
+        "coverage": boards.plain(runs, where, sheet),
     }
 
 
 def _robustness(sheet: Sheet, tables: Tables) -> Content:
     comparison = sheet.comparison
-    checks, needed = comparison.robustness(), comparison.seeds_needed()
+    sample, plan, decision = comparison.resampled(), comparison.plan, comparison.decision()
+    leader = decision.leader if decision is not None else None
+    checks, needed = robustness(comparison), seeds_needed(sample, leader, plan.rope, plan.gamma)
     tables["14_robustness"], tables["14_seeds_needed"] = checks, needed
     judged = checks["unchanged"].dropna()
     columns = [
@@ -303,8 +314,8 @@ def _robustness(sheet: Sheet, tables: Tables) -> Content:
 
 def _method(sheet: Sheet, tables: Tables) -> Content:
     comparison = sheet.comparison
-    fairness, gates = comparison.fairness(), comparison.gates()
-    tables["15_fairness"], tables["15_gates"] = fairness, gates
+    checks, allowed = fairness(comparison), gates(comparison)
+    tables["15_fairness"], tables["15_gates"] = checks, allowed
     tables["15_instances"], tables["15_problems"] = comparison.instances, comparison.problem_facts
     facts = comparison.problem_facts
     columns = [
@@ -316,8 +327,8 @@ def _method(sheet: Sheet, tables: Tables) -> Content:
     ]
     sources = comparison.instances
     return {
-        "fairness": records(fairness),
-        "gates": records(gates),
+        "fairness": records(checks),
+        "gates": records(allowed),
         "facts": boards.plain(facts, columns),
         "optima": sorted({str(v) for v in sources["f_opt_source"].dropna()}) if len(sources) else [],
         "references": sorted({str(v) for v in sources["f_ref_source"].dropna()}) if len(sources) else [],

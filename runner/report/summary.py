@@ -11,10 +11,9 @@ from runner.report.views import number, seconds
 from runner.results import Results
 from runner.results.frames import FAILURES
 from runner.results.stats import Comparison
-from runner.results.stats.across import MOST_SHOWN
-
-_FEW_SEEDS = 5
-_FEW_PROBLEMS = 6
+from runner.results.stats.comparison import MOST_SHOWN
+from runner.results.stats.fairness import fairness
+from runner.results.stats.shape import FEW_SEEDS, LEAST_PROBLEMS
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
         detail += f", {plural(failed, 'run')} by a failure of the method"
     lights = [Light(done, "complete" if done == "good" else "incomplete", detail)]
     if len(comparison.methods) > 1:
-        checks = comparison.fairness()
+        checks = fairness(comparison)
         judged = int(checks["passed"].notna().sum())
         wrong = [str(check) for check in checks.loc[checks["passed"].eq(False).fillna(False), "check"]]
         lights.append(
@@ -117,9 +116,9 @@ def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
         )
         seeds, problems = int(runs.groupby("problem")["seed"].nunique().min()), len(comparison.problems)
         few = []
-        if seeds < _FEW_SEEDS:
-            few.append(f"{plural(seeds, 'seed')}, {_FEW_SEEDS} are the least")
-        if problems < _FEW_PROBLEMS:
+        if seeds < FEW_SEEDS:
+            few.append(f"{plural(seeds, 'seed')}, {FEW_SEEDS} are the least")
+        if problems < LEAST_PROBLEMS:
             few.append(
                 f"{plural(problems, 'problem')}: it holds for {'it' if problems == 1 else 'these'} only"
             )

@@ -14,13 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from runner.study.identity.plan import open_journal
 from runner.errors import JournalError, ResultsError
-from runner.journal import Journal
 from runner.results import Results
 from runner.results.failures import nothing_found
 from runner.results.frames import _ABSENT, typed
 from runner.results.ranking import quantile
+from runner.study.identity.plan import open_journal
 from runner.trial import Outcome, Status, Trial
 from tests.studies import HILL, MODELS, TRIALS, made, play, study
 

@@ -14,10 +14,10 @@ from runner.report.figures import findings
 from runner.report.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
-from runner.results.stats import AXES, AXIS_TITLES, Comparison
-from runner.results.stats.comparison import UNITS
+from runner.results.stats import AXES, AXIS_TITLES, Comparison, targets
+from runner.results.stats import anytime as stats
 from runner.results.stats.curves import Axis as BudgetAxis
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.verdict import UNITS, budget_text
 
 _BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
 _LEAST_PLACES = 3
@@ -38,7 +38,7 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
             return None
         # Beyond it, ever fewer problems would be left, and their mean another quantity at each place.
         grid = np.geomspace(common * _FIRST_SHARE, common, _PLACES)
-    frame = sheet.comparison.anytime(axis, grid)
+    frame = stats.anytime(sheet.comparison, axis, grid)
     known = frame[frame["regret"].notna()]
     if known["budget"].nunique() < _LEAST_PLACES or known["regret"].min() > _NOTHING_YET:
         return None
@@ -77,7 +77,7 @@ def differs(comparison: Comparison, axis: BudgetAxis) -> bool:
 def ranks(sheet: Sheet) -> Figure | None:
     """The average rank over the budget."""
     axis = sheet.comparison.axis
-    frame = sheet.comparison.ranks(axis)
+    frame = stats.ranks(sheet.comparison, axis)
     known = frame[frame["rank"].notna()]
     if not len(known):
         return None
@@ -106,7 +106,7 @@ def ranks(sheet: Sheet) -> Figure | None:
 def ecdf(sheet: Sheet) -> Figure | None:
     """The share of targets reached over the budget."""
     axis = sheet.comparison.axis
-    frame = sheet.comparison.ecdf(axis)
+    frame = targets.ecdf(sheet.comparison, axis)
     known = frame[frame["share"].notna()]
     if not len(known):
         return None

@@ -9,6 +9,7 @@ from runner._text import duration
 from runner.report.figures import findings
 from runner.report.figures.marks import Axis, Bars, Figure, Mark, Panel
 from runner.report.figures.sheet import LOWER, Sheet, curve, floats, plural, records, value_axis
+from runner.results.stats import costs as stats
 
 _PARTS = (
     ("suggest_seconds", "thinking", 1.0),
@@ -21,7 +22,7 @@ _LEAST_SHARE = 0.01
 
 def overhead(sheet: Sheet) -> Figure | None:
     """Seconds per trial by what they went into, and thinking over the trial's number."""
-    costs = sheet.comparison.costs()
+    costs = stats.costs(sheet.comparison.trials)
     if not len(costs) or not costs["trials"].sum():
         return None
     columns = [*(name for name, _, _ in _PARTS), "trials"]
@@ -51,7 +52,7 @@ def overhead(sheet: Sheet) -> Figure | None:
             "Thinking (dark), evaluating, waiting (light)",
         )
     ]
-    growth = sheet.comparison.overhead_growth()
+    growth = stats.overhead_growth(sheet.comparison.trials)
     known = growth[growth["suggest_seconds"] > 0].rename(columns={"number": "budget"})
     if len(known):
         lines: list[Mark] = []

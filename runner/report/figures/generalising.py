@@ -7,13 +7,14 @@ import numpy as np
 from runner.report.figures.marks import Axis, Figure, Line, Mark, Panel, Points
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import LOWER, Sheet, floats, plural, records
+from runner.results.stats import generalisation as stats
 
 _MOST_PANELS = 12
 
 
 def generalisation(sheet: Sheet) -> Figure | None:
     """Validation against test loss of each run's incumbent, one panel per problem."""
-    frame = sheet.comparison.generalisation()
+    frame = stats.generalisation(sheet.comparison)
     known = frame[frame["test_loss"].notna() & frame["loss"].notna()]
     if not len(known):
         return None

@@ -1,8 +1,8 @@
-"""What a figure is made of, before anything is drawn.
+"""Figures as data, before anything is drawn.
 
-A `Figure` holds panels, a panel two axes and marks. Two pencils draw the same description:
-`runner.report.figures.svg` for the page and `runner.report.figures.plot` for files. Series are positions in the
-page's list of methods, so that a method has one colour and one marker everywhere; None is neutral.
+A `Figure` holds panels, a panel two axes and marks. Two modules draw the same description: `svg` for the
+page and `plot` for files. Series are positions in the list of methods of the page, so that a method has one
+colour and one marker everywhere; None is neutral.
 """
 
 from __future__ import annotations

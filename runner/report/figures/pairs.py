@@ -10,11 +10,15 @@ from runner._text import listed
 from runner.report.figures.marks import Axis, Bars, Figure, Mark, Panel, Points, Rule, Tiles
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import LOWER, Sheet, floats, records, rests_on
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.pairs import beats
+from runner.results.stats.significance import friedman, friedman_ranks, signed_rank
 
 
 def pairwise(sheet: Sheet) -> Figure | None:
-    """The probability that the row's method beats the column's."""
-    frame = sheet.comparison.beats()
+    """Draw the probability that the row's method beats the column's."""
+    comparison = sheet.comparison
+    frame = beats(comparison.blocks(), comparison.pairs(), comparison.plan.gamma)
     known = frame[frame["probability"].notna()]
     if not len(known):
         return None
@@ -49,7 +53,7 @@ def pairwise(sheet: Sheet) -> Figure | None:
 def _first_pair(sheet: Sheet, rows: list[dict[str, Any]]) -> str:
     """How surely the leader beats the next one."""
     comparison = sheet.comparison
-    board = comparison.leaderboard()
+    board = leaderboard(comparison)
     first, second = (str(name) for name in board["method"].head(2))
     for row in rows:
         if (row["method"], row["against"]) == (first, second):
@@ -62,7 +66,8 @@ def _first_pair(sheet: Sheet, rows: list[dict[str, Any]]) -> str:
 
 def signed_ranks(sheet: Sheet) -> Figure | None:
     """Better, practically the same, worse: the Bayesian signed rank test against the reference."""
-    frame = sheet.comparison.signed_rank(against="reference")
+    comparison = sheet.comparison
+    frame = signed_rank(comparison.blocks(), comparison.pairs("reference"), comparison.plan.rope)
     known = frame[frame["p_better"].notna()]
     if not len(known):
         return None
@@ -91,7 +96,7 @@ def signed_ranks(sheet: Sheet) -> Figure | None:
         "08_signed_rank",
         title,
         f"From the left: probability of better than {against} (colour), practically the same (light grey), "
-        f"worse (dark grey); differences of less than {short(sheet.comparison.plan.rope)} are the same.",
+        f"worse (dark grey); differences of less than {short(comparison.plan.rope)} are the same.",
         rests_on(known),
         (Panel(Axis("probability", limits=(0, 1)), Axis("", "category", categories=names), marks),),
         frame,
@@ -100,8 +105,8 @@ def signed_ranks(sheet: Sheet) -> Figure | None:
 
 def critical_difference(sheet: Sheet) -> Figure | None:
     """Average ranks with the critical difference, where its gate is open."""
-    test = sheet.comparison.friedman()
-    frame = sheet.comparison.friedman_ranks()
+    blocks = sheet.comparison.blocks()
+    test, frame = friedman(blocks), friedman_ranks(blocks)
     if test["cd"].isna().all() or frame["rank"].isna().all():
         return None
     cd = float(test["cd"].iloc[0])

@@ -14,6 +14,7 @@ from runner._text import named
 from runner.report.figures.marks import Axis, Bars, Figure, Line, Mark, Panel, Points, Rule
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import Sheet, floats, plural, records, value_axis
+from runner.results.stats import importance as stats
 
 _MOST_POINTS = 240
 """Per method and panel; more would only be ink and bytes."""
@@ -67,7 +68,7 @@ def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
 
 def importance(sheet: Sheet) -> Figure | None:
     """Which parameters matter, from the random trials; one panel per problem."""
-    frame = sheet.comparison.importance()
+    frame = stats.importance(sheet.comparison)
     known = frame[frame["importance"].notna()]
     if not len(known):
         return None

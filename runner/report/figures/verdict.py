@@ -12,14 +12,15 @@ from runner.report.figures import findings
 from runner.report.figures.marks import Axis, Figure, Mark, Panel, Points, Tiles
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import REGRET, Sheet, floats, plural, records, rests_on
-from runner.results.stats.comparison import UNITS
 from runner.results.stats.decision import Decision
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.decision_map import decision_map as map_of
+from runner.results.stats.leaderboard import leaderboard as board_of
+from runner.results.stats.verdict import UNITS, budget_text
 
 
 def decision_map(sheet: Sheet) -> Figure | None:
     """Which method to use, by the number of evaluations and the seconds that each takes."""
-    frame = sheet.comparison.decision_map()
+    frame = map_of(sheet.comparison)
     known = frame[frame["method"].notna()]
     if known["evaluations"].nunique() < 2 or known["seconds_per_evaluation"].nunique() < 2:
         return None
@@ -81,7 +82,7 @@ def _measured(sheet: Sheet) -> str:
 
 def leaderboard(sheet: Sheet) -> Figure | None:
     """Regret at the common budget, best first, with intervals."""
-    board = sheet.comparison.leaderboard()
+    board = board_of(sheet.comparison)
     known = board[board["regret"].notna()]
     if not len(known):
         return None

@@ -13,6 +13,9 @@ from runner._text import named
 from runner.report.figures import anytime, cost, findings, pairs, plot, searching, svg, verdict
 from runner.report.figures.palette import styles
 from runner.report.figures.sheet import Sheet
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.pairs import beats
+from runner.results.stats.per_problem import by_problem
 from tests.comparisons import compared, simulated
 
 
@@ -83,7 +86,7 @@ def twins(trials=12, seeds=5, problems=2, apart=None):
 def drawn(c):
     sheet = Sheet(c, styles(c.methods, c.plan.reference))
     found = [*anytime.all_axes(sheet), anytime.ranks(sheet), anytime.ecdf(sheet), verdict.leaderboard(sheet)]
-    found += [verdict.decision_map(sheet), verdict.heat_map(sheet, c.by_problem()), pairs.pairwise(sheet)]
+    found += [verdict.decision_map(sheet), verdict.heat_map(sheet, by_problem(c)), pairs.pairwise(sheet)]
     found += [cost.overhead(sheet), *(figure for _, figure in anytime.problem_curves(sheet))]
     aim = searching.Aim("loss", True)
     found.append(searching.parameters(sheet, "p0", aim, c.parameters, "11_parameters_p0"))
@@ -118,13 +121,13 @@ def test_many_methods_are_cut_and_it_is_said():
     c = compared(simulated(problems=2, seeds=5, trials=8, methods=methods))
     sheet = Sheet(c, styles(c.methods, c.plan.reference))
     assert len(sheet.shown) in range(20, 23)
-    board = c.leaderboard()
+    board = leaderboard(c)
     assert {board["method"][0], "random", c.decision().recommended} <= set(sheet.shown)
     assert len(board) == 30
     figure = anytime.anytime(sheet, "trials")
     assert figure.table["method"].nunique() >= 30, "the table holds all"
     assert len(figure.legend) == len(sheet.shown)
-    assert len(c.beats()) == len(sheet.shown) * (len(sheet.shown) - 1)
+    assert len(beats(c.blocks(), c.pairs())) == len(sheet.shown) * (len(sheet.shown) - 1)
 
 
 # -- the timeline -----------------------------------------------------------------------------------

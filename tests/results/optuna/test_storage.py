@@ -13,15 +13,14 @@ from pathlib import Path
 import optuna
 import pytest
 
-from runner.study.identity.plan import open_journal
-from runner.errors import ResultsError
-from runner.journal import Journal
 from runner.api import run
-from runner.problems.base import FunctionProblem
+from runner.errors import ResultsError
 from runner.journal.verify import verify
+from runner.problems.base import FunctionProblem
 from runner.results import Results
 from runner.results.optuna.trials import distribution_of, trials_of
 from runner.space import Choice, Float, Int, Space
+from runner.study.identity.plan import open_journal
 from runner.trial import Outcome, Status, Trial
 from tests.studies import HILL, made, study
 
