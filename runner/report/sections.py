@@ -1,7 +1,8 @@
-"""The sections of the page: for each what its template shows; a section with nothing to say is left out."""
+"""The sections of the page: the data that each template shows; a section without data is left out."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -35,16 +36,16 @@ Tables = dict[str, pd.DataFrame]
 
 
 def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> dict[str, Content]:
-    """The content of each section that has some, in the order of the page.
+    """Collect the content of each section that has some, in the order of the page.
 
     Parameters
     ----------
     sheet : Sheet
     results : Results
     album : Album
-        Keeps the figures.
+        Receives the figures.
     tables : dict
-        Keeps the frames that are no figure's.
+        Receives the frames that do not belong to a figure.
     """
     comparison = sheet.comparison
     compared = not comparison.empty
@@ -70,7 +71,7 @@ def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> di
 
 
 def any_valid(results: Results) -> bool:
-    """Whether anything was found at all."""
+    """Check for a run with a valid trial."""
     return bool(results.runs["incumbent_loss"].notna().any())
 
 
@@ -84,22 +85,22 @@ def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _budget_at(verdict: Content) -> str:
-    """Where a verdict stands: at 30 trials."""
+    """Format the budget of a verdict: At 30 trials."""
     if verdict["budget"] is None:
         return "No budget"
     return f"At {budget_text(verdict['budget'], UNITS[verdict['axis']])}"
 
 
 def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    """One table for each axis and budget; a selector shows one of them."""
+    """Make one table for each axis and budget; a selector shows one of them."""
     comparison = sheet.comparison
-    picks, kept = [], []
+    picks, frames = [], []
     for axis in AXES:
         if not anytime.differs(comparison, axis):
             continue
         for budget in comparison.budgets(axis):
             board = leaderboard(comparison, budget, axis)
-            kept.append(board.assign(axis=axis, budget=budget))
+            frames.append(board.assign(axis=axis, budget=budget))
             picks.append(
                 {
                     "key": f"{axis} {budget:g}",
@@ -110,8 +111,8 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
                     "why": refused(board),
                 }
             )
-    if kept:
-        tables["02_leaderboards"] = pd.concat(kept, ignore_index=True)
+    if frames:
+        tables["02_leaderboards"] = pd.concat(frames, ignore_index=True)
     fair = [pick["key"] for pick in picks if pick["axis"] == AXIS_TITLES[comparison.axis]]
     groups: dict[str, list[Content]] = {}
     for pick in picks:
@@ -146,7 +147,7 @@ def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _flips(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """For each method the problems that it leads."""
+    """List the problems that each method leads."""
     led = frame[frame["leads"].fillna(False).astype(bool)]
     return {str(method): [str(name) for name in rows["problem"]] for method, rows in led.groupby("method")}
 
@@ -158,8 +159,8 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
     tables["08_wilcoxon"], tables["08_friedman"] = wilcoxon, tested
     frame = beats(blocks, comparison.pairs(), comparison.plan.gamma)
     columns = [
-        ("method", "method", "text"),
-        ("against", "against", "text"),
+        ("method", "method", "string"),
+        ("against", "against", "string"),
         ("statistic", "W", "number"),
         ("p", "p", "number"),
         ("p_holm", "p after Holm", "number"),
@@ -179,9 +180,9 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _cd_reason(friedman: pd.DataFrame) -> str:
-    """Why there is no critical difference."""
-    said = friedman["cd_reason"].dropna()
-    return refused(friedman) or (str(said.iloc[0]) if len(said) else "")
+    """Give the reason why there is no critical difference."""
+    reasons = friedman["cd_reason"].dropna()
+    return refused(friedman) or (str(reasons.iloc[0]) if len(reasons) else "")
 
 
 def _history(sheet: Sheet, results: Results, album: Album) -> Content:
@@ -207,7 +208,7 @@ def _generalisation(sheet: Sheet, album: Album, tables: Tables) -> Content:
     runs = generalisation(sheet.comparison)
     frame, orders = summary(runs, sheet.comparison.methods), agreement(runs)
     tables["10_generalisation_summary"], tables["10_agreement"] = frame, orders
-    columns = [("problem", "problem", "text"), ("kendall", "Kendall's τ", "number")]
+    columns = [("problem", "problem", "string"), ("kendall", "Kendall's τ", "number")]
     columns += [("same_winner", "the same winner", "flag")]
     return {
         "figure": album.add(generalising.generalisation(sheet)),
@@ -249,7 +250,7 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
 
 
 def aims(results: Results) -> dict[str, searching.Aim]:
-    """What each problem's values are."""
+    """Describe each problem's values."""
     first = results.runs.drop_duplicates("problem")
     return {
         str(row["problem"]): searching.Aim(str(row["metric"]), row["direction"] == "minimize")
@@ -258,11 +259,10 @@ def aims(results: Results) -> dict[str, searching.Aim]:
 
 
 def _best(results: Results) -> list[Content]:
-    """The best trial of each problem, ready to paste."""
+    """Write the best trial of each problem, ready to paste."""
     found = []
     for best in results.best():
-        said = dump(best["config"])
-        found.append(best | {"yaml": said.rstrip(), "python": f"config = {best['config']!r}"})
+        found.append(best | {"yaml": dump(best["config"]).rstrip(), "python": f"config = {best['config']!r}"})
     return found
 
 
@@ -271,14 +271,14 @@ def _failures(sheet: Sheet, tables: Tables) -> Content:
     failed, runs = failures(comparison.trials), coverage(comparison.reach, comparison.runs)
     tables["13_failures"], tables["13_coverage"] = failed, runs
     what = [
-        ("method", "method", "text"),
-        ("problem", "problem", "text"),
-        ("status", "status", "text"),
+        ("method", "method", "string"),
+        ("problem", "problem", "string"),
+        ("status", "status", "string"),
         ("trials", "trials", "count"),
         ("share", "of its trials", "share"),
-        ("example", "the first of them", "text"),
+        ("example", "first error", "string"),
     ]
-    where = [("method", "method", "text"), ("problem", "problem", "text")]
+    where = [("method", "method", "string"), ("problem", "problem", "string")]
     where += [
         (name, name, "count") for name in ("planned", "started", "ended", "valid", "trials", "failures")
     ]
@@ -297,8 +297,8 @@ def _robustness(sheet: Sheet, tables: Tables) -> Content:
     tables["14_robustness"], tables["14_seeds_needed"] = checks, needed
     judged = checks["unchanged"].dropna()
     columns = [
-        ("method", "leader", "text"),
-        ("against", "against", "text"),
+        ("method", "leader", "string"),
+        ("against", "against", "string"),
         ("difference", "difference of regret", "number"),
         ("have", "seeds so far", "count"),
         ("needed", "seeds needed", "count"),
@@ -319,9 +319,9 @@ def _method(sheet: Sheet, tables: Tables) -> Content:
     tables["15_instances"], tables["15_problems"] = comparison.instances, comparison.problem_facts
     facts = comparison.problem_facts
     columns = [
-        ("problem", "problem", "text"),
-        ("metric", "metric", "text"),
-        ("direction", "direction", "text"),
+        ("problem", "problem", "string"),
+        ("metric", "metric", "string"),
+        ("direction", "direction", "string"),
         ("n_params", "parameters", "count"),
         ("optimum", "optimum", "number"),
     ]
@@ -336,9 +336,7 @@ def _method(sheet: Sheet, tables: Tables) -> Content:
 
 
 def _reproduce(results: Results) -> Content:
-    try:
-        given = json.loads(results.record.study)
-    except (ValueError, RecursionError):
-        given = None
-    text = results.record.study if given is None else dump(given)
-    return {"study": text.strip(), "version": results.record.version}
+    study = results.record.study
+    with contextlib.suppress(ValueError, RecursionError):
+        study = dump(json.loads(study))
+    return {"study": study.strip(), "version": results.record.version}

@@ -401,7 +401,7 @@ def test_it_works_without_ray():
         ([], "there was no trial: the run has not started."),
         (
             [Outcome(Status.STOPPED, loss=1.0, value=1.0)] * 2,
-            "none of 2 trials came to its end: each was stopped early by the scheduler. Let the",
+            "none of 2 trials completed: each was stopped early by the scheduler. Let the",
         ),
         (
             [Outcome(Status.STOPPED, loss=1.0, value=1.0), Outcome(Status.CRASHED)],

@@ -304,5 +304,5 @@ def test_a_file_that_the_user_names_may_be_a_link(odd, tmp_path):
 
 def test_a_storage_that_cannot_be_written_is_told(tmp_path):
     results = run(study(methods=["random"], seeds=1), tmp_path / "s", workers=0)
-    with pytest.raises(ResultsError, match="it cannot be written"):
+    with pytest.raises(ResultsError, match="cannot be written"):
         results.to_optuna("sqlite:////proc/no/such.db")
