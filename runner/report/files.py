@@ -55,7 +55,7 @@ def write_report(results: Results, folder: str | Path | None = None, files: bool
             new.write_bytes(page.html.encode())
     except OSError as error:
         raise ResultsError(
-            f"cannot write the report: {error.strerror or error}.",
+            f"the report cannot be written: {error.strerror or error}.",
             where=str(target),
             hint="Move the obstacle away, or choose another place with --to DIR.",
         ) from None

@@ -267,7 +267,7 @@ def test_one_seed_gives_reasons_instead_of_intervals(tmp_path):
 
 def test_an_interrupted_study_is_told_from_a_whole_one(tmp_path, page):
     part = make_page(made(tmp_path / "study", most=30))
-    assert "unfinished and nobody is running it" in part.html
+    assert "unfinished and not running" in part.html
     assert "unfinished" not in page.html
 
 

@@ -20,7 +20,7 @@ from runner.results.stats.curves import Axis as BudgetAxis
 from runner.results.stats.verdict import UNITS, budget_text
 
 _BEYOND = "Grey: beyond the budget that every run has reached, where methods cannot be compared."
-_LEAST_PLACES = 3  # fewer budgets are no curve
+_LEAST_PLACES = 3  # fewer budgets do not make a curve
 _HALF = 0.5
 _TIMES = ("seconds", "compute")
 _PLACES = 60  # on curves over time; more cannot be seen at 340 px

@@ -57,9 +57,9 @@ def _first_pair(sheet: Sheet, rows: list[dict[str, Any]]) -> str:
     first, second = (str(name) for name in board["method"].head(2))
     for row in rows:
         if (row["method"], row["against"]) == (first, second):
-            second += ", level in regret" if board["place"].iloc[1] == 1 else ", the runner-up"
             chance = f"{row['probability']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
-            return f"P({first} beats {second}) = {chance}"
+            level = "; they are level in regret" if board["place"].iloc[1] == 1 else ""
+            return f"P({first} beats {second}) = {chance}{level}"
     return "How often each method beats each other"
 
 

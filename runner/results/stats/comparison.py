@@ -112,7 +112,7 @@ class Comparison:
 
     @cached_property
     def signs(self) -> dict[str, float]:
-        """For each problem 1.0 if its metric is minimised, else -1.0."""
+        """1.0 for each problem whose metric is minimised, -1.0 for the others."""
         first = self.runs.drop_duplicates("problem")
         return dict(
             zip(first["problem"], np.where(first["direction"].eq("minimize"), 1.0, -1.0), strict=True)
