@@ -29,7 +29,6 @@ def write_report(results: Results, folder: str | Path | None = None, files: bool
 
     Parameters
     ----------
-    results : Results
     folder : str or Path, optional
         Default: the study directory.
     files : bool, default True

@@ -40,8 +40,6 @@ def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> di
 
     Parameters
     ----------
-    sheet : Sheet
-    results : Results
     album : Album
         Receives the figures.
     tables : dict

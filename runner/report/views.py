@@ -29,7 +29,6 @@ class Cell:
 
     Attributes
     ----------
-    text : str
     small : str
         Fainter, beside the text: an interval, a count.
     value : float, optional

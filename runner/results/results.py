@@ -40,6 +40,7 @@ class Results:
     name : str
         The name of the study.
     folder : Path
+        The study directory.
     problems, methods : list of str
         In the order in which the study was planned; methods by their labels.
     notes : tuple of str

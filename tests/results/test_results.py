@@ -241,7 +241,7 @@ def test_the_best_median_comes_first(tmp_path):
     assert list(first["value"][:2]) == [1.0, -math.inf]
     assert list(first["trials"]) == [3, 0, 3, 3, 3, 0]
     assert not results.ok
-    with pytest.raises(ResultsError, match="at least one trial"):
+    with pytest.raises(ResultsError, match="expected a positive integer, got 0"):
         results.leaderboard(trials=0)
 
 

@@ -167,7 +167,6 @@ class Figure:
         The caption: how to read it, in a sentence or two.
     n : str
         The data it rests on: seeds, problems, trials.
-    panels : tuple of Panel
     table : pandas.DataFrame
         The data behind it, as in its CSV.
     legend : tuple of int

@@ -24,7 +24,6 @@ class Style:
 
     Attributes
     ----------
-    name : str
     tone : int
         Position in `LIGHT` and `DARK`.
     marker : str

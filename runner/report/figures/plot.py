@@ -64,7 +64,6 @@ def render(figure: Figure, styles: Sequence[Style]) -> tuple[bytes, bytes]:
 
     Parameters
     ----------
-    figure : Figure
     styles : sequence of Style
         The styles of the page's methods, by their positions.
     """

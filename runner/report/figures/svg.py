@@ -68,7 +68,6 @@ def draw(panel: Panel, styles: Sequence[Style], label: str) -> tuple[str, dict[s
 
     Parameters
     ----------
-    panel : Panel
     styles : sequence of Style
         The styles of the page's methods, by their positions.
     label : str

@@ -33,7 +33,6 @@ def write_optuna(
 
     Parameters
     ----------
-    record : Record
     to : str or Path, optional
         A storage URL, ``sqlite:///x.db``; or a folder or a file for SQLite. Default: ``optuna.db`` in
         the study directory.

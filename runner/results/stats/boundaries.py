@@ -30,7 +30,6 @@ def boundaries(runs: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    runs : pandas.DataFrame
     parameters : pandas.DataFrame
         `runner.results.stats.source.parameters_of`.
 

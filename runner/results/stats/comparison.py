@@ -33,16 +33,10 @@ class Comparison:
     for thin or odd data: a statistic that cannot be computed gives a reason instead (see
     `runner.results.stats.shape`). ``budget`` defaults to the common one and ``axis`` to the fair one.
 
-    Parameters
-    ----------
-    source : Source
-
     Attributes
     ----------
-    name : str
     methods, problems : list of str
         In the order in which they were planned; methods by their labels.
-    plan : ComparisonPlan
     trials, runs, steps, reach : pandas.DataFrame
         As in `runner.results.Results`.
     problem_facts, parameters : pandas.DataFrame

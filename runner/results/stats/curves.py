@@ -69,7 +69,6 @@ def grid_to(most: float, axis: Axis = "trials", least: float = 0.0) -> Floats:
     ----------
     most : float
         The largest budget; the grid is empty if it is 0.
-    axis : str
     least : float
         The start of a grid of seconds; a thousandth of the largest if it is 0.
     """

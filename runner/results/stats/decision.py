@@ -90,8 +90,6 @@ def decide(sample: Resampled, rope: float, names: Mapping[str, str]) -> Decision
 
     Parameters
     ----------
-    sample : Resampled
-    rope : float
     names : mapping of str to str
         Registered names by labels.
     """

@@ -187,7 +187,6 @@ def shown(
     middle, lower, upper : array, shape (n,)
         Differences of regrets, and their intervals; NaN where none can be given. An interval of
         resamples may leave out its middle; it is extended to it.
-    rope : float
     seeds : int
         The fewest seeds of any problem.
     exact : array of bool, shape (n,), optional

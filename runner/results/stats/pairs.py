@@ -87,8 +87,6 @@ def beats(blocks: Blocks, pairs: Sequence[Pair], gamma: float = 0.75) -> pd.Data
 
     Parameters
     ----------
-    blocks : Blocks
-    pairs : sequence of (str, str)
     gamma : float, default 0.75
         Threshold that the upper bound of a meaningful difference exceeds (Bouthillier et al., MLSys
         2021).

@@ -31,7 +31,6 @@ class ComparisonPlan:
         Numbers of trials at which methods are compared; empty if none were planned.
     reference : str or None
         The method that others are compared with.
-    rope, gamma : float
     planned : bool
         True if the study file says so, so that it was decided before the run.
     """
@@ -48,7 +47,6 @@ class ComparisonPlan:
 
         Parameters
         ----------
-        file : StudyFile or None
         methods : dict of str to str
             Registered names by labels. If no reference was planned it is random search, if that is among
             them, else the first.
@@ -70,7 +68,6 @@ class ComparisonPlan:
         ----------
         common : float
             The largest budget at which the methods can be compared; always the last one.
-        axis : str
         """
         if not common > 0 or not math.isfinite(common):
             return ()

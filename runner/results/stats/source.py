@@ -24,12 +24,10 @@ class Source:
 
     Attributes
     ----------
-    name : str
     trials, runs, steps, reach : pandas.DataFrame
         As `runner.results.Results` has them.
     facts, parameters : pandas.DataFrame
         See `problem_facts` and `parameters_of`.
-    plan : ComparisonPlan
     notes : tuple of str
         Remarks to show with every result.
     settings : dict

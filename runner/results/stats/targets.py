@@ -59,7 +59,6 @@ def targets(draws: pd.DataFrame, counts: Sequence[int]) -> pd.DataFrame:
     ----------
     draws : pandas.DataFrame
         `runner.results.stats.regret.random_draws`.
-    counts : sequence of int
 
     Returns
     -------

@@ -128,7 +128,6 @@ def confidence(p: float, problems: int, seeds: int, tied: bool) -> str:
     ----------
     p : float
         Probability that the recommended method is the best, or within the ROPE of it.
-    problems, seeds : int
     tied : bool
         True if a method is neither shown to be worse than the leader nor equivalent to it.
     """
