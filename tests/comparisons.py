@@ -8,7 +8,26 @@ import numpy as np
 from runner.journal.reader import Record, RunRecord
 from runner.journal.schema import TRIAL_COLUMNS, to_json
 from runner.results import Results
-from runner.results.stats import Comparison
+from runner.results.stats import (
+    Comparison,
+    anytime,
+    costs,
+    generalisation,
+    importance,
+    pairs,
+    per_problem,
+    significance,
+    targets,
+)
+from runner.results.stats.averages import differences, regrets
+from runner.results.stats.boundaries import boundaries
+from runner.results.stats.decision import seeds_needed
+from runner.results.stats.decision_map import decision_map
+from runner.results.stats.fairness import fairness
+from runner.results.stats.gates import gates
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.robustness import robustness
+from runner.results.stats.verdict import verdicts
 from runner.trial import NOTHING_MORE
 
 SPENT = "the budget of trials is spent"
@@ -43,8 +62,8 @@ def results_of(
     functions of (problem, method, seed, number); ``end`` and ``optimum`` of (problem, method, seed).
     """
 
-    def of(given, *key):
-        return given(*key) if callable(given) else given
+    def of(value, *key):
+        return value(*key) if callable(value) else value
 
     runs, trials = [], {column: [] for column in ("run", *TRIAL_COLUMNS)}
     sign = 1.0 if direction == "minimize" else -1.0
@@ -112,12 +131,12 @@ def results_of(
 
 
 def compared(losses, **keys):
-    """The comparison of such a study."""
+    """Compare the methods of such a study."""
     return Comparison.of(results_of(losses, **keys))
 
 
 def simulated(problems=8, seeds=10, trials=40, methods=None, seed=0, noise=0.02, fail=0.03):
-    """Losses of methods that are so many times as fast as random search; shared difficulty per block."""
+    """Simulate methods that are faster than random search by a factor; shared difficulty per block."""
     methods = methods or {"random": 1.0, "tpe": 2.2, "bayes": 3.0}
     rng = np.random.default_rng(seed)
     found = {}
@@ -135,4 +154,46 @@ def simulated(problems=8, seeds=10, trials=40, methods=None, seed=0, noise=0.02,
     return found
 
 
-__all__ = ["NOTHING_MORE", "SPENT", "compared", "results_of", "simulated"]
+def leader_of(c):
+    return c.decision().leader if c.decision() is not None else None
+
+
+STATISTICS = {
+    "regret": lambda c: regrets(c.resampled()),
+    "differences": lambda c: differences(c.resampled(), c.plan.reference, c.plan.rope),
+    "beats": lambda c: pairs.beats(c.blocks(), c.pairs(), c.plan.gamma),
+    "beats_by_problem": lambda c: pairs.beats_by_problem(c.blocks(), c.pairs()),
+    "seeds_needed": lambda c: seeds_needed(c.resampled(), leader_of(c), c.plan.rope),
+    "wilcoxon": lambda c: significance.wilcoxon_holm(c.blocks(), c.pairs("reference")),
+    "signed_rank": lambda c: significance.signed_rank(c.blocks(), c.pairs(), c.plan.rope),
+    "friedman": lambda c: significance.friedman(c.blocks()),
+    "friedman_ranks": lambda c: significance.friedman_ranks(c.blocks()),
+    "ranks": anytime.ranks,
+    "areas": anytime.areas,
+    "anytime": anytime.anytime,
+    "by_problem": per_problem.by_problem,
+    "speedups": lambda c: targets.speedups(c, c.axis),
+    "ecdf": targets.ecdf,
+    "costs": lambda c: costs.costs(c.trials),
+    "overhead_growth": lambda c: costs.overhead_growth(c.trials),
+    "break_even": costs.break_evens,
+    "decision_map": decision_map,
+    "leaderboard": leaderboard,
+    "verdicts": verdicts,
+    "robustness": robustness,
+    "importance": importance.importance,
+    "effort": lambda c: importance.effort(c.trials, c.draws),
+    "generalisation": generalisation.generalisation,
+    "generalisation_summary": lambda c: generalisation.summary(generalisation.generalisation(c), c.methods),
+    "agreement": lambda c: generalisation.agreement(generalisation.generalisation(c)),
+    "fairness": fairness,
+    "failures": lambda c: per_problem.failures(c.trials),
+    "coverage": lambda c: per_problem.coverage(c.reach, c.runs),
+    "boundaries": lambda c: boundaries(c.runs, c.parameters),
+    "gates": gates,
+    "instances": lambda c: c.instances,
+}
+"""All statistics by their names, each a function of a comparison."""
+
+
+__all__ = ["NOTHING_MORE", "SPENT", "STATISTICS", "compared", "results_of", "simulated"]

@@ -16,10 +16,11 @@ from runner.cli.progress import number
 from runner.cli.tables import fitting
 from runner.results.export import write_frames
 from runner.results.stats import Comparison
-from runner.results.stats.comparison import UNITS
 from runner.results.stats.decision import Decision
 from runner.results.stats.latex import leaderboard_latex
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.targets import target
+from runner.results.stats.verdict import UNITS, budget_text, verdict, verdicts
 
 NAME = "leaderboard"
 _MARK = "*"
@@ -35,12 +36,12 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
         Print the verdict at this budget only.
     """
     console.print()
-    rows = comparison.verdicts() if trials is None else pd.DataFrame([comparison.verdict(trials)])
+    rows = verdicts(comparison) if trials is None else pd.DataFrame([verdict(comparison, trials)])
     for row in rows.to_dict("records"):
         print_line(console, row["sentence"], "bold" if not row["reason"] else "dim")
     if comparison.empty:
         return
-    board = comparison.leaderboard(trials)
+    board = leaderboard(comparison, trials)
     if not board["blocks"].any():
         return
     console.print()
@@ -52,8 +53,8 @@ def print_verdict(console: Console, comparison: Comparison, trials: int | None =
     if decision is not None:
         print_line(console, _legend(decision), "dim")
     if board["speedup_trials"].notna().any():
-        target = comparison.target(trials if comparison.axis == "trials" else None)
-        message = f"speed-up: factor by which fewer trials reach the result of random search in {target}."
+        count = target(comparison, trials if comparison.axis == "trials" else None)
+        message = f"speed-up: factor by which fewer trials reach the result of random search in {count}."
         print_line(console, message, "dim")
     if comparison.unfinished:
         print_line(console, "The study has not ended; results are preliminary.", "yellow")
@@ -112,7 +113,7 @@ def _budget(comparison: Comparison, trials: int | None) -> str:
 
 def export_leaderboard(comparison: Comparison, folder: Path, form: str) -> list[Path]:
     """Write the leaderboard in a file format, or as a table for LaTeX (``tex``)."""
-    board = comparison.leaderboard()
+    board = leaderboard(comparison)
     if form != "tex":
         return write_frames({NAME: board}, folder, form)
     return write_frames(

@@ -13,11 +13,11 @@ from runner.report.figures.sheet import Sheet, records
 from runner.report.views import Cell, Head, Table, cell, number, percent, seconds
 from runner.results.stats.decision import Decision
 
-_LONG = 40  # letters from which on a text may wrap
+_LONG = 40  # characters from which on a cell may wrap
 
 
 def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) -> Table:
-    """One budget's leaderboard, with the row of the recommended method marked.
+    """Show one budget's leaderboard, with the row of the recommended method marked.
 
     Columns without any number are left out.
     """
@@ -27,11 +27,11 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
     columns = _decided(sheet, rows, decision)
     columns += [
         (
-            Head(f"minus {against}", f"paired difference of the regret to {against}; below 0 is better"),
+            Head(f"minus {against}", f"paired difference of regret to {against}; below 0 is better"),
             [cell(row["difference"], 2, row["difference_lower"], row["difference_upper"]) for row in rows],
         ),
         (
-            Head("area", "mean regret over the whole budget; lower is better"),
+            Head("area", "mean regret over the budget; lower is better"),
             [cell(r["auc"], 2) for r in rows],
         ),
         (
@@ -43,23 +43,23 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
             [Cell(percent(row["p_best"]), value=_float(row["p_best"])) for row in rows],
         ),
         (
-            Head(f"P(beats {against})", "probability to end better on the same problem and seed"),
+            Head(f"P(beats {against})", "probability of a better result on the same problem and seed"),
             [cell(row["p_beats"], 2, row["p_beats_lower"], row["p_beats_upper"]) for row in rows],
         ),
         (
-            Head("speed-up, trials", f"how many times fewer trials than {against} for the same result"),
+            Head("speed-up, trials", "ratio of trials: random search over this method, for the same target"),
             [_times(row, "speedup_trials") for row in rows],
         ),
         (
-            Head("speed-up, seconds", f"how many times less time than {against} for the same result"),
+            Head("speed-up, seconds", "ratio of time: random search over this method, for the same target"),
             [_times(row, "speedup_seconds") for row in rows],
         ),
         (
-            Head("thinking", "seconds of the method's own work per trial"),
+            Head("proposal time", "mean time that the method takes to propose a trial"),
             [Cell(seconds(r["overhead_seconds"]), value=_float(r["overhead_seconds"])) for r in rows],
         ),
         (
-            Head("test loss", "of the incumbents on held-out data, and how much above validation"),
+            Head("test loss", "loss of the incumbents on held-out data, and its gap to validation"),
             [
                 Cell(
                     number(row["test"]),
@@ -70,7 +70,7 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
             ],
         ),
         (
-            Head("won / tied / lost", f"blocks (problem and seed) against {against}"),
+            Head("won / tied / lost", f"blocks (problem, seed) against {against}"),
             [
                 Cell("–", value=math.nan)
                 if row["method"] == reference or row["wins"] is None
@@ -79,24 +79,24 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
             ],
         ),
         (
-            Head("failed", "trials that failed, of all"),
+            Head("failed", "failed trials, of all trials"),
             [
                 Cell(number(row["failures"], 6), f"of {number(row['trials'], 6)}", _float(row["failures"]))
                 for row in rows
             ],
         ),
         (
-            Head("blocks", "problems and seeds that are in it, of those planned"),
+            Head("blocks", "(problem, seed) pairs that count, of those planned"),
             [
                 Cell(f"{row['blocks']} of {row['blocks_planned']}", value=_float(row["blocks"]))
                 for row in rows
             ],
         ),
     ]
-    kept = [(head, cells) for head, cells in columns if any(found.text != "–" for found in cells)]
+    filled = [(head, cells) for head, cells in columns if any(item.text != "–" for item in cells)]
     return Table(
-        [head for head, _ in kept],
-        [list(row) for row in zip(*(cells for _, cells in kept), strict=True)],
+        [head for head, _ in filled],
+        [list(row) for row in zip(*(cells for _, cells in filled), strict=True)],
         series=[sheet.series(str(row["method"])) for row in rows],
         lead=next((place for place, row in enumerate(rows) if row["recommended"]), None),
     )
@@ -105,18 +105,18 @@ def leaderboard(sheet: Sheet, board: pd.DataFrame, decision: Decision | None) ->
 def _decided(
     sheet: Sheet, rows: list[dict[str, Any]], decision: Decision | None
 ) -> list[tuple[Head, list[Cell]]]:
-    """The columns that the decision rests on: place, method with its mark, standing, regret."""
+    """Make the columns that the decision rests on: place, method with its mark, standing, regret."""
     names = [str(row["method"]) for row in rows]
-    shown = "equivalent: the interval of the difference lies within the ROPE; worse: it lies above 0; "
+    standing = "equivalent: the interval of the difference lies within the ROPE; worse: above 0; "
     average = sheet.average.lower()
     return [
         (Head("#", "place"), [cell(row["place"]) for row in rows]),
         (
-            Head("method", "marked: the one that the verdict at this budget names", left=True),
+            Head("method", "marked: the method that the verdict at this budget names", left=True),
             [Cell(name, decision.mark(name) if decision else "") for name in names],
         ),
         (
-            Head("against the leader", f"{shown}undecided: neither", left=True),
+            Head("vs. the leader", f"{standing}undecided: neither", left=True),
             [Cell(row["standing"] or "–") for row in rows],
         ),
         (
@@ -139,11 +139,11 @@ def _float(value: Any) -> float:
 
 
 def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
-    """Method by problem: colour regret, below it the value itself, a dot on the best and the tied."""
+    """Show methods by problem: regret as colour, the value below it, a dot on the best and the tied."""
     names = sheet.shown
     rows = []
-    for problem, found in frame.groupby("problem", sort=False):
-        of = {str(row["method"]): row for row in records(found)}
+    for problem, group in frame.groupby("problem", sort=False):
+        of = {str(row["method"]): row for row in records(group)}
         cells = [Cell(str(problem))]
         for name in names:
             row = of.get(name)
@@ -160,7 +160,7 @@ def heat_map(sheet: Sheet, frame: pd.DataFrame) -> Table:
 
 
 def pairs(sheet: Sheet, frame: pd.DataFrame) -> Table:
-    """The probability that the row beats the column, with its interval."""
+    """Show the probability that the row beats the column, with its interval."""
     names = sheet.shown
     of = {(str(row["method"]), str(row["against"])): row for row in records(frame)}
     rows = []
@@ -184,17 +184,17 @@ def pairs(sheet: Sheet, frame: pd.DataFrame) -> Table:
 def plain(
     frame: pd.DataFrame, columns: Sequence[tuple[str, str, str]], sheet: Sheet | None = None, most: int = 400
 ) -> Table:
-    """A frame as a table: (column, head, kind), the kind one of text, number, share, seconds, count."""
+    """Show a frame by (column, head, kind); kinds are string, flag, number, share, seconds and count."""
     shown = records(frame.head(most))
     rows = [[_plain(row[name], kind) for name, _, kind in columns] for row in shown]
     series: list[int | None] = []
     if sheet is not None and "method" in frame:
         series = [sheet.series(str(row["method"])) for row in shown]
-    return Table([Head(head, left=kind == "text") for _, head, kind in columns], rows, series=series)
+    return Table([Head(head, left=kind == "string") for _, head, kind in columns], rows, series=series)
 
 
 def _plain(value: Any, kind: str) -> Cell:
-    if kind == "text":
+    if kind == "string":
         return Cell("–" if value is None else str(value), kind="long" if len(str(value)) > _LONG else "")
     if kind == "flag":
         return Cell("–" if value is None else ("yes" if value else "no"))
@@ -205,12 +205,12 @@ def _plain(value: Any, kind: str) -> Cell:
 
 
 def break_even(sheet: Sheet, frame: pd.DataFrame) -> Table:
-    """When the method that thinks longer pays; of each pair once."""
+    """Show when the method with slower proposals pays off; each pair once."""
     rows, series = [], []
     for row in records(frame):
         if row["overhead_a"] is None or row["overhead_b"] is None or row["overhead_a"] <= row["overhead_b"]:
             continue
-        when = {"above": "where one takes more than", "below": "where one takes less than"}.get(
+        when = {"above": "if one takes more than", "below": "if one takes less than"}.get(
             row["pays"], row["pays"]
         )
         limit = f" {seconds(row['seconds'])}" if row["pays"] in ("above", "below") else ""
@@ -226,13 +226,13 @@ def break_even(sheet: Sheet, frame: pd.DataFrame) -> Table:
             ]
         )
         series.append(sheet.series(str(row["method"])))
-    heads = ["method", "against", "trials it needs", "trials the other needs", "its thinking per trial"]
-    heads += ["the other's", "it pays"]
+    heads = ["method", "against", "trials", "trials of the other", "time per proposal", "of the other"]
+    heads += ["pays off"]
     return Table([Head(head, left=head in ("method", "against")) for head in heads], rows, series=series)
 
 
 def generalisation(sheet: Sheet, frame: pd.DataFrame) -> Table:
-    """How much the incumbents lose on held-out data, by problem and method."""
+    """Show the loss of incumbents on held-out data, by problem and method."""
     rows = records(frame)
     cells = [
         [
@@ -246,7 +246,7 @@ def generalisation(sheet: Sheet, frame: pd.DataFrame) -> Table:
         for row in rows
         if row["gap"] is not None
     ]
-    heads = [Head("problem", left=True), Head("method", left=True), Head("test above validation")]
-    heads += [Head("test loss"), Head("overtuned"), Head("worse than their first")]
+    heads = [Head("problem", left=True), Head("method", left=True), Head("test minus validation")]
+    heads += [Head("test loss"), Head("overtuned"), Head("worse than the first")]
     named = [sheet.series(str(row["method"])) for row in rows if row["gap"] is not None]
     return Table(heads, cells, series=named)

@@ -1,7 +1,7 @@
 """The report as files: ``report.html``, ``figures/`` and ``tables/``.
 
-Each folder is written afresh and takes the place of the earlier one as a whole, since an old figure beside
-a new page would be believed. What lies in it and is not of a report stays; see `runner.journal.files.own`.
+Each folder is rewritten and replaced as a whole, since an old figure beside a new page would be believed.
+Files in it that are not part of a report stay; see `runner.journal.files.own`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,24 @@ TABLES: Final = "tables"
 def write_report(results: Results, folder: str | Path | None = None, files: bool = True) -> Path:
     """Write the page of a study, its figures as PNG and SVG, and its tables as CSV.
 
-    Works on a running study, too: the page says that it is unfinished.
+    Also works on a running study: the page says that it is unfinished.
 
     Parameters
     ----------
-    results : Results
     folder : str or Path, optional
         Default: the study directory.
     files : bool, default True
-        Whether to write ``figures/`` and ``tables/``, too.
+        Write ``figures/`` and ``tables/`` too.
 
     Returns
     -------
     Path
-        Of the page.
+        The page.
 
     Raises
     ------
     ResultsError
-        Where the folder cannot be written.
+        If the folder cannot be written.
     """
     target = results.folder if folder is None else Path(folder)
     page = make_page(results)
@@ -57,7 +56,7 @@ def write_report(results: Results, folder: str | Path | None = None, files: bool
         raise ResultsError(
             f"the report cannot be written: {error.strerror or error}.",
             where=str(target),
-            hint="Move away what is in its place, or say where to with --to DIR.",
+            hint="Move the obstacle away, or choose another place with --to DIR.",
         ) from None
     return target / PAGE
 

@@ -1,7 +1,7 @@
-"""What answers at 127.0.0.1 with the page of a live study: few connections, each of them short.
+"""An HTTP server at 127.0.0.1 for the page of a running study: few connections, each of them short.
 
-It answers only who asks on this machine: the socket is bound to 127.0.0.1, and requests must name
-it, so that a foreign page whose name was bent to this address learns nothing.
+It answers only requests from this machine: the socket is bound to 127.0.0.1, and requests must name
+it, so that a foreign page whose name resolves to this address (DNS rebinding) learns nothing.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from runner.errors import ResultsError
 
 HOST: Final = "127.0.0.1"
 MOST_CONNECTIONS: Final = 32
-"""Each has a thread and a socket; a browser opens six at most."""
+"""Each has a thread and a socket; a browser opens at most six."""
 LONGEST_SECONDS: Final = 30.0
-"""Of a connection as a whole; the slowest answer, a large figure drawn afresh, takes a few."""
+"""Limit of a whole connection; the slowest answer, a large figure to be drawn, takes a few seconds."""
 
 
 class Live(Protocol):
-    """What is served."""
+    """The content that is served."""
 
     def html(self) -> bytes:
         """The page."""
 
     def state(self) -> dict[str, object]:
-        """What an open page asks for again and again."""
+        """The state that an open page polls."""
 
     def file(self, folder: str, name: str) -> bytes | None:
-        """A table or a figure of the page; None where it has none of that name."""
+        """A table or a figure of the page; None if there is none of that name."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         folder, _, name = path.partition("/")
         data = self.live.file(folder, name)
         if data is None:
-            return self._answer(HTTPStatus.NOT_FOUND, b"There is no such figure or table.\n", "text/plain")
+            return self._answer(HTTPStatus.NOT_FOUND, b"No such figure or table.\n", "text/plain")
         return self._answer(HTTPStatus.OK, data, _KINDS[name.rpartition(".")[2]])
 
     def _answer(self, status: HTTPStatus, data: bytes, kind: str) -> None:
@@ -74,18 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is logged."""
+        """Log nothing."""
 
 
 _KINDS: Final = {"csv": "text/csv; charset=utf-8", "png": "image/png", "svg": "image/svg+xml"}
 
 
 class _PageServer(ThreadingHTTPServer):
-    """A server whose connections are few and short, whoever opens them.
+    """A server whose connections are few and short, whatever clients do.
 
-    Each has a thread. A connection that is not done after `LONGEST_SECONDS`, because nothing is asked or
-    the answer is not read, is cut; where there are too many, the oldest are cut at once, since a browser's
-    question is answered within a moment.
+    Each has a thread. A connection that is not done after `LONGEST_SECONDS`, because it sends no request or
+    does not read the answer, is cut; if there are too many, the oldest are cut at once, since a browser's
+    request is answered within a moment.
     """
 
     daemon_threads = True
@@ -94,7 +94,7 @@ class _PageServer(ThreadingHTTPServer):
     def __init__(self, port: int, handler: type[_Handler]) -> None:
         super().__init__((HOST, port), handler)
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, float] = {}  # since when; the oldest first
+        self._open: dict[socket.socket, float] = {}  # start times; the oldest first
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """See `socketserver`."""
@@ -104,13 +104,13 @@ class _PageServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """See `socketserver`; called now and then."""
+        """See `socketserver`; called repeatedly."""
         limit = time.monotonic() - LONGEST_SECONDS
         with self._lock:
             self._cut([request for request, begun in self._open.items() if begun < limit])
 
     def _cut(self, requests: Sequence[socket.socket]) -> None:
-        """End connections; their threads find an end of what is sent, or cannot send any more."""
+        """Shut connections down; their threads read an end of file, or fail to write."""
         for request in requests:
             del self._open[request]
             with contextlib.suppress(OSError):
@@ -123,18 +123,18 @@ class _PageServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """See `socketserver`; a connection that was cut is nobody's error."""
+        """See `socketserver`; a connection that was cut is not an error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 def listen(live: Live, port: int) -> ThreadingHTTPServer:
-    """A server of the page, at a port of 127.0.0.1; 0 takes one that is free.
+    """Open a server of the page at a port of 127.0.0.1; 0 takes a free one.
 
     Raises
     ------
     ResultsError
-        Where the port is taken or may not be used.
+        If the port is taken or may not be used.
     """
     handler = type("Handler", (_Handler,), {"live": live})
     try:
@@ -142,7 +142,7 @@ def listen(live: Live, port: int) -> ThreadingHTTPServer:
     except (OSError, OverflowError) as error:
         what = getattr(error, "strerror", None) or str(error)
         raise ResultsError(
-            f"the port {port} of {HOST} cannot be used: {what}.",
+            f"cannot use port {port} of {HOST}: {what}.",
             where="port",
-            hint="Name another one, or leave it out: a free one is taken.",
+            hint="Choose another port, or omit it to take a free one.",
         ) from None

@@ -1,4 +1,4 @@
-"""The page of a study: its text, and the figures and tables behind it."""
+"""The page of a study: its HTML, and the figures and tables behind it."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _TITLES: Final = {
 
 @dataclass(frozen=True)
 class Page:
-    """A page and what belongs to it.
+    """A page with its figures and tables.
 
     Attributes
     ----------
     html : str
-        Self-contained: it asks no network for anything.
+        Self-contained: it loads nothing from a network.
     figures : mapping of str to Figure
         By the names of their files.
     tables : mapping of str to pandas.DataFrame
-        By the names of their files; those of the figures among them.
+        By the names of their files; including those of the figures.
     styles : tuple of Style
-        Of the methods.
+        The styles of the methods.
     """
 
     html: str = field(repr=False)
@@ -61,27 +61,27 @@ class Page:
 
 
 def make_page(results: Results, live: str = "") -> Page:
-    """The page about what a study directory held when it was opened.
+    """Make the page of a study directory as it was when it was opened.
 
     Parameters
     ----------
     results : Results
-        Of a finished, a running or an interrupted study.
+        Results of a finished, a running or an interrupted study.
     live : str, optional
-        The version that a server gives to this state; the page then asks it for later ones.
-        Default: a page that stays as it is.
+        The version that a server gives to this state; the page then polls it for later ones.
+        Default: a static page.
     """
     comparison = Comparison.of(results)
     sheet = Sheet(comparison, styles(comparison.methods, comparison.plan.reference))
     album, tables = Album(sheet.styles), dict[str, pd.DataFrame]()
-    found = sections.sections(sheet, results, album, tables)
-    text = (
+    contents = sections.sections(sheet, results, album, tables)
+    html = (
         _environment()
         .get_template("page.html.j2")
         .render(
             about=summary.about(results, comparison),
-            empty="" if len(comparison.methods) == 1 and "history" in found else comparison.empty,
-            sections=found,
+            empty="" if len(comparison.methods) == 1 and "history" in contents else comparison.empty,
+            sections=contents,
             titles=_TITLES,
             comparison=comparison,
             album=album,
@@ -93,19 +93,19 @@ def make_page(results: Results, live: str = "") -> Page:
         )
     )
     tables |= {name: figure.table for name, figure in album.figures.items()}
-    return Page(text, album.figures, tables, sheet.styles)
+    return Page(html, album.figures, tables, sheet.styles)
 
 
-def waiting_page(text: str) -> str:
-    """What a server shows before there is anything to show."""
-    return _environment().get_template("waiting.html.j2").render(text=text)
+def waiting_page(message: str) -> str:
+    """Make the page that a server shows before the study has begun."""
+    return _environment().get_template("waiting.html.j2").render(message=message)
 
 
 @cache
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("runner.report"),
-        autoescape=True,  # every name comes from a study file, which may be anybody's
+        autoescape=True,  # names come from a study file, which may not be trusted
         finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -116,20 +116,20 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Escape characters that reorder or hide what is around them, in all that is not markup."""
+    """Escape characters that reorder or hide the text around them, except in markup."""
     return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
 def _source(name: str) -> str:
-    """A file of the templates as it is; it goes into the page without change."""
+    """Read a template file verbatim."""
     environment = _environment()
     text, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
     return text
 
 
 def _policy(live: str) -> str:
-    """The page's content policy: no script runs but its own, and nothing is loaded from anywhere."""
+    """Write the content security policy: only the page's own script runs, and nothing is loaded."""
     own = base64.b64encode(hashlib.sha256(_source("script.js").encode()).digest()).decode()
     connect = "'self'" if live else "'none'"
     return (
@@ -138,9 +138,9 @@ def _policy(live: str) -> str:
     )
 
 
-def _colours(found: tuple[Style, ...]) -> str:
-    """The methods' colours as style sheets: on light, on dark, and for shapes of each method."""
+def _colours(of: tuple[Style, ...]) -> str:
+    """Write the methods' colours as CSS: on light, on dark, and for the shapes of each method."""
     light = "".join(f"--t{i}:{colour};" for i, colour in enumerate(LIGHT))
     dark = "".join(f"--t{i}:{colour};" for i, colour in enumerate(DARK))
-    each = "".join(f".m{i}{{--c:var(--t{style.tone})}}" for i, style in enumerate(found))
+    each = "".join(f".m{i}{{--c:var(--t{style.tone})}}" for i, style in enumerate(of))
     return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}{each}"

@@ -1,7 +1,8 @@
-"""The sections of the page: for each what its template shows; a section with nothing to say is left out."""
+"""The sections of the page: the data that each template shows; a section without data is left out."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -15,8 +16,19 @@ from runner.report.figures.sheet import Sheet, records
 from runner.report.views import Album
 from runner.results import Results
 from runner.results.stats import AXES, AXIS_TITLES, refused
-from runner.results.stats.comparison import UNITS
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.boundaries import boundaries
+from runner.results.stats.costs import break_evens
+from runner.results.stats.decision import seeds_needed
+from runner.results.stats.fairness import fairness
+from runner.results.stats.gates import gates
+from runner.results.stats.generalisation import agreement, generalisation, summary
+from runner.results.stats.importance import effort, importance
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.pairs import beats
+from runner.results.stats.per_problem import by_problem, coverage, failures
+from runner.results.stats.robustness import robustness
+from runner.results.stats.significance import friedman, signed_rank, wilcoxon_holm
+from runner.results.stats.verdict import UNITS, budget_text, verdicts
 from runner.study.yaml import dump
 
 Content = dict[str, Any]
@@ -24,16 +36,14 @@ Tables = dict[str, pd.DataFrame]
 
 
 def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> dict[str, Content]:
-    """The content of each section that has some, in the order of the page.
+    """Collect the content of each section that has some, in the order of the page.
 
     Parameters
     ----------
-    sheet : Sheet
-    results : Results
     album : Album
-        Keeps the figures.
+        Receives the figures.
     tables : dict
-        Keeps the frames that are no figure's.
+        Receives the frames that do not belong to a figure.
     """
     comparison = sheet.comparison
     compared = not comparison.empty
@@ -59,12 +69,12 @@ def sections(sheet: Sheet, results: Results, album: Album, tables: Tables) -> di
 
 
 def any_valid(results: Results) -> bool:
-    """Whether anything was found at all."""
+    """Check for a run with a valid trial."""
     return bool(results.runs["incumbent_loss"].notna().any())
 
 
 def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    frame = sheet.comparison.verdicts()
+    frame = verdicts(sheet.comparison)
     tables["00_verdict"] = frame
     return {
         "rows": [row | {"at": _budget_at(row)} for row in records(frame)],
@@ -73,22 +83,22 @@ def _verdict(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _budget_at(verdict: Content) -> str:
-    """Where a verdict stands: at 30 trials."""
+    """Format the budget of a verdict: At 30 trials."""
     if verdict["budget"] is None:
         return "No budget"
     return f"At {budget_text(verdict['budget'], UNITS[verdict['axis']])}"
 
 
 def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    """One table for each axis and budget; a selector shows one of them."""
+    """Make one table for each axis and budget; a selector shows one of them."""
     comparison = sheet.comparison
-    picks, kept = [], []
+    picks, frames = [], []
     for axis in AXES:
         if not anytime.differs(comparison, axis):
             continue
         for budget in comparison.budgets(axis):
-            board = comparison.leaderboard(budget, axis)
-            kept.append(board.assign(axis=axis, budget=budget))
+            board = leaderboard(comparison, budget, axis)
+            frames.append(board.assign(axis=axis, budget=budget))
             picks.append(
                 {
                     "key": f"{axis} {budget:g}",
@@ -99,8 +109,8 @@ def _leaderboard(sheet: Sheet, album: Album, tables: Tables) -> Content:
                     "why": refused(board),
                 }
             )
-    if kept:
-        tables["02_leaderboards"] = pd.concat(kept, ignore_index=True)
+    if frames:
+        tables["02_leaderboards"] = pd.concat(frames, ignore_index=True)
     fair = [pick["key"] for pick in picks if pick["axis"] == AXIS_TITLES[comparison.axis]]
     groups: dict[str, list[Content]] = {}
     for pick in picks:
@@ -123,7 +133,7 @@ def _anytime(sheet: Sheet, album: Album) -> Content:
 
 
 def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    frame = sheet.comparison.by_problem()
+    frame = by_problem(sheet.comparison)
     heat = verdict.heat_map(sheet, frame)
     return {
         "heat": album.add(heat, inline=False),
@@ -135,20 +145,20 @@ def _problems(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _flips(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """For each method the problems that it leads."""
+    """List the problems that each method leads."""
     led = frame[frame["leads"].fillna(False).astype(bool)]
     return {str(method): [str(name) for name in rows["problem"]] for method, rows in led.groupby("method")}
 
 
 def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
-    wilcoxon = comparison.wilcoxon()
-    friedman = comparison.friedman()
-    tables["08_wilcoxon"], tables["08_friedman"] = wilcoxon, friedman
-    frame = comparison.beats()
+    blocks, against = comparison.blocks(), comparison.pairs("reference")
+    wilcoxon, tested = wilcoxon_holm(blocks, against), friedman(blocks)
+    tables["08_wilcoxon"], tables["08_friedman"] = wilcoxon, tested
+    frame = beats(blocks, comparison.pairs(), comparison.plan.gamma)
     columns = [
-        ("method", "method", "text"),
-        ("against", "against", "text"),
+        ("method", "method", "string"),
+        ("against", "against", "string"),
         ("statistic", "W", "number"),
         ("p", "p", "number"),
         ("p_holm", "p after Holm", "number"),
@@ -159,18 +169,18 @@ def _pairs(sheet: Sheet, album: Album, tables: Tables) -> Content:
         "table": boards.pairs(sheet, frame),
         "why": refused(frame),
         "signed": album.add(pairs.signed_ranks(sheet)),
-        "signed_why": refused(comparison.signed_rank(against="reference")),
+        "signed_why": refused(signed_rank(blocks, against, comparison.plan.rope)),
         "wilcoxon": None if refused(wilcoxon) else boards.plain(wilcoxon, columns, sheet),
         "wilcoxon_why": refused(wilcoxon),
         "cd": album.add(pairs.critical_difference(sheet)),
-        "cd_why": _cd_reason(friedman),
+        "cd_why": _cd_reason(tested),
     }
 
 
 def _cd_reason(friedman: pd.DataFrame) -> str:
-    """Why there is no critical difference."""
-    said = friedman["cd_reason"].dropna()
-    return refused(friedman) or (str(said.iloc[0]) if len(said) else "")
+    """Give the reason why there is no critical difference."""
+    reasons = friedman["cd_reason"].dropna()
+    return refused(friedman) or (str(reasons.iloc[0]) if len(reasons) else "")
 
 
 def _history(sheet: Sheet, results: Results, album: Album) -> Content:
@@ -182,8 +192,7 @@ def _history(sheet: Sheet, results: Results, album: Album) -> Content:
 
 
 def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    comparison = sheet.comparison
-    pays = comparison.break_even()
+    pays = break_evens(sheet.comparison)
     tables["09_break_even"] = pays
     return {
         "figure": album.add(cost.overhead(sheet)),
@@ -194,26 +203,25 @@ def _cost(sheet: Sheet, album: Album, tables: Tables) -> Content:
 
 
 def _generalisation(sheet: Sheet, album: Album, tables: Tables) -> Content:
-    comparison = sheet.comparison
-    frame, agreement = comparison.generalisation_summary(), comparison.agreement()
-    tables["10_generalisation_summary"], tables["10_agreement"] = frame, agreement
-    columns = [("problem", "problem", "text"), ("kendall", "Kendall's τ", "number")]
+    runs = generalisation(sheet.comparison)
+    frame, orders = summary(runs, sheet.comparison.methods), agreement(runs)
+    tables["10_generalisation_summary"], tables["10_agreement"] = frame, orders
+    columns = [("problem", "problem", "string"), ("kendall", "Kendall's τ", "number")]
     columns += [("same_winner", "the same winner", "flag")]
     return {
         "figure": album.add(generalising.generalisation(sheet)),
         "table": None if refused(frame) else boards.generalisation(sheet, frame),
         "why": refused(frame),
-        "agreement": None if refused(agreement) else boards.plain(agreement, columns),
+        "agreement": None if refused(orders) else boards.plain(orders, columns),
     }
 
 
 def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Content:
     comparison = sheet.comparison
-    importance = comparison.importance()
-    boundaries = comparison.boundaries()
-    tables["11_boundaries"], tables["11_effort"] = boundaries, comparison.effort()
-    warned = boundaries[boundaries["warning"].fillna(False).astype(bool)]
-    ends = [
+    sides = boundaries(comparison.runs, comparison.parameters)
+    tables["11_boundaries"], tables["11_effort"] = sides, effort(comparison.trials, comparison.draws)
+    warned = sides[sides["warning"].fillna(False).astype(bool)]
+    warnings = [
         {
             "problem": problem,
             "parameter": parameter,
@@ -231,16 +239,16 @@ def _search(sheet: Sheet, results: Results, album: Album, tables: Tables) -> Con
     ]
     return {
         "importance": album.add(searching.importance(sheet)),
-        "importance_why": refused(importance),
+        "importance_why": refused(importance(comparison)),
         "plots": [plot for plot in plots if plot],
-        "warnings": ends,
+        "warnings": warnings,
         "best": _best(results),
         "training": [album.add(figure) for figure in searching.training_curves(sheet)],
     }
 
 
 def aims(results: Results) -> dict[str, searching.Aim]:
-    """What each problem's values are."""
+    """Describe each problem's values."""
     first = results.runs.drop_duplicates("problem")
     return {
         str(row["problem"]): searching.Aim(str(row["metric"]), row["direction"] == "minimize")
@@ -249,45 +257,46 @@ def aims(results: Results) -> dict[str, searching.Aim]:
 
 
 def _best(results: Results) -> list[Content]:
-    """The best trial of each problem, ready to paste."""
+    """Write the best trial of each problem, ready to paste."""
     found = []
     for best in results.best():
-        said = dump(best["config"])
-        found.append(best | {"yaml": said.rstrip(), "python": f"config = {best['config']!r}"})
+        found.append(best | {"yaml": dump(best["config"]).rstrip(), "python": f"config = {best['config']!r}"})
     return found
 
 
 def _failures(sheet: Sheet, tables: Tables) -> Content:
     comparison = sheet.comparison
-    failures, coverage = comparison.failures(), comparison.coverage()
-    tables["13_failures"], tables["13_coverage"] = failures, coverage
+    failed, runs = failures(comparison.trials), coverage(comparison.reach, comparison.runs)
+    tables["13_failures"], tables["13_coverage"] = failed, runs
     what = [
-        ("method", "method", "text"),
-        ("problem", "problem", "text"),
-        ("status", "status", "text"),
+        ("method", "method", "string"),
+        ("problem", "problem", "string"),
+        ("status", "status", "string"),
         ("trials", "trials", "count"),
         ("share", "of its trials", "share"),
-        ("example", "the first of them", "text"),
+        ("example", "first error", "string"),
     ]
-    where = [("method", "method", "text"), ("problem", "problem", "text")]
+    where = [("method", "method", "string"), ("problem", "problem", "string")]
     where += [
         (name, name, "count") for name in ("planned", "started", "ended", "valid", "trials", "failures")
     ]
-    some = failures[failures["trials"] > 0] if len(failures) else failures
+    some = failed[failed["trials"] > 0]
     return {
         "failures": boards.plain(some, what, sheet) if len(some) else None,
-        "coverage": boards.plain(coverage, where, sheet),
+        "coverage": boards.plain(runs, where, sheet),
     }
 
 
 def _robustness(sheet: Sheet, tables: Tables) -> Content:
     comparison = sheet.comparison
-    checks, needed = comparison.robustness(), comparison.seeds_needed()
+    sample, plan, decision = comparison.resampled(), comparison.plan, comparison.decision()
+    leader = decision.leader if decision is not None else None
+    checks, needed = robustness(comparison), seeds_needed(sample, leader, plan.rope, plan.gamma)
     tables["14_robustness"], tables["14_seeds_needed"] = checks, needed
     judged = checks["unchanged"].dropna()
     columns = [
-        ("method", "leader", "text"),
-        ("against", "against", "text"),
+        ("method", "leader", "string"),
+        ("against", "against", "string"),
         ("difference", "difference of regret", "number"),
         ("have", "seeds so far", "count"),
         ("needed", "seeds needed", "count"),
@@ -303,21 +312,21 @@ def _robustness(sheet: Sheet, tables: Tables) -> Content:
 
 def _method(sheet: Sheet, tables: Tables) -> Content:
     comparison = sheet.comparison
-    fairness, gates = comparison.fairness(), comparison.gates()
-    tables["15_fairness"], tables["15_gates"] = fairness, gates
+    checks, allowed = fairness(comparison), gates(comparison)
+    tables["15_fairness"], tables["15_gates"] = checks, allowed
     tables["15_instances"], tables["15_problems"] = comparison.instances, comparison.problem_facts
     facts = comparison.problem_facts
     columns = [
-        ("problem", "problem", "text"),
-        ("metric", "metric", "text"),
-        ("direction", "direction", "text"),
+        ("problem", "problem", "string"),
+        ("metric", "metric", "string"),
+        ("direction", "direction", "string"),
         ("n_params", "parameters", "count"),
         ("optimum", "optimum", "number"),
     ]
     sources = comparison.instances
     return {
-        "fairness": records(fairness),
-        "gates": records(gates),
+        "fairness": records(checks),
+        "gates": records(allowed),
         "facts": boards.plain(facts, columns),
         "optima": sorted({str(v) for v in sources["f_opt_source"].dropna()}) if len(sources) else [],
         "references": sorted({str(v) for v in sources["f_ref_source"].dropna()}) if len(sources) else [],
@@ -325,9 +334,7 @@ def _method(sheet: Sheet, tables: Tables) -> Content:
 
 
 def _reproduce(results: Results) -> Content:
-    try:
-        given = json.loads(results.record.study)
-    except (ValueError, RecursionError):
-        given = None
-    text = results.record.study if given is None else dump(given)
-    return {"study": text.strip(), "version": results.record.version}
+    study = results.record.study
+    with contextlib.suppress(ValueError, RecursionError):
+        study = dump(json.loads(study))
+    return {"study": study.strip(), "version": results.record.version}

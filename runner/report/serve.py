@@ -1,8 +1,8 @@
 """The report of a study directory at 127.0.0.1, kept up to date while the study runs.
 
-It reads the journal as every reader does, in a process of its own with a low priority: a study
-pays for its page with spare time. ``python -m runner.report.serve DIR --port N`` is started by
-`Server`; it says where it listens in one line of JSON, and ends when its input does.
+It reads the journal as every reader does, in a process of its own with a low priority: the page must not
+slow the study. ``python -m runner.report.serve DIR --port N`` is started by `Server`; it reports its URL in
+one line of JSON, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from runner.report.listening import HOST, listen
 from runner.results import Results
 from runner.results.spreadsheet import to_csv
 
-_LEAST_PAUSE: Final = 2.0
+_LEAST_PAUSE: Final = 2.0  # seconds; an open page polls as often
 _REST_PER_WORK: Final = 5.0  # rendering takes at most a sixth of one core
-_NICENESS: Final = 10
-_LAST_LOOK: Final = 5.0  # seconds in which an open page may still fetch the last state
-_ASKED_LATELY: Final = 6.0
-_START_SECONDS: Final = 60.0
+_NICENESS: Final = 10  # half way down: behind the study, before idle jobs
+_LAST_LOOK: Final = 5.0  # seconds in which an open page may still fetch the last state: two polls
+_ASKED_LATELY: Final = 6.0  # seconds; a page that has not polled for three rounds is closed
+_START_SECONDS: Final = 60.0  # a page in the making is finished first; large studies take a while
 
 
 class LivePage:
-    """The latest page of a study directory; made again when the journal has changed.
+    """The latest page of a study directory; remade when the journal has changed.
 
     Parameters
     ----------
@@ -46,41 +46,41 @@ class LivePage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.asked = 0.0  # when somebody last wanted the page or its state
-        self.seen = ""  # the last version that somebody fetched
+        self.asked = 0.0  # time of the last request for the page or its state
+        self.seen = ""  # the last version that was fetched
         self.over = False
         self._lock = threading.Lock()
         self._version, self._html = "0", waiting_page(f"Waiting for the study in {folder.name}.")
         self._line = "waiting for the first trial"
         self._known: tuple[object, ...] = ()
         self._drawing = threading.Lock()
-        self._shown: tuple[Page, dict[str, bytes]] | None = None  # with the files that were asked for
+        self._shown: tuple[Page, dict[str, bytes]] | None = None  # with the files that were requested
 
     @property
     def fetched(self) -> bool:
-        """Whether the latest page was fetched by somebody."""
+        """True if the latest page was fetched."""
         with self._lock:
             return self.seen == self._version
 
     def state(self) -> dict[str, object]:
-        """What an open page asks for again and again."""
+        """The state that an open page polls."""
         self.asked = time.monotonic()
         with self._lock:
             return {"version": self._version, "line": self._line, "over": self.over}
 
     def html(self) -> bytes:
         """The page."""
-        self.asked = time.monotonic()  # who has just opened it will ask for its state
+        self.asked = time.monotonic()  # a page that was just opened will poll
         with self._lock:
             self.seen = self._version
             return self._html.encode()
 
     def file(self, folder: str, name: str) -> bytes | None:
-        """A table or a figure of the page; None where it has none of that name."""
+        """A table or a figure of the page; None if there is none of that name."""
         if self._shown is None:
             return None
         page, files = self._shown
-        with self._drawing:  # once, however many ask for it, and one after the other
+        with self._drawing:  # each file is drawn once, one at a time
             place = f"{folder}/{name}"
             if place not in files:
                 data = _file(page, folder, name)
@@ -90,7 +90,7 @@ class LivePage:
             return files[place]
 
     def refresh(self) -> bool:
-        """Make the page anew where the journal has changed; whether it has."""
+        """Remake the page if the journal has changed; return True if it has."""
         now = _stamp(self.folder)
         if now == self._known or not now:
             return False
@@ -119,13 +119,13 @@ def _file(page: Page, folder: str, name: str) -> bytes | None:
 
 
 def _stamp(folder: Path) -> tuple[object, ...]:
-    """What changes with every transaction; empty where there is no journal yet."""
-    found: list[object] = []
+    """Read times and sizes that change with every transaction; empty if there is no journal yet."""
+    stamp: list[object] = []
     for name in (DATABASE, f"{DATABASE}-wal"):
         with contextlib.suppress(OSError):
             status = (folder / name).stat()
-            found += [status.st_mtime_ns, status.st_size]
-    return tuple(found)
+            stamp += [status.st_mtime_ns, status.st_size]
+    return tuple(stamp)
 
 
 def _line(results: Results) -> str:
@@ -136,7 +136,7 @@ def _line(results: Results) -> str:
 
 
 def serve(live: LivePage, server: ThreadingHTTPServer, end: threading.Event) -> None:
-    """Answer, and keep the page up to date, until the event; then once more, for who is looking."""
+    """Answer, and keep the page up to date, until the event; then once more, for pages that are open."""
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     while not end.is_set():
         began = time.monotonic()
@@ -152,7 +152,7 @@ def serve(live: LivePage, server: ThreadingHTTPServer, end: threading.Event) -> 
 
 
 class Server:
-    """The server as a process of its own, as long as the context lasts.
+    """The server as a process of its own, for the duration of the context.
 
     Parameters
     ----------
@@ -164,26 +164,26 @@ class Server:
     Attributes
     ----------
     url : str
-        Where the page is.
+        The address of the page.
 
     Raises
     ------
     ResultsError
-        Where it cannot listen there.
+        If it cannot listen there.
     """
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         command = [sys.executable, "-m", "runner.report.serve", str(folder), "--port", str(port)]
-        # A session of its own: Ctrl-C is for the study, which then ends the page in order.
+        # A session of its own: Ctrl-C is for the study, which then shuts the server down.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        said = self._process.stdout.readline() if self._process.stdout else ""
-        answer = json.loads(said) if said else {"error": "its process ended."}
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        answer = json.loads(line) if line else {"error": "the server process ended."}
         if "error" in answer:
             self.close()
             raise ResultsError(
-                answer["error"], where="port" if said else "serve", hint=answer.get("hint", "")
+                answer["error"], where="port" if line else "serve", hint=answer.get("hint", "")
             )
         self.url: str = answer["url"]
 
@@ -194,7 +194,7 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """End it; who has the page open may fetch the last state before."""
+        """End the process, after open pages had time to fetch the last state."""
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -212,26 +212,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runner.report.serve")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
-    given = parser.parse_args(arguments)
-    live = LivePage(given.folder)
+    options = parser.parse_args(arguments)
+    live = LivePage(options.folder)
     try:
-        server = listen(live, given.port)
+        server = listen(live, options.port)
     except ResultsError as error:
-        _say({"error": error.message, "hint": error.hint})
+        _report({"error": error.message, "hint": error.hint})
         return error.exit_code
-    _say({"url": f"http://{HOST}:{server.server_address[1]}/"})
+    _report({"url": f"http://{HOST}:{server.server_address[1]}/"})
     end = threading.Event()
-    threading.Thread(target=_until_the_input_ends, args=(end,), daemon=True).start()
+    threading.Thread(target=_wait_for_end_of_input, args=(end,), daemon=True).start()
     serve(live, server, end)
     return 0
 
 
-def _until_the_input_ends(end: threading.Event) -> None:
+def _wait_for_end_of_input(end: threading.Event) -> None:
     sys.stdin.read()
     end.set()
 
 
-def _say(answer: dict[str, object]) -> None:
+def _report(answer: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 

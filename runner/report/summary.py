@@ -1,4 +1,4 @@
-"""What the head of the page says of a study: its size, its state, and the three lights."""
+"""The head of the page: size and state of the study, and three lights."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from runner.report.views import number, seconds
 from runner.results import Results
 from runner.results.frames import FAILURES
 from runner.results.stats import Comparison
-from runner.results.stats.across import MOST_SHOWN
-
-_FEW_SEEDS = 5
-_FEW_PROBLEMS = 6
+from runner.results.stats.comparison import MOST_SHOWN
+from runner.results.stats.fairness import fairness
+from runner.results.stats.shape import FEW_SEEDS, LEAST_PROBLEMS
 
 
 @dataclass(frozen=True)
 class Light:
-    """One thing to know before reading on: good, warn or bad, a word and the reason."""
+    """One thing to know before reading on: good, warn or bad, with a word and the reason."""
 
     kind: str
     word: str
@@ -27,12 +26,12 @@ class Light:
 
     @property
     def mark(self) -> str:
-        """For who sees no colours."""
+        """A sign for readers who see no colours."""
         return {"good": "✓", "warn": "!", "bad": "✗"}[self.kind]
 
 
 def about(results: Results, comparison: Comparison) -> dict[str, Any]:
-    """The head of the page."""
+    """Describe the study for the head of the page."""
     runs, trials = results.runs, results.trials
     ended = int((runs["end_reason"] != "").sum())
     running = comparison.unfinished and is_in_use(results.folder)
@@ -44,8 +43,11 @@ def about(results: Results, comparison: Comparison) -> dict[str, Any]:
         (plural(int(runs["seed"].nunique()), "seed"), ""),
         (plural(len(trials), "trial"), f"{number(failed, 6)} failed" if failed else "none failed"),
         (seconds(float(evaluated["seconds"].sum())), "of evaluation"),
-        (seconds(float(trials["suggest_seconds"].sum())), "of the methods' thinking"),
-        (plural(int(evaluated["worker"].nunique()), "lane"), f"{results.record.parallel} in flight per run"),
+        (seconds(float(trials["suggest_seconds"].sum())), "of proposals"),
+        (
+            plural(int(evaluated["worker"].nunique()), "worker"),
+            f"{results.record.parallel} in flight per run",
+        ),
         (_budget(runs), "per run"),
     ]
     return {
@@ -62,13 +64,13 @@ def about(results: Results, comparison: Comparison) -> dict[str, Any]:
 
 
 def _left_out(comparison: Comparison) -> list[str]:
-    """That figures do not show all methods, where there are many."""
+    """Note that figures do not show all of many methods."""
     shown, methods = len(comparison.foremost), len(comparison.methods)
     if shown == methods:
         return []
     return [
         f"Figures and pairs show {shown} of {methods} methods: the {MOST_SHOWN} with the lowest regrets at "
-        "the common budget, the reference, and those that a verdict names. Leaderboards and tables/ hold all."
+        "the common budget, the reference, and those that a verdict names. Leaderboards and tables/ show all."
     ]
 
 
@@ -83,7 +85,7 @@ def _budget(runs: Any) -> str:
 
 
 def _progress(runs: Any) -> dict[str, Any] | None:
-    """Trials done of those planned, where the budget is in trials and something is left to do."""
+    """Compute the share of planned trials that are done; None if all are, or the budget is not in trials."""
     if runs["budget_trials"].isna().any() or (runs["end_reason"] != "").all():
         return None
     done = runs["equivalents"].where(runs["end_reason"] == "", runs["budget_trials"].astype(float))
@@ -95,8 +97,8 @@ def _progress(runs: Any) -> dict[str, Any] | None:
 def _unfinished(comparison: Comparison, running: bool, ended: int, runs: int) -> str:
     if not comparison.unfinished:
         return ""
-    what = "The study is running" if running else "The study is unfinished and nobody is running it"
-    return f"{what}: {ended} of {plural(runs, 'run')} have ended. All below is of what has ended so far."
+    what = "The study is running" if running else "The study is unfinished and not running"
+    return f"{what}: {ended} of {plural(runs, 'run')} have ended. All below rests on the trials so far."
 
 
 def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
@@ -104,10 +106,10 @@ def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
     done = "good" if ended == len(runs) and not failed else "warn"
     detail = f"{ended} of {len(runs)} runs ended"
     if failed:
-        detail += f", {plural(failed, 'run')} by a failure of the method"
+        detail += f", {plural(failed, 'run')} because the method failed"
     lights = [Light(done, "complete" if done == "good" else "incomplete", detail)]
     if len(comparison.methods) > 1:
-        checks = comparison.fairness()
+        checks = fairness(comparison)
         judged = int(checks["passed"].notna().sum())
         wrong = [str(check) for check in checks.loc[checks["passed"].eq(False).fillna(False), "check"]]
         lights.append(
@@ -117,12 +119,10 @@ def _lights(comparison: Comparison, ended: int, runs: Any) -> list[Light]:
         )
         seeds, problems = int(runs.groupby("problem")["seed"].nunique().min()), len(comparison.problems)
         few = []
-        if seeds < _FEW_SEEDS:
-            few.append(f"{plural(seeds, 'seed')}, {_FEW_SEEDS} are the least")
-        if problems < _FEW_PROBLEMS:
-            few.append(
-                f"{plural(problems, 'problem')}: it holds for {'it' if problems == 1 else 'these'} only"
-            )
+        if seeds < FEW_SEEDS:
+            few.append(f"{plural(seeds, 'seed')}, at least {FEW_SEEDS} are needed")
+        if problems < LEAST_PROBLEMS:
+            few.append(f"{plural(problems, 'problem')}: valid for {'it' if problems == 1 else 'these'} only")
         lights.append(
             Light("warn", "little data", "; ".join(few))
             if few

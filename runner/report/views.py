@@ -1,4 +1,4 @@
-"""What the templates show: a figure with its drawings and files, and a table with its cells."""
+"""Data for the templates: a figure with its drawings and files, and a table with its cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from runner.report.figures.scale import short
 from runner.results.spreadsheet import to_csv
 
 MOST_EMBEDDED: Final = 24_000
-"""Bytes of CSV up to which a figure carries its data in the page; larger tables are files only."""
+"""Bytes of CSV up to which a figure carries its data in the page, so that a page of 40 figures stays below
+a megabyte of data; larger tables are files only."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,12 @@ class Cell:
 
     Attributes
     ----------
-    text : str
     small : str
-        Beside it, fainter: an interval, a count.
+        Fainter, beside the text: an interval, a count.
     value : float, optional
-        What it is sorted by; NaN goes to the end.
+        The sort key; NaN goes to the end.
     kind : str
-        Classes of the style sheet.
+        CSS classes.
     """
 
     text: str
@@ -44,13 +44,13 @@ class Cell:
 
     @property
     def sort(self) -> str:
-        """The number to sort by as the page has it; empty where it is missing."""
+        """The sort key as the page has it; empty if it is missing."""
         return "" if self.value is None or not math.isfinite(self.value) else f"{self.value:.10g}"
 
 
 @dataclass(frozen=True)
 class Head:
-    """A column's head: its words, what they mean, and whether it holds text."""
+    """The head of a column, with a tooltip; ``left``: the column holds text."""
 
     text: str
     hint: str = ""
@@ -59,7 +59,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: heads, rows of cells, and which rows lead. ``style`` gives a row its method's marker."""
+    """A table; ``series`` gives rows the markers of their methods, ``lead`` is the row to highlight."""
 
     heads: Sequence[Head]
     rows: Sequence[Sequence[Cell]]
@@ -71,7 +71,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One panel as it stands in the page."""
+    """One panel as drawn in the page."""
 
     key: str
     title: str
@@ -80,7 +80,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure as it stands in the page, with the places of its files."""
+    """A figure as drawn in the page, with the address of its data."""
 
     figure: Figure
     panels: tuple[Drawn, ...]
@@ -88,17 +88,17 @@ class FigureView:
 
     @property
     def name(self) -> str:
-        """Of the files, and the anchor."""
+        """The name of the files, and the anchor."""
         return self.figure.name
 
 
 class Album:
-    """The figures of a page: draws each once, and keeps what hovering needs.
+    """The figures of a page, each drawn once, with the data for hovering.
 
     Parameters
     ----------
     styles : sequence of Style
-        Of the page's methods.
+        The styles of the page's methods.
     """
 
     def __init__(self, styles: Sequence[Style]) -> None:
@@ -107,7 +107,7 @@ class Album:
         self.hover: dict[str, dict[str, Any]] = {}
 
     def add(self, figure: Figure | None, inline: bool = True) -> FigureView | None:
-        """Keep a figure for the files, and draw it for the page; ``inline`` False: a table shows it."""
+        """Keep a figure for the files, and draw it for the page; ``inline`` False: a table shows it there."""
         if figure is None:
             return None
         figure = readable(figure)
@@ -123,12 +123,12 @@ class Album:
         return FigureView(figure, tuple(drawn), csv_link(figure.name, figure.table))
 
     def marker(self, series: int) -> Markup:
-        """The marker of a method, for legends and tables."""
+        """Draw the marker of a method, for legends and tables."""
         return Markup(svg.marker(self.styles[series]))
 
 
 def csv_link(name: str, frame: pd.DataFrame) -> str:
-    """Where the data of a figure are: within the page where they are few, else in ``tables/``."""
+    """Address the data of a figure: in the page if they are small, else in ``tables/``."""
     if len(frame) * max(1, len(frame.columns)) * 4 > MOST_EMBEDDED:
         return f"tables/{name}.csv"
     data = to_csv(frame).encode()
@@ -138,27 +138,27 @@ def csv_link(name: str, frame: pd.DataFrame) -> str:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number as text; a dash where there is none."""
+    """Format a number; a dash if it is missing."""
     return short(math.nan if _missing(value) else float(value), digits)
 
 
 def interval(low: Any, high: Any, digits: int = 3) -> str:
-    """An interval as text, empty where there is none."""
+    """Format an interval; empty if it is missing."""
     return "" if _missing(low) or _missing(high) else f"[{number(low, digits)}, {number(high, digits)}]"
 
 
 def percent(value: Any) -> str:
-    """A share as per cent."""
+    """Format a share as percent; a dash if it is missing."""
     return "–" if _missing(value) else f"{float(value):.0%}"
 
 
 def seconds(value: Any) -> str:
-    """A duration as text; a dash where there is none."""
+    """Format a duration; a dash if it is missing."""
     return "–" if _missing(value) else duration(float(value))
 
 
 def cell(value: Any, digits: int = 3, low: Any = None, high: Any = None, kind: str = "") -> Cell:
-    """A number with its interval."""
+    """Make a cell of a number with its interval."""
     found = math.nan if _missing(value) else float(value)
     return Cell(number(found, digits), interval(low, high, digits), found, kind)
 

@@ -1,4 +1,4 @@
-"""A frame as a file that appears as a whole: Parquet, CSV or JSON."""
+"""Frames as files that are replaced atomically: Parquet, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def write_frames(
     Parameters
     ----------
     more : mapping of str to callable, optional
-        Further formats than `FORMATS`: what writes a frame to a path.
+        Writers of further formats than `FORMATS`, each called with a frame and a path.
     """
     formats = {**FORMATS, **(more or {})}
     if form not in formats:
-        raise ResultsError(f"there is no format '{form}'.", where="format", hint=nearest(form, formats))
+        raise ResultsError(f"unknown format '{form}'.", where="format", hint=nearest(form, formats))
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def write_frames(
             paths.append(path)
     except OSError as error:
         raise ResultsError(
-            f"it cannot be written: {error.strerror or error}.",
+            f"cannot be written: {error.strerror or error}.",
             where=str(folder),
             hint="Export to another folder.",
         ) from None
@@ -57,7 +57,7 @@ def _csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _json(frame: pd.DataFrame, path: Path) -> None:
-    """One record per line; pandas' own writer would round floats to 15 digits."""
+    """Write one record per line; pandas' own writer would round floats to 15 digits."""
     names = [str(name) for name in frame.columns]
     rows = zip(*(_plain(frame[name]) for name in names), strict=True)
     with path.open("w", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ def _json(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _plain(series: pd.Series[Any]) -> list[Any]:
-    """The values as Python's own, None for what is missing or, as JSON has no such, infinite."""
+    """Convert to Python values, None for missing ones and for infinities, which JSON lacks."""
     values: list[Any] = series.astype(object).where(series.notna(), None).tolist()
     if pd.api.types.is_float_dtype(series.dtype):
         return [value if value is not None and math.isfinite(value) else None for value in values]

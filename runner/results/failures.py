@@ -1,4 +1,4 @@
-"""Make an error of a study that has no valid trial, and so no best config."""
+"""The error of a study that has no valid trial, and so no best config."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ from runner.trial import Status
 
 
 def nothing_found(results: Results) -> NoValidTrial:
-    """Make the error for results without a valid trial, with the number of trials and the first failure.
-
-    Parameters
-    ----------
-    results : Results
-        None of their trials is valid.
-    """
+    """Make the error for results without a valid trial, with the number of trials and the first failure."""
     trials = results.trials
     if not len(trials):
         reason = next(filter(None, results.runs["end_reason"]), "the run has not started")
@@ -24,7 +18,7 @@ def nothing_found(results: Results) -> NoValidTrial:
     failed = trials[trials["status"].isin(FAILURES)]
     if not len(failed):
         return NoValidTrial(
-            f"none of {counted(len(trials), 'trial')} came to its end: each was {Status.STOPPED.meaning}.",
+            f"none of {counted(len(trials), 'trial')} completed: each was {Status.STOPPED.meaning}.",
             hint="Let the scheduler give more steps (grace), or leave it out.",
             trials=trials,
         )

@@ -1,23 +1,23 @@
-"""The best trial of a problem where every seed has splits of its own.
+"""The best trial of a problem in which every seed has splits of its own.
 
-The seed of a run sets splits and data, so the lowest loss over all seeds is first of all that of the
-luckiest split. What a split gives is seen where configs were tried with every seed (a grid, the
-default): they differ by their splits only.
+The seed of a run sets splits and data, so the lowest loss over all seeds is mostly that of the luckiest
+split. The effect of a split shows in configs that were tried with every seed (a grid, the default): their
+losses differ by the splits only.
 
 | symbol | here | meaning |
 |---|---|---|
 | k, S | | the better half of the configs that were tried with every seed; seeds |
 | Y_cs | losses | of config c with seed s |
 | b_s  | | mean of Y_cs over the configs, less the mean of all |
-| MSB, MSE | | mean squares between the seeds and of what is left, in the two-way layout |
+| MSB, MSE | | mean squares between the seeds and of the residuals, in the two-way layout |
 
     effect_s = max(0, 1 - MSE / MSB) b_s,                                                          (1)
 
-the best linear predictor of a random block effect: b_s itself where a seed moves all configs alike, and
-0 where it does not. Of the runs' incumbents the best one has the lowest mean of loss less effect, over
-the seeds with which its config was tried. The incumbents themselves tell no splits apart: methods of a
-seed begin from the same draws, so that they share their luck too. Without such configs the lowest loss
-is taken, and that is said. Held-out test values are for looking at and choose nothing.
+the best linear predictor of a random block effect: b_s itself if a seed moves all configs alike, and
+0 if it does not. Of the runs' incumbents the best one has the lowest mean of loss less effect, over
+the seeds with which its config was tried. The incumbents themselves cannot tell splits apart: methods of
+a seed begin from the same draws, so that they share their luck too. Without such configs the lowest loss
+is taken, with a note. Held-out test values are shown, and never used to choose.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ Floats = NDArray[np.float64]
 
 
 def by_config(trials: pd.DataFrame) -> pd.DataFrame:
-    """The losses of completed trials: a row per config, a column per seed, NaN where it was not tried.
+    """Tabulate the losses of completed trials: a row per config, a column per seed, NaN if not tried.
 
     Parameters
     ----------
     trials : pandas.DataFrame
-        Those of one problem, as in `runner.results.Results`.
+        Trials of one problem, as in `runner.results.Results`.
     """
     valid = trials["status"].eq("COMPLETED").to_numpy(dtype=bool) & np.isfinite(trials["loss"].to_numpy())
     found: pd.DataFrame = trials[valid].groupby(["config", "seed"])["loss"].min().unstack()
@@ -52,9 +52,9 @@ def by_config(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def seeds_differ(losses: pd.DataFrame, optima: pd.Series[float]) -> bool | None:
-    """Whether a config has other losses with other seeds; None where that is not known.
+    """Check whether losses of one config differ between seeds; None if unknown.
 
-    It is known where a config was tried with two seeds; and an objective with one stated optimum is a
+    It is known if a config was tried with two seeds; and an objective with one stated optimum is a
     function, not a score on splits.
 
     Parameters
@@ -62,7 +62,7 @@ def seeds_differ(losses: pd.DataFrame, optima: pd.Series[float]) -> bool | None:
     losses : pandas.DataFrame
         See `by_config`.
     optima : pandas.Series
-        Stated for each run; NaN where none was.
+        The stated optimum of each run; NaN if there is none.
     """
     several = losses[losses.notna().sum(axis=1) > 1]
     if len(several):
@@ -71,12 +71,12 @@ def seeds_differ(losses: pd.DataFrame, optima: pd.Series[float]) -> bool | None:
 
 
 def split_effects(losses: pd.DataFrame) -> dict[int, float]:
-    """How much each seed's splits raise losses, by equation (1).
+    """Estimate by how much each seed's splits raise losses, by equation (1).
 
     Returns
     -------
     dict of int to float
-        Empty where fewer than two configs were tried with every seed.
+        Empty if fewer than two configs were tried with every seed.
     """
     whole = losses[losses.abs().lt(HUGE).all(axis=1)]  # a penalty is the same on every split
     if min(whole.shape) < 2:
@@ -88,7 +88,7 @@ def split_effects(losses: pd.DataFrame) -> dict[int, float]:
 
 
 def _effects(losses: Floats) -> Floats:
-    """Equation (1) of losses of shape (configs, seeds), at least two of each."""
+    """Compute equation (1) from losses of shape (configs, seeds), at least two of each."""
     k, s = losses.shape
     b = losses.mean(axis=0) - losses.mean()
     rest = losses - losses.mean(axis=1, keepdims=True) - b
@@ -98,14 +98,14 @@ def _effects(losses: Floats) -> Floats:
 
 
 def best_of(runs: pd.DataFrame, trials: pd.DataFrame, seed: int | None = None) -> dict[str, Any] | None:
-    """The best trial of one problem, as `runner.results.Results.best` has it; None without a valid one.
+    """Find the best trial of one problem; see `runner.results.Results.best`. None without a valid one.
 
     Parameters
     ----------
     runs, trials : pandas.DataFrame
-        Those of the problem.
+        Runs and trials of the problem.
     seed : int, optional
-        Only its runs are candidates.
+        Consider only its runs.
     """
     runs = runs[runs["incumbent_loss"].notna()]
     among = runs if seed is None else runs[runs["seed"] == seed]
@@ -138,11 +138,11 @@ def best_of(runs: pd.DataFrame, trials: pd.DataFrame, seed: int | None = None) -
 
 
 def _caveat(differ: bool, effects: Mapping[int, float], expected: str) -> str:
-    """What is to be known of a score that was chosen from several seeds."""
+    """Write the caveat on a score that was chosen from several seeds."""
     come = "come" if differ else "may come"
-    chosen = "nothing here tells a lucky split from a better config"
+    chosen = "a lucky split cannot be told from a better config here"
     if any(effects.values()):
-        chosen = "what the splits give, by the configs that all seeds tried, was taken off before choosing"
+        chosen = "their effect, by the configs that all seeds tried, was subtracted before choosing"
     elif effects:
-        chosen = "they move no config alike, so scores were compared as they are"
+        chosen = "they have no common effect on the configs, so scores were compared as they are"
     return f"Scores of different seeds {come} from different splits; {chosen}. Expect about {expected}."

@@ -1,8 +1,8 @@
-"""What each run knew after each of its trials, and how far it has come.
+"""The incumbent of each run after each of its trials, and the progress of each run.
 
-A run is walked by the numbers of its trials, which is the order in which its method sees them; so
-these frames are the same for any number of lanes, but for the seconds. An incumbent is known from
-the trial on that found it, never before.
+Trials are taken by number, which is the order in which the method sees them; so these frames are the same
+for any number of workers, except for the seconds. An incumbent counts from the trial on that found it,
+never before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.trial import GIVEN_UP, NOTHING_MORE
 
 
 def incumbents_frame(record: Record, trials: pd.DataFrame, cpus: float) -> pd.DataFrame:
-    """One row per trial; see `runner.results.Results.incumbents`."""
+    """Make one row per trial; see `runner.results.Results.incumbents`."""
     run = positions(record)
     found = trials[["run", "method", "problem", "seed", "number"]].copy()
     judged = judged_losses(trials)
@@ -43,7 +43,7 @@ def incumbents_frame(record: Record, trials: pd.DataFrame, cpus: float) -> pd.Da
 
 
 def incumbent_of_each(run: Positions, judged: Floats) -> Positions:
-    """For each trial the row of its run's incumbent after it, or -1.
+    """Find the row of the run's incumbent after each trial, or -1.
 
     Of equal losses the first stays. ``run`` is ascending, and trials are in their order within it.
     """
@@ -55,7 +55,7 @@ def incumbent_of_each(run: Positions, judged: Floats) -> Positions:
 
 
 def reach_frame(record: Record, steps: pd.DataFrame) -> pd.DataFrame:
-    """How far each run has come; see `runner.results.Results.reach`."""
+    """Make one row per run; see `runner.results.Results.reach`."""
     run, count = positions(record), len(record.runs)
     number = steps["number"].to_numpy()
     starts = np.searchsorted(run, np.arange(count))

@@ -15,7 +15,7 @@ _QUARTILES = (0.25, 0.5, 0.75)
 
 
 def leaderboard(record: Record, frame: pd.DataFrame, trials: int | None) -> pd.DataFrame:
-    """The table of `runner.results.Results.leaderboard`, from the frame of trials."""
+    """Make the table of `runner.results.Results.leaderboard` from the frame of trials."""
     run, count = positions(record), len(record.runs)
     counted = np.ones(len(run), dtype=bool)
     if trials is not None:
@@ -52,14 +52,14 @@ def leaderboard(record: Record, frame: pd.DataFrame, trials: int | None) -> pd.D
 
 
 def _spread(losses: Floats, minimised: bool) -> dict[str, Any]:
-    """Median and quartiles of the runs' best losses, shape (runs,), as values and as a loss."""
+    """Summarise the runs' best losses, shape (runs,): median and quartiles as values, median as a loss."""
     lower, median, upper = (quantile(losses, q) for q in _QUARTILES)
     # Adding 0.0 makes a -0.0 a plain 0.0.
-    value, ends = (median, (lower, upper)) if minimised else (0.0 - median, (0.0 - upper, 0.0 - lower))
+    value, bounds = (median, (lower, upper)) if minimised else (0.0 - median, (0.0 - upper, 0.0 - lower))
     return {
         "value": value + 0.0,
-        "lower": ends[0] + 0.0,
-        "upper": ends[1] + 0.0,
+        "lower": bounds[0] + 0.0,
+        "upper": bounds[1] + 0.0,
         "loss": median,
         "runs": len(losses),
         "valid_runs": int(np.isfinite(losses).sum()),
@@ -67,10 +67,10 @@ def _spread(losses: Floats, minimised: bool) -> dict[str, Any]:
 
 
 def quantile(losses: Floats, q: float) -> float:
-    """The quantile of losses that may be infinite, linear between neighbours (Hyndman and Fan's 7).
+    """Compute a quantile of losses that may be infinite, linear between neighbours (Hyndman and Fan's 7).
 
-    Between a finite and an infinite loss it is infinite; NumPy's is NaN between two infinite
-    ones.
+    It is infinite between a finite and an infinite loss, and between two infinite ones, where NumPy's is
+    NaN.
     """
     ordered = np.sort(losses)
     place = (len(ordered) - 1) * q
@@ -78,6 +78,6 @@ def quantile(losses: Floats, q: float) -> float:
     above = float(ordered[math.ceil(place)])
     if share == 0.0 or below == above:
         return below
-    if math.isinf(above - below) and math.isfinite(above):  # each half of it is a number
+    if math.isinf(above - below) and math.isfinite(above):  # the difference overflows, its parts do not
         return (1.0 - share) * below + share * above
     return below + share * (above - below)

@@ -1,4 +1,4 @@
-"""What a study found, as pandas frames."""
+"""The results of a study as pandas frames."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from runner.study.file import StudyFile
 from runner.study.keys import parse_study
 from runner.study.yaml import load_text
 
-_MOST_SEEDS = 10
+_MOST_SEEDS = 10  # named in a message
 
 
 class Results:
-    """What a study directory held when it was opened.
+    """A snapshot of a study directory, taken when it was opened.
 
-    Open it again to see what a live run has done since.
+    Open it again to see what a running study has added since.
 
     Parameters
     ----------
     record : Record
-        What `runner.journal.reader.read_journal` read.
+        Read by `runner.journal.reader.read_journal`.
 
     Attributes
     ----------
     name : str
-        Of the study.
+        The name of the study.
     folder : Path
+        The study directory.
     problems, methods : list of str
         In the order in which the study was planned; methods by their labels.
     notes : tuple of str
-        What must be told of the directory: what it has lost, or may have.
+        Remarks on the directory: data that it has lost, or may have lost.
     """
 
     def __init__(self, record: Record) -> None:
@@ -54,14 +55,14 @@ class Results:
 
     @classmethod
     def open(cls, folder: str | Path) -> Results:
-        """The results in a study directory.
+        """Open a study directory.
 
         Raises
         ------
         ResultsError
-            Where there is no study; names those that are near.
+            If there is no study; names those that are near.
         JournalError
-            Where the journal is damaged, of another program or of another version.
+            If the journal is damaged, of another program or of another version.
         """
         return cls(read_journal(Path(folder)))
 
@@ -78,13 +79,13 @@ class Results:
         ``metrics/<name>``, folds (JSON, losses), steps (JSON, the loss after each step), share (of
         a full evaluation), gradient (JSON, of the loss), suggest_seconds, queue_seconds, seconds
         (of the evaluation), started (seconds since the run's start), worker, attempts, earlier (JSON,
-        what became of the attempts before the last), known, error.
+        the outcomes of the attempts before the last), known, error.
 
-        What a trial lacks is missing: NaN in a float column, NA elsewhere. A metric that was
-        itself NaN looks the same; infinities stay. ``config/<name>`` is ``Int64``, ``float64``,
-        ``boolean`` or ``string`` (also for mixtures), missing where the parameter is not
+        Missing values are NaN in a float column, NA elsewhere. A metric that was itself NaN looks the
+        same; infinities stay. ``config/<name>`` is ``Int64``, ``float64``,
+        ``boolean`` or ``string`` (also for mixtures), missing if the parameter is not
         active. A parameter that is None is missing among numbers and booleans, and "None" in a
-        text column; ``config`` tells the two apart.
+        string column; ``config`` tells the two apart.
         """
         return trials_frame(self._record)
 
@@ -96,8 +97,8 @@ class Results:
         problem, seed, direction, metric, optimum, budget_trials, budget_seconds, trials,
         failures, equivalents (full evaluations, of all trials together), incumbent_loss,
         incumbent_value, incumbent_test, incumbent_number, incumbent_config (JSON),
-        evaluation_seconds, thinking_seconds, end_reason (empty while the run has not ended),
-        failed (its method), announcement, conclusion.
+        evaluation_seconds, thinking_seconds (of the proposals), end_reason (empty while the run has not
+        ended), failed (its method), announcement, conclusion.
 
         Without a valid trial the incumbent's columns are missing.
         """
@@ -105,12 +106,12 @@ class Results:
 
     @property
     def ok(self) -> bool:
-        """Whether every run has a valid trial and no method failed."""
+        """True if every run has a valid trial and no method failed."""
         return bool(self.runs["incumbent_loss"].notna().all() and not self.runs["failed"].any())
 
     @cached_property
     def plan(self) -> StudyFile | None:
-        """The study file as run; None where this version cannot read it."""
+        """The study file as run; None if this version cannot read it."""
         try:
             return parse_study(load_text(self._record.study, str(self.folder)), str(self.folder))
         except (StudyError, RecursionError):
@@ -118,21 +119,20 @@ class Results:
 
     @property
     def record(self) -> Record:
-        """What was read, for what the frames do not say."""
+        """The record behind the frames."""
         return self._record
 
     def incumbents(self) -> pd.DataFrame:
-        """The incumbent of each run after each of its trials.
+        """Tabulate the incumbent of each run after each of its trials.
 
         Returns
         -------
         pandas.DataFrame
-            run, method, problem, seed, number, and of the best among the trials up to and with
-            that number: loss, value, regret (loss above the optimum's; NaN where no optimum is
-            known), all NaN before the first valid trial; what these trials have spent: seconds
-            (of evaluation and thinking, as on one worker), equivalents (full evaluations), compute
-            (seconds of evaluation times CPUs) and trials; incumbent, its number, and test, its
-            held-out metric, where that is known.
+            run, method, problem, seed, number; of the best trial up to and including that number: loss,
+            value, regret (loss above the optimum's; NaN if no optimum is known), all NaN before the
+            first valid trial; the budget that these trials have spent: seconds (of evaluation and
+            proposals, as on one worker), equivalents (full evaluations), compute (seconds of evaluation
+            times CPUs) and trials; incumbent, its number, and test, its held-out metric, if known.
         """
         return self._incumbents.copy()
 
@@ -142,20 +142,20 @@ class Results:
         return incumbents_frame(self._record, self.trials, cpus)
 
     def reach(self) -> pd.DataFrame:
-        """How far each run has come.
+        """Tabulate the progress of each run.
 
         Returns
         -------
         pandas.DataFrame
             One row per run: run, method, problem, seed, ended, exhausted (the method had nothing
-            more to propose), failed (the method did), settled (its trials 0, 1, ... that have ended
-            without a gap), and what those have spent: trials, equivalents, seconds, compute.
-            Infinite where it was exhausted, failed or given up: it keeps its last incumbent, if any.
+            more to propose), failed (the method did), settled (number of trials 0, 1, ... that have ended
+            without a gap), and the budget spent on those: trials, equivalents, seconds, compute.
+            Infinite if the run was exhausted, failed or given up: it keeps its last incumbent, if any.
         """
         return reach_frame(self._record, self._incumbents)
 
     def leaderboard(self, trials: int | None = None) -> pd.DataFrame:
-        """The methods of each problem, best first, by their median incumbent over the seeds.
+        """Rank the methods of each problem by their median incumbent over the seeds, best first.
 
         A run without a valid trial counts as infinitely bad, and is never left out; so does one
         that has not started.
@@ -163,7 +163,7 @@ class Results:
         Parameters
         ----------
         trials : int, optional
-            Only the first so many trials of each run count. Default: all.
+            Number of first trials of each run that count. Default: all.
 
         Returns
         -------
@@ -176,38 +176,38 @@ class Results:
         Raises
         ------
         ResultsError
-            Where ``trials`` is below 1.
+            If ``trials`` is below 1.
         """
         if trials is not None and trials < 1:
-            raise ResultsError(f"got {trials}; at least one trial is needed.", where="trials")
+            raise ResultsError(f"expected a positive integer, got {trials}.", where="trials")
         return leaderboard(self._record, self.trials, trials)
 
     def best(self, problem: str | None = None, seed: int | None = None) -> list[dict[str, Any]]:
-        """The best trial of each problem, over all methods and seeds.
+        """Find the best trial of each problem, over all methods and seeds.
 
-        Seeds have splits of their own, so a loss counts less what its seed's splits give all configs,
-        as far as that can be told (see `runner.results.finalists`). Of equal trials the one with the
+        Seeds have splits of their own, so the effect of a seed's splits on all configs is subtracted from a
+        loss, if it can be estimated (see `runner.results.finalists`). Of equal trials the one with the
         lower number counts, then the run that was planned first.
 
         Parameters
         ----------
         problem : str, optional
-            Only this one.
+            Default: all.
         seed : int, optional
-            Only the runs with this seed, whose losses are comparable as they are.
+            Consider only the runs with this seed, whose losses are comparable as they are.
 
         Returns
         -------
         list of dict
-            problem, value, loss, test (None where it was not reported), config (a dict), method,
-            seed, number, median (the method's median incumbent over the seeds, as a value), note (what
-            is to be known of scores of different seeds; empty where nothing is). A problem without a
-            valid trial is left out.
+            problem, value, loss, test (None if it was not reported), config (a dict), method,
+            seed, number, median (the method's median incumbent over the seeds, as a value), note (a
+            caveat on scores of different seeds; may be empty). A problem without a valid trial is left
+            out.
 
         Raises
         ------
         ResultsError
-            Where there is no such problem or seed.
+            If there is no such problem or seed.
         """
         if problem is not None and problem not in self.problems:
             raise ResultsError(
@@ -220,12 +220,12 @@ class Results:
             raise ResultsError(
                 f"the study has no seed {seed}.",
                 where=str(self.folder),
-                hint=f"Its seeds are {first_of([str(one) for one in seeds], _MOST_SEEDS)}.",
+                hint=f"The study has seeds {first_of([str(one) for one in seeds], _MOST_SEEDS)}.",
             )
         runs, trials = self.runs, self.trials
-        wanted = self.problems if problem is None else [problem]
+        names = self.problems if problem is None else [problem]
         found = [
-            best_of(runs[runs["problem"] == name], trials[trials["problem"] == name], seed) for name in wanted
+            best_of(runs[runs["problem"] == name], trials[trials["problem"] == name], seed) for name in names
         ]
         return [best for best in found if best is not None]
 
@@ -237,20 +237,20 @@ class Results:
         Parameters
         ----------
         folder : str or Path, optional
-            Made where it does not exist. Default: the study directory.
+            Made if it does not exist. Default: the study directory.
         format : "parquet", "csv" or "json", default "parquet"
-            Parquet keeps all types. CSV has empty fields for what is missing. JSON is a list of
-            records, one per line, with null for what is missing and for what is not finite.
+            Parquet keeps all types. CSV has empty fields for missing values. JSON is a list of records, one
+            per line, with null for missing values and for infinities.
 
         Returns
         -------
         list of Path
-            Of trials and of runs.
+            The files of trials and of runs.
 
         Raises
         ------
         ResultsError
-            Where there is no such format, or the folder cannot be written.
+            If there is no such format, or the folder cannot be written.
         """
         frames = {"trials": self.trials, "runs": self.runs}
         return write_frames(frames, self.folder if folder is None else Path(folder), format)
@@ -260,14 +260,14 @@ class Results:
         to: str | Path | None = None,
         progress: Callable[[int, int], None] = lambda written, trials: None,
     ) -> str:
-        """Put every run into an Optuna storage, as `runner.results.optuna.storage.write_optuna` says.
+        """Write every run to an Optuna storage; see `runner.results.optuna.storage.write_optuna`.
 
         Parameters
         ----------
         to : str or Path, optional
             A storage URL, or a folder or file for SQLite. Default: ``optuna.db`` in the study directory.
         progress : callable, optional
-            Called now and then with the trials that are written and those that there are.
+            Called repeatedly with the number of trials written and their total.
 
         Returns
         -------

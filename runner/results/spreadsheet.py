@@ -1,9 +1,9 @@
-"""Frames as CSV text that is safe to open in a spreadsheet.
+"""Frames as CSV that is safe to open in a spreadsheet.
 
 A spreadsheet takes a string that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and a formula can
-send what is in the sheet to somebody. Names and messages come from anybody's study, so such a string gets
-an apostrophe before it, as the OWASP advises against "CSV injection". Numbers stay as they are, also where
-they are strings; so does what JSON says.
+send the contents of the sheet to a third party. Names and messages come from untrusted studies, so such a
+string is prefixed by an apostrophe, as OWASP advises against "CSV injection". Numbers are left alone, also
+as strings; so is JSON.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any, Final
 
 import pandas as pd
 
-_SIGNS: Final = "=+\\-@＝＋－＠"  # the wide ones are taken for the others where Japanese is written
+_SIGNS: Final = "=+\\-@＝＋－＠"  # full-width signs count as formulas in Japanese locales
 _BEGINNING: Final = re.compile(rf"'*(?:\s*[{_SIGNS}]|[\t\n])")
-# A spreadsheet of a country with decimal commas parts fields at semicolons, also within quotes.
+# In locales with decimal commas a spreadsheet splits fields at semicolons, also within quotes.
 _WITHIN: Final = re.compile(rf"(?<=[;\t\n])('*)(?=[{_SIGNS}])")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)")
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV text: lines end in a line feed, and what is missing is empty."""
+    """Write a frame as CSV: lines end in a line feed, and missing values are empty."""
     safe = frame.rename(columns=lambda name: neutral(str(name)))
     for place, kind in enumerate(frame.dtypes):
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
@@ -35,7 +35,7 @@ def to_csv(frame: pd.DataFrame) -> str:
 def neutral(text: str) -> str:
     """Escape a string, so that no spreadsheet takes it, or a part of it, for a formula.
 
-    A number is none. In JSON, where an apostrophe would change what it says, a semicolon becomes an
+    Numbers are not formulas. In JSON, where an apostrophe would change the value, a semicolon becomes an
     escape. A carriage return, which would end a line of the file, becomes a line feed, which is quoted.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -48,9 +48,9 @@ def neutral(text: str) -> str:
 
 
 def _neutral_column(column: pd.Series[Any]) -> pd.Series[Any] | None:
-    """A column with its strings made neutral; None where none has to be."""
-    texts = {value for value in column.dropna().unique() if isinstance(value, str)}
-    changed = {text: safe for text in texts if (safe := neutral(text)) != text}
+    """Escape the strings of a column; None if no string needs it."""
+    strings = {value for value in column.dropna().unique() if isinstance(value, str)}
+    changed = {text: safe for text in strings if (safe := neutral(text)) != text}
     return column.map(lambda value: changed.get(value, value), na_action="ignore") if changed else None
 
 

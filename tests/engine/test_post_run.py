@@ -16,6 +16,7 @@ from runner.journal.reader import read_journal
 from runner.journal.verify import verify
 from runner.problems.base import FunctionProblem, Problem
 from runner.results.stats import Comparison
+from runner.results.stats.fairness import fairness
 from runner.space import Float, Space
 from runner.study.identity.plan import open_journal
 from runner.study.merge import merge
@@ -150,15 +151,15 @@ def test_a_function_that_drifts_is_found_out(tmp_path):
 
     problem = FunctionProblem(drifting, SPACE, "drifting")
     results = runner.run(study_of(problem), tmp_path / "a", workers=0)
-    checks = Comparison.of(results).fairness().set_index("check")
+    checks = fairness(Comparison.of(results)).set_index("check")
     row = checks.loc["a probe point gives the same value in every run"]
     assert not row["passed"]
     assert "drifting seed 0" in row["detail"]
     steady = FunctionProblem(lambda config: config["x"], SPACE, "steady")
-    checks = Comparison.of(runner.run(study_of(steady), tmp_path / "b", workers=0)).fairness()
+    checks = fairness(Comparison.of(runner.run(study_of(steady), tmp_path / "b", workers=0)))
     assert checks.set_index("check").at["a probe point gives the same value in every run", "passed"]
     noisy = dataclasses.replace(problem, noisy=True)
-    checks = Comparison.of(runner.run(study_of(noisy), tmp_path / "c", workers=0)).fairness()
+    checks = fairness(Comparison.of(runner.run(study_of(noisy), tmp_path / "c", workers=0)))
     assert checks.set_index("check")["passed"].isna()["a probe point gives the same value in every run"]
 
 

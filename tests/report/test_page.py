@@ -21,6 +21,7 @@ from runner.report.figures.scale import scales, short
 from runner.report.views import Album, Cell, cell, csv_link, interval, number, percent, seconds
 from runner.results.spreadsheet import to_csv
 from runner.results.stats import Comparison
+from runner.results.stats.verdict import verdicts
 from tests.report.studies import BREAKOUT, EVIL, bowl, constant, failing, made, nan_only, problem
 
 pytestmark = pytest.mark.xdist_group("report")  # one study is enough
@@ -59,7 +60,7 @@ def test_the_marked_row_of_each_leaderboard_is_the_one_that_is_decided(page, res
         assert f"<small>{decision.mark(decision.recommended)}</small>" in row
         assert decision.standing(decision.recommended) in row
     said = Reader(page.html).words
-    for row in c.verdicts().to_dict("records"):
+    for row in verdicts(c).to_dict("records"):
         assert row["sentence"] in said or row["reason"] in " ".join(said)
 
 
@@ -202,7 +203,7 @@ NOTHING = {
     "nothing yet": ({"most": 0}, "No trial has ended yet"),
     "all failed": ({"problems": [problem(failing)]}, "No trial was valid"),
     "NaN only": ({"problems": [problem(nan_only)]}, "No trial was valid"),
-    "constant": ({"problems": [problem(constant)]}, "Every trial has the same loss"),
+    "constant": ({"problems": [problem(constant)]}, "All trials have the same loss"),
 }
 
 
@@ -268,7 +269,7 @@ def test_one_seed_gives_reasons_instead_of_intervals(tmp_path):
 
 def test_an_interrupted_study_is_told_from_a_whole_one(tmp_path, page):
     part = make_page(made(tmp_path / "study", most=30))
-    assert "unfinished and nobody is running it" in part.html
+    assert "unfinished and not running" in part.html
     assert "unfinished" not in page.html
 
 

@@ -195,10 +195,10 @@ def test_a_figure_is_drawn_once_for_all_who_ask(served, tmp_path, monkeypatch):
 def test_a_port_that_is_taken_is_a_sentence(capsys):
     with socket.create_server((HOST, 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ResultsError, match=f"the port {port} of {HOST} cannot be used"):
+        with pytest.raises(ResultsError, match=f"cannot use port {port} of {HOST}"):
             listen(LivePage, port)
         assert main(["nowhere", "--port", str(port)]) == 2
-        assert json.loads(capsys.readouterr().out)["hint"].endswith("a free one is taken.")
+        assert json.loads(capsys.readouterr().out)["hint"].endswith("to take a free one.")
 
 
 def test_an_open_page_takes_new_trials_over_and_the_end_too(browser, tmp_path, monkeypatch):

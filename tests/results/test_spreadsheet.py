@@ -12,14 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from runner.cli.verdict import export_leaderboard
 from runner.problems.base import FunctionProblem
 from runner.problems.estimators.data.data import load_data
 from runner.report import write_report
 from runner.results import Results
 from runner.results.spreadsheet import neutral, to_csv
-from runner.space import Choice, Float, Space
-from runner.cli.verdict import export_leaderboard
 from runner.results.stats import Comparison
+from runner.space import Choice, Float, Space
 from tests.studies import play, study
 
 SIGNS = "=+-@＝＋－＠"

@@ -1,4 +1,4 @@
-"""From frames to figures: descriptions of what is drawn, and two pencils that draw them.
+"""Figures: descriptions made from frames, and two renderers that draw them.
 
 `runner.report.figures.svg` draws for the page, `runner.report.figures.plot` (matplotlib) for files.
 """

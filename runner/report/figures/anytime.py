@@ -14,31 +14,31 @@ from runner.report.figures import findings
 from runner.report.figures.marks import Axis, Figure, Line, Mark, Panel, Rule, Shade
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import LOWER, REGRET, Sheet, curve, floats, plural, rests_on, value_axis
-from runner.results.stats import AXES, AXIS_TITLES, Comparison
-from runner.results.stats.comparison import UNITS
+from runner.results.stats import AXES, AXIS_TITLES, Comparison, targets
+from runner.results.stats import anytime as stats
 from runner.results.stats.curves import Axis as BudgetAxis
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.verdict import UNITS, budget_text
 
-_BEYOND = "Grey: beyond the budget that every run has reached; nothing is compared there."
-_LEAST_PLACES = 3
+_BEYOND = "Grey: beyond the budget that every run has reached, where methods cannot be compared."
+_LEAST_PLACES = 3  # fewer budgets do not make a curve
 _HALF = 0.5
 _TIMES = ("seconds", "compute")
-_PLACES = 60
+_PLACES = 60  # on curves over time; more cannot be seen at 340 px
 _FIRST_SHARE = 0.005  # of the common budget, where curves over time begin
 _NOTHING_YET = 0.9
-"""A regret; where the shortest run ends before any method is below it, all curves are at the top."""
+"""A regret; if the shortest run ends before any method is below it, all curves lie at the top."""
 
 
 def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
-    """Regret over the budget on one axis, with random and random with twice the budget."""
+    """Draw regret over the budget on one axis, with random search at the same and at twice the budget."""
     common = sheet.comparison.common(axis)
     grid = None
     if axis in _TIMES:
         if not 0 < common < math.inf:
             return None
-        # Beyond it, ever fewer problems would be left, and their mean another quantity at each place.
+        # Beyond it, ever fewer problems are left, so that their mean is another quantity at each place.
         grid = np.geomspace(common * _FIRST_SHARE, common, _PLACES)
-    frame = sheet.comparison.anytime(axis, grid)
+    frame = stats.anytime(sheet.comparison, axis, grid)
     known = frame[frame["regret"].notna()]
     if known["budget"].nunique() < _LEAST_PLACES or known["regret"].min() > _NOTHING_YET:
         return None
@@ -53,8 +53,8 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
     return Figure(
         f"03_anytime_{axis}" if axis == "trials" else f"04_anytime_{axis}",
         _lead(known[known["kind"] == "method"], sheet.comparison.common(axis), UNITS[axis]),
-        f"{sheet.average} of the regret after so much budget; bands: 95 % intervals over the seeds. "
-        + ("Drawn as far as every run has come." if axis in _TIMES else _BEYOND),
+        f"{sheet.average} of the regret at each budget; bands: 95 % intervals over the seeds. "
+        + ("Drawn up to the budget that every run has reached." if axis in _TIMES else _BEYOND),
         rests_on(at_end),
         (Panel(_budget_axis(axis, known), value_axis(REGRET, floats(known, "regret")), tuple(marks)),),
         frame,
@@ -64,20 +64,20 @@ def anytime(sheet: Sheet, axis: BudgetAxis) -> Figure | None:
 
 
 def all_axes(sheet: Sheet) -> list[Figure]:
-    """`anytime` on each axis that has something to show."""
-    wanted = [axis for axis in AXES if differs(sheet.comparison, axis)]
-    return [figure for axis in wanted if (figure := anytime(sheet, axis)) is not None]
+    """Draw `anytime` on each axis that has something to show."""
+    axes = [axis for axis in AXES if differs(sheet.comparison, axis)]
+    return [figure for axis in axes if (figure := anytime(sheet, axis)) is not None]
 
 
 def differs(comparison: Comparison, axis: BudgetAxis) -> bool:
-    """Whether an axis says what no other does: without early stopping, full evaluations are the trials."""
+    """Check that an axis adds information: without early stopping, full evaluations are the trials."""
     return axis != "equivalents" or comparison.common(axis) != comparison.common("trials")
 
 
 def ranks(sheet: Sheet) -> Figure | None:
-    """The average rank over the budget."""
+    """Draw the average rank over the budget."""
     axis = sheet.comparison.axis
-    frame = sheet.comparison.ranks(axis)
+    frame = stats.ranks(sheet.comparison, axis)
     known = frame[frame["rank"].notna()]
     if not len(known):
         return None
@@ -95,7 +95,7 @@ def ranks(sheet: Sheet) -> Figure | None:
     return Figure(
         "05_rank",
         title,
-        "Methods are ranked within each problem and seed, 1 is best; ranks depend on who takes part.",
+        "Methods are ranked within each problem and seed, 1 is best; ranks depend on the other methods.",
         rests_on(known),
         (Panel(_budget_axis(axis, known), Axis(f"average rank, {LOWER}"), tuple(marks)),),
         frame,
@@ -104,9 +104,9 @@ def ranks(sheet: Sheet) -> Figure | None:
 
 
 def ecdf(sheet: Sheet) -> Figure | None:
-    """The share of targets reached over the budget."""
+    """Draw the share of targets reached over the budget."""
     axis = sheet.comparison.axis
-    frame = sheet.comparison.ecdf(axis)
+    frame = targets.ecdf(sheet.comparison, axis)
     known = frame[frame["share"].notna()]
     if not len(known):
         return None
@@ -120,7 +120,7 @@ def ecdf(sheet: Sheet) -> Figure | None:
         "06_ecdf",
         _reach(half, UNITS[axis]),
         "A target is what random search is expected to find in 5, 10, 30 ... trials on the same problem and "
-        "seed; the curve says what share of them was reached after so much budget.",
+        "seed; the curve is the share of targets reached at each budget.",
         rests_on(known),
         (
             Panel(
@@ -135,7 +135,7 @@ def ecdf(sheet: Sheet) -> Figure | None:
 
 
 def _reach(half: dict[str, float], unit: str) -> str:
-    """Who reaches half of the targets first, and who last; ``half``: after what budget each does."""
+    """Describe who reaches half of the targets first and last; ``half``: the budget that each needs."""
     reached = {name: budget for name, budget in half.items() if math.isfinite(budget)}
     if not reached:
         return "No method reaches half of the targets"
@@ -149,7 +149,7 @@ def _reach(half: dict[str, float], unit: str) -> str:
 
 
 def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
-    """(problem, figure): the median incumbent value of each method over the fair axis and over seconds."""
+    """Draw each problem's median incumbent values, over the fair axis and over seconds."""
     facts = sheet.comparison.problem_facts.to_dict("records")
     fair = sheet.comparison.axis
     by_fair = sheet.comparison.curves(fair)
@@ -180,8 +180,8 @@ def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
             Figure(
                 f"curves_{slug(problem, taken)}",
                 _best_median(sheet, problem, of_fair, sign),
-                "The best value found so far, median and quartiles over the seeds; over seconds as far as "
-                f"all runs of the method have come.{max(notes)}",
+                "The best value found so far, median and quartiles over the seeds; over seconds up to "
+                f"where all runs of the method have come.{max(notes)}",
                 f"n = {plural(int(fact['seeds']), 'seed')}.",
                 tuple(panels),
                 pd.concat([of_fair.assign(axis=fair), of_seconds.assign(axis="seconds")]),
@@ -191,7 +191,7 @@ def problem_curves(sheet: Sheet) -> Iterator[tuple[str, Figure]]:
 
 
 def _best_median(sheet: Sheet, problem: str, curves: pd.DataFrame, sign: float) -> str:
-    """Who has the best median value at the common budget."""
+    """Describe who has the best median value at the common budget."""
     axis = sheet.comparison.axis
     common = sheet.comparison.common(axis)
     inside = curves[curves["budget"] <= common * (1 + 1e-9)].sort_values("budget", kind="stable")
@@ -213,23 +213,23 @@ def _value_panel(sheet: Sheet, summary: pd.DataFrame, axis: str, label: str, opt
 
 
 def slug(name: str, taken: set[str]) -> str:
-    """A file name for a problem, unlike those in ``taken``, to which it is added."""
+    """Make a file name for a problem, unlike those in ``taken``, and add it to them."""
     base = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "problem"
-    found, n = base, 1
-    while found.lower() in taken:
+    unique, n = base, 1
+    while unique.lower() in taken:
         n += 1
-        found = f"{base}_{n}"
-    taken.add(found.lower())
-    return found
+        unique = f"{base}_{n}"
+    taken.add(unique.lower())
+    return unique
 
 
 def _quartiles(curves: pd.DataFrame, sign: float) -> pd.DataFrame:
-    """Median and quartiles of values over the seeds; a run without a valid trial is infinitely bad."""
+    """Compute median and quartiles over the seeds; a run without a valid trial is infinitely bad."""
     losses = curves.assign(loss=curves["loss"].fillna(np.inf))
     counts = losses.groupby(["problem", "method", "budget"], sort=False)["loss"].transform("size")
     losses = losses[counts == losses.groupby(["problem", "method"], sort=False)["seed"].transform("nunique")]
     groups = losses.groupby(["problem", "method", "budget"], sort=False)["loss"]
-    # No interpolation: between a finite and an infinite loss it would be NaN.
+    # No interpolation, which would be NaN between a finite and an infinite loss.
     if not len(losses):
         return pd.DataFrame(columns=["problem", "method", "budget", "lower", "value", "upper"])
     found = groups.quantile(np.array([0.25, 0.5, 0.75]), interpolation="nearest").unstack()
@@ -239,7 +239,7 @@ def _quartiles(curves: pd.DataFrame, sign: float) -> pd.DataFrame:
 
 
 def _budget_axis(axis: str, frame: pd.DataFrame) -> Axis:
-    """Trials are counted evenly; seconds of several orders of magnitude on a log axis."""
+    """Choose a linear axis for trials, and a log axis for seconds of several orders of magnitude."""
     budgets = floats(frame, "budget")
     budgets = budgets[np.isfinite(budgets) & (budgets > 0)]
     wide = len(budgets) > 0 and budgets.max() / budgets.min() > 100
@@ -248,13 +248,13 @@ def _budget_axis(axis: str, frame: pd.DataFrame) -> Axis:
 
 
 def _shade(sheet: Sheet, axis: BudgetAxis, frame: pd.DataFrame) -> list[Mark]:
-    """Grey from the common budget to the end of the curves."""
+    """Shade from the common budget to the end of the curves."""
     common, last = sheet.comparison.common(axis), float(floats(frame, "budget").max())
     return [Shade(common, last * 1.1)] if math.isfinite(common) and common < last * (1 - 1e-9) else []
 
 
 def _lead(curves: pd.DataFrame, common: float, unit: str) -> str:
-    """Who has the lowest curve at the end of what is compared, and since when."""
+    """Describe who has the lowest curve at the common budget, and since when."""
     wide = curves.pivot(index="budget", columns="method", values="regret").sort_index()
     wide = wide[list(dict.fromkeys(curves["method"]))]
     wide = wide[wide.index <= common * (1 + 1e-9)].dropna(how="all")

@@ -1,4 +1,4 @@
-"""Whether what was found on validation data holds on data that no method has seen."""
+"""Figure of generalisation: validation against held-out data."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import numpy as np
 from runner.report.figures.marks import Axis, Figure, Line, Mark, Panel, Points
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import LOWER, Sheet, floats, plural, records
+from runner.results.stats import generalisation as stats
 
-_MOST_PANELS = 12
+_MOST_PANELS = 12  # four rows; the table has all problems
 
 
 def generalisation(sheet: Sheet) -> Figure | None:
-    """Validation against test loss of each run's incumbent, one panel per problem."""
-    frame = sheet.comparison.generalisation()
+    """Draw validation against test loss of each run's incumbent, one panel per problem."""
+    frame = stats.generalisation(sheet.comparison)
     known = frame[frame["test_loss"].notna() & frame["loss"].notna()]
     if not len(known):
         return None
@@ -25,8 +26,8 @@ def generalisation(sheet: Sheet) -> Figure | None:
         )
         notes.add(note)
         both = np.concatenate([floats(rows, "loss"), floats(rows, "test_loss")])
-        ends = np.array([both.min(), both.max()])
-        marks: list[Mark] = [Line(ends, ends, None, markers=False, dashed=True)]
+        bounds = np.array([both.min(), both.max()])
+        marks: list[Mark] = [Line(bounds, bounds, None, markers=False, dashed=True)]
         for i, name, found in sheet.by_method(rows):
             texts = tuple(
                 f"{name}, seed {row['seed']}: validation {short(row['loss'])}, test {short(row['test_loss'])}"
@@ -41,7 +42,7 @@ def generalisation(sheet: Sheet) -> Figure | None:
         "10_generalisation",
         f"The test loss is above the validation loss in {worse:.0%} of the runs",
         "Each point is the incumbent of one run, fitted again and scored on held-out data after the run; "
-        f"above the dashed line it does worse there than in validation.{max(notes)}",
+        f"points above the dashed line are worse there than in validation.{max(notes)}",
         f"n = {plural(len(known), 'run')} on {plural(len(problems), 'problem')}.",
         tuple(panels),
         frame,

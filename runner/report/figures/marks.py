@@ -1,8 +1,8 @@
-"""What a figure is made of, before anything is drawn.
+"""Figures as data, before anything is drawn.
 
-A `Figure` holds panels, a panel two axes and marks. Two pencils draw the same description:
-`runner.report.figures.svg` for the page and `runner.report.figures.plot` for files. Series are positions in the
-page's list of methods, so that a method has one colour and one marker everywhere; None is neutral.
+A `Figure` holds panels, a panel two axes and marks. Two modules draw the same description: `svg` for the
+page and `plot` for files. Series are positions in the list of methods of the page, so that a method has one
+colour and one marker everywhere; None is neutral.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Axis:
     Attributes
     ----------
     label : str
-        With its unit and its direction.
+        The quantity with its unit and direction.
     kind : "linear", "log" or "category"
     limits : tuple of float, optional
-        Default: what the marks need.
+        Default: fit the marks.
     categories : tuple of str
         The names at 0, 1, ...; a vertical axis has the first one on top.
     """
@@ -68,9 +68,9 @@ class Band:
 
 @dataclass(frozen=True)
 class Points:
-    """Points, with intervals along x where ``low`` and ``high`` are given.
+    """Points, with intervals along x if ``low`` and ``high`` are given.
 
-    ``texts`` say what each point is, for who points at it. ``faint``: many points, drawn small.
+    ``texts`` are tooltips. ``faint``: many points, drawn small.
     """
 
     x: Floats
@@ -87,7 +87,7 @@ class Points:
 class Bars:
     """Horizontal bars from ``start`` to ``end`` at the places ``y``, each ``height`` high.
 
-    ``visible``: each can be seen, however short it is.
+    ``visible``: bars are drawn wide enough to be seen, however short they are.
     """
 
     y: Floats
@@ -104,7 +104,7 @@ class Bars:
 class Tiles:
     """Rectangles around (x, y): coloured by a method, or by a shade from 0 to 1.
 
-    ``unsure`` ones are hatched. ``texts`` stand inside, ``hints`` are for who points at them.
+    ``unsure`` ones are hatched. ``texts`` are drawn inside, ``hints`` are tooltips.
     """
 
     x: Floats
@@ -120,7 +120,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Rule:
-    """A line across the panel at a value of x or y, with a word at its end."""
+    """A line across the panel at a value of x or y, with a label at its end."""
 
     at: float
     along: Literal["x", "y"] = "y"
@@ -129,7 +129,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Shade:
-    """A grey part of the panel, from one x to another, where nothing may be concluded."""
+    """A grey part of the panel, from one x to another, where no conclusion is possible."""
 
     start: float
     end: float
@@ -140,7 +140,7 @@ Mark = Line | Band | Points | Bars | Tiles | Rule | Shade
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes with what is drawn between them."""
+    """One pair of axes with the marks between them."""
 
     x: Axis
     y: Axis
@@ -149,31 +149,30 @@ class Panel:
 
     @property
     def rows(self) -> int:
-        """Categories of the vertical axis; 0 where it has numbers."""
+        """Number of categories of the vertical axis; 0 if it is numeric."""
         return len(self.y.categories) if self.y.kind == "category" else 0
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and all that is said of it.
+    """A figure with its title, caption and data.
 
     Attributes
     ----------
     name : str
-        Of its files, and its place in the page.
+        The name of its files, and its anchor in the page.
     title : str
-        What it shows to be so: the finding.
+        The finding that it shows.
     how : str
-        How to read it, one sentence.
+        The caption: how to read it, in a sentence or two.
     n : str
-        What it rests on: seeds, problems, trials.
-    panels : tuple of Panel
+        The data it rests on: seeds, problems, trials.
     table : pandas.DataFrame
         The data behind it, as in its CSV.
     legend : tuple of int
-        The methods to explain.
+        The positions of the methods in the legend.
     dashed : str
-        What dashed lines are.
+        The meaning of dashed lines.
     """
 
     name: str
@@ -190,9 +189,9 @@ T = TypeVar("T")
 
 
 def readable(part: T) -> T:
-    """A figure, or a part of one, in whose texts nothing can reorder or hide what is around it.
+    """Escape characters in a figure, or a part of one, that could reorder or hide the text around them.
 
-    Texts come from studies: a control character would also make its SVG file unreadable.
+    Strings come from studies: a control character would also make the SVG file unreadable.
     """
     if isinstance(part, str):
         return cast("T", printable(part))
@@ -200,10 +199,10 @@ def readable(part: T) -> T:
         return cast("T", tuple(map(readable, part)))
     if not is_dataclass(part) or isinstance(part, type):
         return part
-    texts = {field.name: getattr(part, field.name) for field in fields(part)}
-    kept = {name: readable(value) for name, value in texts.items() if _holds_text(value)}
-    return cast("T", replace(part, **kept))
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    escaped = {name: readable(value) for name, value in values.items() if _holds_strings(value)}
+    return cast("T", replace(part, **escaped))
 
 
-def _holds_text(value: object) -> bool:
+def _holds_strings(value: object) -> bool:
     return isinstance(value, str | tuple) or (is_dataclass(value) and not isinstance(value, type))

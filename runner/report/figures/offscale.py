@@ -1,4 +1,4 @@
-"""Penalties in figures: drawn at the edge of the scale that the other values make, and that is said."""
+"""Penalties in figures: drawn at the edge of the scale of the other values, with a note."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from runner.report.figures.marks import Floats
 from runner.report.figures.scale import is_wide, short
 
 _ROOM: Final = 0.08
-"""How far beyond the other values the edge lies, as a share of their range."""
+"""Distance of the edge from the other values, as a share of their range: apart, but not far."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """From which value on a problem's values are penalties.
+    """The value from which on a problem's values are penalties.
 
     Attributes
     ----------
     ceiling : float
-        The least loss that is one; see `runner.results.stats.offscale.ceilings`.
+        The least penalty; see `runner.results.stats.offscale.ceilings`.
     sign : float
-        1.0 where the values are losses or minimised, else -1.0: value = sign * loss.
+        1.0 if the values are losses or minimised, else -1.0: value = sign * loss.
     """
 
     ceiling: float
     sign: float = 1.0
 
     def fitted(self, *columns: Floats) -> tuple[list[Floats], str]:
-        """The same columns with penalties at the edge of the others, and a sentence where there are some."""
+        """Move penalties in columns to the edge of the other values, and write a note if there are any."""
         losses = [self.sign * column for column in columns]
         with np.errstate(invalid="ignore"):
             off = [loss >= self.ceiling for loss in losses]
@@ -45,14 +45,14 @@ class Limit:
             float(loss[away].max(initial=-np.inf)) for loss, away in zip(losses, off, strict=True)
         )
         edge = self._edge(float(known.min()), float(known.max()))
-        said = f" Penalties, up to {short(worst)}, are off the scale and lie at its edge."
-        return [np.where(away, edge, column) for column, away in zip(columns, off, strict=True)], said
+        note = f" Penalties, up to {short(worst)}, are off the scale and drawn at its edge."
+        return [np.where(away, edge, column) for column, away in zip(columns, off, strict=True)], note
 
     def frame(self, rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str]:
-        """`fitted`, of the columns of a frame."""
-        given = [rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in columns]
-        found, said = self.fitted(*given)
-        return rows.assign(**dict(zip(columns, found, strict=True))), said
+        """`fitted` for the columns of a frame."""
+        values = [rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in columns]
+        fitted, note = self.fitted(*values)
+        return rows.assign(**dict(zip(columns, fitted, strict=True))), note
 
     def _edge(self, low: float, high: float) -> float:
         if is_wide(low, high):

@@ -1,4 +1,4 @@
-"""The figures of methods head to head: who beats whom, the signed rank test, critical differences."""
+"""Figures of methods head to head: P(A beats B), the signed rank test, critical differences."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from runner._text import listed
 from runner.report.figures.marks import Axis, Bars, Figure, Mark, Panel, Points, Rule, Tiles
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import LOWER, Sheet, floats, records, rests_on
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.pairs import beats
+from runner.results.stats.significance import friedman, friedman_ranks, signed_rank
 
 
 def pairwise(sheet: Sheet) -> Figure | None:
-    """The probability that the row's method beats the column's."""
-    frame = sheet.comparison.beats()
+    """Draw the probability that the row's method beats the column's."""
+    comparison = sheet.comparison
+    frame = beats(comparison.blocks(), comparison.pairs(), comparison.plan.gamma)
     known = frame[frame["probability"].notna()]
     if not len(known):
         return None
@@ -32,8 +36,8 @@ def pairwise(sheet: Sheet) -> Figure | None:
     return Figure(
         "08_pairwise",
         _first_pair(sheet, rows),
-        "Each cell: how probable it is that the method of the row ends a run better than that of the column "
-        "on the same problem and seed; 0.5 is no difference.",
+        "Each cell: probability that the method of the row ends a run better than that of the column on the "
+        "same problem and seed; 0.5 is no difference.",
         rests_on(known),
         (
             Panel(
@@ -47,22 +51,22 @@ def pairwise(sheet: Sheet) -> Figure | None:
 
 
 def _first_pair(sheet: Sheet, rows: list[dict[str, Any]]) -> str:
-    """How surely the leader beats the next one."""
+    """Write the probability that the leader beats the runner-up."""
     comparison = sheet.comparison
-    board = comparison.leaderboard()
+    board = leaderboard(comparison)
     first, second = (str(name) for name in board["method"].head(2))
     for row in rows:
         if (row["method"], row["against"]) == (first, second):
-            level = board["place"].iloc[1] == 1
-            next_one = f"{second}, {'level with it' if level else 'the next'} in regret,"
             chance = f"{row['probability']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
-            return f"{first} ends better than {next_one} with a probability of {chance}"
+            level = "; they are level in regret" if board["place"].iloc[1] == 1 else ""
+            return f"P({first} beats {second}) = {chance}{level}"
     return "How often each method beats each other"
 
 
 def signed_ranks(sheet: Sheet) -> Figure | None:
-    """Better, practically the same, worse: the Bayesian signed rank test against the reference."""
-    frame = sheet.comparison.signed_rank(against="reference")
+    """Draw the Bayesian signed rank test against the reference: better, equivalent, worse."""
+    comparison = sheet.comparison
+    frame = signed_rank(comparison.blocks(), comparison.pairs("reference"), comparison.plan.rope)
     known = frame[frame["p_better"].notna()]
     if not len(known):
         return None
@@ -73,7 +77,8 @@ def signed_ranks(sheet: Sheet) -> Figure | None:
     names = tuple(str(row["method"]) for row in rows)
     against = str(rows[0]["against"])
     texts = tuple(
-        f"{row['method']}: better {row['p_better']:.2f}, same {row['p_same']:.2f}, worse {row['p_worse']:.2f}"
+        f"{row['method']}: better {row['p_better']:.2f}, equivalent {row['p_same']:.2f}, "
+        f"worse {row['p_worse']:.2f}"
         for row in rows
     )
     none = [None] * len(rows)
@@ -84,14 +89,14 @@ def signed_ranks(sheet: Sheet) -> Figure | None:
         Rule(0.5, "x"),
     )
     sure = [str(row["method"]) for row in rows if row["p_better"] >= 0.95]
-    title = f"No method is surely better than {against} across problems"
+    title = f"No method beats {against} across problems with a probability of 0.95"
     if sure:
-        title = f"{listed(sure)} {'is' if len(sure) == 1 else 'are'} practically better than {against}"
+        title = f"{listed(sure)} {'beats' if len(sure) == 1 else 'beat'} {against} across problems"
     return Figure(
         "08_signed_rank",
         title,
-        f"From the left: probability of better than {against} (colour), practically the same (light grey), "
-        f"worse (dark grey); differences of less than {short(sheet.comparison.plan.rope)} are the same.",
+        f"From the left: probability of better than {against} (colour), equivalent (light grey), worse (dark "
+        f"grey). Equivalent: the regrets differ by less than {short(comparison.plan.rope)}.",
         rests_on(known),
         (Panel(Axis("probability", limits=(0, 1)), Axis("", "category", categories=names), marks),),
         frame,
@@ -99,9 +104,9 @@ def signed_ranks(sheet: Sheet) -> Figure | None:
 
 
 def critical_difference(sheet: Sheet) -> Figure | None:
-    """Average ranks with the critical difference, where its gate is open."""
-    test = sheet.comparison.friedman()
-    frame = sheet.comparison.friedman_ranks()
+    """Draw average ranks with the critical difference, if there are enough problems."""
+    blocks = sheet.comparison.blocks()
+    test, frame = friedman(blocks), friedman_ranks(blocks)
     if test["cd"].isna().all() or frame["rank"].isna().all():
         return None
     cd = float(test["cd"].iloc[0])
@@ -124,8 +129,7 @@ def critical_difference(sheet: Sheet) -> Figure | None:
     return Figure(
         "08_critical_difference",
         f"A gap of {cd:.2f} ranks is needed here to tell two methods apart",
-        "Dots are average ranks; a method whose dot lies within the line of another is not told apart from "
-        "it by Nemenyi's test.",
+        "Dots are average ranks; Nemenyi's test cannot tell a method from another whose line covers its dot.",
         rests_on(frame),
         (
             Panel(

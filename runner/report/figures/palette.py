@@ -1,10 +1,9 @@
-"""One colour and one marker per method, told apart without colour vision and on dark ground.
+"""One colour and one marker per method, distinguishable without colour vision and on dark ground.
 
-`LIGHT` and `DARK` hold like hues for white and for black paper: at least 3:1 against it (WCAG 2.2,
+`LIGHT` and `DARK` hold similar hues for white and for black paper: at least 3:1 against it (WCAG 2.2,
 1.4.11), and at least 0.12 of Oklab apart from each other, also for deuteranopes and protanopes; found
-by a search for the largest such distance. A test holds both.
-The method of reference is the neutral one. With more methods than colours the colours come round
-again, with another marker.
+by a search for the largest such distance. A test checks both.
+The reference method is neutral. With more methods than colours the colours repeat, with another marker.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ MARKERS: Final = ("circle", "square", "up", "diamond", "down", "plus", "cross", 
 
 @dataclass(frozen=True)
 class Style:
-    """How a method looks, everywhere.
+    """The look of a method, everywhere.
 
     Attributes
     ----------
-    name : str
     tone : int
         Position in `LIGHT` and `DARK`.
     marker : str
@@ -38,12 +36,12 @@ class Style:
 
     @property
     def colour(self) -> str:
-        """On white paper."""
+        """The colour on white paper."""
         return LIGHT[self.tone]
 
 
 def styles(methods: Sequence[str], reference: str | None) -> tuple[Style, ...]:
-    """A style for each method; the one of reference is neutral."""
+    """Choose a style for each method; the reference is neutral."""
     found, used = [], 0
     for name in methods:
         if name == reference:

@@ -1,4 +1,4 @@
-"""A figure as PNG and SVG files, by matplotlib: for papers, slides and messages.
+"""Figures as PNG and SVG files, by matplotlib: for papers, slides and messages.
 
 Drawn from the same description, scales and ticks as the page's own SVG. No global state of
 matplotlib is used or changed (no pyplot), and the same figure gives the same bytes.
@@ -29,6 +29,7 @@ from runner.report.figures.scale import Scale, scales
 
 _INK, _FAINT, _GRID = "#1b1e23", "#5c636d", "#e3e6ea"
 _DPI: Final = 144
+# In inches: three panels in a row fill a landscape page, and labels of 9 points stay readable on a slide.
 _PANEL_WIDTH: Final = 3.9
 _PANEL_HEIGHT: Final = 2.6
 _ROW: Final = 0.27
@@ -59,13 +60,12 @@ _SETTINGS: Final[Any] = {  # the type of its keys is a list of three hundred nam
 
 
 def render(figure: Figure, styles: Sequence[Style]) -> tuple[bytes, bytes]:
-    """The figure as PNG and as SVG.
+    """Draw the figure as PNG and as SVG.
 
     Parameters
     ----------
-    figure : Figure
     styles : sequence of Style
-        Of the page's methods, by their positions.
+        The styles of the page's methods, by their positions.
     """
     with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
@@ -77,7 +77,7 @@ def render(figure: Figure, styles: Sequence[Style]) -> tuple[bytes, bytes]:
 
 
 def _composed(figure: Figure, styles: Sequence[Style]) -> Canvas:
-    """All panels in rows, the finding above, how to read it below."""
+    """Compose all panels in rows, with the title above and the caption below."""
     count = max(1, len(figure.panels))
     columns = min(_MOST_COLUMNS, count) if count != 4 else 2
     lines = -(-count // columns)
@@ -138,7 +138,7 @@ def _add_legend(canvas: Canvas, figure: Figure, styles: Sequence[Style], top: fl
 
 
 def _named(name: str) -> str:
-    """Matplotlib leaves names with a leading underscore out of a legend."""
+    """Keep matplotlib from leaving a name with a leading underscore out of the legend."""
     name = printable(name)
     return f"\u200b{name}" if name.startswith("_") else name
 
@@ -156,7 +156,7 @@ def _draw(axes: Axes, panel: Panel, styles: Sequence[Style]) -> None:
             axis.grid(color=_GRID, lw=0.7)
     axes.set_axisbelow(True)
     for mark in panel.marks:
-        _PENCILS[type(mark)](axes, mark, styles)
+        _RENDERERS[type(mark)](axes, mark, styles)
 
 
 def _set_axis(axes: Axes, scale: Scale, which: str) -> None:
@@ -241,7 +241,7 @@ def _draw_tiles(axes: Axes, mark: Tiles, styles: Sequence[Style]) -> None:
 
 
 def _span(centre: float, size: float, scale: str) -> tuple[float, float]:
-    """Both ends of a tile; on a log axis its size is in decades."""
+    """Compute both edges of a tile; on a log axis its size is in decades."""
     half = size / 2
     if scale == "log":
         return float(centre / 10**half), float(centre * 10**half)
@@ -271,7 +271,7 @@ def _draw_shade(axes: Axes, mark: Shade, styles: Sequence[Style]) -> None:
         axes.axvspan(mark.start, mark.end, color="#808890", alpha=0.13, lw=0)
 
 
-_PENCILS: Final[dict[type, Callable[[Axes, Any, Sequence[Style]], None]]] = {
+_RENDERERS: Final[dict[type, Callable[[Axes, Any, Sequence[Style]], None]]] = {
     Line: _draw_line,
     Band: _draw_band,
     Points: _draw_points,

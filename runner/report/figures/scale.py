@@ -1,4 +1,4 @@
-"""From values to places: limits, ticks and their labels, the same for both pencils."""
+"""Scales from values to places: limits, ticks and labels, the same for both renderers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from runner.report.figures.marks import (
     Tiles,
 )
 
-_MOST_TICKS = 5
-_MARGIN = 0.04
-_WIDE = 50.0
+_MOST_TICKS = 5  # more labels collide in a panel of 340 px
+_MARGIN = 0.04  # of the range, so that marks at its bounds are whole
+_WIDE = 50.0  # ratio of bounds from which a linear axis would crush the small values
 _MOST = 0.25 * float(np.finfo(np.float64).max)
 """Larger values are drawn as this one: the length of an axis must be a number."""
-_LEAST = 1e-300
+_LEAST = 1e-300  # smaller positive values are drawn as this one: their logarithm must be a number
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Scale:
 
     @property
     def log(self) -> bool:
-        """Whether equal ratios are equal distances."""
+        """True if equal ratios are equal distances."""
         return self.axis.kind == "log"
 
     def __call__(self, values: Floats | float) -> Floats:
-        """The places of values, shape as given; NaN stays."""
+        """Map values to places, keeping the shape; NaN stays."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            given = np.asarray(values, dtype=np.float64)
+            places = np.asarray(values, dtype=np.float64)
             if self.log:
-                given, low, high = np.log(given), math.log(self.low), math.log(self.high)
+                places, low, high = np.log(places), math.log(self.low), math.log(self.high)
             else:
-                given, low, high = np.clip(given, -_MOST, _MOST), self.low, self.high
-            return np.asarray((given - low) / (high - low))
+                places, low, high = np.clip(places, -_MOST, _MOST), self.low, self.high
+            return np.asarray((places - low) / (high - low))
 
     def ticks(self) -> list[tuple[float, str]]:
-        """(value, label) of each tick within the limits."""
+        """List (value, label) of each tick within the limits."""
         if self.axis.kind == "category":
             return [(float(i), name) for i, name in enumerate(self.axis.categories)]
         found = _log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high)
@@ -65,12 +65,12 @@ class Scale:
 
 
 def is_wide(low: float, high: float) -> bool:
-    """Whether values of this range want a log axis: all positive, and more than two decades or so."""
+    """Check whether a range calls for a log axis: all positive, with bounds far apart."""
     return low > 0 and high > _WIDE * low
 
 
 def scales(panel: Panel) -> tuple[Scale, Scale]:
-    """Both axes of a panel, wide enough for its marks."""
+    """Scale both axes of a panel to fit its marks."""
     return _scale(panel.x, panel.marks, 0), _scale(panel.y, panel.marks, 1)
 
 
@@ -102,12 +102,12 @@ def _scale(axis: Axis, marks: Iterable[Mark], which: int) -> Scale:
         pad = abs(low) * 0.1 or 1.0
         return Scale(axis, low - pad, high + pad)
     pad = (high - low) * _MARGIN
-    # An axis that begins at nothing begins there.
+    # An axis whose least value is 0 begins there.
     return Scale(axis, 0.0 if low == 0 else low - pad, high + pad)
 
 
 def _extent(mark: Mark, which: int, log: bool) -> list[Floats]:
-    """What of a mark must be within the limits, along x (0) or y (1)."""
+    """List the values of a mark that must be within the limits, along x (0) or y (1)."""
     if isinstance(mark, Line):
         return [mark.y if which else mark.x]
     if isinstance(mark, Band):
@@ -150,7 +150,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A number for an axis or a label: 0.0031, 12 000, 1e-7."""
+    """Format a number for an axis or a label: 0.0031, 12 000, 1e-7."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:

@@ -1,4 +1,4 @@
-"""How the methods searched: history, importance, each parameter against the metric, training curves."""
+"""Figures of the search: history, importance, each parameter against the metric, training curves."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from runner._text import named
 from runner.report.figures.marks import Axis, Bars, Figure, Line, Mark, Panel, Points, Rule
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import Sheet, floats, plural, records, value_axis
+from runner.results.stats import importance as stats
 
 _MOST_POINTS = 240
 """Per method and panel; more would only be ink and bytes."""
-_MOST_CURVES = 40
-_MOST_CATEGORIES = 12
+_MOST_CURVES = 40  # more lines hide each other
+_MOST_CATEGORIES = 12  # more labels do not fit under a panel
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What a problem's values are: its metric, and whether less of it is better."""
+    """The metric of a problem; ``minimised``: lower is better."""
 
     metric: str
     minimised: bool
 
     @property
     def label(self) -> str:
-        """For an axis."""
+        """The label of an axis."""
         return f"{self.metric}, {'lower' if self.minimised else 'higher'} is better"
 
 
 def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
-    """Each trial's value and the best so far; for a study of one method."""
+    """Draw each trial's value and the best so far; for a study of one method."""
     trials = sheet.comparison.trials
     rows = trials[(trials["problem"] == problem) & trials["value"].notna()]
     if not len(rows):
@@ -66,8 +67,8 @@ def history(sheet: Sheet, problem: str, aim: Aim, name: str) -> Figure | None:
 
 
 def importance(sheet: Sheet) -> Figure | None:
-    """Which parameters matter, from the random trials; one panel per problem."""
-    frame = sheet.comparison.importance()
+    """Draw which parameters matter, by the random trials; one panel per problem."""
+    frame = stats.importance(sheet.comparison)
     known = frame[frame["importance"].notna()]
     if not len(known):
         return None
@@ -93,8 +94,8 @@ def importance(sheet: Sheet) -> Figure | None:
     return Figure(
         "11_importance",
         f"{parameter} matters most on {problem}, with {share_of_it:.0%} of the importance",
-        "How much the distribution of a parameter among the best random trials differs from all of them "
-        "(PED-ANOVA); only random trials count, since a method's own trials are drawn to where it searches.",
+        "How much the distribution of a parameter among the best random trials differs from that among all "
+        "(PED-ANOVA). Only random trials count: those of other methods are concentrated where they searched.",
         f"n = {plural(int(known.groupby('problem')['draws'].max().sum()), 'random trial')}.",
         tuple(panels),
         frame,
@@ -102,7 +103,7 @@ def importance(sheet: Sheet) -> Figure | None:
 
 
 def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: str) -> Figure | None:
-    """Each parameter of a problem against its metric; ``facts`` is `Comparison.parameters`."""
+    """Draw each parameter of a problem against its metric; ``facts`` is `Comparison.parameters`."""
     trials = sheet.comparison.trials
     rows = trials[
         (trials["problem"] == problem) & (trials["status"] == "COMPLETED") & trials["value"].notna()
@@ -120,7 +121,7 @@ def parameters(sheet: Sheet, problem: str, aim: Aim, facts: pd.DataFrame, name: 
     return Figure(
         name,
         f"{problem}: the best value is {short(float(best['value']), 4)}, by {named(by)}",
-        "Each dot is a trial. A best value at the end of a range says that the range may be too narrow."
+        "Each dot is a trial. A best value at a bound of its range means that the range may be too narrow."
         f"{note}",
         f"n = {plural(len(rows), 'trial')}, at most {_MOST_POINTS} drawn per method.",
         tuple(panels),
@@ -137,17 +138,17 @@ def _axis_plot(sheet: Sheet, rows: pd.DataFrame, fact: dict[str, object], aim: A
     found = rows[rows[column].notna()]
     numeric = fact["kind"] != "choice" and pd.api.types.is_numeric_dtype(found[column])
     if numeric:
-        axis = Axis(str(fact["parameter"]), "log" if fact["log"] else "linear", _ends(fact))
+        axis = Axis(str(fact["parameter"]), "log" if fact["log"] else "linear", _padded(fact))
         place = found[column].astype(float)
     else:
-        given = found[column].astype(str)
-        categories = tuple(dict.fromkeys(given))
+        values = found[column].astype(str)
+        categories = tuple(dict.fromkeys(values))
         if len(categories) > _MOST_CATEGORIES:
             return None
         axis = Axis(str(fact["parameter"]), "category", categories=categories)
         # Side by side around the category's place, by number, so that points do not hide each other.
         spread = (found["number"] % 9 - 4) / 9 * 0.6
-        place = given.map({text: float(i) for i, text in enumerate(categories)}) + spread
+        place = values.map({name: float(i) for i, name in enumerate(categories)}) + spread
     marks: list[Mark] = []
     for i, method, of_method in sheet.by_method(found.assign(place=place)):
         drawn = of_method.iloc[:: max(1, math.ceil(len(of_method) / _MOST_POINTS))]
@@ -158,8 +159,8 @@ def _axis_plot(sheet: Sheet, rows: pd.DataFrame, fact: dict[str, object], aim: A
     return Panel(axis, value_axis(aim.label, floats(found, "value")), tuple(marks), str(fact["parameter"]))
 
 
-def _ends(fact: dict[str, object]) -> tuple[float, float] | None:
-    """The range of a parameter, a little wider, so that points at its ends are whole."""
+def _padded(fact: dict[str, object]) -> tuple[float, float] | None:
+    """Widen the range of a parameter a little, so that points at its bounds are whole."""
     if fact["low"] is None or fact["high"] is None:
         return None
     low, high = float(fact["low"]), float(fact["high"])  # type: ignore[arg-type]
@@ -172,9 +173,9 @@ def _ends(fact: dict[str, object]) -> tuple[float, float] | None:
 
 
 def training_curves(sheet: Sheet) -> Iterator[Figure]:
-    """The loss after each step of the trials of one run, where a scheduler or steps are used."""
+    """Draw the loss after each step of the trials of one run, if a scheduler or steps are used."""
     trials = sheet.comparison.trials
-    # Of cross-validation the steps are its folds, which are no training curve unless one was stopped.
+    # The steps of cross-validation are its folds, which are not a training curve unless one was stopped.
     stopped_somewhere = trials.loc[trials["status"] == "STOPPED", "problem"].unique()
     stepped = trials[
         trials["steps"].notna() & (trials["folds"].isna() | trials["problem"].isin(stopped_somewhere))
@@ -184,11 +185,11 @@ def training_curves(sheet: Sheet) -> Iterator[Figure]:
         of_run = rows[rows["run"] == run].head(_MOST_CURVES)
         marks: list[Mark] = []
         i = sheet.series(str(of_run["method"].iloc[0]))
-        given = [
-            np.array([np.nan if v is None else float(v) for v in json.loads(text)])
-            for text in of_run["steps"]
+        losses_of = [
+            np.array([np.nan if v is None else float(v) for v in json.loads(steps)])
+            for steps in of_run["steps"]
         ]
-        drawn, note = sheet.limit(str(problem), losses=True).fitted(*given)
+        drawn, note = sheet.limit(str(problem), losses=True).fitted(*losses_of)
         for row, losses in zip(records(of_run), drawn, strict=True):
             stopped = row["status"] == "STOPPED"
             steps = np.arange(1, len(losses) + 1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What all figures of a page share: the comparison behind them, and how each method looks."""
+"""The comparison behind all figures of a page, and the look of each method."""
 
 from __future__ import annotations
 
@@ -24,13 +24,7 @@ REGRET = f"normalised regret, {LOWER}"
 
 @dataclass(frozen=True)
 class Sheet:
-    """A comparison and the styles of its methods, by their positions.
-
-    Attributes
-    ----------
-    comparison : Comparison
-    styles : tuple of Style
-    """
+    """A comparison and the styles of its methods, by their positions."""
 
     comparison: Comparison
     styles: tuple[Style, ...]
@@ -52,23 +46,23 @@ class Sheet:
 
     @property
     def average(self) -> str:
-        """What regrets are averaged by, at the head of a sentence."""
+        """The name of the average of regrets, capitalised."""
         return "Mean" if len(self.comparison.problems) == 1 else "Interquartile mean"
 
     def limit(self, problem: str, losses: bool = False) -> Limit:
-        """From where on values of a problem are penalties, in its own direction; or of its losses."""
+        """The limit of penalties among a problem's values, in its own direction, or among its losses."""
         sign = 1.0 if losses else self.comparison.signs[problem]
         return Limit(min(HUGE, self.comparison.ceilings.get(problem, HUGE)), sign)
 
     def series(self, method: str) -> int | None:
-        """The position of a method; None for what is none."""
+        """Look up the position of a method; None for other names."""
         for i, style in enumerate(self.styles):
             if style.name == method:
                 return i
         return None
 
     def by_method(self, frame: pd.DataFrame) -> Iterator[tuple[int, str, pd.DataFrame]]:
-        """(position, method, its rows) of the methods in a frame that are drawn, in the page's order."""
+        """Yield (position, method, rows) of the methods in a frame that are drawn, in the page's order."""
         groups = dict(iter(frame[frame["method"].isin(self.shown)].groupby("method", sort=False)))
         for i in self.legend:
             name = self.styles[i].name
@@ -77,7 +71,7 @@ class Sheet:
 
 
 def rests_on(frame: pd.DataFrame) -> str:
-    """How many problems and seeds a frame rests on, as a caption says it."""
+    """Write the number of problems and seeds behind a frame, for a caption."""
     if not len(frame):
         return "n = 0"
     problems, seeds = int(frame["problems"].max()), int(frame["seeds"].min())
@@ -85,23 +79,23 @@ def rests_on(frame: pd.DataFrame) -> str:
 
 
 def plural(n: int, what: str) -> str:
-    """A number of things: 1 trial, 2 trials."""
+    """Write a number of things: 1 trial, 2 trials."""
     return f"{n:,} {what}".replace(",", "\u2009") if n == 1 else f"{n:,} {what}s".replace(",", "\u2009")
 
 
 def floats(frame: pd.DataFrame, column: str) -> Floats:
-    """A column as floats, NaN where it is missing."""
+    """Convert a column to floats, NaN where it is missing."""
     return frame[column].to_numpy(dtype=np.float64, na_value=math.nan)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as mappings, None for what is missing and no number."""
+    """Convert rows to mappings, None for missing values."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def value_axis(label: str, *columns: Floats) -> Axis:
-    """A log axis where all values are positive and two decades apart, else a linear one."""
+    """Choose a log axis if all values are positive and far apart, else a linear one."""
     values = np.concatenate([np.ravel(column) for column in columns]) if columns else np.zeros(0)
     values = values[np.isfinite(values)]
     log = len(values) > 0 and is_wide(float(values.min()), float(values.max()))
@@ -117,7 +111,7 @@ def curve(
     step: bool = True,
     dashed: bool = False,
 ) -> list[Mark]:
-    """The marks of one method over its budget, in the order of the budget."""
+    """Draw one method over the budget."""
     rows = rows.sort_values("budget", kind="stable")
     x = floats(rows, "budget")
     marks: list[Mark] = []

@@ -1,8 +1,8 @@
-"""A panel as SVG for the page: small, without colours of its own, readable at 340 px.
+"""Panels as SVG for the page: small, without colours of their own, readable at 340 px.
 
 Shapes carry classes (``m2`` is the third method); the page's style sheet colours them, so that
 one drawing serves light and dark ground. The tree is built with ElementTree, which escapes every
-name that comes from a study. What hovering needs is given beside it, as numbers.
+name that comes from a study. The data for hovering are returned beside it, as numbers.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _ROW: Final = 26
 _TOP, _RIGHT, _BOTTOM = 12, 14, 40
 _LABEL: Final = 14  # more room at the top where the vertical axis has a label
 _LETTER: Final = 6.1  # px of a letter at the size of the labels
-_MOST_LETTERS: Final = 22
-_MARKERS_PER_LINE: Final = 5
-_LEAST_BAR: Final = 1.5  # px
+_MOST_LETTERS: Final = 22  # of a label: less than half of the width
+_MARKERS_PER_LINE: Final = 5  # enough to tell curves apart, few enough not to hide them
+_LEAST_BAR: Final = 1.5  # px; thinner bars vanish on common screens
 _HOVER_DIGITS: Final = 4
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a panel's axes stand, in px, and from values to px."""
+    """The area between a panel's axes, in px, and the map from values to px."""
 
     left: float
     top: float
@@ -55,24 +55,23 @@ class Frame:
     y: Scale
 
     def across(self, values: Floats | float) -> Floats:
-        """Places along x."""
+        """Map values to px along x."""
         return self.left + self.x(values) * (self.right - self.left)
 
     def down(self, values: Floats | float) -> Floats:
-        """Places along y; the page counts from the top."""
+        """Map values to px along y; the page counts from the top."""
         return self.bottom + self.y(values) * (self.top - self.bottom)
 
 
 def draw(panel: Panel, styles: Sequence[Style], label: str) -> tuple[str, dict[str, Any]]:
-    """The panel's SVG and what hovering over it needs.
+    """Draw a panel as SVG, and collect the data for hovering over it.
 
     Parameters
     ----------
-    panel : Panel
     styles : sequence of Style
-        Of the page's methods, by their positions.
+        The styles of the page's methods, by their positions.
     label : str
-        What a screen reader says of it.
+        The label for screen readers.
     """
     x, y = scales(panel)
     top = _TOP + _LABEL if y.axis.label else _TOP
@@ -84,12 +83,12 @@ def draw(panel: Panel, styles: Sequence[Style], label: str) -> tuple[str, dict[s
     _draw_axes(root, frame, panel)
     plot = SubElement(root, "g", {"class": "plot"})
     for mark in panel.marks:
-        _PENCILS[type(mark)](plot, frame, mark, styles)
+        _RENDERERS[type(mark)](plot, frame, mark, styles)
     return tostring(root, encoding="unicode"), _hover(frame, panel, height)
 
 
 def marker(style: Style, size: float = 3.4) -> str:
-    """The marker of a method for a legend, as an SVG of 16 x 12 px."""
+    """Draw the marker of a method for a legend, as an SVG of 16 x 12 px."""
     root = Element("svg", {"viewBox": "0 0 16 12", "class": "key", "aria-hidden": "true"})
     SubElement(root, "path", {"class": "line", "d": "M0 6H16"})
     SubElement(root, "path", {"class": "dot", "d": _shape(style.marker, 8.0, 6.0, size)})
@@ -111,7 +110,7 @@ def _draw_axes(root: Element, frame: Frame, panel: Panel) -> None:
     base = f"M{_px(frame.left)} {_px(frame.bottom)}H{_px(frame.right)}"
     SubElement(grid, "path", {"class": "base", "d": base})
     _text(root, (frame.left + frame.right) / 2, frame.bottom + 32, panel.x.label, "middle", "label")
-    if panel.y.label:  # above the axis, where it is read without turning the head
+    if panel.y.label:  # above the axis, horizontal
         _text(root, 1, 12, f"↑ {panel.y.label}", "start", "label")
 
 
@@ -122,7 +121,7 @@ def _draw_line(parent: Element, frame: Frame, mark: Line, styles: Sequence[Style
     SubElement(group, "path", {"class": "line dashed" if mark.dashed else "line", "d": path})
     known = np.flatnonzero(np.isfinite(across) & np.isfinite(down))
     if mark.markers and mark.series is not None and len(known):
-        # Each method begins elsewhere, so that markers of equal curves stand side by side.
+        # Each method has another offset, so that markers of equal curves lie side by side.
         shift = (mark.series % _MARKERS_PER_LINE) / _MARKERS_PER_LINE
         at = (np.arange(_MARKERS_PER_LINE) + shift) / _MARKERS_PER_LINE * (len(known) - 1)
         shape = styles[mark.series].marker
@@ -245,7 +244,7 @@ def _draw_shade(parent: Element, frame: Frame, mark: Shade, styles: Sequence[Sty
     SubElement(parent, "rect", {**box, "height": _px(frame.bottom - frame.top), "class": "shade"})
 
 
-_PENCILS: Final[dict[type, Callable[[Element, Frame, Any, Sequence[Style]], None]]] = {
+_RENDERERS: Final[dict[type, Callable[[Element, Frame, Any, Sequence[Style]], None]]] = {
     Line: _draw_line,
     Band: _draw_band,
     Points: _draw_points,
@@ -257,7 +256,7 @@ _PENCILS: Final[dict[type, Callable[[Element, Frame, Any, Sequence[Style]], None
 
 
 def _hover(frame: Frame, panel: Panel, height: int) -> dict[str, Any]:
-    """The curves of a panel as numbers, to tell values at a place; empty where it has none."""
+    """Collect the curves of a panel as numbers, to show values at a place; empty if it has none."""
     lines = [mark for mark in panel.marks if isinstance(mark, Line) and mark.name]
     if not lines:
         return {}
@@ -288,7 +287,7 @@ def _rounded(value: float) -> float | None:
 
 
 def _path(across: Floats, down: Floats, step: bool) -> str:
-    """A polyline that breaks where a point is missing."""
+    """Write a polyline that breaks where a point is missing."""
     known = np.isfinite(across) & np.isfinite(down)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
     parts = [_points(across[a:b], down[a:b], step) for a, b in edges.reshape(-1, 2)]
@@ -304,7 +303,7 @@ def _points(across: Floats, down: Floats, step: bool) -> list[str]:
 
 
 def _shape(name: str, x: float, y: float, r: float) -> str:
-    """A marker as a closed path around a place."""
+    """Write a marker as a closed path around a place."""
     if name == "circle":
         half = f"a{_px(r)} {_px(r)} 0 1 0"
         return f"M{_px(x - r)} {_px(y)}{half} {_px(2 * r)} 0{half} {_px(-2 * r)} 0Z"
@@ -337,7 +336,7 @@ def _kind(base: str, series: Series) -> str:
 
 
 def _px(value: float | Floats) -> str:
-    """A place to a tenth of a pixel, in few letters."""
+    """Format a place to a tenth of a pixel, in few characters."""
     text = f"{float(value):.1f}"
     return text[:-2] if text.endswith(".0") else text
 

@@ -1,4 +1,4 @@
-"""The figures beside the verdict: decision map, leaderboard, heat map."""
+"""Figures beside the verdict: decision map, leaderboard, heat map."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from runner.report.figures import findings
 from runner.report.figures.marks import Axis, Figure, Mark, Panel, Points, Tiles
 from runner.report.figures.scale import short
 from runner.report.figures.sheet import REGRET, Sheet, floats, plural, records, rests_on
-from runner.results.stats.comparison import UNITS
 from runner.results.stats.decision import Decision
-from runner.results.stats.verdict import budget_text
+from runner.results.stats.decision_map import decision_map as map_of
+from runner.results.stats.leaderboard import leaderboard as board_of
+from runner.results.stats.verdict import UNITS, budget_text
 
 
 def decision_map(sheet: Sheet) -> Figure | None:
-    """Which method to use, by the number of evaluations and the seconds that each takes."""
-    frame = sheet.comparison.decision_map()
+    """Draw the method to use, by the number of evaluations and the seconds that each takes."""
+    frame = map_of(sheet.comparison)
     known = frame[frame["method"].notna()]
     if known["evaluations"].nunique() < 2 or known["seconds_per_evaluation"].nunique() < 2:
         return None
@@ -43,10 +44,10 @@ def decision_map(sheet: Sheet) -> Figure | None:
     return Figure(
         "01_decision_map",
         _shares(names, sure),
-        "Find how many evaluations you can pay for and how long one takes: the colour is the method to use, "
-        "by these runs with other times; hatched: undecided, and the colour is who leads. The time that a "
-        "method takes for its own work it cannot spend on evaluations; where that is less than one "
-        f"evaluation, a cell is the verdict at that budget. {_measured(sheet)}",
+        "Find how many evaluations you can afford and how long one takes: the colour is the method to use, "
+        "by these runs re-timed. Hatched: undecided; the colour is the leader. Time spent on proposals is "
+        "lost to evaluations; if that is less than one evaluation, a cell is the verdict at that budget. "
+        f"{_measured(sheet)}",
         rests_on(known),
         (
             Panel(
@@ -61,7 +62,7 @@ def decision_map(sheet: Sheet) -> Figure | None:
 
 
 def _shares(names: list[str], sure: list[bool]) -> str:
-    """Which method has most of the map, and how much of it is undecided."""
+    """Describe which method has most of the map, and how much of it is undecided."""
     counts = {name: -float(names.count(name)) for name in dict.fromkeys(names)}
     most = findings.lowest(counts)
     share, undecided = -counts[most[0]] / len(names), 1 - sum(sure) / len(sure)
@@ -73,15 +74,15 @@ def _shares(names: list[str], sure: list[bool]) -> str:
 
 
 def _measured(sheet: Sheet) -> str:
-    """How long the evaluations of this study took."""
+    """Write how long the evaluations of this study took."""
     trials = sheet.comparison.trials
     evaluated = trials.loc[trials["origin"] == "evaluated", "seconds"]
-    return f"Evaluations here took {duration(float(evaluated.median()))} in the median."
+    return f"The median evaluation here took {duration(float(evaluated.median()))}."
 
 
 def leaderboard(sheet: Sheet) -> Figure | None:
-    """Regret at the common budget, best first, with intervals."""
-    board = sheet.comparison.leaderboard()
+    """Draw the regret at the common budget, best first, with intervals."""
+    board = board_of(sheet.comparison)
     known = board[board["regret"].notna()]
     if not len(known):
         return None
@@ -112,7 +113,7 @@ def leaderboard(sheet: Sheet) -> Figure | None:
 
 
 def _standing(decision: Decision | None, board: pd.DataFrame) -> str:
-    """Who has the lowest regret, and what is decided of the others."""
+    """Describe who has the lowest regret, and what is decided of the others."""
     regrets = [float(value) for value in board["regret"]]
     if decision is None:
         return "Regret at the common budget"
@@ -121,7 +122,7 @@ def _standing(decision: Decision | None, board: pd.DataFrame) -> str:
         title += f"; {decision.recommended} is equivalent and cheaper"
     elif decision.undecided:
         behind = [name for name in decision.undecided if name not in decision.level]
-        title += f"; whether {findings.verb(behind, 'is', 'are')} worse is undecided" if behind else ""
+        title += f"; undecided against {named(behind)}" if behind else ""
     elif decision.equivalent:
         title += f"; {findings.verb(decision.equivalent, 'is', 'are')} equivalent"
     elif len(regrets) > 1:
@@ -135,7 +136,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
-    """Regret of each method on each problem; ``problems`` is `Comparison.by_problem`."""
+    """Draw the regret of each method on each problem; see `runner.results.stats.per_problem.by_problem`."""
     known = problems[problems["regret"].notna()]
     if not len(known):
         return None
@@ -154,7 +155,7 @@ def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
         "07_heatmap",
         _leads(known, len(rows)),
         "Regret at the common budget, mean over the seeds: the darker, the worse. A dot marks the method "
-        "with the lowest mean on a problem, and those that are not shown to be worse there.",
+        "with the lowest mean on a problem, and those that are not shown to be worse.",
         f"n = {plural(len(rows), 'problem')} × {plural(int(found['seeds'].min()), 'seed')}.",
         (
             Panel(
@@ -168,7 +169,7 @@ def heat_map(sheet: Sheet, problems: pd.DataFrame) -> Figure | None:
 
 
 def _leads(found: pd.DataFrame, problems: int) -> str:
-    """Who has the lowest mean regret on the most problems."""
+    """Describe who has the lowest mean regret on the most problems."""
     counts = found.groupby("method", sort=False)["leads"].sum()
     most = findings.lowest({str(name): -float(count) for name, count in counts.items()})
     count = int(counts.max())

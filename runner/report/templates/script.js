@@ -1,11 +1,11 @@
 "use strict";
-// The page is whole without this script; it adds sorting, choosing, pointing and, when served, news.
+// The page is complete without this script; it adds sorting, selecting, hovering and, when served, updates.
 (function () {
   const root = document.documentElement;
-  const chosen = {}; // what the reader has set, kept when a live page is replaced
+  const chosen = {}; // choices of the reader, preserved when a live page is replaced
   root.classList.add("js");
 
-  // A table is sorted by the numbers in data-v, else by its text; what has none goes to the end.
+  // A table is sorted by the numbers in data-v, else by its text; missing values go to the end.
   function sortTable(button) {
     const head = button.closest("th"), table = head.closest("table"), body = table.tBodies[0];
     const column = [...head.parentNode.children].indexOf(head);
@@ -25,7 +25,7 @@
     body.append(...rows.map(([, row]) => row));
   }
 
-  // A select shows of the elements of its group the one with the chosen value.
+  // A select shows the element of its group with the chosen value.
   function choose(select) {
     chosen[select.id] = select.value;
     const group = select.dataset.group;
@@ -44,7 +44,7 @@
       shape.classList.toggle("on", shape.classList.contains(button.dataset.m));
   }
 
-  // Pointing: texts of shapes, and for curves all values at a place.
+  // Hovering: tooltips of shapes, and for curves all values at a place.
   const tip = document.createElement("div");
   tip.className = "tip";
   tip.hidden = true;
@@ -115,10 +115,10 @@
   document.addEventListener("pointermove", (event) => {
     const panel = event.target.closest && event.target.closest(".panel");
     if (!panel) return tip.hidden || hide();
-    const said = event.target.closest("[data-t]");
-    if (said) {
+    const shape = event.target.closest("[data-t]");
+    if (shape) {
       const box = panel.getBoundingClientRect();
-      show(panel, event.clientX - box.left, event.clientY - box.top, (into) => { into.textContent = said.dataset.t; });
+      show(panel, event.clientX - box.left, event.clientY - box.top, (into) => { into.textContent = shape.dataset.t; });
     } else if (panels[panel.dataset.panel] && event.target.closest("svg")) tellCurves(panel, shareOf(panel, event));
     else hide();
   });
@@ -143,15 +143,15 @@
 
   function copy(button) {
     const text = document.getElementById(button.dataset.of).textContent;
-    const said = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
-    const byHand = () => { // a page from disk may have no clipboard: select the text instead
+    const confirm = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
+    const byHand = () => { // a page opened from disk may have no clipboard: select the text instead
       const range = document.createRange();
       range.selectNodeContents(document.getElementById(button.dataset.of));
       getSelection().removeAllRanges();
       getSelection().addRange(range);
-      if (document.execCommand("copy")) said();
+      if (document.execCommand("copy")) confirm();
     };
-    if (navigator.clipboard) navigator.clipboard.writeText(text).then(said, byHand); else byHand();
+    if (navigator.clipboard) navigator.clipboard.writeText(text).then(confirm, byHand); else byHand();
   }
 
   function begin() {
@@ -159,7 +159,7 @@
     for (const panel of document.querySelectorAll(".panel[data-panel]"))
       if (panels[panel.dataset.panel]) panel.tabIndex = 0;
     for (const select of document.querySelectorAll("select[data-group]")) {
-      const value = chosen[select.id]; // which a page with later trials may no longer offer
+      const value = chosen[select.id]; // a page with later trials may no longer offer it
       if ([...select.options].some((option) => option.value === value)) select.value = value;
       choose(select);
     }
@@ -167,7 +167,7 @@
   begin();
   window.addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
 
-  // A served page asks for news, and takes the new content over without losing the place.
+  // A served page polls for updates, and takes the new content over without losing the scroll position.
   if (document.body.dataset.live) {
     let known = document.body.dataset.live;
     const ask = async () => {
@@ -188,7 +188,7 @@
         if (state.over) return;
       } catch (error) {
         const line = document.getElementById("live");
-        if (line) line.textContent = "The server has ended; this is the last state that it showed.";
+        if (line) line.textContent = "The server has ended; this is its last state.";
         return;
       }
       setTimeout(ask, 2000);

@@ -1,8 +1,8 @@
 """Rows of Optuna's tables, many at once.
 
 Optuna's own way to add a trial takes some twenty statements and a commit for each: minutes for a study of
-thousands. Its models of its tables are no public interface; a test compares what is read back with what
-its own way writes.
+thousands. Its table models are not a public interface; a test compares the rows with those that its own
+way writes.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Numbered = tuple[int, Any]
-"""The number of a trial of ours, and Optuna's ``FrozenTrial`` of it."""
+"""The number of a trial in its run, and Optuna's ``FrozenTrial`` of it."""
 
 _NUMBER = "number"
-"""Under this attribute a trial keeps its own number, where Optuna counts it as another."""
+"""The attribute that keeps a trial's number in its run, if Optuna gives it another."""
 
 
 def find_study(session: Any, name: str) -> int | None:
-    """The key of a study; None where there is none of that name."""
+    """Look up the key of a study; None if there is none of that name."""
     from optuna.storages._rdb import models
 
     found: int | None = (
@@ -31,7 +31,7 @@ def find_study(session: Any, name: str) -> int | None:
 
 
 def make_study(session: Any, name: str, direction: str, attributes: Mapping[str, Any]) -> int:
-    """A new study and its key."""
+    """Add a study, and return its key."""
     from optuna.storages._rdb import models
     from optuna.study import StudyDirection
 
@@ -47,8 +47,8 @@ def make_study(session: Any, name: str, direction: str, attributes: Mapping[str,
     return key
 
 
-def numbers_there(session: Any, study: int) -> list[int]:
-    """Of the trials that a study has, the numbers that they have with us, in Optuna's order."""
+def existing_numbers(session: Any, study: int) -> list[int]:
+    """List the numbers that a study's trials have in their run, in Optuna's order."""
     from optuna.storages._rdb import models
 
     trial, attribute = models.TrialModel, models.TrialUserAttributeModel
@@ -63,7 +63,7 @@ def numbers_there(session: Any, study: int) -> list[int]:
 
 
 def add_trials(session: Any, study: int, first: int, trials: Sequence[Numbered]) -> None:
-    """Add trials; the first of them has that number with Optuna."""
+    """Add trials; Optuna numbers them from ``first``."""
     from optuna.storages._rdb import models
 
     made = [

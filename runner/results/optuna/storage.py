@@ -1,4 +1,4 @@
-"""The runs of a study as Optuna studies, for its dashboard and whatever else reads an Optuna storage."""
+"""The runs of a study as Optuna studies, for its dashboard and other readers of an Optuna storage."""
 
 # mypy: disable-error-code="import-untyped"
 
@@ -13,15 +13,15 @@ from typing import Any, Final, NamedTuple
 from runner.errors import ResultsError
 from runner.journal.files.places import Unexpected, kind_of, replacing
 from runner.journal.reader import Record
-from runner.results.optuna.rows import add_trials, find_study, make_study, numbers_there
+from runner.results.optuna.rows import add_trials, existing_numbers, find_study, make_study
 from runner.results.optuna.trials import trials_of
 
 _DASHBOARD: Final = "optuna.db"
 _AT_ONCE: Final = 500  # trials; their rows are a few thousand
-_BUSY_SECONDS: Final = 30.0
+_BUSY_SECONDS: Final = 30.0  # another program that has the file open may hold its lock so long
 
 Progress = Callable[[int, int], None]
-"""Called with the trials that have been dealt with and those that there are."""
+"""Called with the number of trials written and their total."""
 
 
 def write_optuna(
@@ -29,17 +29,15 @@ def write_optuna(
 ) -> str:
     """Put every run into an Optuna storage as a study of its own, named STUDY/PROBLEM/METHOD/SEED.
 
-    Trials that are there already, from an earlier export, stay; new ones are added. All of it is
-    written, or nothing.
+    Trials of an earlier export stay; new ones are added. Either everything is written, or nothing.
 
     Parameters
     ----------
-    record : Record
     to : str or Path, optional
         A storage URL, ``sqlite:///x.db``; or a folder or a file for SQLite. Default: ``optuna.db`` in
         the study directory.
     progress : callable, optional
-        Called with the trials that have been dealt with and those that there are.
+        Called with the number of trials written and their total.
 
     Returns
     -------
@@ -49,7 +47,7 @@ def write_optuna(
     Raises
     ------
     ResultsError
-        Where Optuna is not installed, or the storage cannot be written.
+        If Optuna is not installed, or the storage cannot be written.
     """
     try:
         import optuna
@@ -73,23 +71,23 @@ def write_optuna(
     except ResultsError:
         raise
     except Unexpected as error:
-        raise ResultsError(f"{error.strerror}.", where=where, hint="Say where to with --to.") from None
+        raise ResultsError(f"{error.strerror}.", where=where, hint="Give another place with --to.") from None
     except Exception as error:  # SQLAlchemy's own, Optuna's own
         what = str(error).partition("\n")[0].rstrip(".")
-        raise ResultsError(f"it cannot be written: {what}.", where=where) from None
+        raise ResultsError(f"cannot be written: {what}.", where=where) from None
     finally:
         optuna.logging.set_verbosity(verbosity)
 
 
 class _Place(NamedTuple):
-    """The file of an SQLite storage, and whether a user has named it, not only its folder."""
+    """The file of an SQLite storage; ``named``: a user has named it, not only its folder."""
 
     path: Path
     named: bool
 
 
 def _place(to: str | Path | None, folder: Path) -> _Place | None:
-    """Where it goes; None for another database than SQLite."""
+    """Choose the file; None for another database than SQLite."""
     path = folder if to is None else Path(to)
     if isinstance(to, str) and "://" in to:
         import sqlalchemy
@@ -104,10 +102,10 @@ def _place(to: str | Path | None, folder: Path) -> _Place | None:
 
 
 def _write_file(place: _Place, record: Record, progress: Progress) -> None:
-    """Make a storage beside its place and move it there, or add to one that is there.
+    """Make a storage beside its place and move it there, or add to an existing one.
 
-    The latter is written in place, since other programs may have it open; it is one transaction, and
-    leaves the file as it was where it is broken off.
+    The latter is written in place, since other programs may have it open; it is one transaction, which
+    leaves the file unchanged if it is interrupted.
     """
     path, kind = place.path, kind_of(place.path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,19 +123,19 @@ def _write_file(place: _Place, record: Record, progress: Progress) -> None:
         raise ResultsError(
             "expected a storage of Optuna, got another database.",
             where=str(path),
-            hint="Name another with --to.",
+            hint="Name another file with --to.",
         )
     _fill(_storage(path), record, progress)
 
 
 def _storage(path: Path, fresh: bool = False) -> Any:
-    """Optuna's storage at a path; no URL is made of it, whatever characters it has."""
+    """Open Optuna's storage at a path, without a URL, in which some characters would need escapes."""
     import optuna
     from sqlalchemy.pool import NullPool
 
     def connect() -> sqlite3.Connection:
         db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
-        if fresh:  # as a whole it is synced before it gets its place
+        if fresh:  # the whole file is synced before it is moved to its place
             db.execute("PRAGMA synchronous = OFF")
             db.execute("PRAGMA journal_mode = MEMORY")
         return db
@@ -147,27 +145,27 @@ def _storage(path: Path, fresh: bool = False) -> Any:
 
 
 def _fill(storage: Any, record: Record, progress: Progress) -> None:
-    """Add to a storage what it lacks, as one transaction."""
+    """Add the missing trials to a storage, as one transaction."""
     done, total = 0, len(record.trials["run"])
     session = storage.scoped_session()
     try:
         for run in record.runs:
-            name, there = f"{record.name}/{run.id}", []
+            name, existing = f"{record.name}/{run.id}", []
             study = find_study(session, name)
             if study is None:
                 about = {"method": run.method, "settings": run.settings, "metric": run.metric}
                 study = make_study(session, name, run.direction, about)
             else:
-                there = numbers_there(session, study)
-            known = set(there)
+                existing = existing_numbers(session, study)
+            known = set(existing)
             new = [item for item in trials_of(record, run) if item[0] not in known]
             done += len(known)
             for start in range(0, len(new), _AT_ONCE):
                 some = new[start : start + _AT_ONCE]
-                add_trials(session, study, len(there) + start, some)
+                add_trials(session, study, len(existing) + start, some)
                 done += len(some)
                 progress(done, total)
         session.commit()
     finally:
-        storage.remove_session()  # what was not committed is undone
+        storage.remove_session()  # rolls back an open transaction
         storage.engine.dispose()

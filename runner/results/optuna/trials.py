@@ -1,4 +1,4 @@
-"""What a trial of a study is as a trial of Optuna."""
+"""Conversion of a study's trials to Optuna's."""
 
 # mypy: disable-error-code="import-untyped"
 
@@ -19,7 +19,7 @@ _STATES: Final = {Status.COMPLETED: "COMPLETE", Status.STOPPED: "PRUNED"}
 
 
 def trials_of(record: Record, run: RunRecord) -> Iterator[tuple[int, Any]]:
-    """The trials of a run that have ended: their numbers, and Optuna's ``FrozenTrial`` of each."""
+    """Yield the ended trials of a run: the number, and Optuna's ``FrozenTrial``."""
     identity = json.loads(run.identity)
     params = list(identity["space"].items())
     space = space_from_json({"params": params, "forbid": identity["forbid"]})
@@ -30,13 +30,13 @@ def trials_of(record: Record, run: RunRecord) -> Iterator[tuple[int, Any]]:
 
 
 def names_of(space: Space) -> list[tuple[str, Any]]:
-    """For each dimension of a space a name and a distribution: Optuna keeps one kind of them per name.
+    """Name each dimension of a space, with its distribution: Optuna keeps one kind of them per name.
 
-    Where branches give a parameter domains of several kinds, those after the first are numbered.
+    If branches give a parameter domains of several kinds, those after the first are numbered.
     """
     from optuna.distributions import distribution_to_json
 
-    taken = {name: {name} for name in space.names}  # a name that is numbered must be nobody's own
+    taken = {name: {name} for name in space.names}  # a numbered name must not be another parameter's name
     kinds: dict[str, Any] = {}
     found = []
     for name, domain in space.dimensions:
@@ -92,7 +92,7 @@ def _attributes(trial: Trial) -> Mapping[str, Any]:
 
 
 def distribution_of(domain: Domain) -> Any:
-    """A domain as Optuna has it; it knows no steps on a logarithmic scale, and leaves them out."""
+    """Convert a domain to Optuna's, which has no steps on a logarithmic scale."""
     from optuna import distributions
 
     if isinstance(domain, Choice):

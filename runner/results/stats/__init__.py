@@ -1,4 +1,4 @@
-"""What may be concluded from a study, and how sure that is; works without Ray."""
+"""Statistics of a study: comparisons of methods, with the confidence in them; works without Ray."""
 
 from runner.results.stats.comparison import Comparison
 from runner.results.stats.curves import AXES, AXIS_TITLES

@@ -1,4 +1,4 @@
-"""What methods reach on the average: regret, its difference to another method, rank, area.
+"""Averages of the methods: regret, its difference to another method, rank, area.
 
 Over several problems the average of regrets is the interquartile mean (IQM) over all blocks; with
 one problem it is the mean. Ranks and areas are means over the problems of means over the seeds.
@@ -16,20 +16,28 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from runner.results.stats.blocks import Blocks
-from runner.results.stats.intervals import DRAWS, Scope, drawn_interval, iqm, mean_interval, resampled_iqm
+from runner.results.stats.intervals import (
+    DRAWS,
+    UNDECIDED,
+    Scope,
+    drawn_interval,
+    iqm,
+    mean_interval,
+    resampled_iqm,
+    shown,
+)
 from runner.results.stats.pairs import jeffreys
 from runner.results.stats.shape import table, too_few_problems, too_few_seeds
-from runner.results.stats.shown import UNDECIDED, shown
 
 Floats = NDArray[np.float64]
 
-COPIES = "its runs are copies of each other: the seed changes nothing, so there is no spread to judge by."
+COPIES = "its runs are copies of each other: the seed changes nothing, so there is no spread to estimate."
 NO_BLOCK = "no block is complete at this budget."
 _RANGE = {"lower": "float", "upper": "float"}
 
 
 def interval_reason(blocks: Blocks, scope: Scope = "seeds") -> str:
-    """Why no interval may be given; empty where one may."""
+    """The reason why no interval can be given; empty if one can."""
     if not blocks.problems:
         return NO_BLOCK
     return too_few_seeds(blocks.fewest) or (
@@ -43,18 +51,19 @@ class Resampled:
     Parameters
     ----------
     blocks : Blocks
-        Of regrets.
+        Regrets.
     scope : "seeds" or "problems"
     draws : int
+        Number of resamples.
     mean : bool
-        The mean instead of the IQM, also with several problems.
+        Use the mean instead of the IQM, also with several problems.
 
     Attributes
     ----------
     middle : array, shape (methods,)
-        IQM, or the mean where there is one problem; NaN without a block.
+        The IQM, or the mean of one problem; NaN without a block.
     reason : str
-        Why no interval may be given; empty where one may.
+        The reason why no interval can be given; empty if one can.
     """
 
     def __init__(
@@ -72,13 +81,13 @@ class Resampled:
 
     @cached_property
     def drawn(self) -> Floats:
-        """The averages in the resamples, shape (draws, methods); empty where no interval may be given."""
+        """The averages in the resamples, shape (draws, methods); empty if no interval can be given."""
         if self.reason:
             return np.zeros((0, len(self.blocks.methods)))
         return resampled_iqm(self.blocks, self.scope, self.draws, mean=self._mean)
 
     def levels(self) -> tuple[Floats, Floats]:
-        """The interval of each method's average, within what a regret can be."""
+        """The interval of each method's average, clipped to the range of a regret."""
         if self.one:
             _, low, high = mean_interval(self.blocks.values, self.scope)
         else:
@@ -96,7 +105,7 @@ class Resampled:
         return middle, low, high
 
     def shown(self, to: int, rope: float) -> NDArray[np.str_]:
-        """What is shown of each method against one of them; see `runner.results.stats.shown`."""
+        """The standing of each method against one of them; see `runner.results.stats.intervals`."""
         if self.reason:
             return np.full(len(self.middle), UNDECIDED)
         exact = self.copies & self.copies[to]
@@ -104,7 +113,7 @@ class Resampled:
         return shown(*self.differences(to), rope, self.blocks.fewest, exact)
 
     def best(self) -> Floats:
-        """For each method the share of resamples in which its average is the lowest, ties shared."""
+        """The share of resamples in which each method's average is the lowest, ties shared."""
         if not len(self.drawn):
             return np.full(len(self.middle), np.nan)
         lowest = self.drawn == self.drawn.min(axis=1, keepdims=True)
@@ -118,16 +127,16 @@ class Resampled:
 
     @property
     def copies(self) -> NDArray[np.bool_]:
-        """For each method whether its runs are copies on every problem, so that there is no spread."""
+        """True for each method whose runs are copies on every problem, so that there is no spread."""
         return self.blocks.constant & (self.scope == "seeds")
 
-    def rest(self) -> dict[str, Any]:
-        """What it rests on."""
-        return {"problems": len(self.blocks.problems), "seeds": self.blocks.fewest}
+    def rest(self) -> dict[str, int]:
+        """See `Blocks.rest`."""
+        return self.blocks.rest()
 
 
 def regrets(sample: Resampled) -> pd.DataFrame:
-    """The average regret of each method: method, regret, lower, upper, p_best (see `Resampled`)."""
+    """Tabulate the average regret of each method: method, regret, lower, upper, p_best (see `Resampled`)."""
     rows = []
     best, copies = sample.best(), sample.copies
     low = high = np.full(len(best), math.nan)
@@ -139,17 +148,20 @@ def regrets(sample: Resampled) -> pd.DataFrame:
         if not row["reason"]:
             row |= {"lower": low[m], "upper": high[m]}
         rows.append(row)
-    return table(rows, {"method": "text", "regret": "float", **_RANGE, "p_best": "float"})
+    return table(rows, {"method": "string", "regret": "float", **_RANGE, "p_best": "float"})
 
 
-def differences(sample: Resampled, to: str, rope: float) -> pd.DataFrame:
-    """Each method's average regret minus that of another, paired.
+def differences(sample: Resampled, to: str | None, rope: float) -> pd.DataFrame:
+    """Subtract one method's average regret from that of each other, paired.
 
     Returns
     -------
     pandas.DataFrame
-        method, to, difference, lower, upper, shown (see `runner.results.stats.shown`).
+        method, to, difference, lower, upper, shown (see `runner.results.stats.intervals`).
     """
+    kinds = {"method": "string", "to": "string", "difference": "float", **_RANGE, "shown": "string"}
+    if to not in sample.blocks.methods:
+        return table([], kinds, "the reference method is not among the methods.")
     rows = []
     j = sample.blocks.methods.index(to)
     words = sample.shown(j, rope)
@@ -167,28 +179,27 @@ def differences(sample: Resampled, to: str, rope: float) -> pd.DataFrame:
         if not row["reason"]:
             row |= {"lower": low[m], "upper": high[m]}
         rows.append(row)
-    kinds = {"method": "text", "to": "text", "difference": "float", **_RANGE, "shown": "text"}
     return table(rows, kinds)
 
 
 def ranked(values: Blocks) -> Blocks:
-    """Ranks within each block, 1 for the lowest; ties share the mean of their ranks.
+    """Rank the methods within each block, 1 for the lowest; ties share the mean of their ranks.
 
-    What has no valid trial yet is to have a value of infinity, so that it is last.
+    Runs without a valid trial must have an infinite value, so that they are last.
     """
     ranks = tuple(stats.rankdata(value, axis=0).astype(np.float64) for value in values.values)
     return Blocks(values.methods, values.problems, ranks, values.seeds, values.planned, values.copies)
 
 
-def mean_ranks(losses: Blocks, scope: Scope = "seeds") -> pd.DataFrame:
-    """The mean over the problems of the mean rank over the seeds: method, rank, lower, upper.
+def mean_ranks(losses: Blocks) -> pd.DataFrame:
+    """Average the ranks over the seeds, then over the problems: method, rank, lower, upper.
 
-    Ranks are whole numbers, so a few seeds may all give the same one, which proves little: where no
-    rank differs from c in N blocks the interval is [c - u (c - 1), c + u (k - c)], with the upper
-    Jeffreys bound u of what has happened in none of N. On one problem there is no interval.
+    Ranks are integers, so a few seeds may all give the same one, which proves little: if no rank differs
+    from c in N blocks the interval is [c - u (c - 1), c + u (k - c)], with the upper Jeffreys bound u of
+    an event that occurred in none of N. On one problem there is no interval.
     """
     blocks = ranked(losses)
-    found = mean_table(blocks, "rank", scope)
+    found = mean_table(blocks, "rank")
     k = len(blocks.methods)
     found["lower"], found["upper"] = found["lower"].clip(lower=1), found["upper"].clip(upper=k)
     if len(blocks.problems) == 1:
@@ -203,23 +214,22 @@ def mean_ranks(losses: Blocks, scope: Scope = "seeds") -> pd.DataFrame:
     return found
 
 
-def mean_table(blocks: Blocks, name: str, scope: Scope = "seeds") -> pd.DataFrame:
-    """Means over the problems of means over the seeds: method, ``name``, lower, upper."""
-    reason = interval_reason(blocks, scope)
+def mean_table(blocks: Blocks, name: str) -> pd.DataFrame:
+    """Average over the seeds, then over the problems: method, ``name``, lower, upper."""
+    reason = interval_reason(blocks)
     rows: list[dict[str, Any]] = []
     means = blocks.means().mean(axis=1) if blocks.problems else np.full(len(blocks.methods), math.nan)
     low = high = np.full(len(blocks.methods), math.nan)
     if not reason:
-        _, low, high = mean_interval(blocks.values, scope)
+        _, low, high = mean_interval(blocks.values)
     for m, method in enumerate(blocks.methods):
-        row: dict[str, Any] = {"method": method, name: means[m], "reason": reason}
-        row |= {"problems": len(blocks.problems), "seeds": blocks.fewest, "lower": low[m], "upper": high[m]}
-        rows.append(row)
-    return table(rows, {"method": "text", name: "float", **_RANGE})
+        row: dict[str, Any] = {"method": method, name: means[m], "reason": reason, **blocks.rest()}
+        rows.append(row | {"lower": low[m], "upper": high[m]})
+    return table(rows, {"method": "string", name: "float", **_RANGE})
 
 
 def area(budgets: Floats, values: Floats, log: bool = False) -> Floats:
-    """The mean height of right-continuous steps over the budget, over the last axis.
+    """Compute the mean height of right-continuous steps over the budget, over the last axis.
 
     Parameters
     ----------
@@ -227,11 +237,11 @@ def area(budgets: Floats, values: Floats, log: bool = False) -> Floats:
         Ascending; a value holds from its budget to the next, the last one at its own budget only.
     values : array, shape (..., m)
     log : bool
-        Over the logarithm of the budget, so that early and late count alike.
+        Average over the logarithm of the budget, so that early and late count alike.
 
     Notes
     -----
-    With whole trials 1, 2, ..., B each budget counts once: (1 / B) sum_b f(b). On other grids what is
+    With trials 1, 2, ..., B each budget counts once: (1 / B) sum_b f(b). On other grids everything to the
     left of the first budget counts as its value.
     """
     if len(budgets) == 1:

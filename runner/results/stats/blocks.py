@@ -1,8 +1,8 @@
 """The cells of a comparison as arrays: methods x seeds, problem by problem, paired by block.
 
 A block is a problem with a seed. In it all methods saw the same function, so they are compared
-within blocks. A block counts only where every method has reached the budget, and where some trial of
-any method was valid; the others are counted, not dropped in silence.
+within blocks. A block counts only if every method has reached the budget and some trial of any method
+was valid; the number of the others is reported.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Blocks:
     seeds : tuple of array of int
         The seeds of each problem that count.
     planned : int
-        How many blocks there are, with those that do not count.
+        Number of blocks, including those that do not count.
     copies : tuple of array of int, each of shape (methods, seeds of the problem)
-        Equal numbers mark runs that are copies of each other: a method that does the same with
-        every seed. Copies are no evidence.
+        Equal numbers identify runs that are copies of each other, of a method that does the same with
+        every seed. Copies are not evidence.
     """
 
     methods: tuple[str, ...]
@@ -44,12 +44,16 @@ class Blocks:
 
     @property
     def count(self) -> int:
-        """How many blocks count."""
+        """Number of blocks that count."""
         return sum(len(seeds) for seeds in self.seeds)
+
+    def rest(self) -> dict[str, int]:
+        """The columns ``problems`` and ``seeds`` of a statistic that rests on these blocks."""
+        return {"problems": len(self.problems), "seeds": self.fewest}
 
     @property
     def fewest(self) -> int:
-        """The fewest seeds of any problem."""
+        """Number of seeds of the problem with the fewest."""
         return min((len(seeds) for seeds in self.seeds), default=0)
 
     def means(self) -> Floats:
@@ -63,7 +67,7 @@ class Blocks:
         return np.concatenate(self.values, axis=1) if self.values else np.zeros((len(self.methods), 0))
 
     def of(self, methods: Sequence[str]) -> Blocks:
-        """The same of some methods."""
+        """Select some methods."""
         where = [self.methods.index(method) for method in methods]
         return Blocks(
             tuple(methods),
@@ -76,29 +80,29 @@ class Blocks:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """For each method whether its runs are copies of each other on every problem."""
-        found = np.full(len(self.methods), bool(self.problems))
+        """True for each method whose runs are copies of each other on every problem."""
+        constant = np.full(len(self.methods), bool(self.problems))
         for copy in self.copies:
-            found &= (copy == copy[:, :1]).all(axis=1)
-        return found
+            constant &= (copy == copy[:, :1]).all(axis=1)
+        return constant
 
 
 class Layout:
-    """Where each run stands in the blocks; the same at every budget.
+    """The place of each run in the blocks; the same at every budget.
 
     Parameters
     ----------
     reach : pandas.DataFrame
         One row per run: method, problem, seed.
     methods, problems : sequence of str
-        In the order that is wanted.
+        In the order of the blocks.
     copies : array of int, shape (runs,)
         See `copies_of`.
 
     Notes
     -----
-    A block that lacks a method never counts: a directory may have been extended by methods or seeds of
-    which not all have been planned with each other.
+    A block that lacks a method never counts: a study directory may have been extended by methods or seeds
+    that were not planned with all others.
     """
 
     def __init__(
@@ -121,16 +125,16 @@ class Layout:
 
     @property
     def planned(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks, including those that do not count."""
         return sum(map(len, self.seeds))
 
     def counts(self, reached: NDArray[np.bool_], valid: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-        """For each problem which of its seeds count.
+        """Select the seeds of each problem that count.
 
         Parameters
         ----------
         reached, valid : array of bool, shape (runs,)
-            Whether the run has reached the budget, and whether it has a valid trial by then.
+            True if the run has reached the budget, and if it has a valid trial by then.
         """
         return [
             np.asarray((runs >= 0).all(axis=0) & reached[runs].all(axis=0) & valid[runs].any(axis=0))
@@ -138,36 +142,36 @@ class Layout:
         ]
 
     def used(self, reached: NDArray[np.bool_], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """For each run whether its block counts."""
-        found = np.zeros(self.size, dtype=bool)
+        """Select the runs whose block counts."""
+        used = np.zeros(self.size, dtype=bool)
         for runs, counts in zip(self.runs, self.counts(reached, valid), strict=True):
-            found[runs[:, counts]] = True
-        return found
+            used[runs[:, counts]] = True
+        return used
 
     def blocks(self, values: Floats, reached: NDArray[np.bool_], valid: NDArray[np.bool_]) -> Blocks:
-        """The blocks that count, of one value per run."""
+        """Arrange one value per run in the blocks that count."""
         counts = self.counts(reached, valid)
-        kept = [p for p, some in enumerate(counts) if some.any()]
-        inside = [self.runs[p][:, counts[p]] for p in kept]
+        filled = [p for p, some in enumerate(counts) if some.any()]
+        inside = [self.runs[p][:, counts[p]] for p in filled]
         return Blocks(
             self.methods,
-            tuple(self.problems[p] for p in kept),
+            tuple(self.problems[p] for p in filled),
             tuple(values[runs] for runs in inside),
-            tuple(self.seeds[p][counts[p]] for p in kept),
+            tuple(self.seeds[p][counts[p]] for p in filled),
             self.planned,
             tuple(self._copies[runs] for runs in inside),
         )
 
 
 def copies_of(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[int]:
-    """For each run a number that it has in common with its copies, indexed like ``runs``.
+    """Number the runs so that copies share a number; indexed like ``runs``.
 
-    Runs of a method on a problem are copies where all their trials agree in number, config, status
-    and loss: repeating them adds nothing.
+    Runs of a method on a problem are copies if all their trials agree in number, config, status and loss:
+    repeating them adds nothing.
     """
     columns = ["number", "config", "status", "loss"]
     rows = pd.util.hash_pandas_object(trials[columns], index=False)
-    # In wrapping arithmetic, and multiplied by place, so that the order counts.
+    # A sum in wrapping arithmetic; odd multipliers by place make the order count (2^64 / golden ratio).
     place = (2 * np.arange(len(rows), dtype=np.uint64) + 1) * np.uint64(0x9E3779B97F4A7C15)
     of_run = trials["run"].to_numpy()
     start = np.r_[True, of_run[1:] != of_run[:-1]] if len(of_run) else np.zeros(0, dtype=bool)
@@ -176,7 +180,7 @@ def copies_of(trials: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[int]:
     mixed = pd.Series(rows.to_numpy() * weights).groupby(trials["run"].to_numpy()).sum()
     digest = runs["run"].map(mixed).fillna(0)
     keys = list(zip(runs["problem"], runs["method"], digest, strict=True))
-    # A run without a trial is a copy of nothing.
+    # A run without a trial is not a copy of any other.
     named = [
         key if trials_ else (*key, i)
         for i, (key, trials_) in enumerate(zip(keys, runs["trials"], strict=True))

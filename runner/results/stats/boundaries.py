@@ -1,4 +1,4 @@
-"""Incumbents at the end of a range: the search space may be too small."""
+"""Incumbents at a bound of their range: the search space may be too small."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import pandas as pd
 from runner.results.stats.shape import table
 
 EDGE: Final = 0.02
-"""How much of a range, in its own scale, is its end."""
+"""Share of a range, on its own scale, that counts as its bound: one point of a grid of 50."""
 _WARNING: Final = 0.5
+"""Share of the runs at a bound that makes a warning; by chance it is `EDGE`."""
 
 _KINDS: Final[dict[str, str]] = {
-    "problem": "text",
-    "parameter": "text",
-    "method": "text",
-    "side": "text",
+    "problem": "string",
+    "parameter": "string",
+    "method": "string",
+    "side": "string",
     "share": "float",
     "warning": "bool",
 }
 
 
 def boundaries(runs: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame:
-    """How often the last incumbents lie at the lower or upper end of a parameter's range.
+    """Count how often the last incumbents lie at the lower or upper bound of a parameter's range.
 
     Parameters
     ----------
-    runs : pandas.DataFrame
     parameters : pandas.DataFrame
         `runner.results.stats.source.parameters_of`.
 
@@ -37,15 +37,15 @@ def boundaries(runs: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         problem, parameter, method, side ("lower" or "upper"), share (of the runs whose incumbent has the
-        parameter), warning (half of them or more, and at least two). Numbers with at least three values
-        only.
+        parameter), warning (at least half of them, and at least two). Only numbers with at least three
+        values.
     """
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    incumbents: dict[tuple[str, str], list[dict[str, Any]]] = {}
     known = runs.dropna(subset=["incumbent_config"])
-    for problem, method, text in zip(
+    for problem, method, config in zip(
         known["problem"], known["method"], known["incumbent_config"], strict=True
     ):
-        found.setdefault((problem, method), []).append(json.loads(text))
+        incumbents.setdefault((problem, method), []).append(json.loads(config))
     numbers = parameters[
         parameters["kind"].ne("choice") & (parameters["high"] - parameters["low"]).gt(1e-300)
     ]
@@ -53,7 +53,7 @@ def boundaries(runs: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame:
     for row in numbers.to_dict("records"):
         if row["kind"] == "int" and row["high"] - row["low"] < 2:
             continue
-        for (problem, method), configs in found.items():
+        for (problem, method), configs in incumbents.items():
             if problem != row["problem"]:
                 continue
             places = [_place(row, c[row["parameter"]]) for c in configs if row["parameter"] in c]
@@ -67,7 +67,7 @@ def boundaries(runs: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame:
 
 
 def _place(row: dict[Any, Any], value: float) -> float:
-    """Where a value lies in its range, 0 at the lower end and 1 at the upper."""
+    """Map a value to its place in the range, 0 at the lower bound and 1 at the upper."""
     low, high = float(row["low"]), float(row["high"])
     if row["log"]:
         low, high, value = math.log(low), math.log(high), math.log(value)
@@ -75,6 +75,6 @@ def _place(row: dict[Any, Any], value: float) -> float:
 
 
 def _row(row: dict[Any, Any], method: str, side: str, count: int, size: int) -> dict[str, Any]:
-    told = {"problem": row["problem"], "parameter": row["parameter"], "method": method, "side": side}
+    found = {"problem": row["problem"], "parameter": row["parameter"], "method": method, "side": side}
     warning = count >= 2 and count / size >= _WARNING
-    return told | {"share": count / size, "warning": warning, "problems": 1, "seeds": size}
+    return found | {"share": count / size, "warning": warning, "problems": 1, "seeds": size}

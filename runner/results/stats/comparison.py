@@ -1,233 +1,291 @@
-"""`Comparison`: all that may be concluded from a study, computed when it is asked for."""
+"""`Comparison`: the curves and cells of a study, which all statistics are made of."""
 
 from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from runner._text import named
-from runner.results.stats import (
-    averages,
-    boundaries,
-    fairness,
-    gates,
-    generalisation,
-    importance,
-    leaderboard,
-    per_problem,
-    robustness,
-    significance,
-    verdict,
-)
-from runner.results.stats.against import Against
-from runner.results.stats.blocks import Blocks
-from runner.results.stats.curves import Axis
-from runner.results.stats.decision import Decision, ranked
-from runner.results.stats.intervals import Scope
-from runner.results.stats.offscale import to_scale
-from runner.results.stats.shape import LEAST_SEEDS, too_few_seeds
+from runner.results import Results
+from runner.results.stats.averages import Resampled
+from runner.results.stats.blocks import Blocks, Layout, copies_of
+from runner.results.stats.curves import AXES, Axis, Curves, common_budget, curves, grid_to
+from runner.results.stats.decision import Decision, decide, ranked
+from runner.results.stats.offscale import ceilings
+from runner.results.stats.pairs import Pair, all_pairs, pairs_against
+from runner.results.stats.regret import instances, random_draws, regrets
+from runner.results.stats.source import Source, joined
 
-UNITS = {
-    "trials": "trials",
-    "equivalents": "full evaluations",
-    "seconds": "seconds",
-    "compute": "CPU-seconds",
-}
+Floats = NDArray[np.float64]
+
+MOST_SHOWN: Final = 20
+"""Methods in one figure: more curves cannot be told apart, and pairs grow with the square of the number."""
 
 
-class Comparison(Against):
-    """What a study, or several over the same problems, lets one conclude.
+class Comparison:
+    """The runs of one study, or of several over the same problems, at any budget.
 
-    Made by `Comparison.of`. Nothing is raised for thin or odd data: where a number may not be given
-    there is a reason (see `runner.results.stats.shape`). ``budget`` is the common one and ``axis`` the fair one
-    (see `Cells`) where they are not given.
+    Made by `Comparison.of`. Statistics are functions of a comparison, or of its blocks. Nothing is raised
+    for thin or odd data: a statistic that cannot be computed gives a reason instead (see
+    `runner.results.stats.shape`). ``budget`` defaults to the common one and ``axis`` to the fair one.
+
+    Attributes
+    ----------
+    methods, problems : list of str
+        In the order in which they were planned; methods by their labels.
+    trials, runs, steps, reach : pandas.DataFrame
+        As in `runner.results.Results`.
+    problem_facts, parameters : pandas.DataFrame
+        See `runner.results.stats.source.problem_facts` and `parameters_of`.
+    notes : tuple of str
+        Remarks to show with every result.
+    axis : str
+        The axis that is fair to all methods: full evaluations where trials were stopped early, else
+        trials.
+    memo : dict
+        Statistics computed so far; see `runner.results.stats.shape.cached`.
     """
 
-    # -- leaderboard and verdict ------------------------------------------------------------------
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name, self.plan, self.notes = source.name, source.plan, source.notes
+        self.trials, self.runs = source.trials, source.runs
+        self.steps, self.reach = source.steps, source.reach
+        self.problem_facts, self.parameters = source.facts, source.parameters
+        self.methods: list[str] = self.runs["method"].drop_duplicates().tolist()
+        self.problems: list[str] = self.runs["problem"].drop_duplicates().tolist()
+        staged = self.trials["status"].eq("STOPPED").any() or self.trials["share"].ne(1.0).any()
+        self.axis: Axis = "equivalents" if staged else "trials"
+        self.memo: dict[tuple[object, ...], Any] = {}
+        self._points: dict[tuple[Axis, tuple[float, ...]], tuple[Curves, Floats]] = {}
+        self._samples: dict[tuple[object, ...], Resampled] = {}
+        self._decisions: dict[Resampled, Decision | None] = {}
 
-    def leaderboard(
-        self, budget: float | None = None, axis: Axis | None = None, scope: Scope = "seeds"
-    ) -> pd.DataFrame:
-        """See `runner.results.stats.leaderboard.leaderboard`."""
-        key = (*self._at(budget, axis), scope)
-        if key not in self._boards:
-            self._boards[key] = self._leaderboard(key[1], key[0], scope)
-        return self._boards[key].copy()
+    @classmethod
+    def of(cls, *studies: Results) -> Comparison:
+        """Compare the methods of one study, or of several over the same problems.
+
+        Raises
+        ------
+        ResultsError
+            Where several have no block in common.
+        """
+        return cls(joined(studies))
+
+    # -- facts ------------------------------------------------------------------------------------
 
     @cached_property
-    def _boards(self) -> dict[tuple[Axis, float, Scope], pd.DataFrame]:
-        return {}
+    def method_names(self) -> dict[str, str]:
+        """Registered names by labels."""
+        return dict(zip(self.runs["method"], self.runs["method_name"], strict=True))
 
-    def _leaderboard(self, budget: float, axis: Axis, scope: Scope) -> pd.DataFrame:
-        sample = self.resampled(budget, axis, scope)
-        target = self.target(budget if axis == "trials" else None)
-        parts = {
-            "regret": averages.regrets(sample),
-            "area": self.areas(axis),
-            "rank": self.ranks(axis, np.array([budget]), scope),
-            "beats": self.beats(budget, axis, "reference"),
-            "difference": self.differences(budget, axis, scope),
-            "trials": self._speed("trials", target),
-            "seconds": self._speed("seconds", target),
-            "counts": self._counts(budget, axis),
-        }
-        return leaderboard.leaderboard(self.methods, parts, budget, self.decided(sample), self.method_names)
+    @cached_property
+    def instances(self) -> pd.DataFrame:
+        """See `runner.results.stats.regret.instances`."""
+        return instances(self.trials, self.runs, self.ceilings)
 
-    def _speed(self, axis: Axis, target: int) -> pd.DataFrame:
-        found = self.speedups(axis)
-        return found[(found["target"] == target) & (found["method"] != self.random)]
+    @cached_property
+    def ceilings(self) -> dict[str, float]:
+        """The least penalty of each problem; see `runner.results.stats.offscale`."""
+        return ceilings(self.trials)
 
-    def _counts(self, budget: float, axis: Axis) -> pd.DataFrame:
-        loose = budget * (1 + 1e-9)
-        inside = self.trials[(self.steps[axis].to_numpy() <= loose)]
+    @cached_property
+    def draws(self) -> pd.DataFrame:
+        """The draws of independent random search; see `runner.results.stats.regret.random_draws`."""
+        return random_draws(self.trials, self.runs, self.ceilings)
+
+    @cached_property
+    def random(self) -> str | None:
+        """The label of the random search that targets come from; None if none ran."""
+        labels = self.runs[self.runs["run"].isin(self.draws["run"])]["method"]
+        return str(labels.iloc[0]) if len(labels) else None
+
+    @cached_property
+    def signs(self) -> dict[str, float]:
+        """1.0 for each problem whose metric is minimised, -1.0 for the others."""
         first = self.runs.drop_duplicates("problem")
-        one_metric = first[["metric", "direction"]].drop_duplicates().shape[0] == 1
-        return leaderboard.counts(self.cells(budget, axis), inside, self.signs, one_metric)
+        return dict(
+            zip(first["problem"], np.where(first["direction"].eq("minimize"), 1.0, -1.0), strict=True)
+        )
 
-    def verdicts(self, axis: Axis | None = None) -> pd.DataFrame:
-        """The verdict at each of the budgets; see `runner.results.stats.verdict`.
+    @property
+    def unfinished(self) -> bool:
+        """True as long as a run has not ended."""
+        return not bool(self.reach["ended"].all())
+
+    @cached_property
+    def empty(self) -> str:
+        """The reason why nothing can be compared at all; empty if something can."""
+        if not len(self.trials):
+            return "no trial has ended yet."
+        if not self.instances["reason"].eq("").any():
+            return "no trial was valid."
+        if len(self.methods) < 2:
+            return "the study has only one method, so there is nothing to compare."
+        if self.instances["flat"].all():
+            return "all trials have the same loss, so the methods cannot be told apart."
+        return ""
+
+    @cached_property
+    def foremost(self) -> list[str]:
+        """The methods that figures and pairs show, as planned.
+
+        All; or, of many, those with the lowest regrets at the common budget, the reference, and whatever
+        the verdicts name.
+        """
+        best = ranked(self.methods, self.resampled().middle, self.method_names)[:MOST_SHOWN]
+        shown = {*best, self.plan.reference}
+        for decision in map(self.decision, self.budgets()):
+            shown |= {decision.leader, decision.recommended} if decision is not None else set()
+        return [method for method in self.methods if method in shown]
+
+    def pairs(self, against: str = "all") -> list[Pair]:
+        """All ordered pairs of the foremost methods, or all methods against "reference" or a method."""
+        if against == "all":
+            return all_pairs(self.foremost)
+        reference = self.plan.reference if against == "reference" else against
+        return pairs_against(self.methods, reference) if reference in self.methods else []
+
+    # -- budgets ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _common(self) -> dict[Axis, float]:
+        common: dict[Axis, float] = {}
+        for axis in AXES:
+            most = common_budget(self.reach, axis)
+            if math.isnan(most):  # every run ended before its budget was spent
+                most = float(self.steps[axis].max()) if len(self.steps) else 0.0
+            common[axis] = most
+        return common
+
+    def common(self, axis: Axis | None = None) -> float:
+        """The largest budget at which the methods can be compared; see `common_budget`."""
+        return self._common[axis or self.axis]
+
+    def budgets(self, axis: Axis | None = None) -> tuple[float, ...]:
+        """The budgets at which verdicts are given; see `ComparisonPlan.checkpoints`."""
+        axis = axis or self.axis
+        return self.plan.checkpoints(self.common(axis), axis)
+
+    def grid(self, axis: Axis | None = None) -> Floats:
+        """Budgets up to the largest that any run has spent."""
+        axis = axis or self.axis
+        spent = self.reach[axis].to_numpy(dtype=np.float64)
+        most = float(spent[np.isfinite(spent)].max(initial=0.0)) or self.common(axis)
+        return grid_to(most, axis, self.least(axis))
+
+    def least(self, axis: Axis) -> float:
+        """The budget that the quickest first trial spent."""
+        return float(self.steps[axis].min()) if len(self.steps) else 0.0
+
+    def at(self, budget: float | None, axis: Axis | None) -> tuple[float, Axis]:
+        """Fill in the defaults of a budget and an axis."""
+        axis = axis or self.axis
+        return (self.common(axis) if budget is None else float(budget)), axis
+
+    # -- curves and cells -------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The place of each run in the blocks."""
+        of_runs = dict(zip(self.runs["run"], copies_of(self.trials, self.runs), strict=True))
+        copies = np.array([of_runs[run] for run in self.reach["run"]], dtype=np.int64)
+        return Layout(self.reach, self.methods, self.problems, copies)
+
+    def points(self, grid: Floats, axis: Axis) -> tuple[Curves, Floats]:
+        """The curves of all runs at the budgets of a grid, and their regrets, shape (runs, budgets)."""
+        key = (axis, tuple(grid.tolist()))
+        if key not in self._points:
+            known = curves(self.steps, self.reach, grid, axis)
+            self._points[key] = known, regrets(known.loss, self.reach, self.instances)
+        return self._points[key]
+
+    def curves(self, axis: Axis | None = None, grid: Floats | None = None) -> pd.DataFrame:
+        """The incumbents of all runs over the budget.
 
         Returns
         -------
         pandas.DataFrame
-            budget, axis, leader, recommended, regret, lower, upper, p_best (of the recommended), p_near
-            (how probable it is that the recommended is the best, or within the ROPE of it), tied (the
-            methods that are not shown to be worse than the leader, with commas between), equivalent and
-            undecided (the two kinds of these), speedup_trials, speedup_seconds and their bounds, target,
-            p_same (Bayesian, leader and next), as_good_as_random (problems), confidence (high, moderate,
-            low, none), sentence, would_change.
+            problem, method, seed, budget, loss, value, test, reached (see
+            `runner.results.stats.curves.Curves`), regret, imputed (no valid trial so far, so a regret of 1).
+            One row per run and budget.
         """
         axis = axis or self.axis
-        if self.empty:
-            return verdict.as_table([verdict.refusal(math.nan, axis, self.empty)])
-        return verdict.as_table([self._verdict(budget, axis) for budget in self.budgets(axis)])
-
-    def verdict(self, budget: float | None = None, axis: Axis | None = None) -> dict[str, Any]:
-        """The verdict at one budget, as a dict with the columns of `verdicts`."""
-        axis = axis or self.axis
-        budget = self.common(axis) if budget is None else float(budget)
-        row = verdict.refusal(budget, axis, self.empty) if self.empty else self._verdict(budget, axis)
-        (found,) = verdict.as_table([row]).to_dict("records")
-        return {str(name): value for name, value in found.items()}
-
-    def _verdict(self, budget: float, axis: Axis) -> dict[str, Any]:
-        sample = self.resampled(budget, axis)
-        found = self.decided(sample)
-        if found is None:
-            return verdict.refusal(budget, axis, averages.NO_BLOCK)
-        chosen, place = found.recommended, self.methods.index(found.recommended)
-        row: dict[str, Any] = {"budget": budget, "axis": axis, "leader": found.leader, "recommended": chosen}
-        row |= {name: ", ".join(getattr(found, name)) for name in ("tied", "equivalent", "undecided")}
-        row |= {**sample.rest(), "p_near": sample.near(place, self.plan.rope)}
-        regret = averages.regrets(sample).iloc[place]
-        row |= {name: float(regret[name]) for name in ("regret", "lower", "upper", "p_best")}
-        target = self.target(budget if axis == "trials" else None)
-        along: Axis
-        for along in ("trials", "seconds"):
-            speed = self._speed(along, target)
-            of_chosen = speed[speed["method"] == chosen]
-            row[f"speedup_{along}"] = float(of_chosen["speedup"].iloc[0]) if len(of_chosen) else math.nan
-            row[f"speedup_{along}_bound"] = str(of_chosen["bound"].iloc[0]) if len(of_chosen) else ""
-        row |= {"target": target, "p_same": self._same(sample, found), "reason": ""}
-        row["as_good_as_random"] = self._as_good_as_random(sample.blocks, chosen)
-        if reason := too_few_seeds(sample.blocks.fewest, LEAST_SEEDS):
-            lowest = sample.middle[self.methods.index(found.leader)]
-            has = "has" if not found.level else "have"
-            said = f"{reason} {named(found.lowest)} {has} the lowest regret so far ({lowest:.3f})."
-            return row | verdict.refusal(budget, axis, said)
-        randoms = [label for label, name in self.method_names.items() if name == "random"]
-        left_out = sample.blocks.planned - sample.blocks.count
-        return verdict.verdict(row, found, UNITS[axis], randoms, left_out, self.plan.rope)
-
-    def _same(self, sample: averages.Resampled, found: Decision) -> float:
-        """How probable it is that the leader and the next best are practically the same."""
-        if len(self.methods) < 2:
-            return math.nan
-        second = ranked(self.methods, sample.middle, self.method_names)[1]
-        tested = significance.signed_rank(sample.blocks, [(found.leader, second)], self.plan.rope)
-        return float(tested["p_same"][0])
-
-    def _as_good_as_random(self, blocks: Blocks, chosen: str) -> int:
-        """On how many problems the mean regret of random search is no higher, but for the ROPE."""
-        if self.random is None or chosen == self.random:
-            return 0
-        means = blocks.means()
-        ours, theirs = means[self.methods.index(chosen)], means[self.methods.index(self.random)]
-        return int((theirs <= ours + self.plan.rope).sum())
-
-    # -- why, and whether it holds ----------------------------------------------------------------
-
-    def robustness(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
-        """See `runner.results.stats.robustness.robustness`."""
-        known = self.instances.copy()
-        good = self.trials[self.trials["status"].eq("COMPLETED") & to_scale(self.trials, self.ceilings)]
-        keys = pd.MultiIndex.from_frame(known[["problem", "seed"]])
-        lowest = good.groupby(["problem", "seed"])["loss"].min()
-        firsts = good.groupby(["problem", "seed", "run"], sort=False)["loss"].first()
-        middle = firsts.groupby(level=["problem", "seed"]).median()
-        known["alt_opt"] = keys.map(lowest.to_dict()).to_numpy(dtype=np.float64)
-        known["alt_ref"] = keys.map(middle.to_dict()).to_numpy(dtype=np.float64)
-        sample = self.resampled(budget, axis)
-        return robustness.robustness(
-            sample.blocks,
-            self.losses(budget, axis),
-            known,
-            self.plan.rope,
-            self.method_names,
-            self.decided(sample),
-            robustness.optima_without(good, known, self.foremost),
+        points = self.grid(axis) if grid is None else np.asarray(grid, dtype=np.float64)
+        known, regret = self.points(points, axis)
+        m = len(points)
+        keys = {
+            name: self.reach[name].repeat(m).reset_index(drop=True) for name in ("problem", "method", "seed")
+        }
+        return pd.DataFrame(
+            {
+                **keys,
+                "budget": np.tile(points, len(self.reach)),
+                **{name: getattr(known, name).ravel() for name in ("loss", "value", "test", "reached")},
+                "regret": regret.ravel(),
+                "imputed": np.isnan(known.loss).ravel(),
+            }
         )
 
-    def importance(self, problem: str | None = None) -> pd.DataFrame:
-        """See `runner.results.stats.importance.importance`; of one problem, or of all."""
-        wanted = self.problems if problem is None else [problem]
-        parts = [importance.importance(self.trials, self.draws, name) for name in wanted]
-        return pd.concat(parts, ignore_index=True)
+    def cells(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
+        """The incumbents of all runs at one budget.
 
-    def effort(self) -> pd.DataFrame:
-        """See `runner.results.stats.importance.effort`."""
-        return importance.effort(self.trials, self.draws)
+        Returns
+        -------
+        pandas.DataFrame
+            As `curves`, and used: the block counts (see `runner.results.stats.blocks`).
+        """
+        budget, axis = self.at(budget, axis)
+        frame = self.curves(axis, np.array([budget]))
+        reached, imputed = (frame[name].to_numpy(dtype=bool) for name in ("reached", "imputed"))
+        return frame.assign(used=self.layout.used(reached, ~imputed))
 
-    def generalisation(self) -> pd.DataFrame:
-        """See `runner.results.stats.generalisation.generalisation`."""
-        return self._generalisation.copy()
+    def used(self, axis: Axis | None = None) -> set[tuple[str, int]]:
+        """The blocks (problem, seed) that count at the common budget."""
+        rows = self.cells(axis=axis)[lambda cells: cells["used"]]
+        return set(zip(rows["problem"], rows["seed"], strict=True))
 
-    @cached_property
-    def _generalisation(self) -> pd.DataFrame:
-        return generalisation.generalisation(self.trials, self.steps, self.signs)
+    def blocks(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
+        """The normalised regrets at a budget, paired by block."""
+        budget, axis = self.at(budget, axis)
+        return self.blocks_over(np.array([budget]), axis)[0]
 
-    def generalisation_summary(self) -> pd.DataFrame:
-        """See `runner.results.stats.generalisation.summary`."""
-        return generalisation.summary(self._generalisation, self.methods)
+    def losses(self, budget: float | None = None, axis: Axis | None = None) -> Blocks:
+        """The losses at a budget, infinite where there is none, paired by block."""
+        budget, axis = self.at(budget, axis)
+        return self.blocks_over(np.array([budget]), axis, losses=True)[0]
 
-    def agreement(self) -> pd.DataFrame:
-        """See `runner.results.stats.generalisation.agreement`."""
-        return generalisation.agreement(self._generalisation)
+    def blocks_over(self, grid: Floats, axis: Axis, losses: bool = False) -> list[Blocks]:
+        """`blocks`, or `losses`, at each budget of a grid."""
+        known, regret = self.points(grid, axis)
+        valid = ~np.isnan(known.loss)
+        values = np.where(valid, known.loss, math.inf) if losses else regret
+        return [self.layout.blocks(values[:, b], known.reached[:, b], valid[:, b]) for b in range(len(grid))]
 
-    def fairness(self) -> pd.DataFrame:
-        """See `runner.results.stats.fairness.fairness`."""
-        return self._fairness.copy()
+    # -- the decision -----------------------------------------------------------------------------
 
-    @cached_property
-    def _fairness(self) -> pd.DataFrame:
-        return fairness.fairness(self.trials, self.runs, self.reach, self.plan, self.source.settings)
+    def resampled(self, budget: float | None = None, axis: Axis | None = None) -> Resampled:
+        """The average regrets at a budget with their resamples."""
+        return self.sampled(self.blocks(budget, axis))
 
-    def failures(self) -> pd.DataFrame:
-        """See `runner.results.stats.per_problem.failures`."""
-        return per_problem.failures(self.trials)
+    def sampled(self, blocks: Blocks) -> Resampled:
+        """The average regrets of blocks; the same object for equal blocks."""
+        key = (blocks.problems, *(part.tobytes() for part in (*blocks.seeds, *blocks.values)))
+        if key not in self._samples:
+            self._samples[key] = Resampled(blocks)
+        return self._samples[key]
 
-    def coverage(self) -> pd.DataFrame:
-        """See `runner.results.stats.per_problem.coverage`."""
-        return per_problem.coverage(self.reach, self.runs)
+    def decision(self, budget: float | None = None, axis: Axis | None = None) -> Decision | None:
+        """The decision at a budget; see `runner.results.stats.decision`. None if no block is complete."""
+        return self.decided(self.resampled(budget, axis))
 
-    def boundaries(self) -> pd.DataFrame:
-        """See `runner.results.stats.boundaries.boundaries`."""
-        return boundaries.boundaries(self.runs, self.source.parameters)
-
-    def gates(self, budget: float | None = None, axis: Axis | None = None) -> pd.DataFrame:
-        """See `runner.results.stats.gates.gates`."""
-        return gates.gates(self.blocks(budget, axis), self.friedman(budget, axis), self.random)
+    def decided(self, sample: Resampled) -> Decision | None:
+        """The decision from average regrets of this comparison; None if nothing can be compared."""
+        if sample not in self._decisions:
+            decision = None if self.empty else decide(sample, self.plan.rope, self.method_names)
+            self._decisions[sample] = decision
+        return self._decisions[sample]

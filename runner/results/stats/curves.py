@@ -1,8 +1,8 @@
-"""Incumbent curves on a grid: what each run knew when a budget was spent.
+"""Incumbent curves on a grid: the best result that each run had when a budget was spent.
 
-A curve is a step that holds from the trial on that made it: at a budget between two trials the
-earlier incumbent counts. It is neither interpolated nor taken from the next trial; both would
-credit a result before it was seen, and that favours methods with few, slow results.
+A curve is a step function: at a budget between two trials the earlier incumbent counts. Interpolating, or
+taking the next trial, would credit a result before it was seen, and that favours methods with few, slow
+results.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ AXES: Final[tuple[Axis, ...]] = ("trials", "equivalents", "seconds", "compute")
 AXIS_TITLES: Final[dict[str, str]] = {
     "trials": "Trials",
     "equivalents": "Full evaluations",
-    "seconds": "Seconds of evaluation and thinking, on one worker",
+    "seconds": "Seconds of evaluation and proposals, on one worker",
     "compute": "CPU-seconds of evaluation",
 }
 
-_ROUNDING: Final = 1e-9  # of sums of shares: ten tenths are a whole
+_ROUNDING: Final = 1e-9  # of sums of shares: ten tenths are one
 _MOST_WHOLE = 200
+"""Trials up to which a curve has every integer; above it a page cannot show the difference."""
 _POINTS = 60
+"""Points of all other curves: about 20 per decade of the usual three."""
 
 
 def at(x: Floats, y: Floats, grid: Floats) -> Floats:
-    """The value that is known at each point of a grid.
+    """Look up the value that is known at each point of a grid.
 
     Parameters
     ----------
     x : array, shape (n,)
-        Ascending: when each value became known.
+        Ascending budgets at which each value became known.
     y : array, shape (n,)
     grid : array, shape (m,)
 
@@ -50,7 +52,7 @@ def at(x: Floats, y: Floats, grid: Floats) -> Floats:
 
 
 def last_known(x: Floats, grid: Floats) -> NDArray[np.intp]:
-    """For each point of a grid the position of the last x that is not above it, or -1."""
+    """Find the position of the last x that is not above each point of a grid, or -1."""
     return np.searchsorted(x, grid, side="right") - 1
 
 
@@ -61,15 +63,14 @@ def _taken(y: Floats, where: NDArray[np.intp]) -> Floats:
 
 
 def grid_to(most: float, axis: Axis = "trials", least: float = 0.0) -> Floats:
-    """Budgets up to the largest: whole ones as far as they are few, else evenly spaced in the logarithm.
+    """Space budgets up to the largest: integers if they are few, else evenly in the logarithm.
 
     Parameters
     ----------
     most : float
-        The largest budget; nothing is given where it is 0.
-    axis : str
+        The largest budget; the grid is empty if it is 0.
     least : float
-        Where a grid of seconds starts; a thousandth of the largest where it is 0.
+        The start of a grid of seconds; a thousandth of the largest if it is 0.
     """
     if not most > 0 or not math.isfinite(most):
         return np.zeros(0)
@@ -91,7 +92,7 @@ class Curves:
     loss, value, test : array
         NaN before the first valid trial; test is the incumbent's metric on data that no method saw.
     reached : array of bool
-        Whether the run has spent the budget, or ended of itself before.
+        True if the run has spent the budget, or ended of itself before.
     """
 
     grid: Floats
@@ -102,7 +103,7 @@ class Curves:
 
 
 def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = "trials") -> Curves:
-    """The incumbents of all runs at the budgets of a grid.
+    """Look up the incumbents of all runs at the budgets of a grid.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def curves(steps: pd.DataFrame, reach: pd.DataFrame, grid: Floats, axis: Axis = 
 
 
 def _spans(steps: pd.DataFrame) -> dict[str, int]:
-    """The first row of each run; the rows of a run stand together."""
+    """Find the first row of each run; the rows of a run are adjacent."""
     runs = steps["run"].to_numpy()
     if not len(runs):
         return {}
@@ -137,16 +138,16 @@ def _spans(steps: pd.DataFrame) -> dict[str, int]:
 
 
 def common_budget(reach: pd.DataFrame, axis: Axis = "trials") -> float:
-    """The largest budget at which the methods can be compared.
+    """Find the largest budget at which the methods can be compared.
 
-    It is the smallest that any run has reached, of the blocks (problem, seed) that are complete; of
-    those that have begun, where none is complete. A run that ended of itself keeps its last
-    incumbent and limits nobody.
+    It is the smallest that any run has reached, of the blocks (problem, seed) that are complete; if none
+    is complete, of those that have begun. A run that ended of itself keeps its last incumbent and sets no
+    limit.
 
     Returns
     -------
     float
-        0.0 where no block has begun in all its runs.
+        0.0 if no block has begun in all its runs; NaN if every run ended of itself.
     """
     blocks = reach.groupby(["problem", "seed"], sort=False, observed=True)
     least = blocks[axis].min()
@@ -155,6 +156,4 @@ def common_budget(reach: pd.DataFrame, axis: Axis = "trials") -> float:
     if not len(counted):
         return 0.0
     most = float(counted.min())
-    if math.isfinite(most):
-        return most
-    return math.nan  # every run ended of itself: the caller knows how long the longest was
+    return most if math.isfinite(most) else math.nan

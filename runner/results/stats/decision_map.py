@@ -1,17 +1,17 @@
-"""The decision map: which method, for so many evaluations of so many seconds each.
+"""The decision map: the method to use, by the number of evaluations and the duration of each.
 
 | symbol | here | meaning |
 |---|---|---|
-| x, c | evaluations, seconds | what there is time for: x evaluations of c seconds |
+| x, c | evaluations, seconds | the time available: x evaluations of c seconds |
 | E_j | axis of `spent` | full evaluations of a run up to its trial j, as the verdict counts them |
-| O_j | suggest | seconds of the method's own work up to there |
+| O_j | suggest | seconds of proposal time up to trial j |
 
-The recorded runs are counted anew as if every evaluation took c seconds: what a method takes for its
-own work it cannot spend on evaluations, so that trial j is there after
+The recorded runs are re-timed as if every evaluation took c seconds: time spent on proposals cannot be
+spent on evaluations, so that trial j ends after
 
     E_j + floor(O_j / c)  evaluations.                                                             (1)
 
-Where the work of every method takes less than one evaluation, (1) is E_j, and a cell is the verdict
+If the proposals of every method take less than one evaluation, (1) is E_j, and a cell is the verdict
 at that budget: the same numbers, the same decision.
 """
 
@@ -24,22 +24,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from runner.results.stats.averages import Resampled
-from runner.results.stats.curves import Axis
-from runner.results.stats.decision import Decision
+from runner.results.stats.comparison import Comparison
+from runner.results.stats.curves import Axis, curves
+from runner.results.stats.regret import regrets
 from runner.results.stats.shape import table
 
 Floats = NDArray[np.float64]
 
 SECONDS: Final = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+"""Decades from a formula to a training run of a quarter of an hour."""
 _ROUNDING: Final = 1e-9  # of sums of seconds: three tenths of a second are three of a tenth
 
 _KINDS: Final[dict[str, str]] = {
     "evaluations": "float",
     "seconds_per_evaluation": "float",
-    "method": "text",
-    "leader": "text",
-    "undecided": "text",
+    "method": "string",
+    "leader": "string",
+    "undecided": "string",
     "regret": "float",
     "p_best": "float",
     "sure": "bool",
@@ -47,7 +48,7 @@ _KINDS: Final[dict[str, str]] = {
 
 
 def spent(steps: pd.DataFrame, suggest: Floats, seconds: float, axis: Axis) -> pd.DataFrame:
-    """The steps with what they would have spent of the axis, by equation (1).
+    """Give the steps the budget that they would have spent on the axis, by equation (1).
 
     Parameters
     ----------
@@ -64,30 +65,35 @@ def spent(steps: pd.DataFrame, suggest: Floats, seconds: float, axis: Axis) -> p
     return steps.assign(**{axis: steps[axis].to_numpy(dtype=np.float64) + lost})
 
 
-def decision_map(cells: Sequence[tuple[float, float, Resampled, Decision | None]]) -> pd.DataFrame:
-    """The decision for each number of evaluations and each duration of one.
-
-    Parameters
-    ----------
-    cells : sequence of (float, float, Resampled, Decision or None)
-        Evaluations, seconds of one, average regrets, and what is decided by them.
+def decision_map(
+    comparison: Comparison, evaluations: Sequence[float] | None = None, seconds: Sequence[float] = SECONDS
+) -> pd.DataFrame:
+    """Decide for each number of evaluations, by default the budgets of the verdicts, and each duration.
 
     Returns
     -------
     pandas.DataFrame
-        evaluations, seconds_per_evaluation, method (recommended), leader, undecided (with commas
-        between), regret (of the recommended), p_best (of the leader), sure (nothing is undecided).
+        evaluations, seconds_per_evaluation, method (recommended), leader, undecided (comma-separated),
+        regret (of the recommended), p_best (of the leader), sure (nothing is undecided).
     """
+    axis, steps, reach = comparison.axis, comparison.steps, comparison.reach
+    budgets = np.asarray(comparison.budgets() if evaluations is None else evaluations, dtype=np.float64)
+    suggest = comparison.trials["suggest_seconds"].to_numpy(dtype=np.float64)
     rows = []
-    for evaluations, seconds, sample, decision in cells:
-        row: dict[str, Any] = {"evaluations": evaluations, "seconds_per_evaluation": seconds}
-        row |= {**sample.rest(), "reason": sample.reason}
-        if decision is not None:
-            methods = sample.blocks.methods
-            best = float(sample.best()[methods.index(decision.leader)])
-            row |= {"leader": decision.leader, "method": decision.recommended, "p_best": best}
-            row["undecided"] = ", ".join(decision.undecided)
-            row["regret"] = float(sample.middle[methods.index(decision.recommended)])
-            row["sure"] = not decision.undecided
-        rows.append(row)
+    for c in seconds:
+        known = curves(spent(steps, suggest, c, axis), reach, budgets, axis)
+        regret, valid = regrets(known.loss, reach, comparison.instances), ~np.isnan(known.loss)
+        for b, x in enumerate(budgets.tolist()):
+            blocks = comparison.layout.blocks(regret[:, b], known.reached[:, b], valid[:, b])
+            sample = comparison.sampled(blocks)
+            decision = comparison.decided(sample)
+            row: dict[str, Any] = {"evaluations": x, "seconds_per_evaluation": c}
+            row |= {**sample.rest(), "reason": sample.reason}
+            if decision is not None:
+                best = float(sample.best()[blocks.methods.index(decision.leader)])
+                row |= {"leader": decision.leader, "method": decision.recommended, "p_best": best}
+                row["undecided"] = ", ".join(decision.undecided)
+                row["regret"] = float(sample.middle[blocks.methods.index(decision.recommended)])
+                row["sure"] = not decision.undecided
+            rows.append(row)
     return table(rows, _KINDS, "no budget was reached by every method.")

@@ -1,7 +1,6 @@
-"""Whether the comparison is fair: a list of rules, each looked up in what was recorded.
+"""Fairness of the comparison: a list of rules, each checked against the records of the study.
 
-A rule passes, fails, or does not apply. The detail says what was found, so that who reads it need
-not believe the mark.
+A rule passes, fails, or does not apply. The detail gives the evidence, so that a reader can judge it.
 """
 
 from __future__ import annotations
@@ -14,35 +13,29 @@ import numpy as np
 import pandas as pd
 
 from runner._text import first_of
+from runner.results.stats.comparison import Comparison
 from runner.results.stats.pairs import seeds_for
-from runner.results.stats.plan import Plan
-from runner.results.stats.shape import FEW_SEEDS
+from runner.results.stats.plan import ComparisonPlan
+from runner.results.stats.shape import FEW_SEEDS, cached
 
 Check = tuple[str, bool | None, str]
 
 _CANNOT_TAKE_POINTS: Final = ("grid", "exhaustive")
-_LEAST_SEEDS: Final = FEW_SEEDS
 _MOST_NAMED: Final = 3
+"""Names in one line of the list; of more a count."""
 
 
-def fairness(
-    trials: pd.DataFrame, runs: pd.DataFrame, reach: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]
-) -> pd.DataFrame:
-    """The list of rules.
-
-    Parameters
-    ----------
-    trials, runs, reach : pandas.DataFrame
-        As in `runner.results.Results`.
-    plan : Plan
-    settings : mapping
-        `runner.results.stats.source.Source.settings`.
+@cached
+def fairness(comparison: Comparison) -> pd.DataFrame:
+    """Check the rules.
 
     Returns
     -------
     pandas.DataFrame
-        check, passed (boolean, missing where the rule does not apply), detail, problems, seeds, reason.
+        check, passed (boolean, missing if the rule does not apply), detail, problems, seeds, reason.
     """
+    trials, runs, reach = comparison.trials, comparison.runs, comparison.reach
+    plan, settings = comparison.plan, comparison.source.settings
     found = [*_same_function(trials, runs, settings), *_same_chances(trials, runs, reach, settings)]
     found += [*_enough(runs, reach), *_open(runs, plan, settings)]
     size = runs["problem"].nunique()
@@ -72,7 +65,7 @@ def _same_function(trials: pd.DataFrame, runs: pd.DataFrame, settings: Mapping[s
 
 
 def _probe(trials: pd.DataFrame, probes: Mapping[str, Any]) -> Check:
-    """The probe points, and configs that several runs of a block evaluated, each for itself."""
+    """Compare the losses of probe points, and of configs that several runs of a block evaluated."""
     name = "a probe point gives the same value in every run"
     evaluated = trials[trials["origin"].eq("evaluated") & trials["status"].eq("COMPLETED")]
     groups = evaluated.groupby(["problem", "seed", "config"], sort=False, observed=True)["loss"]
@@ -93,15 +86,15 @@ def _probe(trials: pd.DataFrame, probes: Mapping[str, Any]) -> Check:
         if probe["loss"] is None or seen.ne(probe["loss"]).any():
             wrong.append(f"{problem} seed {seed}")
     wrong = [place for place in dict.fromkeys(wrong) if place.replace(" seed ", "/") not in noisy]
-    told = (
+    evidence = (
         f"{len(asked)} probe points were evaluated again after the runs, {len(twice)} configs by several runs"
     )
     if not asked and not len(twice):
         why = "the problems are noisy" if noisy else "no point was evaluated twice"
         return name, None, f"{why}."
     if wrong:
-        return name, False, f"{told}; another value came on {first_of(wrong, _MOST_NAMED)}."
-    return name, True, f"{told}; every value came again to the last bit."
+        return name, False, f"{evidence}; the values differ on {first_of(wrong, _MOST_NAMED)}."
+    return name, True, f"{evidence}; all values are identical to the last bit."
 
 
 def _same_chances(
@@ -109,35 +102,34 @@ def _same_chances(
 ) -> Iterator[Check]:
     yield _initial(trials, runs, bool(settings.get("initial")))
     budgets = runs[["budget_trials", "budget_seconds"]].drop_duplicates()
-    told = ", ".join(f"{_budget(row)}" for row in budgets.to_dict("records"))
-    yield "equal budgets", len(budgets) == 1, f"each run may spend {told}."
+    limits = ", ".join(_budget(row) for row in budgets.to_dict("records"))
+    yield "equal budgets", len(budgets) == 1, f"each run may spend {limits}."
     timed = trials["suggest_seconds"].notna().all() and trials["suggest_seconds"].ge(0).all()
     yield (
-        "own thinking counted",
+        "proposal time counted",
         bool(timed) if len(trials) else None,
-        f"{trials['suggest_seconds'].sum():.3g} s of thinking are part of the axis in seconds and of budgets "
-        "in seconds.",
+        f"{trials['suggest_seconds'].sum():.3g} s of proposals count in the axis and in budgets in seconds.",
     )
     parallel = settings.get("parallel")
     yield (
         "same number of trials in flight",
         parallel is not None,
-        f"{parallel} in every run." if parallel is not None else "the studies differ in it.",
+        f"{parallel} in every run." if parallel is not None else "the number differs between the studies.",
     )
     cpus = settings.get("cpus")
     yield (
         "threads pinned",
         cpus is not None,
-        f"every evaluation is held to {max(1, int(cpus or 1))} thread(s) of numerical libraries."
+        f"numerical libraries may use {max(1, int(cpus or 1))} thread(s) per evaluation."
         if cpus is not None
-        else "the studies differ in CPUs per trial.",
+        else "the number of CPUs per trial differs between the studies.",
     )
     if settings.get("scheduler") not in (None, "none"):
         yield "full evaluations only", True, "trials that were stopped early are never incumbents."
 
 
-def _initial(trials: pd.DataFrame, runs: pd.DataFrame, given: bool) -> Check:
-    """Whether methods start alike: they must where points were given, and else may start as they do."""
+def _initial(trials: pd.DataFrame, runs: pd.DataFrame, points_given: bool) -> Check:
+    """Check that methods start alike; they must if the study gives initial points, else they need not."""
     names = dict(zip(runs["method"], runs["method_name"], strict=True))
     able = [label for label, name in names.items() if name not in _CANNOT_TAKE_POINTS]
     first = trials[trials["number"].eq(0) & trials["method"].isin(able)]
@@ -151,9 +143,13 @@ def _initial(trials: pd.DataFrame, runs: pd.DataFrame, given: bool) -> Check:
     detail += f"; {', '.join(unable)} cannot take points" if unable else ""
     if alike == int(some.sum()):
         return "same initial points", True, f"{detail}."
-    if given:
-        return "same initial points", False, f"{detail}; yet the study gives points to begin with."
-    return "same initial points", None, f"{detail}; none were given, so each starts in its own way."
+    if points_given:
+        return "same initial points", False, f"{detail}, although the study gives initial points."
+    return (
+        "same initial points",
+        None,
+        f"{detail}; the study gives none, so methods start as they like.",
+    )
 
 
 def _budget(row: Mapping[Any, Any]) -> str:
@@ -169,12 +165,12 @@ def _enough(runs: pd.DataFrame, reach: pd.DataFrame) -> Iterator[Check]:
     ended = int(reach["ended"].sum())
     yield "every run ended", ended == len(reach), f"{ended} of {len(reach)} runs have ended."
     failed = runs[runs["failed"]]["run"].tolist()
-    detail = f"{len(failed)} runs ended because their method failed" + (
+    detail = f"{len(failed)} runs ended because their method raised" + (
         f": {first_of(failed, _MOST_NAMED)}" if failed else ""
     )
     yield "no method failed", not failed, f"{detail}."
     empty = runs[runs["incumbent_loss"].isna() & runs["trials"].gt(0)]["run"].tolist()
-    detail = f"{len(empty)} runs have no valid trial, and count with a regret of 1"
+    detail = f"{len(empty)} runs have no valid trial and count with a regret of 1"
     yield (
         "no run without a valid trial",
         not empty,
@@ -184,13 +180,13 @@ def _enough(runs: pd.DataFrame, reach: pd.DataFrame) -> Iterator[Check]:
     fewest = int(seeds.min()) if len(seeds) else 0
     yield (
         "enough seeds",
-        fewest >= _LEAST_SEEDS,
-        f"{fewest} on the problem with the fewest; {_LEAST_SEEDS} are the least, {seeds_for(0.75)} for a "
+        fewest >= FEW_SEEDS,
+        f"{fewest} on the problem with the fewest; at least {FEW_SEEDS} are needed, {seeds_for(0.75)} for a "
         "claim about a single problem.",
     )
 
 
-def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterator[Check]:
+def _open(runs: pd.DataFrame, plan: ComparisonPlan, settings: Mapping[str, Any]) -> Iterator[Check]:
     yield (
         "planned before the run",
         plan.planned or None,
@@ -198,21 +194,21 @@ def _open(runs: pd.DataFrame, plan: Plan, settings: Mapping[str, Any]) -> Iterat
         if plan.planned
         else "the study file has no 'report', so budgets and reference are defaults: exploratory.",
     )
-    found = runs[runs["incumbent_loss"].notna()]
-    value = found["incumbent_test"].notna()
-    keeps = value.groupby(found["problem"]).transform("any")
-    without = found.loc[~keeps, "problem"].drop_duplicates().tolist()
+    valid = runs[runs["incumbent_loss"].notna()]
+    value = valid["incumbent_test"].notna()
+    keeps = value.groupby(valid["problem"]).transform("any")
+    without = valid.loc[~keeps, "problem"].drop_duplicates().tolist()
     none = not value.any() and not settings.get("held_out")
-    detail = f"{int(value.sum())} of {int(keeps.sum())} incumbents have a value on data that no method saw"
+    detail = f"{int(value.sum())} of {int(keeps.sum())} incumbents have a value on held-out data"
     if without:
-        detail += f"; {first_of(without, _MOST_NAMED)} {'keeps' if len(without) == 1 else 'keep'} none"
+        detail += f"; {first_of(without, _MOST_NAMED)} {'holds' if len(without) == 1 else 'hold'} none out"
     yield (
         "held-out test",
         None if none else bool(value.any() and value[keeps].all()),
-        "no problem keeps data that no method sees." if none else f"{detail}.",
+        "no problem holds data out." if none else f"{detail}.",
     )
-    given = runs.drop_duplicates("method")
+    first = runs.drop_duplicates("method")
     changed = [
-        f"{m}: {json.dumps(json.loads(s))}" for m, s in zip(given["method"], given["settings"], strict=True)
+        f"{m}: {json.dumps(json.loads(s))}" for m, s in zip(first["method"], first["settings"], strict=True)
     ]
-    yield "settings told", True, f"{'; '.join(changed)}."
+    yield "settings reported", True, f"{'; '.join(changed)}."

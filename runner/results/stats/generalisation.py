@@ -1,4 +1,4 @@
-"""Whether what a search found holds on data that no method saw.
+"""Generalisation: the loss of incumbents on data that no method saw.
 
 | symbol | here | meaning |
 |---|---|---|
@@ -23,23 +23,24 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from runner.results.frames import HUGE
+from runner.results.stats.comparison import Comparison
 from runner.results.stats.intervals import mean_interval
-from runner.results.stats.shape import LEAST_SEEDS, table
+from runner.results.stats.shape import LEAST_SEEDS, cached, table
 
 Floats = NDArray[np.float64]
 
-PENALTY: Final = "an incumbent or its test value is a penalty and no measurement."
-NO_TEST: Final = "its incumbents have no test value."
+PENALTY: Final = "an incumbent or its test value is a penalty, not a measurement."
+NO_TEST: Final = "the incumbents have no test value."
 _RUN_FLOATS = ("loss", "test_loss", "first_test_loss", "gap", "overtuning", "relative")
 
 
 def overtuning(tests: Floats) -> tuple[float, float]:
-    """Equations (1) and (2), of the test losses of successive incumbents.
+    """Compute (1) and (2) from the test losses of successive incumbents.
 
     Returns
     -------
     overtuning, relative : float
-        The relative one is 0 where nothing was lost, infinite where all that was lost was never won.
+        relative is 0 if nothing was lost, infinite if there was a loss but never a gain.
     """
     best = float(tests.min())
     lost, won = float(tests[-1]) - best, float(tests[0]) - best
@@ -48,22 +49,17 @@ def overtuning(tests: Floats) -> tuple[float, float]:
     return lost, 0.0 if lost == 0 else math.inf
 
 
-def generalisation(trials: pd.DataFrame, steps: pd.DataFrame, signs: dict[str, float]) -> pd.DataFrame:
-    """How each run's incumbents did on held-out data.
-
-    Parameters
-    ----------
-    trials, steps : pandas.DataFrame
-        As in `runner.results.Results`, rows in the same order.
-    signs : dict of str to float
-        Of each problem 1.0 where its metric is minimised, else -1.0.
+@cached
+def generalisation(comparison: Comparison) -> pd.DataFrame:
+    """Compare the validation and test losses of each run's incumbents.
 
     Returns
     -------
     pandas.DataFrame
         One row per run: problem, method, seed, loss, test_loss (of the last incumbent),
-        first_test_loss, gap, overtuning, relative, worse_than_first, incumbents (how many).
+        first_test_loss, gap, overtuning, relative, worse_than_first, incumbents (their number).
     """
+    trials, steps, signs = comparison.trials, comparison.steps, comparison.signs
     new = steps["incumbent"].eq(steps["number"]).fillna(False).to_numpy(dtype=bool)
     found = steps[new].assign(validation=trials["loss"].to_numpy()[new])
     sign = found["problem"].map(signs).to_numpy(dtype=np.float64)
@@ -86,22 +82,22 @@ def generalisation(trials: pd.DataFrame, steps: pd.DataFrame, signs: dict[str, f
             row["overtuning"], row["relative"] = overtuning(tests)
             row |= {"first_test_loss": tests[0], "worse_than_first": bool(tests[-1] > tests[0])}
         rows.append(row)
-    kinds = {"problem": "text", "method": "text", "seed": "int", "incumbents": "int"}
+    kinds = {"problem": "string", "method": "string", "seed": "int", "incumbents": "int"}
     kinds |= {**dict.fromkeys(_RUN_FLOATS, "float"), "worse_than_first": "bool"}
     return table(rows, kinds, "no trial was valid.")
 
 
 def summary(runs: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
-    """`generalisation` by method and problem.
+    """Summarise `generalisation` by method and problem.
 
     Returns
     -------
     pandas.DataFrame
         problem, method, gap, gap_lower, gap_upper (mean over the seeds with Student's t), test_loss,
-        overtuned (share of runs that lost what they had on test), worse_than_first (share).
+        overtuned (share of runs with a better earlier incumbent on test), worse_than_first (share).
     """
     names = ("gap", "gap_lower", "gap_upper", "test_loss", "overtuned", "worse_than_first")
-    kinds = {"problem": "text", "method": "text", **dict.fromkeys(names, "float")}
+    kinds = {"problem": "string", "method": "string", **dict.fromkeys(names, "float")}
     known = runs[runs["reason"].eq("")]
     if not len(known):
         return table([{"method": method, "reason": NO_TEST} for method in methods], kinds)
@@ -122,25 +118,25 @@ def summary(runs: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
 
 
 def agreement(runs: pd.DataFrame) -> pd.DataFrame:
-    """Whether the winner stays the winner.
+    """Compare the order of the methods in validation and on test.
 
     Returns
     -------
     pandas.DataFrame
-        problem, kendall (tau between the methods' mean losses in validation and on test, 1 where both
-        order them alike), same_winner.
+        problem, kendall (tau between the methods' mean losses in validation and on test, 1 if the order is
+        the same), same_winner.
     """
-    kinds = {"problem": "text", "kendall": "float", "same_winner": "bool"}
+    kinds = {"problem": "string", "kendall": "float", "same_winner": "bool"}
     known = runs[runs["reason"].eq("")]
     rows: list[dict[str, Any]] = []
     for problem, part in known.groupby("problem", sort=False, observed=True):
         means = part.groupby("method", sort=False)[["loss", "test_loss"]].mean()
         row: dict[str, Any] = {"problem": problem, "problems": 1, "seeds": int(part["seed"].nunique())}
         if len(means) < 2:
-            rows.append(row | {"reason": "it has one method."})
+            rows.append(row | {"reason": "only one method has test values."})
             continue
         row["kendall"] = float(stats.kendalltau(means["loss"], means["test_loss"]).statistic)
-        lowest = means.eq(means.min())  # of methods that are level each is a winner
+        lowest = means.eq(means.min())  # all methods that share the lowest loss win
         row["same_winner"] = bool(lowest.all(axis=1).any())
         rows.append(row)
     return table(rows, kinds, NO_TEST)

@@ -1,4 +1,4 @@
-"""Which hyper-parameters decide: where the best random draws lie, parameter by parameter.
+"""Importance of hyper-parameters: where the best random draws lie, parameter by parameter.
 
 PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023): how far the distribution of a parameter among
 the best configs is from that among all of them.
@@ -13,7 +13,7 @@ the best configs is from that among all of them.
 
 Only independent random draws are used: what an optimiser has sampled is concentrated where it
 looked, not where it is good. Bins of numbers hold equally many draws, so scales and logarithms do
-not matter. By chance alone D is (K - 1) / n (1 - n / N) on the average (2), which is taken off.
+not matter. By chance alone D is (K - 1) / n (1 - n / N) on average (2), which is subtracted.
 """
 
 from __future__ import annotations
@@ -25,20 +25,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from runner.results.stats.shape import table
+from runner.results.stats.comparison import Comparison
+from runner.results.stats.shape import cached, table
 from runner.results.stats.targets import NO_RANDOM
 
 Floats = NDArray[np.float64]
 
 TOP: Final = 0.1
+"""The best tenth, as in the experiments of the paper."""
 _LEAST_DRAWS: Final = 50
 _LEAST_TOP: Final = 5
+"""The best tenth of the fewest draws: of fewer, D is mostly chance (2)."""
 _MOST_BINS: Final = 10
 _PER_BIN: Final = 3
+"""Best draws per bin, so that a bin is seldom empty by chance; few draws get fewer bins."""
 
 _KINDS: Final[dict[str, str]] = {
-    "problem": "text",
-    "parameter": "text",
+    "problem": "string",
+    "parameter": "string",
     "importance": "float",
     "divergence": "float",
     "p": "float",
@@ -47,24 +51,23 @@ _KINDS: Final[dict[str, str]] = {
 }
 
 
-def importance(trials: pd.DataFrame, draws: pd.DataFrame, problem: str) -> pd.DataFrame:
-    """The importance of each parameter of a problem.
-
-    Parameters
-    ----------
-    trials : pandas.DataFrame
-    draws : pandas.DataFrame
-        `runner.results.stats.regret.random_draws`.
-    problem : str
+@cached
+def importance(comparison: Comparison) -> pd.DataFrame:
+    """Compute the importance of each parameter of each problem.
 
     Returns
     -------
     pandas.DataFrame
         problem, parameter, importance (its share of all divergences; they add up to 1), divergence
         (without what chance gives), p (chi-squared, that it has no influence by itself), draws, top.
-        A parameter that exists in a branch only is judged there, and weighted by how many of the best
-        draws have it.
+        A parameter that exists only in a branch is judged there, and weighted by the share of the best
+        draws that have it.
     """
+    parts = [_importance(comparison.trials, comparison.draws, problem) for problem in comparison.problems]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _importance(trials: pd.DataFrame, draws: pd.DataFrame, problem: str) -> pd.DataFrame:
     of_problem = draws[draws["problem"] == problem]
     rest = {"problem": problem, "problems": 1, "seeds": of_problem["seed"].nunique()}
     if not len(of_problem):
@@ -72,8 +75,10 @@ def importance(trials: pd.DataFrame, draws: pd.DataFrame, problem: str) -> pd.Da
     best = _best(of_problem)
     rest |= {"draws": len(of_problem), "top": int(best.sum())}
     if len(of_problem) < _LEAST_DRAWS or best.sum() < _LEAST_TOP:
-        least = f"at least {_LEAST_DRAWS} random draws"
-        return table([{**rest, "reason": f"it rests on {len(of_problem)}; {least} are needed."}], _KINDS)
+        return table(
+            [{**rest, "reason": f"only {len(of_problem)} random draws; at least {_LEAST_DRAWS} are needed."}],
+            _KINDS,
+        )
     configs = of_problem[["run", "number"]].merge(trials, on=["run", "number"], how="left")
     rows: list[dict[str, Any]] = []
     for column in [name for name in trials.columns if name.startswith("config/")]:
@@ -94,7 +99,7 @@ def importance(trials: pd.DataFrame, draws: pd.DataFrame, problem: str) -> pd.Da
 
 
 def divergence(bins: NDArray[np.intp], best: NDArray[np.bool_]) -> tuple[float, float]:
-    """Equation (1) less (2), not below 0, and the p of the chi-squared test that it is chance.
+    """Compute (1) less (2), not below 0, and the p-value of the chi-squared test against chance.
 
     Parameters
     ----------
@@ -114,7 +119,7 @@ def divergence(bins: NDArray[np.intp], best: NDArray[np.bool_]) -> tuple[float, 
 
 
 def _best(draws: pd.DataFrame) -> NDArray[np.bool_]:
-    """The best tenth of the draws of each instance; failed draws are never among them."""
+    """Select the best tenth of the draws of each instance; never failed draws."""
     losses = draws["loss"].fillna(np.inf)
     keys = [draws["problem"], draws["seed"]]
     place = losses.groupby(keys).rank(method="first")
@@ -124,7 +129,7 @@ def _best(draws: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _bins(values: pd.Series[Any], top: int) -> NDArray[np.intp]:
-    """Bins with equally many draws for numbers, a bin for each value of anything else."""
+    """Bin numbers so that bins hold equally many draws, anything else by value."""
     most = max(2, min(_MOST_BINS, top // _PER_BIN))
     numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
     if not numeric:
@@ -137,7 +142,7 @@ def _bins(values: pd.Series[Any], top: int) -> NDArray[np.intp]:
 
 
 def effort(trials: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
-    """What methods spent their trials on.
+    """Compute the share of good trials of each method.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def effort(trials: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
         problem, method, share: of the trials that are as good as the best tenth of the random draws
         on their instance.
     """
-    kinds = {"problem": "text", "method": "text", "share": "float"}
+    kinds = {"problem": "string", "method": "string", "share": "float"}
     bars = draws.dropna(subset=["loss"]).groupby(["problem", "seed"])["loss"].quantile(TOP)
     if not len(bars):
         return table([], kinds, NO_RANDOM)

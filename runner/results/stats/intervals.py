@@ -16,9 +16,19 @@ knows nothing of the degrees of freedom. Deviations are therefore multiplied by
 
 without which "95 %" would hold the true value in 74 % of cases with 3 seeds of one problem.
 
-Two questions have two answers. ``seeds``: what would these problems give again? Seeds are drawn
+Two scopes answer two questions. ``seeds``: what would these problems give again? Seeds are drawn
 within each problem, the same for every method, since a block's methods share its difficulty.
 ``problems``: what would another problem like these give? Problems are drawn too.
+
+An interval of a paired difference of regrets shows one of four things:
+
+| word | the 95 % interval |
+|---|---|
+| equivalent | lies within the ROPE, and rests on at least five seeds |
+| better, worse | lies below 0, or above it, and not within the ROPE |
+| undecided | holds 0 and extends beyond the ROPE, or cannot be given |
+
+To show nothing is no sign of equality: the fewer the data, the more is undecided.
 """
 
 from __future__ import annotations
@@ -31,19 +41,26 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from runner.results.stats.blocks import Blocks
-from runner.results.stats.shape import LEVEL
+from runner.results.stats.shape import FEW_SEEDS, LEVEL
 from runner.seeds import rng_for
 
 Floats = NDArray[np.float64]
 Scope = Literal["seeds", "problems"]
 
+BETTER: Final = "better"
+EQUIVALENT: Final = "equivalent"
+WORSE: Final = "worse"
+UNDECIDED: Final = "undecided"
+
 DRAWS: Final = 2000
+"""Resamples: a tail of 2.5 % then holds 50 of them, so that bounds move little from draw to draw."""
 _TRIM: Final = 0.25
+"""Cut at both ends; what is left is interquartile."""
 _Z: Final = float(stats.norm.ppf(0.5 + LEVEL / 2))
 
 
 def iqm(values: Floats) -> Floats:
-    """The interquartile mean over the last axis: the mean without the lowest and the highest quarter."""
+    """Average over the last axis without the lowest and the highest quarter."""
     n = values.shape[-1]
     cut = int(_TRIM * n)
     ordered = np.sort(values, axis=-1)
@@ -51,19 +68,19 @@ def iqm(values: Floats) -> Floats:
 
 
 def degrees(variances: Floats, counts: Floats) -> Floats:
-    """Satterthwaite's degrees of freedom of a mean of means.
+    """Compute Satterthwaite's degrees of freedom of a mean of means.
 
     Parameters
     ----------
     variances : array, shape (..., P)
         Over the seeds of each problem.
     counts : array, shape (P,)
-        How many seeds.
+        Seeds of each problem.
 
     Returns
     -------
     array, shape (...)
-        At least the least n_p - 1; the sum of n_p - 1 where nothing varies.
+        At least the smallest n_p - 1; the sum of n_p - 1 where nothing varies.
     """
     parts = variances / counts
     total = parts.sum(axis=-1)
@@ -158,3 +175,25 @@ def drawn_interval(
         variances = np.stack([value.var(axis=-1, ddof=1) for value in values], axis=-1)
         wider = stats.t.ppf(0.5 + LEVEL / 2, degrees(variances, counts)) / _Z
     return middle + wider * (low - middle), middle + wider * (high - middle)
+
+
+def shown(
+    middle: ArrayLike, lower: ArrayLike, upper: ArrayLike, rope: float, seeds: int, exact: ArrayLike = False
+) -> NDArray[np.str_]:
+    """Say of each difference what its interval shows.
+
+    Parameters
+    ----------
+    middle, lower, upper : array, shape (n,)
+        Differences of regrets, and their intervals; NaN where none can be given. An interval of
+        resamples may leave out its middle; it is extended to it.
+    seeds : int
+        The fewest seeds of any problem.
+    exact : array of bool, shape (n,), optional
+        True where the difference is the same with every seed, so that it needs no further ones.
+    """
+    middle, low, high = (np.asarray(x, dtype=np.float64) for x in (middle, lower, upper))
+    low, high = np.minimum(low, middle), np.maximum(high, middle)  # NaN stays
+    enough = np.asarray(exact, dtype=bool) | (seeds >= FEW_SEEDS)
+    conditions = [enough & (low >= -rope) & (high <= rope), high < 0, low > 0]
+    return np.select(conditions, [EQUIVALENT, BETTER, WORSE], UNDECIDED)

@@ -25,7 +25,7 @@ _ESCAPES: Final = {
 
 
 def leaderboard_latex(board: pd.DataFrame, reference: str, name: str, at: str) -> str:
-    """A tabular with its caption, for the package booktabs.
+    """Write a tabular with its caption, for the package booktabs.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def leaderboard_latex(board: pd.DataFrame, reference: str, name: str, at: str) -
     reference : str
         The method that the others are compared with.
     name : str
-        Of the study.
+        The name of the study.
     at : str
         The budget with its unit.
     """
@@ -62,7 +62,7 @@ def leaderboard_latex(board: pd.DataFrame, reference: str, name: str, at: str) -
 
 
 def escape(text: str) -> str:
-    """Escape what LaTeX would take for a command, and what is not a visible character."""
+    """Escape LaTeX's special characters and characters that are not visible."""
     return "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
 
 
@@ -72,10 +72,10 @@ def _line(row: Mapping[Hashable, Any]) -> str:
     method = escape(str(row["method"]))
     cells = [
         f"\\textbf{{{method}}}" if row["recommended"] else method,
-        _number(row["regret"], 3) + _ends(row["lower"], row["upper"], 3),
+        _number(row["regret"], 3) + _interval(row["lower"], row["upper"], 3),
         _number(row["rank"], 2),
         _number(row["p_best"], 2),
-        _number(row["p_beats"], 2) + _ends(row["p_beats_lower"], row["p_beats_upper"], 2),
+        _number(row["p_beats"], 2) + _interval(row["p_beats_lower"], row["p_beats_upper"], 2),
         f"{bound}{speed}" if speed != "--" else speed,
     ]
     return " & ".join(cells) + r" \\"
@@ -85,5 +85,5 @@ def _number(x: float, digits: int) -> str:
     return "--" if math.isnan(x) else f"{x:.{digits}f}"
 
 
-def _ends(low: float, high: float, digits: int) -> str:
+def _interval(low: float, high: float, digits: int) -> str:
     return "" if math.isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]"

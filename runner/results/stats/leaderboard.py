@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from runner.results.frames import FAILURES
-from runner.results.stats.decision import LEVEL_DIGITS, Decision, ranked
-from runner.results.stats.shape import table
+from runner.results.stats import anytime, averages, pairs, targets
+from runner.results.stats.comparison import Comparison
+from runner.results.stats.curves import Axis
+from runner.results.stats.decision import LEVEL_DIGITS, ranked
+from runner.results.stats.shape import cached, table
 
 _FLOATS = (
     "regret", "lower", "upper", "auc", "rank", "rank_lower", "rank_upper", "p_best",
@@ -18,119 +21,122 @@ _FLOATS = (
 )  # fmt: skip
 KINDS: Final[dict[str, str]] = {
     "place": "int",
-    "method": "text",
+    "method": "string",
+    "budget": "float",
     "recommended": "bool",
-    "standing": "text",
+    "standing": "string",
     **dict.fromkeys(_FLOATS, "float"),
     "tied": "bool",
-    "wins": "int",
-    "ties": "int",
-    "losses": "int",
+    **dict.fromkeys(("wins", "ties", "losses"), "int"),
     "speedup_trials": "float",
-    "speedup_trials_bound": "text",
+    "speedup_trials_bound": "string",
     "speedup_seconds": "float",
-    "speedup_seconds_bound": "text",
-    "overhead_seconds": "float",
-    "test": "float",
-    "gap": "float",
-    "failures": "int",
-    "trials": "int",
-    "imputed": "int",
-    "blocks": "int",
-    "blocks_planned": "int",
+    "speedup_seconds_bound": "string",
+    **dict.fromkeys(("overhead_seconds", "test", "gap"), "float"),
+    **dict.fromkeys(("failures", "trials", "imputed", "blocks", "blocks_planned"), "int"),
 }
 """The columns in their order."""
 
 
 def leaderboard(
-    methods: Sequence[str],
-    parts: Mapping[str, pd.DataFrame],
-    budget: float,
-    decision: Decision | None,
-    names: Mapping[str, str],
+    comparison: Comparison, budget: float | None = None, axis: Axis | None = None
 ) -> pd.DataFrame:
-    """The leaderboard at one budget, from the statistics that it is made of.
-
-    Parameters
-    ----------
-    methods : sequence of str
-    parts : mapping of str to pandas.DataFrame
-        Each with a column ``method``: regret, area, rank, beats, difference, trials
-        and seconds (speed-ups for one target), counts (per method: overhead_seconds, test, gap,
-        failures, trials, imputed, blocks, blocks_planned).
-    budget : float
-    decision : Decision or None
-        At this budget.
-    names : mapping of str to str
-        Registered names by labels.
+    """Rank the methods at one budget, by default the common one.
 
     Returns
     -------
     pandas.DataFrame
-        place (methods with equal regret share one), method, and the columns of `KINDS`: recommended
-        (the one method that the verdict names), standing (leads, equivalent, undecided, worse), tied
-        (not shown to be worse than the leader). What has no interval keeps its average, and says why in
-        ``reason``.
+        The columns of `KINDS`. place: methods with equal regret share one; recommended: the one method
+        that the verdict names; standing: leads, equivalent, undecided or worse; tied: not shown to be worse
+        than the leader. A row without an interval keeps its average, and says why in ``reason``.
     """
+    return _leaderboard(comparison, *comparison.at(budget, axis))
+
+
+@cached
+def _leaderboard(comparison: Comparison, budget: float, axis: Axis) -> pd.DataFrame:
+    sample = comparison.resampled(budget, axis)
+    plan, decision, methods = comparison.plan, comparison.decided(sample), comparison.methods
+    target = targets.target(comparison, budget if axis == "trials" else None)
+    counted = _counts(comparison, budget, axis)
+    parts: list[tuple[pd.DataFrame, dict[str, str]]] = [
+        (
+            averages.regrets(sample),
+            _same("regret", "lower", "upper", "p_best", "problems", "seeds", "reason"),
+        ),
+        (anytime.areas(comparison, axis), _same("auc")),
+        (anytime.ranks(comparison, axis, (budget,)), {"rank": "rank", **_interval("rank")}),
+        (
+            pairs.beats(sample.blocks, comparison.pairs("reference"), plan.gamma),
+            {"p_beats": "probability", **_interval("p_beats"), **_same("wins", "ties", "losses")},
+        ),
+        (
+            averages.differences(sample, plan.reference, plan.rope),
+            {"difference": "difference", **_interval("difference")},
+        ),
+        *(
+            (
+                targets.speedup_of(comparison, along, target),
+                {f"speedup_{along}": "speedup", f"speedup_{along}_bound": "bound"},
+            )
+            for along in ("trials", "seconds")
+        ),
+        (counted, _same(*counted)),
+    ]
+    found = [({row["method"]: row for row in frame.to_dict("records")}, names) for frame, names in parts]
     rows = []
-    by_method = {name: _by_method(frame) for name, frame in parts.items()}
-
-    def of(part: str, method: str, columns: Mapping[str, str]) -> dict[str, Any]:
-        row = by_method[part].get(method)
-        return {} if row is None else {ours: row[theirs] for ours, theirs in columns.items()}
-
-    def interval(name: str) -> dict[str, str]:
-        return {f"{name}_lower": "lower", f"{name}_upper": "upper"}
-
     for method in methods:
         row: dict[str, Any] = {"method": method, "budget": budget}
-        same = ("regret", "lower", "upper", "p_best", "problems", "seeds", "reason")
-        row |= of("regret", method, {name: name for name in same})
-        row |= of("area", method, {"auc": "auc"})
-        row |= of("rank", method, {"rank": "rank", **interval("rank")})
-        counts = {name: name for name in ("wins", "ties", "losses")}
-        row |= of("beats", method, {"p_beats": "probability", **interval("p_beats"), **counts})
-        row |= of("difference", method, {"difference": "difference", **interval("difference")})
+        for by_method, names in found:
+            if method in by_method:
+                row |= {ours: by_method[method][theirs] for ours, theirs in names.items()}
         if decision is not None:
             row |= {"recommended": method == decision.recommended, "standing": decision.standing(method)}
         row["tied"] = decision is None or method not in decision.worse
-        for axis in ("trials", "seconds"):
-            row |= of(axis, method, {f"speedup_{axis}": "speedup", f"speedup_{axis}_bound": "bound"})
-        row |= of("counts", method, {str(name): str(name) for name in parts["counts"]})
         rows.append(row)
-    order = ranked(methods, [float(row["regret"]) for row in rows], names)
+    order = ranked(methods, [float(row["regret"]) for row in rows], comparison.method_names)
     rows.sort(key=lambda row: order.index(row["method"]))
     levels = np.round([float(row["regret"]) for row in rows], LEVEL_DIGITS)
     for row, level in zip(rows, levels, strict=True):
         row["place"] = 1 + int((levels < level).sum())
-    return table(rows, {"place": "int", "method": "text", "budget": "float", **KINDS})
+    return table(rows, KINDS)
 
 
-def _by_method(frame: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
-    """The first row of each method."""
-    return {str(row["method"]): row for row in reversed(frame.to_dict("records"))}
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _interval(name: str) -> dict[str, str]:
+    return {f"{name}_lower": "lower", f"{name}_upper": "upper"}
+
+
+def _counts(comparison: Comparison, budget: float, axis: Axis) -> pd.DataFrame:
+    spent = comparison.steps[axis].to_numpy() <= budget * (1 + 1e-9)  # sums of shares are rounded
+    first = comparison.runs.drop_duplicates("problem")
+    one_metric = len(first[["metric", "direction"]].drop_duplicates()) == 1
+    return counts(comparison.cells(budget, axis), comparison.trials[spent], comparison.signs, one_metric)
 
 
 def counts(
     cells: pd.DataFrame, trials: pd.DataFrame, signs: Mapping[str, float], one_metric: bool
 ) -> pd.DataFrame:
-    """What the leaderboard counts and averages of each method.
+    """Count and average what the leaderboard says of each method.
 
     Parameters
     ----------
     cells : pandas.DataFrame
         `runner.results.stats.Comparison.cells`.
     trials : pandas.DataFrame
-        Those within the budget.
+        The trials within the budget.
     signs : mapping of str to float
-        Of each problem 1.0 where its metric is minimised, else -1.0.
+        For each problem 1.0 if its metric is minimised, else -1.0.
     one_metric : bool
-        Whether all problems have the same metric, so that test losses may be averaged.
+        True if all problems have the same metric, so that test losses may be averaged.
 
     Returns
     -------
     pandas.DataFrame
-        method, overhead_seconds (mean thinking per trial), test (mean over problems of the mean test
+        method, overhead_seconds (mean proposal time per trial), test (mean over problems of the mean test
         loss of the incumbents), gap (test loss minus loss), failures, trials, imputed, blocks,
         blocks_planned.
     """

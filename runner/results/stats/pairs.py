@@ -1,4 +1,4 @@
-"""How often one method beats another in the same block.
+"""P(A beats B): how often one method beats another in the same block.
 
 | symbol | here | meaning |
 |---|---|---|
@@ -7,13 +7,13 @@
 | p        | probability | the mean over the problems of P(A beats B) |
 
 For one problem the interval is Jeffreys': quantiles of Beta(k + 1/2, n - k + 1/2). For several, the
-posterior of each problem would draw the mean towards one half, the more so the fewer seeds there
-are and the more problems, so that an interval of its draws misses the truth. The interval is
-therefore of the wins of all problems together, Beta(K' + 1/2, N' - K' + 1/2) (1), where each problem
-has the same weight: K' = N' mean_p(k_p / n_p), N' = P^2 / sum_p(1 / n_p). It holds p at 95 % or more:
-wins that differ from problem to problem vary less than those of one coin.
+posterior of each problem would draw the mean towards one half, the more so the fewer seeds and the
+more problems, so that an interval of its draws misses the truth. The interval is therefore that of the
+wins of all problems together, Beta(K' + 1/2, N' - K' + 1/2) (1), with equal weights of the problems:
+K' = N' mean_p(k_p / n_p), N' = P^2 / sum_p(1 / n_p). It covers p in at least 95 % of cases: wins that
+differ from problem to problem vary less than those of one coin.
 
-A bootstrap of the wins is of no use: five wins of five give [1, 1].
+A bootstrap of the wins is useless: five wins of five give [1, 1].
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ MEANINGFUL: Final = "real and meaningful"
 
 
 def all_pairs(methods: Sequence[str]) -> list[Pair]:
-    """Every ordered pair of different methods."""
+    """List all ordered pairs of different methods."""
     return [(a, b) for a in methods for b in methods if a != b]
 
 
 def pairs_against(methods: Sequence[str], reference: str) -> list[Pair]:
-    """Every method against the reference."""
+    """Pair each method with the reference."""
     return [(method, reference) for method in methods if method != reference]
 
 
 def jeffreys(wins: ArrayLike, n: ArrayLike) -> tuple[Any, Any, Any]:
-    """Posterior mean and interval of a probability, after so many wins of n; numbers of numbers."""
+    """Compute posterior mean and interval of a probability after a number of wins in n."""
     wins, n = np.asarray(wins, dtype=np.float64), np.asarray(n, dtype=np.float64)
     a, b = wins + 0.5, n - wins + 0.5
     low, high = (stats.beta.ppf(q, a, b) for q in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
@@ -58,7 +58,7 @@ def jeffreys(wins: ArrayLike, n: ArrayLike) -> tuple[Any, Any, Any]:
 
 
 def beats_by_problem(blocks: Blocks, pairs: Sequence[Pair]) -> pd.DataFrame:
-    """P(A beats B) on each problem.
+    """Estimate P(A beats B) on each problem.
 
     Returns
     -------
@@ -79,18 +79,16 @@ def beats_by_problem(blocks: Blocks, pairs: Sequence[Pair]) -> pd.DataFrame:
             if not (reason := too_few_seeds(n)):
                 row |= {"probability": middle[i, p], "lower": low[i, p], "upper": high[i, p]}
             rows.append(row | {"reason": reason})
-    return table(rows, {"problem": "text", "method": "text", "against": "text", **_COUNTS, **_ESTIMATE})
+    return table(rows, {"problem": "string", "method": "string", "against": "string", **_COUNTS, **_ESTIMATE})
 
 
 def beats(blocks: Blocks, pairs: Sequence[Pair], gamma: float = 0.75) -> pd.DataFrame:
-    """P(A beats B), the mean over the problems.
+    """Estimate P(A beats B), averaged over the problems.
 
     Parameters
     ----------
-    blocks : Blocks
-    pairs : sequence of (str, str)
     gamma : float, default 0.75
-        What an upper end must exceed for a difference to be meaningful (Bouthillier et al., MLSys
+        Threshold that the upper bound of a meaningful difference exceeds (Bouthillier et al., MLSys
         2021).
 
     Returns
@@ -117,7 +115,7 @@ def beats(blocks: Blocks, pairs: Sequence[Pair], gamma: float = 0.75) -> pd.Data
             if not row["reason"]:
                 row |= {"probability": middle[i], "lower": low[i], "upper": high[i]}
                 row["verdict"] = _judged(low[i], high[i], gamma)
-    return table(rows, {"method": "text", "against": "text", **_COUNTS, **_ESTIMATE, "verdict": "text"})
+    return table(rows, {"method": "string", "against": "string", **_COUNTS, **_ESTIMATE, "verdict": "string"})
 
 
 def _judged(low: float, high: float, gamma: float) -> str:
@@ -127,7 +125,7 @@ def _judged(low: float, high: float, gamma: float) -> str:
 
 
 def _wins(blocks: Blocks, pairs: Sequence[Pair]) -> NDArray[np.int64]:
-    """Wins, ties and losses of A, shape (pairs, problems, 3); blocks of two copies count once."""
+    """Count wins, ties and losses of A, shape (pairs, problems, 3); blocks of two copies count once."""
     place = {method: m for m, method in enumerate(blocks.methods)}
     first, second = (np.array([place[pair[side]] for pair in pairs], dtype=np.intp) for side in (0, 1))
     found = np.zeros((len(pairs), len(blocks.problems), 3), dtype=np.int64)
@@ -142,7 +140,7 @@ def _wins(blocks: Blocks, pairs: Sequence[Pair]) -> NDArray[np.int64]:
 def _first_of_copies(
     copy: NDArray[np.int64], first: NDArray[np.intp], second: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
-    """For each pair and seed whether no earlier seed has copies of both runs, shape (pairs, seeds)."""
+    """Select the seeds of which no earlier one has copies of both runs, shape (pairs, seeds)."""
     seeds = copy.shape[1]
     found = np.ones((len(first), seeds), dtype=bool)
     earlier = np.tri(seeds, k=-1, dtype=bool)
@@ -155,9 +153,9 @@ def _first_of_copies(
 
 
 def seeds_for(gamma: float, alpha: float = 0.05, power: float = 0.95) -> int:
-    """How many paired seeds show P(A beats B) > 1/2 where it is gamma (Noether's formula).
+    """Compute the paired seeds that show P(A beats B) > 1/2 if it is gamma (Noether's formula).
 
-    Used by Bouthillier et al. (2021) with 5 % for both errors: 29 for a gamma of 0.75.
+    Bouthillier et al. (2021) use it with 5 % for both errors: 29 for a gamma of 0.75.
     """
     z = stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)
     return int(np.ceil((z / (np.sqrt(6.0) * (0.5 - gamma))) ** 2))

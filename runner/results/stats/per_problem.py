@@ -1,4 +1,4 @@
-"""Where each method stands on each problem, and what became of its trials."""
+"""Results of each method on each problem: regrets, failed trials, coverage of the plan."""
 
 from __future__ import annotations
 
@@ -9,35 +9,26 @@ import pandas as pd
 
 from runner.results.frames import FAILURES
 from runner.results.ranking import quantile
-from runner.results.stats.blocks import Blocks
+from runner.results.stats.comparison import Comparison
 from runner.results.stats.decision import LEVEL_DIGITS
-from runner.results.stats.intervals import mean_interval
+from runner.results.stats.intervals import WORSE, mean_interval, shown
 from runner.results.stats.shape import table, too_few_seeds
-from runner.results.stats.shown import WORSE, shown
 
 _FLOATS = ("regret", "lower", "upper", "value", "value_lower", "value_upper")
 
 
-def by_problem(blocks: Blocks, losses: Blocks, signs: dict[str, float], rope: float) -> pd.DataFrame:
-    """The regret and the metric of each method on each problem.
-
-    Parameters
-    ----------
-    blocks : Blocks
-        Of regrets.
-    losses : Blocks
-        The same of losses, infinite where there is none.
-    signs : dict of str to float
-        Of each problem 1.0 where its metric is minimised, else -1.0.
-    rope : float
+def by_problem(comparison: Comparison) -> pd.DataFrame:
+    """Compute the regret and the metric of each method on each problem at the common budget.
 
     Returns
     -------
     pandas.DataFrame
         problem, method, regret (mean over the seeds), lower, upper (Student's t), value (median, in the
         problem's own direction), value_lower, value_upper (quartiles), leads (no method has a lower
-        mean regret), tied (it is not shown to be worse than the leader; see `runner.results.stats.shown`).
+        mean regret), tied (not shown to be worse than the leader; see `runner.results.stats.intervals`).
     """
+    blocks, losses = comparison.blocks(), comparison.losses()
+    signs, rope = comparison.signs, comparison.plan.rope
     rows = []
     for problem, values, loss, copies in zip(
         blocks.problems, blocks.values, losses.values, blocks.copies, strict=True
@@ -55,34 +46,34 @@ def by_problem(blocks: Blocks, losses: Blocks, signs: dict[str, float], rope: fl
         for m, method in enumerate(blocks.methods):
             row: dict[str, Any] = {"problem": problem, "method": method, "regret": middle[m]}
             row |= {"leads": levels[m] == levels[best], "problems": 1, "seeds": n, "reason": reason}
-            ends = sorted(signs[problem] * quantile(loss[m], q) for q in (0.25, 0.75))
+            quartiles = sorted(signs[problem] * quantile(loss[m], q) for q in (0.25, 0.75))
             row |= {"value": signs[problem] * quantile(loss[m], 0.5) + 0.0}
-            row |= {"value_lower": ends[0] + 0.0, "value_upper": ends[1] + 0.0}
+            row |= {"value_lower": quartiles[0] + 0.0, "value_upper": quartiles[1] + 0.0}
             row["tied"] = not worse[m]
             if not reason:
                 row |= {"lower": max(0.0, low[m]), "upper": min(1.0, high[m])}
             rows.append(row)
-    kinds = {"problem": "text", "method": "text", **dict.fromkeys(_FLOATS, "float")}
+    kinds = {"problem": "string", "method": "string", **dict.fromkeys(_FLOATS, "float")}
     return table(rows, {**kinds, "leads": "bool", "tied": "bool"}, "no block is complete at this budget.")
 
 
 def failures(trials: pd.DataFrame) -> pd.DataFrame:
-    """What went wrong: method, problem, status, trials, share (of all there), example (a message)."""
-    kinds = {"method": "text", "problem": "text", "status": "text", "trials": "int", "share": "float"}
+    """Count failed trials: method, problem, status, trials, share (of all there), example (a message)."""
+    kinds = {"method": "string", "problem": "string", "status": "string", "trials": "int", "share": "float"}
     failed = trials[trials["status"].isin(FAILURES)]
     if not len(failed):
-        return table([], {**kinds, "example": "text"}, "no trial failed.")
+        return table([], {**kinds, "example": "string"}, "no trial failed.")
     sizes = trials.groupby(["method", "problem"], observed=True).size()
     groups = failed.groupby(["method", "problem", "status"], sort=False, observed=True)
     found = groups.agg(trials=("number", "size"), example=("error", "first"), seeds=("seed", "nunique"))
     rows = found.reset_index().to_dict("records")
     for row in rows:
         row |= {"share": row["trials"] / sizes[row["method"], row["problem"]], "problems": 1, "reason": ""}
-    return table([{str(k): v for k, v in row.items()} for row in rows], {**kinds, "example": "text"})
+    return table([{str(k): v for k, v in row.items()} for row in rows], {**kinds, "example": "string"})
 
 
 def coverage(reach: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """How much of the plan is there.
+    """Count how much of the plan was run.
 
     Returns
     -------
@@ -109,4 +100,4 @@ def coverage(reach: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     rows = [{str(k): v for k, v in row.items()} for row in found.assign(problems=1).to_dict("records")]
     counts = ("planned", "started", "ended", "valid", "method_failed", "trials", "failures")
-    return table(rows, {"problem": "text", "method": "text", **dict.fromkeys(counts, "int")})
+    return table(rows, {"problem": "string", "method": "string", **dict.fromkeys(counts, "int")})

@@ -1,4 +1,4 @@
-"""What a study said it would compare, before it ran."""
+"""The comparison that a study planned before it ran: budgets, reference, thresholds."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from runner.results.stats.curves import Axis
 from runner.study.file import StudyFile
 
 GAMMA: Final = 0.75
-"""What P(A beats B) may exceed for a difference to be meaningful (Bouthillier et al., 2021)."""
+"""P(A beats B) above which a difference is meaningful (Bouthillier et al., 2021)."""
 ROPE: Final = 0.01
-"""Differences of normalised regret below this are none."""
+"""Region of practical equivalence: one percent of the gap between a random draw and the optimum. Chosen, not
+measured; a study may set its own with ``report: {rope: ...}``."""
 
 _CHECKPOINTS: Final = (10, 30, 100, 300, 1000, 3000, 10_000)
+"""Trials, two per decade: few enough verdicts to read."""
 _SECONDS: Final = (1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0)
+"""Round durations from a second to ten hours."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is compared.
+class ComparisonPlan:
+    """The settings of a comparison.
 
     Attributes
     ----------
     budgets : tuple of int
-        Where methods are compared, in trials; empty where nothing was planned.
+        Numbers of trials at which methods are compared; empty if none were planned.
     reference : str or None
         The method that others are compared with.
-    rope, gamma : float
     planned : bool
-        Whether the study file said so, so that it was decided before the run.
+        True if the study file says so, so that it was decided before the run.
     """
 
     budgets: tuple[int, ...] = ()
@@ -40,15 +42,14 @@ class Plan:
     planned: bool = False
 
     @classmethod
-    def of(cls, file: StudyFile | None, methods: dict[str, str]) -> Plan:
-        """The plan of a study file.
+    def of(cls, file: StudyFile | None, methods: dict[str, str]) -> ComparisonPlan:
+        """Read the plan of a study file.
 
         Parameters
         ----------
-        file : StudyFile or None
         methods : dict of str to str
-            Labels and registered names. Where no reference was planned it is random search, if that
-            is among them, else the first.
+            Registered names by labels. If no reference was planned it is random search, if that is among
+            them, else the first.
         """
         report = file.report if file is not None else None
         reference = report.reference if report is not None else None
@@ -61,17 +62,16 @@ class Plan:
         return cls(tuple(sorted(set(report.budgets))), reference, report.rope, planned=planned)
 
     def checkpoints(self, common: float, axis: Axis) -> tuple[float, ...]:
-        """Budgets at which a verdict is given: those that were planned, else round ones, up to the common.
+        """Choose budgets for verdicts: those that were planned, else round ones, up to the common one.
 
         Parameters
         ----------
         common : float
             The largest budget at which the methods can be compared; always the last one.
-        axis : str
         """
         if not common > 0 or not math.isfinite(common):
             return ()
         by_count = axis in ("trials", "equivalents")
-        wanted: tuple[float, ...] = self.budgets if by_count and self.budgets else ()
-        wanted = wanted or (_CHECKPOINTS if by_count else _SECONDS)
-        return (*(float(b) for b in wanted if b < common * (1 - 1e-9)), common)
+        budgets: tuple[float, ...] = self.budgets if by_count and self.budgets else ()
+        budgets = budgets or (_CHECKPOINTS if by_count else _SECONDS)
+        return (*(float(b) for b in budgets if b < common * (1 - 1e-9)), common)

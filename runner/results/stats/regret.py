@@ -1,11 +1,11 @@
-"""Normalised regret: 0 at the optimum, 1 where a run is no better than a reference loss.
+"""Normalised regret: 0 at the optimum, 1 if a run is no better than a reference loss.
 
 An *instance* is a problem with a seed: the seed changes splits and data, so optimum and reference
 are set per instance, never for the problem as a whole.
 
 | symbol | here | meaning |
 |---|---|---|
-| f*     | f_opt | the least loss: known, or the best of everything that was evaluated |
+| f*     | f_opt | the least loss: known, or the best of all that was evaluated |
 | f_ref  | f_ref | the median loss of one random draw |
 | rho    | regret | min(1, (f - f*) / (f_ref - f*))  (1) |
 | x_(k)  | draws | the sorted losses of n independent random draws |
@@ -30,15 +30,16 @@ from runner.results.stats.offscale import ceilings, to_scale
 Floats = NDArray[np.float64]
 
 LEAST_DRAWS: Final = 5
-_FLAT: Final = 8 * np.finfo(np.float64).eps
+"""Draws whose median is a reference: of fewer, one bad draw moves the scale of a whole instance."""
+_FLAT: Final = 8 * np.finfo(np.float64).eps  # differences that rounding alone can make
 
 
 def random_draws(
     trials: pd.DataFrame, runs: pd.DataFrame, limits: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """The trials of independent random search: problem, seed, loss; NaN where a draw was not valid.
+    """Select the trials of independent random search: problem, seed, loss; NaN where a draw was not valid.
 
-    Of several such methods the first counts, since all of a block draw alike. A penalty is no loss.
+    Of several such methods the first counts, since all of a block draw alike. A penalty is not a loss.
     ``limits`` are `runner.results.stats.offscale.ceilings`.
     """
     limits = ceilings(trials) if limits is None else limits
@@ -61,27 +62,27 @@ def random_draws(
 def instances(
     trials: pd.DataFrame, runs: pd.DataFrame, limits: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """Optimum and reference loss of each instance.
+    """Set optimum and reference loss of each instance.
 
     Parameters
     ----------
     trials, runs : pandas.DataFrame
         As in `runner.results.Results`.
     limits : mapping of str to float, optional
-        `runner.results.stats.offscale.ceilings`, where they are known already.
+        `runner.results.stats.offscale.ceilings`, if they are known already.
 
     Returns
     -------
     pandas.DataFrame
         problem, seed, f_opt, f_opt_source, f_ref, f_ref_source, n_random (valid draws), flat (f_ref
-        is f_opt, so that nothing can be gained), problems, seeds, reason (why there is no regret).
+        is f_opt, so that nothing can be gained), problems, seeds, reason (for having no regret).
 
     Notes
     -----
-    Where no random search ran, or gave fewer than five valid draws, the reference is the median of
-    the runs' first valid losses; penalties count for neither. Where a loss lies below the stated
-    optimum (noise, or a wrong optimum), the best loss takes its place. Where all losses of an instance
-    are penalties, they are all there is to go by.
+    If no random search ran, or gave fewer than five valid draws, the reference is the median of the runs'
+    first valid losses; penalties count for neither. If a loss lies below the stated optimum (noise, or a
+    wrong optimum), the best loss takes its place. If all losses of an instance are penalties, these are
+    used.
     """
     valid = trials["status"].eq("COMPLETED").to_numpy(dtype=bool) & np.isfinite(trials["loss"].to_numpy())
     good = trials.loc[valid, ["problem", "seed", "run", "loss"]]
@@ -94,8 +95,8 @@ def instances(
     draws = draws.groupby(keys)["loss"].agg(["median", "size"])
     sign = np.where(runs["direction"].eq("minimize"), 1.0, -1.0)
     known = runs[keys].assign(known=sign * runs["optimum"].to_numpy(dtype=np.float64))
-    optima = known.groupby(keys, sort=False)["known"].first()  # of all runs of a block the same
-    through = _searched_through(runs)
+    optima = known.groupby(keys, sort=False)["known"].first()  # the same for all runs of a block
+    exhausted = _exhausted(runs)
     rows = []
     for key, optimum in zip(optima.index.tolist(), optima.tolist(), strict=True):
         problem, seed = key
@@ -104,7 +105,7 @@ def instances(
         enough = count >= LEAST_DRAWS
         f_ref = float(draws["median"].get(key, math.nan) if enough else firsts.get(key, math.nan))
         source = "random draws" if enough else "first trials"
-        row = _instance(float(optimum), lowest, key in through, f_ref)
+        row = _instance(float(optimum), lowest, key in exhausted, f_ref)
         row |= {"problem": problem, "seed": seed, "f_ref_source": source, "n_random": count}
         rows.append(row)
     columns = ["problem", "seed", "f_opt", "f_opt_source", "f_ref", "f_ref_source", "n_random", "flat"]
@@ -114,9 +115,9 @@ def instances(
     return frame.astype({**text, **whole, "f_opt": "float64", "f_ref": "float64", "flat": "bool"})
 
 
-def _instance(known: float, lowest: float, searched_through: bool, f_ref: float) -> dict[str, Any]:
-    """Optimum and reference of one instance, from its best loss and the reference that draws give."""
-    f_opt, source = _optimum(known, lowest, searched_through)
+def _instance(known: float, lowest: float, exhausted: bool, f_ref: float) -> dict[str, Any]:
+    """Set optimum and reference of one instance, from its best loss and the median of its draws."""
+    f_opt, source = _optimum(known, lowest, exhausted)
     f_ref = lowest if math.isnan(f_ref) else f_ref
     tight = abs(f_ref - f_opt) <= _FLAT * max(abs(f_ref), abs(f_opt))
     return {
@@ -130,18 +131,18 @@ def _instance(known: float, lowest: float, searched_through: bool, f_ref: float)
     }
 
 
-def _optimum(known: float, lowest: float, searched_through: bool) -> tuple[float, str]:
+def _optimum(known: float, lowest: float, exhausted: bool) -> tuple[float, str]:
     if math.isfinite(known) and not lowest < known:
         return known, "known"
     if math.isfinite(known) and known - lowest > _FLAT * max(abs(known), abs(lowest)):
         return lowest, "best seen, below the stated optimum"
     if math.isfinite(known):
         return lowest, "known"
-    return lowest, "exhaustive" if searched_through else "best seen"
+    return lowest, "exhaustive" if exhausted else "best seen"
 
 
-def _searched_through(runs: pd.DataFrame) -> set[tuple[str, int]]:
-    """The instances of which every config was evaluated."""
+def _exhausted(runs: pd.DataFrame) -> set[tuple[str, int]]:
+    """Find the instances whose every config was evaluated."""
     whole = (
         runs["method_name"].eq("exhaustive")
         & runs["settings"].str.contains('"resolution":null', regex=False)
@@ -153,7 +154,7 @@ def _searched_through(runs: pd.DataFrame) -> set[tuple[str, int]]:
 
 
 def normalised(loss: Floats, f_opt: Floats, f_ref: Floats) -> Floats:
-    """Equation (1), of losses that are there; NaN stays NaN.
+    """Compute equation (1); NaN stays NaN.
 
     On a flat instance the limit counts: 0 at the optimum and 1 above it.
     """
@@ -168,9 +169,9 @@ def normalised(loss: Floats, f_opt: Floats, f_ref: Floats) -> Floats:
 
 
 def regrets(loss: Floats, reach: pd.DataFrame, found: pd.DataFrame) -> Floats:
-    """The normalised regrets of losses, shape (runs, budgets).
+    """Normalise losses to regrets, shape (runs, budgets).
 
-    A run without a valid trial so far has a regret of 1: it is as bad as no gain at all.
+    A run without a valid trial so far has a regret of 1, as if it had gained nothing.
 
     Parameters
     ----------
@@ -189,7 +190,7 @@ def regrets(loss: Floats, reach: pd.DataFrame, found: pd.DataFrame) -> Floats:
 
 
 def expected_min(draws: Floats, m: float) -> float:
-    """The expected least loss of m independent draws, without bias, from n of them.
+    """Estimate the expected minimum of m independent draws, without bias, from n of them.
 
     E[min of m] = sum_k x_(k) C(n - k, m - 1) / C(n, m).
 
@@ -198,19 +199,19 @@ def expected_min(draws: Floats, m: float) -> float:
     draws : array, shape (n,)
         Finite losses, in any order.
     m : float
-        Up to n; need not be whole.
+        Up to n; need not be an integer.
 
     Returns
     -------
     float
-        NaN where m is above n or below 1.
+        NaN if m is above n or below 1.
     """
     x = np.sort(np.asarray(draws, dtype=np.float64))
     n = len(x)
     if not 1 <= m <= n:
         return math.nan
     k = np.arange(1, n + 1)
-    left = n - k - (m - 1)  # of those above x_(k), how many need not be drawn
+    left = n - k - (m - 1)  # draws above x_(k) that are not among the m
     with np.errstate(invalid="ignore"):
         chosen = gammaln(n - k + 1) - gammaln(m) - gammaln(np.maximum(left, 0) + 1)
         whole = gammaln(n + 1) - gammaln(m + 1) - gammaln(n - m + 1)

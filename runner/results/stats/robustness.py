@@ -1,4 +1,4 @@
-"""Whether the verdict hangs on a choice: the same question with something changed or left out."""
+"""Robustness of the verdict: the same decision with something changed or left out."""
 
 from __future__ import annotations
 
@@ -13,71 +13,55 @@ from numpy.typing import NDArray
 from runner._text import named
 from runner.results.stats.averages import Resampled, ranked
 from runner.results.stats.blocks import Blocks
-from runner.results.stats.decision import Decision, decide
+from runner.results.stats.comparison import Comparison
+from runner.results.stats.decision import decide
+from runner.results.stats.offscale import to_scale
 from runner.results.stats.regret import normalised
 from runner.results.stats.shape import LEAST_PROBLEMS, table
 
 Floats = NDArray[np.float64]
 
 _KINDS: Final[dict[str, str]] = {
-    "check": "text",
-    "changed": "text",
-    "leader": "text",
-    "recommended": "text",
+    "check": "string",
+    "changed": "string",
+    "leader": "string",
+    "recommended": "string",
     "unchanged": "bool",
 }
 
 
-def robustness(
-    blocks: Blocks,
-    losses: Blocks,
-    instances: pd.DataFrame,
-    rope: float,
-    names: Mapping[str, str],
-    first: Decision | None,
-    without: Mapping[str, Floats],
-) -> pd.DataFrame:
-    """The recommendation under each change.
-
-    Parameters
-    ----------
-    blocks : Blocks
-        Of regrets, at the budget in question.
-    losses : Blocks
-        The same of losses, infinite where there is none.
-    instances : pandas.DataFrame
-        `runner.results.stats.regret.instances`, with the columns alt_opt and alt_ref: the best loss seen and
-        the median of the runs' first losses.
-    rope : float
-    names : mapping of str to str
-        Registered names by labels.
-    first : Decision or None
-        What is decided without a change.
-    without : mapping of str to array, shape (instances,)
-        See `optima_without`.
+def robustness(comparison: Comparison) -> pd.DataFrame:
+    """Decide again at the common budget under each change.
 
     Returns
     -------
     pandas.DataFrame
         check ("one problem left out", "one method left out", "half of the seeds", "another reference
         loss", "another optimum", "without imputed runs", "mean instead of IQM", "problems drawn too"),
-        changed (what), leader, recommended, unchanged (the same method is recommended as without the
-        change).
+        changed (the problem, method or part), leader, recommended, unchanged (the recommended method is
+        the same as without the change).
     """
+    sample = comparison.resampled()
+    first, rope, names = comparison.decided(sample), comparison.plan.rope, comparison.method_names
+    blocks, losses, known = sample.blocks, comparison.losses(), comparison.instances.copy()
+    trials = comparison.trials
+    good = trials[trials["status"].eq("COMPLETED") & to_scale(trials, comparison.ceilings)]
+    keys = pd.MultiIndex.from_frame(known[["problem", "seed"]])
+    lowest = good.groupby(["problem", "seed"])["loss"].min()
+    firsts = good.groupby(["problem", "seed", "run"], sort=False)["loss"].first()
+    middle = firsts.groupby(level=["problem", "seed"]).median()
+    known["alt_opt"] = keys.map(lowest.to_dict()).to_numpy(dtype=np.float64)
+    known["alt_ref"] = keys.map(middle.to_dict()).to_numpy(dtype=np.float64)
     if first is None:
         return table([], _KINDS, "no block is complete at this budget.")
     rows = []
-    for check, changed, sample in (
-        *_others_left_out(losses, instances, (first.leader, first.recommended), without),
-        *_changes(blocks, losses, instances),
+    without = optima_without(good, known, comparison.foremost)
+    for check, changed, other in (
+        *_others_left_out(losses, known, (first.leader, first.recommended), without),
+        *_changes(blocks, losses, known),
     ):
-        found = decide(sample, rope, names) if sample is not None else first
-        row: dict[str, Any] = {"check": check, "changed": changed}
-        row |= (
-            sample.rest()
-            if sample is not None
-            else {"problems": len(blocks.problems), "seeds": blocks.fewest}
-        )
+        found = first if other is None else decide(other, rope, names)
+        row: dict[str, Any] = {"check": check, "changed": changed, **(other or sample).rest()}
         if found is None:
             rows.append(row | {"reason": "nothing is left to compare."})
             continue
@@ -89,16 +73,16 @@ def robustness(
 def optima_without(
     trials: pd.DataFrame, instances: pd.DataFrame, methods: Sequence[str]
 ) -> dict[str, Floats]:
-    """The optima of the instances as they were without a method, for those that alone found one.
+    """Compute the optima of the instances without each method that alone found one.
 
     Parameters
     ----------
     trials : pandas.DataFrame
-        The completed ones.
+        Completed trials.
     instances : pandas.DataFrame
         `runner.results.stats.regret.instances`.
     methods : sequence of str
-        Of which it is asked.
+        The methods to leave out, one at a time.
     """
     best = trials.groupby(["problem", "seed", "method"], observed=True)["loss"].min().unstack()
     keys = pd.MultiIndex.from_frame(instances[["problem", "seed"]])
@@ -118,11 +102,11 @@ def optima_without(
 
 
 def _others_left_out(
-    losses: Blocks, instances: pd.DataFrame, kept: tuple[str, str], without: Mapping[str, Floats]
+    losses: Blocks, instances: pd.DataFrame, named_methods: tuple[str, str], without: Mapping[str, Floats]
 ) -> Iterator[tuple[str, str, Resampled | None]]:
-    """Each other method left out. Only where it alone found an optimum does that move a regret."""
+    """Leave out each other method. That moves a regret only if the method alone found an optimum."""
     check = "one method left out"
-    others = [method for method in losses.methods if method not in kept]
+    others = [method for method in losses.methods if method not in named_methods]
     idle = [method for method in others if method not in without]
     for method in others:
         if method in without:
@@ -170,7 +154,7 @@ def _sample(blocks: Blocks, mean: bool = False) -> Resampled:
 
 
 def pick(blocks: Blocks, problems: list[int]) -> Blocks:
-    """The blocks of some problems, by their positions."""
+    """Select problems, by their positions."""
     return Blocks(
         blocks.methods,
         tuple(blocks.problems[p] for p in problems),
@@ -187,7 +171,7 @@ def _some_seeds(blocks: Blocks, half: int) -> Blocks:
 
 
 def _without(blocks: Blocks, bad: list[NDArray[np.bool_]]) -> Blocks:
-    """Without some seeds of each problem; a problem without any is left out."""
+    """Leave out seeds of each problem, and problems without any."""
     parts = Blocks(
         blocks.methods,
         blocks.problems,
@@ -200,7 +184,7 @@ def _without(blocks: Blocks, bad: list[NDArray[np.bool_]]) -> Blocks:
 
 
 def renormalised(losses: Blocks, instances: pd.DataFrame, opt: str, ref: str) -> Blocks:
-    """Regrets of losses with another optimum or reference: columns of the instances."""
+    """Compute the regrets of losses with another optimum or reference: columns of the instances."""
     index = pd.MultiIndex.from_frame(instances[["problem", "seed"]])
     values = []
     for problem, seeds, value in zip(losses.problems, losses.seeds, losses.values, strict=True):
@@ -216,7 +200,7 @@ def _equal(a: Blocks, b: Blocks) -> bool:
 
 
 def _scaled_ranks(losses: Blocks) -> Blocks:
-    """Ranks between 0 for the best and 1 for the worst."""
+    """Rank from 0 for the best to 1 for the worst."""
     ranks = ranked(losses)
     top = max(1, len(losses.methods) - 1)
     values = tuple((value - 1) / top for value in ranks.values)

@@ -1,17 +1,17 @@
-"""Tests across problems: one value per method and problem, the mean over the seeds.
+"""Tests across problems, on one value per method and problem: the mean over the seeds.
 
 | symbol | here | meaning |
 |---|---|---|
 | N, k | problems, methods | |
 | d_q  | difference of two methods on problem q | |
-| r    | rope | half the width of what is practically the same |
+| r    | rope | half the width of the region of practical equivalence |
 | R_j  | mean rank of method j | |
 | q_a  | studentised range / sqrt(2) | |
 
-Preferred are Wilcoxon's signed ranks against the reference with Holm's correction, and the
-Bayesian signed rank test (Benavoli et al., ICML 2014; JMLR 18:77, 2017). Critical differences
-(Demsar, JMLR 7:1, 2006) depend on which other methods there are, and separate little at the number
-of problems that studies have, so they stand behind a gate.
+Wilcoxon's signed ranks against the reference with Holm's correction and the Bayesian signed rank test
+(Benavoli et al., ICML 2014; JMLR 18:77, 2017) are preferred. Critical differences (Demsar, JMLR 7:1,
+2006) depend on the other methods, and separate little at the number of problems that studies have, so
+they need at least ten problems.
 """
 
 from __future__ import annotations
@@ -34,22 +34,24 @@ Floats = NDArray[np.float64]
 
 ALPHA: Final = 0.05
 _SAMPLES: Final = 50_000
+"""Standard error of a probability: at most 0.0022, below the second decimal that is shown."""
 _CHUNK: Final = 5_000
+"""Samples in memory at once."""
 
 
 def wilcoxon_holm(blocks: Blocks, pairs: Sequence[Pair]) -> pd.DataFrame:
-    """Wilcoxon's signed-rank test of each pair, two-sided, with Holm's correction over the pairs.
+    """Test each pair by Wilcoxon's signed ranks, two-sided, with Holm's correction over the pairs.
 
     Returns
     -------
     pandas.DataFrame
         method, against, statistic, p, p_holm, significant (p_holm below 0.05). Problems on which both
-        are equal are left out of the ranks, as Wilcoxon did; p is 1 where all are.
+        are equal are left out of the ranks, as Wilcoxon did; p is 1 if all are.
     """
     means, reason = blocks.means(), too_few_problems(len(blocks.problems))
     rows: list[dict[str, Any]] = []
     for a, b in pairs:
-        row: dict[str, Any] = {"method": a, "against": b, **_rest(blocks), "reason": reason}
+        row: dict[str, Any] = {"method": a, "against": b, **blocks.rest(), "reason": reason}
         if not reason:
             x, y = means[blocks.methods.index(a)], means[blocks.methods.index(b)]
             row["statistic"], row["p"] = _wilcoxon(x, y)
@@ -58,7 +60,7 @@ def wilcoxon_holm(blocks: Blocks, pairs: Sequence[Pair]) -> pd.DataFrame:
         adjusted = holm([row["p"] for row in rows])
         for row, p in zip(rows, adjusted, strict=True):
             row |= {"p_holm": p, "significant": p < ALPHA}
-    kinds = {"method": "text", "against": "text", "statistic": "float", "p": "float", "p_holm": "float"}
+    kinds = {"method": "string", "against": "string", "statistic": "float", "p": "float", "p_holm": "float"}
     return table(rows, {**kinds, "significant": "bool"})
 
 
@@ -70,7 +72,7 @@ def _wilcoxon(x: Floats, y: Floats) -> tuple[float, float]:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment, in the order given."""
+    """Adjust p-values by Holm's step-down method, in the given order."""
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
     highest = 0.0
@@ -81,7 +83,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def signed_rank(blocks: Blocks, pairs: Sequence[Pair], rope: float, samples: int = _SAMPLES) -> pd.DataFrame:
-    """The Bayesian signed-rank test with a region of practical equivalence.
+    """Test each pair by Bayesian signed ranks with a region of practical equivalence.
 
     With the pseudo-observation d_0 = 0 of weight 1/2, w ~ Dirichlet(1/2, 1, ..., 1), and
 
@@ -96,18 +98,18 @@ def signed_rank(blocks: Blocks, pairs: Sequence[Pair], rope: float, samples: int
     means, reason = blocks.means(), too_few_problems(len(blocks.problems))
     rows: list[dict[str, Any]] = []
     for a, b in pairs:
-        row: dict[str, Any] = {"method": a, "against": b, **_rest(blocks), "reason": reason}
+        row: dict[str, Any] = {"method": a, "against": b, **blocks.rest(), "reason": reason}
         if not reason:
             d = means[blocks.methods.index(b)] - means[blocks.methods.index(a)]
             found = signed_rank_shares(d, rope, samples)
             row |= dict(zip(("p_better", "p_same", "p_worse"), found, strict=True))
         rows.append(row)
     kinds = dict.fromkeys(("p_better", "p_same", "p_worse"), "float")
-    return table(rows, {"method": "text", "against": "text", **kinds})
+    return table(rows, {"method": "string", "against": "string", **kinds})
 
 
 def signed_rank_shares(d: Floats, rope: float, samples: int = _SAMPLES) -> tuple[float, float, float]:
-    """How often above, within and below the ROPE has the largest share; see `signed_rank`."""
+    """Count how often above, within and below the ROPE has the largest share; see `signed_rank`."""
     d = np.r_[0.0, d]
     sums = d[:, None] + d[None, :]
     above = (sums > 2 * rope) + 0.5 * (sums == 2 * rope)
@@ -127,7 +129,7 @@ def signed_rank_shares(d: Floats, rope: float, samples: int = _SAMPLES) -> tuple
 
 
 def friedman(blocks: Blocks) -> pd.DataFrame:
-    """Friedman's test of all methods, in Iman and Davenport's form, and Nemenyi's critical difference.
+    """Test all methods by Friedman, in Iman and Davenport's form, with Nemenyi's critical difference.
 
         chi2 = 12 N / (k (k + 1)) (sum_j R_j^2 - k (k + 1)^2 / 4), corrected for ties              (1)
         F = (N - 1) chi2 / (N (k - 1) - chi2), with k - 1 and (k - 1)(N - 1) degrees of freedom     (2)
@@ -136,15 +138,15 @@ def friedman(blocks: Blocks) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row: methods (k), chi2, p, f, p_f, cd (NaN behind its gate), cd_needed (the length of it all
-        the same), cd_reason.
+        One row: methods (k), chi2, p, f, p_f, cd (NaN if its gate is closed), cd_needed (its length
+        regardless), cd_reason.
     """
     means = blocks.means()
     k, n = means.shape
-    row: dict[str, Any] = {"methods": k, **_rest(blocks)}
+    row: dict[str, Any] = {"methods": k, **blocks.rest()}
     reason = too_few_problems(n)
     if not reason and k < 3:
-        reason = "it compares three methods or more."
+        reason = "at least 3 methods are needed."
     if not reason:
         row |= _friedman(means)
         row["cd_needed"] = critical_difference(k, n)
@@ -153,7 +155,7 @@ def friedman(blocks: Blocks) -> pd.DataFrame:
             row["cd_reason"] = "Friedman's test finds no difference among the methods."
         row["cd"] = math.nan if row["cd_reason"] else row["cd_needed"]
     numbers = dict.fromkeys(("chi2", "p", "f", "p_f", "cd", "cd_needed"), "float")
-    return table([row | {"reason": reason}], {"methods": "int", **numbers, "cd_reason": "text"})
+    return table([row | {"reason": reason}], {"methods": "int", **numbers, "cd_reason": "string"})
 
 
 def _friedman(means: Floats) -> dict[str, float]:
@@ -170,27 +172,27 @@ def _friedman(means: Floats) -> dict[str, float]:
 
 
 def critical_difference(k: int, n: int, alpha: float = ALPHA) -> float:
-    """Equation (3): how far two mean ranks of k methods on n problems must lie apart."""
+    """Compute equation (3): the gap that two mean ranks of k methods on n problems must have."""
     q = float(stats.studentized_range.ppf(1 - alpha, k, np.inf)) / math.sqrt(2)
     return q * math.sqrt(k * (k + 1) / (6 * n))
 
 
 def friedman_ranks(blocks: Blocks) -> pd.DataFrame:
-    """The mean rank of each method over the problems, best first, and who is not apart from whom.
+    """Rank the methods by mean rank over the problems, and group those that cannot be told apart.
 
     Returns
     -------
     pandas.DataFrame
-        method, rank, groups: the numbers of the groups it is in, with commas between. A group is a
-        longest row of methods whose ranks lie within the critical difference; none behind its gate.
+        method, rank, groups: comma-separated numbers of its groups. A group is a longest row of methods
+        whose ranks lie within the critical difference; there is none if its gate is closed.
     """
     means = blocks.means()
     tested = friedman(blocks)
     reason = str(tested["reason"][0])
     cd = float(tested["cd"][0])
     if reason or not len(blocks.problems):
-        rows = [{"method": method, **_rest(blocks), "reason": reason} for method in blocks.methods]
-        return table(rows, {"method": "text", "rank": "float", "groups": "text"})
+        rows = [{"method": method, **blocks.rest(), "reason": reason} for method in blocks.methods]
+        return table(rows, {"method": "string", "rank": "float", "groups": "string"})
     ranks = stats.rankdata(means, axis=0).mean(axis=1)
     order = np.argsort(ranks, kind="stable")
     groups = _groups(ranks[order], cd)
@@ -201,15 +203,15 @@ def friedman_ranks(blocks: Blocks) -> pd.DataFrame:
             "groups": ",".join(
                 str(g + 1) for g, (first, last) in enumerate(groups) if first <= place <= last
             ),
-            **_rest(blocks),
+            **blocks.rest(),
         }
         for place, i in enumerate(order)
     ]
-    return table(rows, {"method": "text", "rank": "float", "groups": "text"})
+    return table(rows, {"method": "string", "rank": "float", "groups": "string"})
 
 
 def _groups(ranks: Floats, cd: float) -> list[tuple[int, int]]:
-    """First and last place of each longest row of two or more within the critical difference."""
+    """Find first and last place of each longest row of at least two within the critical difference."""
     found: list[tuple[int, int]] = []
     if math.isnan(cd):
         return found
@@ -218,7 +220,3 @@ def _groups(ranks: Floats, cd: float) -> list[tuple[int, int]]:
         if last > first and (not found or last > found[-1][1]):
             found.append((first, last))
     return found
-
-
-def _rest(blocks: Blocks) -> dict[str, Any]:
-    return {"problems": len(blocks.problems), "seeds": blocks.fewest}

@@ -11,28 +11,27 @@ from typing import Any
 
 import pandas as pd
 
+from runner._text import first_of
 from runner.errors import ResultsError
 from runner.results import Results
-from runner.results.stats.plan import Plan
+from runner.results.stats.plan import ComparisonPlan
 from runner.seeds import seed_for
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a comparison knows.
+    """The data of a comparison.
 
     Attributes
     ----------
-    name : str
     trials, runs, steps, reach : pandas.DataFrame
         As `runner.results.Results` has them.
     facts, parameters : pandas.DataFrame
-        Of the problems; see `problem_facts` and `parameters_of`.
-    plan : Plan
+        See `problem_facts` and `parameters_of`.
     notes : tuple of str
-        What must be told.
+        Remarks to show with every result.
     settings : dict
-        Of the study as a whole: parallel, order, cpus, scheduler, cache, probes.
+        Settings of the study: parallel, cpus, scheduler, initial, differing, probes, held_out.
     """
 
     name: str
@@ -42,13 +41,13 @@ class Source:
     reach: pd.DataFrame
     facts: pd.DataFrame
     parameters: pd.DataFrame
-    plan: Plan = field(default_factory=Plan)
+    plan: ComparisonPlan = field(default_factory=ComparisonPlan)
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, results: Results) -> Source:
-        """That of one study."""
+        """Collect the data of one study."""
         runs = results.runs
         names = dict(zip(runs["method"], runs["method_name"], strict=True))
         file = results.plan
@@ -60,15 +59,13 @@ class Source:
             results.reach(),
             problem_facts(results),
             parameters_of(results),
-            Plan.of(file, names),
+            ComparisonPlan.of(file, names),
             tuple(results.notes),
             {
                 "parallel": results.record.parallel,
-                "order": (file.order if file is not None else None) or "trial",
                 "cpus": file.trial.cpus if file is not None else 1.0,
                 "scheduler": file.scheduler.name if file is not None else "none",
                 "initial": file is not None and bool(file.initial),
-                "cache": file.cache if file is not None else True,
                 "differing": _differing(results),
                 "probes": dict(results.record.probes),
                 "held_out": _held_out(results),
@@ -77,12 +74,12 @@ class Source:
 
 
 def problem_facts(results: Results) -> pd.DataFrame:
-    """What is known of each problem.
+    """Tabulate the facts of each problem.
 
     Returns
     -------
     pandas.DataFrame
-        problem, direction, metric, optimum (NaN where it is not known, or differs by seed), n_params,
+        problem, direction, metric, optimum (NaN if it is unknown, or differs by seed), n_params,
         n_float, n_int, n_choice (of all branches), seeds.
     """
     rows = []
@@ -112,12 +109,12 @@ def problem_facts(results: Results) -> pd.DataFrame:
         "n_choice",
         "seeds",
     ]
-    text = dict.fromkeys(("problem", "direction", "metric"), "string")
-    return pd.DataFrame(rows, columns=columns).astype({**text, "optimum": "float64"})
+    strings = dict.fromkeys(("problem", "direction", "metric"), "string")
+    return pd.DataFrame(rows, columns=columns).astype({**strings, "optimum": "float64"})
 
 
 def parameters_of(results: Results) -> pd.DataFrame:
-    """The hyper-parameters of each problem, those of branches too.
+    """Tabulate the hyper-parameters of each problem, including those of branches.
 
     Returns
     -------
@@ -130,9 +127,9 @@ def parameters_of(results: Results) -> pd.DataFrame:
         identity = next(run.identity for run in results.record.runs if run.problem == name)
         rows += _parameters(name, json.loads(identity)["space"], "")
     columns = ["problem", "parameter", "kind", "log", "low", "high", "choices", "condition"]
-    text = dict.fromkeys(("problem", "parameter", "kind", "choices", "condition"), "string")
+    strings = dict.fromkeys(("problem", "parameter", "kind", "choices", "condition"), "string")
     return pd.DataFrame(rows, columns=columns).astype(
-        {**text, "log": "bool", "low": "float64", "high": "float64"}
+        {**strings, "log": "bool", "low": "float64", "high": "float64"}
     )
 
 
@@ -160,7 +157,7 @@ def _kind(form: Mapping[str, Any]) -> str:
 
 
 def _kinds(space: Mapping[str, Any]) -> list[str]:
-    """The kind of every parameter of a space in its JSON form, those of branches too."""
+    """List the kind of every parameter of a space in its JSON form, including branches."""
     found = []
     for form in space.values():
         kind = _kind(form)
@@ -172,41 +169,38 @@ def _kinds(space: Mapping[str, Any]) -> list[str]:
 
 
 def _same(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes two runs be of one problem."""
+    """Select the parts of an identity that two runs of one problem share."""
     return {key: identity[key] for key in ("space", "forbid", "direction", "metric", "objective")}
 
 
 def _held_out(results: Results) -> bool:
-    """Whether some problem keeps a part of its data that no method sees."""
-    texts = dict.fromkeys(run.identity for run in results.record.runs)
-    objectives = [json.loads(text)["objective"] for text in texts]
-    return any(isinstance(told, dict) and bool(told.get("test")) for told in objectives)
+    """Check whether a problem holds out a part of its data."""
+    identities = dict.fromkeys(run.identity for run in results.record.runs)
+    objectives = [json.loads(identity)["objective"] for identity in identities]
+    return any(isinstance(objective, dict) and bool(objective.get("test")) for objective in objectives)
 
 
 def _differing(results: Results) -> list[str]:
-    """Problems of which the runs are not alike: a directory may be extended with another of the name."""
-    found: dict[str, set[str]] = {}
+    """List problems whose runs differ: a study directory may be extended with another of the same name."""
+    identities: dict[str, set[str]] = {}
     for run in results.record.runs:
-        found.setdefault(run.problem, set()).add(run.identity)
-    return [
-        problem
-        for problem, texts in found.items()
-        if len({json.dumps(_same(json.loads(text)), sort_keys=True) for text in texts}) > 1
-    ]
+        same = json.dumps(_same(json.loads(run.identity)), sort_keys=True)
+        identities.setdefault(run.problem, set()).add(same)
+    return [problem for problem, different in identities.items() if len(different) > 1]
 
 
 def joined(studies: Sequence[Results]) -> Source:
-    """The runs of several studies, of the problems and seeds that they have in common.
+    """Join the runs of several studies, of the problems and seeds that they have in common.
 
     Parameters
     ----------
     studies : sequence of Results
-        A method's label that stands in several gets the name of its study behind it.
+        A method's label that occurs in several is followed by the name of its study.
 
     Raises
     ------
     ResultsError
-        Where they have no block in common: no problem of the same name, space, direction, metric and
+        If they have no block in common: no problem of the same name, space, direction, metric and
         objective with the same seed of the same study seed.
     """
     parts = [Source.of(results) for results in studies]
@@ -237,9 +231,8 @@ def joined(studies: Sequence[Results]) -> Source:
     )
     notes = [f"{name}: {note}" for part, name in zip(parts, names, strict=True) for note in part.notes]
     if left_out:
-        told = ", ".join(f"{problem} seed {seed}" for problem, seed in left_out[:5])
-        more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-        notes.append(f"not in all studies alike, and left out: {told}{more}.")
+        names_of = [f"{problem} seed {seed}" for problem, seed in left_out]
+        notes.append(f"left out, because the studies differ in them: {first_of(names_of, 5)}.")
     shared = {problem for problem, _ in keys}
     facts, parameters = (
         frame[frame["problem"].isin(shared)].reset_index(drop=True)
@@ -266,14 +259,14 @@ def _of_blocks(
     frame: pd.DataFrame, keys: set[tuple[str, int]], renamed: dict[str, str], study: str
 ) -> pd.DataFrame:
     inside = pd.MultiIndex.from_frame(frame[["problem", "seed"]]).isin(list(keys))
-    kept = frame[inside].copy()
-    kept["method"] = kept["method"].replace(renamed).astype("string")
-    kept["run"] = (study + ": " + kept["run"]).astype("string")
-    return kept
+    common = frame[inside].copy()
+    common["method"] = common["method"].replace(renamed).astype("string")
+    common["run"] = (study + ": " + common["run"]).astype("string")
+    return common
 
 
 def _blocks(results: Results) -> dict[tuple[str, int], str]:
-    """For each block what must agree: the seed that the problem was called with, and the problem."""
+    """Map each block to what must agree: the seed that the problem was called with, and the problem."""
     found = {}
     for run in results.record.runs:
         same = _same(json.loads(run.identity))
@@ -285,17 +278,17 @@ def _blocks(results: Results) -> dict[tuple[str, int], str]:
 def _why_disjoint(studies: Sequence[Results], blocks: Sequence[dict[tuple[str, int], str]]) -> str:
     problems = [set(results.problems) for results in studies]
     if not set.intersection(*problems):
-        return "they have no problem in common."
+        return "the studies have no problem in common."
     if len({results.record.seed for results in studies}) > 1:
-        told = " and ".join(str(results.record.seed) for results in studies)
-        return f"their study seeds differ ({told}), so no two runs saw the same splits and data."
+        seeds = " and ".join(str(results.record.seed) for results in studies)
+        return f"the study seeds differ ({seeds}), so no two runs saw the same splits and data."
     if set.intersection(*(set(of) for of in blocks)):
-        return "their problems have the same names, but differ in space, metric, data or code."
-    return "they have no seed of a problem in common."
+        return "the problems have the same names, but differ in space, metric, data or code."
+    return "the studies have no seed of a problem in common."
 
 
 def _distinct(studies: Sequence[Results]) -> list[str]:
-    """Names of the studies; their folders' where two are called alike, numbered where these are too."""
+    """Name the studies; by folder if two names are equal, numbered if these are equal too."""
     names = [results.name for results in studies]
     if len(set(names)) < len(names):
         names = [results.folder.name or results.name for results in studies]

@@ -13,15 +13,14 @@ from pathlib import Path
 import optuna
 import pytest
 
-from runner.study.identity.plan import open_journal
-from runner.errors import ResultsError
-from runner.journal import Journal
 from runner.api import run
-from runner.problems.base import FunctionProblem
+from runner.errors import ResultsError
 from runner.journal.verify import verify
+from runner.problems.base import FunctionProblem
 from runner.results import Results
 from runner.results.optuna.trials import distribution_of, trials_of
 from runner.space import Choice, Float, Int, Space
+from runner.study.identity.plan import open_journal
 from runner.trial import Outcome, Status, Trial
 from tests.studies import HILL, made, study
 
@@ -305,5 +304,5 @@ def test_a_file_that_the_user_names_may_be_a_link(odd, tmp_path):
 
 def test_a_storage_that_cannot_be_written_is_told(tmp_path):
     results = run(study(methods=["random"], seeds=1), tmp_path / "s", workers=0)
-    with pytest.raises(ResultsError, match="it cannot be written"):
+    with pytest.raises(ResultsError, match="cannot be written"):
         results.to_optuna("sqlite:////proc/no/such.db")

@@ -8,20 +8,23 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from runner.errors import ResultsError
-from runner.results.stats import Comparison, refused
+from runner.results.stats import (
+    Comparison,
+    anytime,
+    pairs,
+    refused,
+    significance,
+    targets,
+)
+from runner.results.stats.anytime import ranks
+from runner.results.stats.averages import regrets
 from runner.results.stats.blocks import copies_of
-from runner.results.stats.shape import SHAPE
-from tests.comparisons import NOTHING_MORE, compared, results_of, simulated
+from runner.results.stats.fairness import fairness
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.robustness import robustness
+from runner.results.stats.verdict import verdict, verdicts
+from tests.comparisons import NOTHING_MORE, STATISTICS, compared, results_of, simulated
 
-STATISTICS = (
-    "regret", "differences", "beats", "beats_by_problem", "seeds_needed",
-    "wilcoxon", "signed_rank", "friedman", "friedman_ranks", "ranks",
-    "areas", "anytime", "by_problem", "speedups", "ecdf",
-    "profiles", "costs", "overhead_growth", "break_even", "decision_map",
-    "leaderboard", "verdicts", "robustness", "importance", "effort",
-    "generalisation", "generalisation_summary", "agreement", "fairness", "failures",
-    "coverage", "boundaries", "gates", "instances",
-)  # fmt: skip
 INFINITE = ["relative", "art", "trials_a", "trials_b", "value", "value_lower", "value_upper"]
 """Where infinity is an answer: nothing found by some runs."""
 
@@ -33,17 +36,13 @@ def big():
 
 def every(c):
     """All statistics by their names."""
-    found = {}
-    for name in STATISTICS:
-        value = getattr(c, name)
-        found[name] = value() if callable(value) else value
-    return found
+    return {name: statistic(c) for name, statistic in STATISTICS.items()}
 
 
 def check(c):
     """All statistics have the one shape, and no number stands where there is a reason."""
     for name, frame in every(c).items():
-        assert list(frame.columns[-3:]) == list(SHAPE), name
+        assert list(frame.columns[-3:]) == ["problems", "seeds", "reason"], name
         assert len(frame), name
         assert frame["reason"].notna().all(), name
         numbers = frame[frame["reason"].eq("")].select_dtypes("float")
@@ -64,7 +63,7 @@ def check(c):
 def test_the_shape_holds_for_a_whole_study(big):
     check(big)
     for name in ("regret", "beats", "wilcoxon", "signed_rank", "friedman", "speedups", "verdicts", "areas"):
-        assert refused(getattr(big, name)()) == "", name
+        assert refused(STATISTICS[name](big)) == "", name
 
 
 def test_names_of_methods_and_their_order_do_not_matter(big):
@@ -75,7 +74,7 @@ def test_names_of_methods_and_their_order_do_not_matter(big):
     other = compared(renamed, suggest=0.01, names=names)
     back = {"z": "random", "y": "tpe", "x": "bayes"}
     for name in ("regret", "ranks", "areas", "speedups"):
-        a, b = getattr(big, name)(), getattr(other, name)()
+        a, b = STATISTICS[name](big), STATISTICS[name](other)
         keys = [key for key in ("method", "budget", "target") if key in a]
         b["method"] = b["method"].replace(back).astype("string")
         numbers = a.select_dtypes("float").columns.difference(["lower", "upper", "p_best"])
@@ -88,8 +87,8 @@ def test_seeds_may_come_in_any_order_and_have_any_name(big):
     place = {0: 40, 1: 10, 2: 30, 3: 20, 4: 50}
     other = compared({(p, m, place[s]): some for (p, m, s), some in losses.items()}, suggest=0.01)
     for name in ("ranks", "areas", "beats", "wilcoxon", "friedman"):
-        assert_frame_equal(getattr(big, name)(), getattr(other, name)())
-    np.testing.assert_allclose(big.regret()["regret"], other.regret()["regret"])
+        assert_frame_equal(STATISTICS[name](big), STATISTICS[name](other))
+    np.testing.assert_allclose(regrets(big.resampled())["regret"], regrets(other.resampled())["regret"])
 
 
 def test_the_unit_of_a_loss_does_not_matter(big):
@@ -103,7 +102,7 @@ def test_the_unit_of_a_loss_does_not_matter(big):
         suggest=0.01,
     )
     for name in ("regret", "ranks", "areas", "beats", "differences", "speedups"):
-        a, b = (getattr(c, name)().select_dtypes("float") for c in (big, other))
+        a, b = (STATISTICS[name](c).select_dtypes("float") for c in (big, other))
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9)
 
 
@@ -119,8 +118,8 @@ def test_a_method_more_moves_no_regret_of_the_others():
 
 def test_the_same_again_is_the_same(big):
     other = compared(simulated(problems=7, seeds=5, trials=30), suggest=0.01)
-    assert_frame_equal(big.leaderboard(), other.leaderboard())
-    assert_frame_equal(big.verdicts(), other.verdicts())
+    assert_frame_equal(leaderboard(big), leaderboard(other))
+    assert_frame_equal(verdicts(big), verdicts(other))
 
 
 # -- by hand ----------------------------------------------------------------------------------------
@@ -130,19 +129,19 @@ def test_ranks_by_hand():
     losses = {}
     for s, (a, b, c) in enumerate([(1, 2, 3), (2, 2, None), (1, 3, 2)]):
         losses |= {("p", "a", s): [a], ("p", "b", s): [b], ("p", "c", s): [c]}
-    found = compared(losses).ranks(grid=[1]).set_index("method")["rank"]
+    found = ranks(compared(losses), grid=[1]).set_index("method")["rank"]
     # 1, 1.5, 1 and 2, 1.5, 3 and 3, 3 (no valid trial is last), 2.
     assert found.to_dict() == pytest.approx({"a": 3.5 / 3, "b": 6.5 / 3, "c": 8 / 3})
 
 
 def test_equal_ranks_in_a_few_blocks_are_no_certainty():
     losses = {(p, m, s): [float(v)] for p in "pq" for s in range(3) for m, v in (("a", 1), ("b", 2))}
-    found = compared(losses).ranks(grid=[1]).set_index("method")
+    found = ranks(compared(losses), grid=[1]).set_index("method")
     u = stats.beta.ppf(0.975, 0.5, 6.5)
     assert found["rank"].to_dict() == {"a": 1.0, "b": 2.0}
     assert (found.at["a", "lower"], found.at["a", "upper"]) == pytest.approx((1, 1 + u))
     assert (found.at["b", "lower"], found.at["b", "upper"]) == pytest.approx((2 - u, 2))
-    one = compared({k: v for k, v in losses.items() if k[0] == "p"}).ranks(grid=[1])
+    one = ranks(compared({k: v for k, v in losses.items() if k[0] == "p"}), grid=[1])
     assert one["lower"].isna().all()
 
 
@@ -150,13 +149,13 @@ def test_a_run_without_a_valid_trial_is_as_bad_as_can_be_and_never_dropped():
     losses = {("p", "random", s): [1.0, 2.0, 3.0, 4.0, 5.0] for s in range(4)}
     losses |= {("p", "tpe", s): [1.0] * 5 if s else [None] * 5 for s in range(4)}
     c = compared(losses, optimum=0.0)
-    board = c.leaderboard().set_index("method")
+    board = leaderboard(c).set_index("method")
     assert board.at["tpe", "imputed"] == 1
     assert board.at["tpe", "regret"] == pytest.approx((1 + 3 * (1 / 3)) / 4)
     assert board.at["tpe", "blocks"] == 4
-    checks = c.robustness().set_index("check")
+    checks = robustness(c).set_index("check")
     assert "without imputed runs" in checks.index
-    assert not c.fairness().set_index("check").at["no run without a valid trial", "passed"]
+    assert not fairness(c).set_index("check").at["no run without a valid trial", "passed"]
 
 
 def test_copies_are_no_evidence():
@@ -164,10 +163,10 @@ def test_copies_are_no_evidence():
     losses |= {("p", "random", s): [float(s + 1), 5.0, 0.5 + s] for s in range(5)}
     c = compared(losses, optimum=0.0)
     assert c.blocks().constant.tolist() == [True, False]
-    row = c.regret().set_index("method").loc["grid"]
+    row = regrets(c.resampled()).set_index("method").loc["grid"]
     assert "copies" in row["reason"]
     assert math.isnan(row["lower"])
-    assert c.regret().set_index("method").at["random", "reason"] == ""
+    assert regrets(c.resampled()).set_index("method").at["random", "reason"] == ""
     same = copies_of(c.trials, c.runs)
     assert same[:5].nunique() == 1
     assert same[5:].nunique() == 5
@@ -180,17 +179,17 @@ def test_speed_ups_by_hand():
     for s in range(5):
         losses |= {("p", "random", s): random, ("p", "tpe", s): [9.5, 0.0] + [9.0] * 8}
     c = compared(losses, seconds=2.0)
-    assert c.target_counts == (5, 10)
-    found = c.speedups("trials").set_index(["method", "target"])
+    assert targets.target_counts(c.draws) == (5, 10)
+    found = targets.speedups(c, "trials").set_index(["method", "target"])
     # E[min of 10 of 10] is 0, hit at 10; E[min of 5 of 10] = 5/6 is between 0 and 1, hit at 10 too.
     assert found.at[("random", 10), "art"] == pytest.approx(10)
     assert found.at[("tpe", 10), "art"] == pytest.approx(2)
     assert found.at[("tpe", 10), "speedup"] == pytest.approx(5)
     assert found.at[("tpe", 5), "speedup"] == pytest.approx(5)
-    assert c.speedups("seconds").set_index(["method", "target"]).at[("tpe", 10), "speedup"] == pytest.approx(
-        5
-    )
-    curve = c.ecdf(grid=[1, 2, 10]).set_index(["method", "budget"])["share"]
+    assert targets.speedups(c, "seconds").set_index(["method", "target"]).at[
+        ("tpe", 10), "speedup"
+    ] == pytest.approx(5)
+    curve = targets.ecdf(c, grid=[1, 2, 10]).set_index(["method", "budget"])["share"]
     assert curve[("tpe", 2.0)] == 1.0
     assert curve[("random", 2.0)] == 0.0
 
@@ -203,7 +202,7 @@ def test_unsuccessful_runs_are_charged_what_they_spent():
     losses |= {("p", "late", s): [50.0] * 30 for s in range(2, 5)}
     losses |= {("p", "never", s): [50.0] * 40 for s in range(5)}
     c = compared(losses, optimum=0.0, budget=40, end=NOTHING_MORE)
-    found = c.speedups("trials").set_index(["method", "target"])
+    found = targets.speedups(c, "trials").set_index(["method", "target"])
     assert found.at[("late", 40 // 2), "art"] == pytest.approx((10 + 20 + 3 * 30) / 2)
     row = found.loc[("never", 20)]
     assert (row["bound"], row["art"], row["hits"]) == ("<=", math.inf, 0)
@@ -228,9 +227,9 @@ def test_where_nothing_can_be_compared_there_is_a_reason(losses, keys, empty):
     c = compared(losses, **keys)
     assert empty in c.empty
     check(c)
-    verdicts = c.verdicts()
-    assert verdicts["confidence"].tolist() == ["none"]
-    assert empty in verdicts["sentence"][0]
+    found = verdicts(c)
+    assert found["confidence"].tolist() == ["none"]
+    assert empty in found["sentence"][0]
 
 
 @pytest.mark.parametrize(
@@ -260,9 +259,8 @@ def test_where_nothing_can_be_compared_there_is_a_reason(losses, keys, empty):
 def test_thin_and_odd_data(losses, keys):
     c = compared(losses, **keys)
     check(c)
-    assert c.verdicts()["sentence"].str.len().gt(10).all()
-    c.retimed(1.0, 3)
-    c.ranks("seconds"), c.anytime("seconds"), c.leaderboard(axis="compute"), c.verdicts("seconds")
+    assert verdicts(c)["sentence"].str.len().gt(10).all()
+    ranks(c, "seconds"), anytime.anytime(c, "seconds"), leaderboard(c, axis="compute"), verdicts(c, "seconds")
 
 
 def test_a_block_that_lacks_a_method_never_counts():
@@ -276,10 +274,10 @@ def test_a_block_that_lacks_a_method_never_counts():
 
 def test_one_seed_gives_no_interval_and_no_verdict():
     c = compared(simulated(problems=8, seeds=1, trials=20))
-    assert c.regret()["lower"].isna().all()
-    assert c.regret()["regret"].notna().all()
-    assert c.verdict()["confidence"] == "none"
-    assert "1 seed" in c.verdict()["sentence"]
+    assert regrets(c.resampled())["lower"].isna().all()
+    assert regrets(c.resampled())["regret"].notna().all()
+    assert verdict(c)["confidence"] == "none"
+    assert "1 seed" in verdict(c)["sentence"]
 
 
 # -- studies together -------------------------------------------------------------------------------
@@ -287,8 +285,8 @@ def test_one_seed_gives_no_interval_and_no_verdict():
 
 def test_what_is_said_of_too_few_seeds_is_the_regret_of_the_one_that_is_named():
     c = compared(simulated(problems=8, seeds=1, trials=20))
-    row = c.verdict()
-    regret = c.leaderboard().set_index("method")["regret"][row["leader"]]
+    row = verdict(c)
+    regret = leaderboard(c).set_index("method")["regret"][row["leader"]]
     assert f"{row['leader']} has the lowest regret so far ({regret:.3f})" in row["sentence"]
     assert row["leader"] == row["recommended"] != "random", "the leader is named, never the cheapest"
 
@@ -302,11 +300,11 @@ def test_studies_over_the_same_blocks_are_joined():
     ]
     joint = Comparison.of(*parts)
     assert joint.methods == ["random", "tpe", "bayes"]
-    np.testing.assert_allclose(joint.regret()["regret"], whole.regret()["regret"])
+    np.testing.assert_allclose(regrets(joint.resampled())["regret"], regrets(whole.resampled())["regret"])
     again = Comparison.of(parts[0], parts[0])
     assert again.methods == [f"{m} (by-hand 1)" if 0 else m for m in again.methods]
     assert len(again.methods) == 4
-    assert again.regret()["regret"].iloc[0] == again.regret()["regret"].iloc[2]
+    assert regrets(again.resampled())["regret"].iloc[0] == regrets(again.resampled())["regret"].iloc[2]
 
 
 def test_studies_that_share_nothing_are_refused_with_the_reason():
@@ -322,7 +320,7 @@ def test_studies_that_share_nothing_are_refused_with_the_reason():
     three = results_of(simulated(problems=3, seeds=2, trials=5))
     joint = Comparison.of(some, three)
     assert joint.problems == ["p0", "p1"]
-    assert "left out: p2 seed 0" in " ".join(joint.notes)
+    assert "left out, because the studies differ in them: p2 seed 0" in " ".join(joint.notes)
 
 
 def test_reasons_are_sentences(big):
@@ -350,28 +348,30 @@ def test_numbers_of_an_independent_calculation(big):
     def near(*values):
         return pytest.approx(list(values), rel=1e-9)
 
-    assert of(big.regret(5), "regret") == near(
+    assert of(regrets(big.resampled(5)), "regret") == near(
         0.24132305640213572, 0.003815495504585748, 0.0038562341130908093
     )
-    assert of(big.regret(30), "regret") == near(
+    assert of(regrets(big.resampled(30)), "regret") == near(
         0.010139726953428616, 2.0140881413097152e-05, 2.171518878566101e-06
     )
-    assert of(big.areas(), "auc") == near(0.15007260014812426, 0.03403870446403211, 0.026358645389497098)
-    assert of(big.ranks(grid=[5]), "rank") == near(2.742857142857143, 1.6571428571428573, 1.6)
-    assert of(big.ranks(grid=[30]), "rank") == near(2.9714285714285715, 1.6285714285714286, 1.4)
-    tested = big.friedman(5).iloc[0]
+    assert of(anytime.areas(big), "auc") == near(
+        0.15007260014812426, 0.03403870446403211, 0.026358645389497098
+    )
+    assert of(ranks(big, grid=[5]), "rank") == near(2.742857142857143, 1.6571428571428573, 1.6)
+    assert of(ranks(big, grid=[30]), "rank") == near(2.9714285714285715, 1.6285714285714286, 1.4)
+    tested = significance.friedman(big.blocks(5)).iloc[0]
     assert [tested["p"], tested["p_f"]] == near(0.005063414171757498, 0.00021573022484384832)
     assert tested["cd_needed"] == pytest.approx(1.2527606587727418, abs=1e-6)
-    found = big.speedups("trials").set_index(["target", "method"])["speedup"]
+    found = targets.speedups(big, "trials").set_index(["target", "method"])["speedup"]
     for target, tpe, bayes in (
         (5, 2.06624192632026, 2.4202276806700076),
         (10, 3.0489450265835716, 3.283183347368451),
         (15, 3.6011010442740767, 3.6783406623496964),
     ):
         assert [found[target, "tpe"], found[target, "bayes"]] == near(tpe, bayes)
-    share = big.beats(5, against="random").set_index("method")["share"]
+    share = pairs.beats(big.blocks(5), big.pairs("random")).set_index("method")["share"]
     assert share["tpe"] == pytest.approx(0.8857142857142858)
     # By problem its interval is of 4,000 draws: within five standard errors.
-    first = big.beats_by_problem(5, against="random").query("method == 'tpe'")
+    first = pairs.beats_by_problem(big.blocks(5), big.pairs("random")).query("method == 'tpe'")
     assert first["lower"].tolist()[:2] == pytest.approx([0.20698, 0.36548], abs=0.02)
     assert first["upper"].tolist()[:2] == pytest.approx([0.89911, 0.97728], abs=0.02)

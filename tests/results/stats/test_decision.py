@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from runner.report.figures import verdict as figures
 from runner.report.figures.palette import styles
 from runner.report.figures.sheet import Sheet
-from runner.results.stats.averages import Resampled
+from runner.results.stats.averages import Resampled, differences
 from runner.results.stats.decision import CHEAPNESS, Decision, decide, price, seeds_needed
-from runner.results.stats.decision_map import spent
-from runner.results.stats.shown import shown
+from runner.results.stats.decision_map import decision_map, spent
+from runner.results.stats.intervals import shown
+from runner.results.stats.leaderboard import leaderboard
+from runner.results.stats.verdict import verdict
 from tests.comparisons import compared, simulated
 from tests.results.stats.test_intervals import blocks
 
@@ -184,13 +186,13 @@ def test_sentence_table_map_and_titles_name_one_method(study):
     losses, keys = study
     c = compared(losses, **keys)
     if c.empty:
-        assert not c.leaderboard()["recommended"].any()
-        assert c.decision_map()["method"].isna().all()
+        assert not leaderboard(c)["recommended"].any()
+        assert decision_map(c)["method"].isna().all()
         return
     sheet = Sheet(c, styles(c.methods, c.plan.reference))
-    cells = c.decision_map()
+    cells = decision_map(c)
     for budget in c.budgets():
-        decision, row, board = c.decision(budget), c.verdict(budget), c.leaderboard(budget)
+        decision, row, board = c.decision(budget), verdict(c, budget), leaderboard(c, budget)
         if decision is None:
             assert not board["recommended"].any()
             continue
@@ -216,7 +218,7 @@ def check_decision(c, budget, decision, board):
     regrets = board.set_index("method")["regret"]
     assert regrets[decision.leader] == pytest.approx(regrets.min(), abs=1e-11)
     chosen = decision.recommended
-    others = c.differences(budget, to="leader").set_index("method")
+    others = differences(c.resampled(budget), decision.leader, c.plan.rope).set_index("method")
     assert set(others.index) | {decision.leader} == set(c.methods)
     if chosen != decision.leader:
         assert others.at[chosen, "shown"] == "equivalent"

@@ -60,7 +60,7 @@ def test_below_three_seeds_there_is_only_the_share():
     row = beats(blocks([[0.1, 0.1], [0.2, 0.2]]), [("a", "b")]).iloc[0]
     assert row["share"] == 1.0
     assert np.isnan(row["probability"])
-    assert row["reason"] == "it rests on 2 seeds; at least 3 are needed."
+    assert row["reason"] == "only 2 seeds; at least 3 are needed."
 
 
 def test_copies_count_once():
