@@ -152,7 +152,7 @@ def test_lanes_share_one_search(ray_lanes):
         (lambda: optimize(bowl), "space: a function needs one."),
         (lambda: optimize(HILL, SPACE), "space: the problem 'hill' has a space of its own."),
         (lambda: optimize(HILL, direction="minimize"), "direction: the problem 'hill' is to maximize."),
-        (lambda: optimize(bowl, SPACE, "baes"), "there is no method 'baes'. Did you mean 'bayes'?"),
+        (lambda: optimize(bowl, SPACE, "baes"), "unknown method 'baes'. Did you mean 'bayes'?"),
         (lambda: optimize(bowl, SPACE, trials=0), "budget.trials"),
         (
             lambda: optimize(bowl, SPACE, workers=-1),

@@ -160,12 +160,12 @@ FOUND = """\
 14:88: problems[3]: scoring: scikit-learn has no scorer 'acuracy'. Did you mean 'accuracy'?
 15:6: problems[4]: recrded: unknown key. Did you mean 'recorded'?
 16:5: problems[5]: {folder}/gone.py: there is no such file.
-18:5: methods[0]: there is no method 'bayess'. Did you mean 'bayes'?
+18:5: methods[0]: unknown method 'bayess'. Did you mean 'bayes'?
 19:14: methods[1]: acquisitoin: method 'bayes' has no setting 'acquisitoin'. Did you mean 'acquisition'?
 19:31: methods[1]: kappa: expected a number, got 'big'.
 20:5: methods[2]: expected a method's name,
 21:12: methods[3]: startup: expected at least 1, got 0.
-21:24: methods[3]: gamma: expected a number above 0, got -1.0.
+21:24: methods[3]: gamma: expected a positive number, got -1.0.
 24:5: methods[6]: duplicate name 'random'.
 25:1: seeds: expected an integer or a list, got 'three'.
 26:10: budget.trial: unknown key. Did you mean 'trials'?
@@ -200,7 +200,7 @@ def test_python_says_the_same_without_lines():
     assert str(caught.value).splitlines() == [
         "study: problem: unknown key. Did you mean 'problems'?",
         "study: problems[0]: there is no built-in problem 'brannin'. Did you mean 'branin'?",
-        "study: methods[0]: there is no method 'bayess'. Did you mean 'bayes'?",
+        "study: methods[0]: unknown method 'bayess'. Did you mean 'bayes'?",
         "study: seeds: expected an integer or a list, got 'three'. Write seeds: 5, or seeds: [0, 1, 2].",
         "study: budget.trial: unknown key. Did you mean 'trials'?",
     ]

@@ -128,11 +128,11 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
 @pytest.mark.parametrize(
     "changes, kind, says",
     [
-        ({"methods": ["byes"]}, MethodError, "methods[0]: there is no method 'byes'. Did you mean 'bayes'?"),
+        ({"methods": ["byes"]}, MethodError, "methods[0]: unknown method 'byes'. Did you mean 'bayes'?"),
         (
             {"methods": [{"name": "b", "method": "byes"}]},
             MethodError,
-            "methods[0]: there is no method 'byes'.",
+            "methods[0]: unknown method 'byes'.",
         ),
         (
             {"methods": ["tpe", {"bayes": {"acquisitoin": "ei"}}]},

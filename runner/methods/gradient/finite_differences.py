@@ -39,9 +39,8 @@ from runner.seeds import rng_for
 _NOISY_STEP = 0.1
 _WIDENING = 10.0  # on a plateau, 1e-3 becomes 0.1 in two attempts
 _MAX_STEP = 0.25  # a quarter of the cube; the setting `difference` has the same limit
-_CHECK_STEP = (
-    3e-4  # about (1e-12)^(1/3): balances curvature, h^2, and errors of the losses, 1e-12 / h, in eq. 1
-)
+# About (1e-12)^(1/3), which balances the errors of eq. 1: h^2 by curvature, and 1e-12 / h by the losses.
+_CHECK_STEP = 3e-4
 _CONCLUSIVE = 0.3  # relative uncertainty below which agreement settles the question
 _WRONG = 0.1  # relative error of a derivative; differences of a smooth loss are off by far less
 _CHECK_DIRECTIONS = 2  # along a single one a kink could fail correct derivatives; both must disagree

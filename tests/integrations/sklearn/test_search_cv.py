@@ -500,7 +500,7 @@ def test_a_failure_under_several_metrics_has_a_score_for_each():
 @pytest.mark.parametrize(
     "make, error, says",
     [
-        (lambda: ridge(method="baes"), MethodError, "there is no method 'baes'. Did you mean 'bayes'?"),
+        (lambda: ridge(method="baes"), MethodError, "unknown method 'baes'. Did you mean 'bayes'?"),
         (lambda: ridge(method={"bayes": {}, "tpe": {}}), MethodError, "method: got {'bayes': {}, 'tpe': {}}"),
         (lambda: ridge(method={"tpe": {"flavor": 1}}), MethodError, "method 'tpe' has no setting 'flavor'"),
         (lambda: ridge(method="exhaustive", n_trials=None), MethodError, "alpha"),
