@@ -1,8 +1,7 @@
-"""The words of a run: config, pending trial, finished trial, status, and the two answers.
+"""The data types of a run: config, pending trial, completed trial, status, and the two answers.
 
 A `Pending` trial has been proposed, a `Trial` has ended; they are different types so that a
-method cannot take one for the other. ``WAIT`` and ``DONE`` are what a method may answer
-instead of a config.
+method cannot confuse them. A method can answer ``WAIT`` or ``DONE`` instead of a config.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Order = Literal["trial", "async"]
 """The order in which a run sees its results: that of its trials, or that of their arrival."""
 
 NOTHING_MORE: Final = "the method has nothing more to propose"
-"""The ``end_reason`` of a run whose method is through with its space."""
+"""The ``end_reason`` of a run whose method answered DONE."""
 
 GIVEN_UP: Final = "its first trials all failed alike"
 """The beginning of the ``end_reason`` of a run whose objective only fails."""
@@ -30,7 +29,7 @@ class Budget:
     Attributes
     ----------
     trials : int or None
-        Trials of any status; where a scheduler may stop them early, full-evaluation equivalents.
+        Trials of any status; full-evaluation equivalents if a scheduler may stop them early.
     seconds : float or None
         Evaluation plus the method's own computation, summed over the trials that the next
         proposal would know.
@@ -41,7 +40,7 @@ class Budget:
 
 
 class Status(enum.StrEnum):
-    """How a trial ended."""
+    """The result status of a trial."""
 
     COMPLETED = "COMPLETED"
     STOPPED = "STOPPED"
@@ -52,12 +51,12 @@ class Status(enum.StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What the status means, for a reader."""
+        """Explanation of the status, for a user."""
         return _SENTENCES[self]
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong; being stopped by a scheduler is no failure."""
+        """True if something went wrong; a trial stopped by a scheduler has not failed."""
         return self not in (Status.COMPLETED, Status.STOPPED)
 
 
@@ -72,7 +71,7 @@ _SENTENCES: Final = {
 
 
 class Answer(enum.Enum):
-    """What a method may answer instead of a config."""
+    """A method's answer instead of a config."""
 
     WAIT = "wait"
     DONE = "done"
@@ -85,7 +84,7 @@ DONE: Final = Answer.DONE
 
 
 class Origin(enum.StrEnum):
-    """Where a trial's outcome came from."""
+    """The source of a trial's outcome."""
 
     EVALUATED = "evaluated"
     CACHED = "cached"
@@ -103,9 +102,9 @@ class Pending:
     config : dict
         The active parameters, Python scalars.
     suggest_seconds : float
-        How long the method thought about it.
+        Duration of the proposal.
     known : int
-        How many trials of the run the method knew; in trial order those from number 0 on.
+        Number of trials of the run that the method knew; in trial order, those from number 0.
     """
 
     number: int
@@ -116,13 +115,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one evaluation gave; the loss is minimised, the value is as the problem reports it.
+    """The result of one evaluation; the loss is minimised, the value is as the problem reports it.
 
     Attributes
     ----------
-    status : Status
     loss : float or None
-        Finite and to be minimised where the status is COMPLETED or STOPPED, else None.
+        Finite and to be minimised if the status is COMPLETED or STOPPED, otherwise None.
     value : float or None
         The metric in the problem's own direction.
     test : float or None
@@ -134,15 +132,15 @@ class Outcome:
     folds : tuple of float
         Loss per cross-validation fold.
     error : str
-        A sentence, where the status is not COMPLETED.
+        A message, if the status is not COMPLETED.
     seconds : float
         Duration of the evaluation.
     steps : tuple of float
-        Loss after each step, where the objective answers step by step; NaN where a step had none.
+        Loss after each step of an objective that reports steps; NaN for a step without a loss.
     step_seconds : tuple of float
-        Seconds from the evaluation's start to each of them.
+        Seconds from the evaluation's start to each step.
     share : float
-        What it spent of a full evaluation; less than 1 where it was stopped early.
+        Share of a full evaluation; less than 1 if it was stopped early.
     """
 
     status: Status
@@ -167,20 +165,18 @@ class Trial:
     ----------
     number, config
         As in `Pending`.
-    outcome : Outcome
-        What the evaluation gave.
     origin : Origin
-        Whether it was evaluated, shared from another run, or looked up.
+        Evaluated, shared from another run, or looked up in a record.
     suggest_seconds, queue_seconds : float
-        The method's thinking, and the wait between proposal and start.
+        Duration of the proposal, and the wait between proposal and start.
     started : float
         Start of the evaluation, seconds since the run's start on a monotonic clock.
     worker : str
-        Which lane evaluated it.
+        Name of the worker that evaluated it.
     earlier : tuple of str
-        What became of each earlier attempt: a sentence.
+        A message for each earlier attempt.
     known : int
-        How many trials of the run the method knew when it proposed this one; see `Pending`.
+        As in `Pending`.
     """
 
     number: int
@@ -196,17 +192,17 @@ class Trial:
 
     @property
     def attempts(self) -> int:
-        """How often it was tried; more than 1 after a crash."""
+        """Number of attempts; more than 1 after a crash."""
         return 1 + len(self.earlier)
 
     @property
     def status(self) -> Status:
-        """How it ended."""
+        """The status of the outcome."""
         return self.outcome.status
 
     @property
     def loss(self) -> float | None:
-        """The loss, or None where there is none."""
+        """The loss, or None."""
         return self.outcome.loss
 
     @property
@@ -216,10 +212,10 @@ class Trial:
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong: neither completed nor stopped by a scheduler."""
+        """True if the trial was neither completed nor stopped by a scheduler."""
         return self.outcome.status.failed
 
     @property
     def valid(self) -> bool:
-        """Whether it may be the incumbent: completed, with a finite loss."""
+        """True if it can be the incumbent: completed, with a finite loss."""
         return self.outcome.status is Status.COMPLETED and self.outcome.loss is not None

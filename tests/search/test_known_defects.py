@@ -133,7 +133,7 @@ def test_a_thousand_results_are_saved_and_read_in_no_time(name, tmp_path):
     again = SEARCHES[name](MIXED, "loss", "min")
     again.restore(str(tmp_path / "state"))
     assert time.perf_counter() - begin < 3.0
-    assert len(again._front.known) == 1000
+    assert len(again._initial.known) == 1000
 
 
 def test_entering_results_does_not_grow_with_their_number():

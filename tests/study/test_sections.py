@@ -149,9 +149,9 @@ FOUND = """\
 6:5: problems[1]: data: there is no data set 'irris'. Did you mean 'iris'?
 7:5: problems[1]: spac: unknown key. Did you mean 'space'?
 8:7: problems[1]: space.C: expected one of the keys float, int and choice, got ['flot']. Did you mean 'float'?
-9:7: problems[1]: space.gamma: low is 10.0 and high is 0.1; low must be less than high.
+9:7: problems[1]: space.gamma: expected low < high, got low=10.0 and high=0.1.
 9:33: problems[1]: space.gamma.lgo: unknown key. Did you mean 'log'?
-10:31: problems[1]: space.kernel.rbf.g: low is 5 and high is 1; low must be less than high.
+10:31: problems[1]: space.kernel.rbf.g: expected low < high, got low=5 and high=1.
 10:50: problems[1]: space.kernel.linear: expected a mapping, the parameters of option 'linear', got 3.
 11:5: problems[1]: cv: expected an integer of at least 2 folds, got 1.
 12:5: problems[1]: targt: unknown key. Did you mean 'target'?
@@ -176,9 +176,9 @@ FOUND = """\
 31:20: scheduler.grce: unknown key. Did you mean 'grace'?
 32:23: report.budgets[1]: expected at least 1, got 0.
 34:5: initial[0]: expected a mapping, got 'defalt'. Did you mean 'default'?
-35:15: initial[1]: x: value 99.0 is outside 0.0 to 1.0.
-36:14: initial[2]: raet: there is no such parameter. Did you mean 'rate'?
-37:6: initial[3]: fro: there is no such parameter. Did you mean 'from'?
+35:15: initial[1]: x: expected a value from 0.0 to 1.0, got 99.0.
+36:14: initial[2]: raet: unknown parameter. Did you mean 'rate'?
+37:6: initial[3]: fro: unknown parameter. Did you mean 'from'?
 38:9: files[0]: there is no file 'tt.csv'. Did you mean 't.csv'?
 """
 

@@ -50,7 +50,7 @@ def test_a_space_may_be_restricted_further():
     "given, says",
     [
         ([1], "space: expected a mapping of parameters, got [1]. Write {float: [low, high]}"),
-        ({}, "space: the space is empty."),
+        ({}, "space: expected at least one parameter."),
         ({"x": 3}, "space.x: expected a range of values, got 3. Write {float:"),
         (
             {"x": {"flaot": [0, 1]}},
@@ -62,18 +62,18 @@ def test_a_space_may_be_restricted_further():
         ),
         ({"x": {"float": [0, 1], "lgo": True}}, "space.x.lgo: unknown key. Did you mean 'log'?"),
         ({"x": {"choice": [1], "log": True}}, "space.x.log: unknown key."),
-        ({"x": {"float": [1]}}, "space.x: expected two ends, float: [low, high], got [1]."),
-        ({"x": {"float": "01"}}, "space.x: expected two ends, float: [low, high], got '01'."),
-        ({"x": {"float": ["a", 1]}}, "space.x: low is 'a'; a number was expected."),
-        ({"x": {"float": [2, 1]}}, "space.x: low is 2.0 and high is 1.0; low must be less than high."),
+        ({"x": {"float": [1]}}, "space.x: expected two bounds, float: [low, high], got [1]."),
+        ({"x": {"float": "01"}}, "space.x: expected two bounds, float: [low, high], got '01'."),
+        ({"x": {"float": ["a", 1]}}, "space.x: expected a number as low, got 'a'."),
+        ({"x": {"float": [2, 1]}}, "space.x: expected low < high, got low=2.0 and high=1.0."),
         (
             {"x": {"float": [0, 1], "log": True}},
             "space.x: low is 0.0 with log: true; a logarithmic range must",
         ),
         ({"x": {"int": [0, 9], "log": True}}, "Raise low (1, say), or drop log."),
         ({"x": {"float": [0, 1], "log": "yes"}}, "space.x: expected true or false for log, got 'yes'."),
-        ({"x": {"int": [0, 1.5]}}, "space.x: high is 1.5; a whole number was expected."),
-        ({"x": []}, "space.x: there is no option."),
+        ({"x": {"int": [0, 1.5]}}, "space.x: expected an integer as high, got 1.5."),
+        ({"x": []}, "space.x: expected at least one option."),
         ({"x": [[1, 2]]}, "space.x: the option [1, 2] is a list"),
         ({"x": {"choice": {"a": 3}}}, "space.x.a: expected a mapping, the parameters of option 'a', got 3."),
         (
