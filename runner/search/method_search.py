@@ -42,7 +42,7 @@ from runner.trial import DONE, Answer, Budget, Config, Order, Outcome, Pending, 
 
 logger = logging.getLogger(__name__)
 
-_MAX_FAILURES = 100  # consecutive configs that cannot be computed end a search: more are no accident
+_MAX_FAILURES = 100  # consecutive configs that cannot be computed end a search; chosen by hand
 
 
 class MethodSearch(Searcher):  # Ray's classes are not typed

@@ -216,7 +216,7 @@ class MethodContract(Symmetry):
         """Every config is proposed exactly once; then the method is always DONE."""
         space = self._space(kind)
         if self.repeats:
-            pytest.skip("it declares that it repeats configs, and so never ends")
+            pytest.skip("declared to repeat configs, so it never ends")
         size = int(space.size())
         method = self._fresh().prepare(space, size + 5)
         run = simulate(self._fresh(), space, bowl(space), size + 5)
@@ -234,7 +234,7 @@ class MethodContract(Symmetry):
         the result is reproducible.
         """
         if not self.rival:
-            pytest.skip("it declares that it is no rival of random search")
+            pytest.skip("declared not to be a rival of random search")
 
         def best(method: Method, seed: int) -> float:
             run = simulate(method, BRANIN_SPACE, branin, 25, entropy=seed)
@@ -262,7 +262,7 @@ class MethodContract(Symmetry):
 
     def _space(self, kind: str) -> Space:
         if kind in self.refuses:
-            pytest.skip("it declares that it refuses this space")
+            pytest.skip("declared to refuse this space")
         return SPACES[kind]
 
     def _first_of(self, *kinds: str) -> str:

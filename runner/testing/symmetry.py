@@ -58,7 +58,7 @@ class Symmetry:
         A method that ignores the order fails with probability 0.001.
         """
         if not self.rival:
-            pytest.skip("it declares that it is no rival of random search")
+            pytest.skip("declared not to be a rival of random search")
         turned = Space(dict(reversed(BRANIN_SPACE.params)))
         bests = [
             [

@@ -165,7 +165,7 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
             "problems[1]: duplicate name 'mixed'. Give one",
         ),
         ({"problems": ["gone.py:f"]}, ProblemError, "problems[0]: {folder}/gone.py: there is no such file."),
-        ({"problems": [SVC | {"space": {}}]}, SpaceError, "problems[0]: space: expected at least one parameter, got none."),
+        ({"problems": [SVC | {"space": {}}]}, SpaceError, "problems[0]: space: expected at least one"),
         (
             {"problems": [SVC | {"space": {"C": {"float": [1, 1]}}}]},
             SpaceError,

@@ -37,9 +37,7 @@ from scipy.special import ndtr, ndtri
 
 from runner.methods.encoded import Array, Cube
 
-_MAX_BANDWIDTHS = (
-    100  # least bandwidth 1/100 of the range: hyperopt's rule min(100, n + 2), Watanabe sec. 3.3.4
-)
+_MAX_BANDWIDTHS = 100  # least bandwidth 1/100 of the range, as hyperopt's min(100, n + 2); Watanabe, 3.3.4
 _SHRINKAGE = 0.5  # of the covariances towards 0: of few rows they are mostly noise. Chosen by hand.
 _MIN_SPREAD = 0.02  # standard deviation added to each coordinate, so that no direction collapses; by hand
 _MIN_JOINT = 3  # rows: two span a line only

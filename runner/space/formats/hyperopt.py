@@ -139,7 +139,7 @@ class _Reader:
             return Items(tuple(map(self.read, node.pos_args)), tuple)
         if name == "dict" and not node.pos_args:
             return Keys(tuple((key, self.read(value)) for key, value in node.named_args))
-        if name == "dict" and (pairs := _pairs(node.pos_args)) is not None:  # keys that are no strings
+        if name == "dict" and (pairs := _pairs(node.pos_args)) is not None:  # keys other than strings
             return Keys(tuple((key.obj, self.read(value)) for key, value in pairs))
         inputs = [self.read(part) for part in node.inputs()]
         inside = {id(one): one for part in inputs for one in parameters(part)}
