@@ -506,7 +506,11 @@ def test_a_failure_under_several_metrics_has_a_score_for_each():
         (lambda: ridge(method="exhaustive", n_trials=None), MethodError, "alpha"),
         (lambda: ridge(3), SpaceError, "expected a mapping of parameters, got 3"),
         (lambda: ridge({}, method="bayes"), SpaceError, "expected at least one parameter"),
-        (lambda: ridge({"alpha": []}, method="bayes"), SpaceError, "space.alpha: expected at least one option"),
+        (
+            lambda: ridge({"alpha": []}, method="bayes"),
+            SpaceError,
+            "space.alpha: expected at least one option",
+        ),
         (lambda: ridge({"alpha": (0, 1)}, method="bayes"), SpaceError, "a range or two options"),
         (lambda: ridge({"alpha": np.ones((2, 2))}, method="bayes"), SpaceError, "have 2 dimensions"),
         (lambda: ridge([{"alpha": [1]}, {3: [1]}], method="bayes"), SpaceError, "space[1]: the name 3"),

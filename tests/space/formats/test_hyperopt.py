@@ -191,13 +191,13 @@ def test_that_probabilities_are_not_used_is_said(caplog):
     with caplog.at_level(logging.WARNING):
         space = to_space({"x": hp.pchoice("k", [(0.1, 1), (0.9, {"a": hp.uniform("q", 0, 1)})])})
     assert space.params[0][1].options == (1, "[1] {'a': q}")
-    assert "hp.pchoice 'k' are not used" in caplog.text
+    assert "hp.pchoice 'k' are ignored" in caplog.text
 
 
 @pytest.mark.parametrize(
     "expression, says",
     [
-        ({"x": hp.uniform("a", 0, 1), "y": hp.uniform("a", 0, 1)}, "a: two parameters of the space have"),
+        ({"x": hp.uniform("a", 0, 1), "y": hp.uniform("a", 0, 1)}, "a: duplicate label"),
         ({"x": hp.uniform("x", 0, hp.uniform("y", 1, 2))}, "x: 'high' of hp.uniform is computed from other"),
         ({"x": hp.loguniform("x", 0, 1000)}, "x: expected a finite number as high, got inf"),
         ({"x": hp.choice("x", [])}, "x: expected at least one option"),

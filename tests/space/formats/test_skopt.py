@@ -73,8 +73,8 @@ def test_every_form_is_read(given, domain):
 @pytest.mark.parametrize(
     "given, says",
     [
-        ((10.0, 0.1, "log-uniform"), "x: low is 10.0 and high is 0.1"),
-        ((0, 10, "log-uniform"), "x: low is 0 with log"),
+        ((10.0, 0.1, "log-uniform"), "x: expected low < high, got low=10.0 and high=0.1"),
+        ((0, 10, "log-uniform"), "x: expected low > 0 with log: true, got low=0"),
         ((1, 5), "For a range write Float(1, 5) or (1, 5, 'uniform'); for two options [1, 5]."),
         ((0.5, 0.1), "a range or two options"),
     ],

@@ -50,7 +50,7 @@ def test_a_space_may_be_restricted_further():
     "given, says",
     [
         ([1], "space: expected a mapping of parameters, got [1]. Write {float: [low, high]}"),
-        ({}, "space: expected at least one parameter."),
+        ({}, "space: expected at least one parameter, got none."),
         ({"x": 3}, "space.x: expected a range of values, got 3. Write {float:"),
         (
             {"x": {"flaot": [0, 1]}},
@@ -68,17 +68,17 @@ def test_a_space_may_be_restricted_further():
         ({"x": {"float": [2, 1]}}, "space.x: expected low < high, got low=2.0 and high=1.0."),
         (
             {"x": {"float": [0, 1], "log": True}},
-            "space.x: low is 0.0 with log: true; a logarithmic range must",
+            "space.x: expected low > 0 with log: true, got low=0.0.",
         ),
-        ({"x": {"int": [0, 9], "log": True}}, "Raise low (1, say), or drop log."),
+        ({"x": {"int": [0, 9], "log": True}}, "Raise low (for example to 1), or drop log."),
         ({"x": {"float": [0, 1], "log": "yes"}}, "space.x: expected true or false for log, got 'yes'."),
         ({"x": {"int": [0, 1.5]}}, "space.x: expected an integer as high, got 1.5."),
-        ({"x": []}, "space.x: expected at least one option."),
-        ({"x": [[1, 2]]}, "space.x: the option [1, 2] is a list"),
+        ({"x": []}, "space.x: expected at least one option, got none."),
+        ({"x": [[1, 2]]}, "or null as options, got [1, 2], a list."),
         ({"x": {"choice": {"a": 3}}}, "space.x.a: expected a mapping, the parameters of option 'a', got 3."),
         (
             {"x": {"choice": {"a": {"y": {"choice": {"b": {"z": {"int": [2, 1]}}}}}}}},
-            "space.x.a.y.b.z: low is 2 and high is 1;",
+            "space.x.a.y.b.z: expected low < high, got low=2 and high=1.",
         ),
     ],
 )
