@@ -182,5 +182,5 @@ def test_a_shuffle_has_an_end():
         Shuffle(5, 1)[5]
     with pytest.raises(IndexError):
         Shuffle(5, 1)[-1]
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="n >= 1"):
         Shuffle(0, 1)

@@ -131,7 +131,7 @@ def test_keys_are_left_as_they_are(key):
 
 
 def test_a_key_that_is_no_name_is_refused():
-    with pytest.raises(SpaceError, match="the parameter name '' is not a non-empty string"):
+    with pytest.raises(SpaceError, match="expected a non-empty string as a parameter name, got ''"):
         adopted({"": tune.uniform(4, 8)})
     with pytest.raises(SpaceError, match="a/b: duplicate name"):
         adopted({"a/b": tune.uniform(4, 8), "a": {"b": tune.uniform(4, 8)}})
@@ -152,7 +152,7 @@ def test_a_config_that_hyperopt_cannot_compute_has_failed_and_the_search_goes_on
     assert "division by zero" in failed[0].outcome.error
     hopeless = RandomSearch({"x": hp.uniform("x", 0, 1) / 0}, "loss", "min")
     assert hopeless.suggest("t") == "FINISHED"
-    assert "100 configs in a row could not be computed: ZeroDivisionError" in caplog.text
+    assert "100 consecutive configs could not be computed: ZeroDivisionError" in caplog.text
 
 
 # -- points ------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_points_may_hold_what_is_fixed(named):
         ({"x": 0.5, "epochs": 20}, "epochs: expected the constant 10, got 20"),
         ({"o": {"name": "adam"}}, "o/name: expected the constant 'sgd', got 'adam'"),
         ({"epoch": 10}, "epoch: unknown parameter. Did you mean 'epochs'?"),
-        ({"layers": [9]}, "layers: value"),
+        ({"layers": [9]}, "layers: expected one of"),
         ({"x": 2}, "x: expected a value from"),
         (3, "expected a dict, got 3"),
     ],
