@@ -373,9 +373,9 @@ def test_what_a_trainable_raises_or_leaves_out_is_a_failure():
         ),
         (
             lambda: optimize(len, {"x": hp.uniform("a", 0, 1), "y": hp.uniform("a", 0, 1)}),
-            "a: two parameters",
+            "a: duplicate label",
         ),
-        (lambda: optimize(len, {"x": hp.uniform("a", 0, 1), "y": tune.uniform(0, 1)}), "mixes the forms"),
+        (lambda: optimize(len, {"x": hp.uniform("a", 0, 1), "y": tune.uniform(0, 1)}), "a mixture of"),
     ],
 )
 def test_what_cannot_be_searched_is_named(call, says):
