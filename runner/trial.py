@@ -34,7 +34,7 @@ class Budget:
     Attributes
     ----------
     trials : int or None
-        Trials of any status; where a scheduler may stop them early, full-evaluation equivalents.
+        Trials of any status; full-evaluation equivalents if a scheduler may stop them early.
     seconds : float or None
         Evaluation plus the method's own computation, summed over the trials that the next
         proposal would know.
@@ -125,7 +125,7 @@ class Outcome:
     Attributes
     ----------
     loss : float or None
-        Finite and to be minimised where the status is COMPLETED or STOPPED, else None.
+        Finite and to be minimised if the status is COMPLETED or STOPPED, otherwise None.
     value : float or None
         The metric in the problem's own direction.
     test : float or None
@@ -202,7 +202,7 @@ class Trial:
 
     @property
     def loss(self) -> float | None:
-        """The loss, or None where there is none."""
+        """The loss, or None."""
         return self.outcome.loss
 
     @property

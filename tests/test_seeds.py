@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from runner.seeds import Shuffle, proposal_rng, rng_for, run_entropy, run_rng, seed_for
+from runner.seeds import Shuffle, proposal_rng, rng_for, run_entropy, seed_for
 from runner.testing.simulation import global_state
 
 NAMES = st.lists(
@@ -26,8 +26,8 @@ PINS = {
     "seed_for 128": lambda: seed_for(0, bits=128),
     "rng_for": lambda: int(rng_for("a", 1).bit_generator.random_raw()),
     "proposal_rng": lambda: int(proposal_rng(seed_for("run", bits=128), 7).bit_generator.random_raw()),
-    "run_rng": lambda: int(
-        run_rng(proposal_rng(seed_for("run", bits=128), 7), "order").bit_generator.random_raw()
+    "run_entropy": lambda: int(
+        rng_for(run_entropy(proposal_rng(seed_for("run", bits=128), 7)), "order").bit_generator.random_raw()
     ),
     "Shuffle 10": lambda: [Shuffle(10, 5)[i] for i in range(10)],
     "Shuffle 10**12": lambda: [Shuffle(10**12, 5)[i] for i in range(3)],
@@ -38,7 +38,7 @@ PINNED = {
     "seed_for 128": 277458841824363367197971966933821855452,
     "rng_for": 680296446988949957,
     "proposal_rng": 1651302950089192729,
-    "run_rng": 17779718084048226615,
+    "run_entropy": 17779718084048226615,
     "Shuffle 10": [1, 2, 9, 8, 0, 6, 3, 4, 7, 5],
     "Shuffle 10**12": [215667189527, 666822261099, 603250402327],
 }
@@ -106,15 +106,15 @@ ENTROPY = st.integers(0, 2**128 - 1)
 def test_proposals_of_a_run_share_its_entropy_and_nothing_else(entropy, i, j):
     a, b = proposal_rng(entropy, i), proposal_rng(entropy, j)
     assert run_entropy(a) == run_entropy(b) == entropy
-    assert run_rng(a, "x").random() == run_rng(b, "x").random()
-    assert run_rng(a, "x").random() != run_rng(a, "y").random()
+    assert rng_for(run_entropy(a), "x").random() == rng_for(run_entropy(b), "x").random()
+    assert rng_for(run_entropy(a), "x").random() != rng_for(run_entropy(a), "y").random()
     assert (a.random() == b.random()) == (i == j)
 
 
 @given(ENTROPY)
 def test_reading_the_entropy_does_not_move_the_generator(entropy):
     rng = proposal_rng(entropy, 3)
-    run_rng(rng, "x").random(10)
+    rng_for(run_entropy(rng), "x").random(10)
     assert rng.random() == proposal_rng(entropy, 3).random()
     rng.random(5)
     assert run_entropy(rng) == entropy
@@ -133,7 +133,7 @@ def test_a_generator_of_another_kind_is_refused():
 def test_global_generators_stay_as_they_are():
     before = global_state()
     rng_for("x").random()
-    run_rng(proposal_rng(1, 2)).random()
+    rng_for(run_entropy(proposal_rng(1, 2))).random()
     Shuffle(100, 3)[5]
     assert global_state() == before
 
@@ -182,5 +182,5 @@ def test_a_shuffle_has_an_end():
         Shuffle(5, 1)[5]
     with pytest.raises(IndexError):
         Shuffle(5, 1)[-1]
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="n >= 1"):
         Shuffle(0, 1)

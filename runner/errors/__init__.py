@@ -1,8 +1,8 @@
-"""The errors that a user may meet: where, what was found, what was wanted, what to do.
+"""Errors for users: where, what was expected, what was found, what to do.
 
-Every error that is the user's to mend is a `FivefoldError`. Its text is one sentence or two
-that can be shown as it stands; the command prints it without a traceback and exits with
-``exit_code``. Programming errors are left as Python's own exceptions.
+Every error that a user can correct is a `FivefoldError`. Its message can be shown as it is; the
+command prints it without a traceback and exits with ``exit_code``. Programming errors are Python's own
+exceptions.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Final
 
-_MOST_FILES = 8
-_MOST_COMPARED = 100  # characters: comparing words costs their product
-_NOT_THE_USERS: Final = (
+_MAX_FILES = 8  # of a folder in a hint: about two lines of a terminal
+_MAX_COMPARED = 100  # characters: the cost of comparing words is the product of their lengths
+_NOT_USER_CODE: Final = (
     "<frozen ",
     f"{Path(__file__).parents[1]}{os.sep}",
     *(f"{sysconfig.get_path(kind)}{os.sep}" for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
-"""The beginnings of the names of files that are not the user's."""
+"""Prefixes of file names that are not the user's code."""
 
 
 class FivefoldError(Exception):
-    """Base of all errors that a user can mend.
+    """Base of all errors that a user can correct.
 
     Parameters
     ----------
     message : str
-        What was found and what was wanted, one sentence with its full stop.
+        One sentence with its full stop: "expected X, got Y."
     where : str, optional
-        The place: a file with line, a key path such as ``methods[2]``, a parameter's name.
+        Location: a file with line, a key path such as ``methods[2]``, a parameter's name.
     hint : str, optional
-        What to do about it, one sentence.
+        Remedy, one sentence.
 
     Attributes
     ----------
     exit_code : int
-        What the command exits with.
+        Exit status of the command.
     """
 
     exit_code: ClassVar[int] = 2
@@ -57,12 +57,12 @@ class FivefoldError(Exception):
 
     @property
     def faults(self) -> tuple[FivefoldError, ...]:
-        """The single errors of one that was made by `join`; else the error itself."""
+        """The single errors of one that was made by `join`, otherwise the error itself."""
         return self._several or (self,)
 
     @staticmethod
     def join(errors: Iterable[FivefoldError]) -> FivefoldError:
-        """Make one error of several: of their kind, or a `StudyError` where they are of several kinds."""
+        """Combine errors into one, of their kind or, if they differ in kind, a `StudyError`."""
         single = [fault for error in errors for fault in error.faults]
         if len(single) == 1:
             return single[0]
@@ -72,7 +72,7 @@ class FivefoldError(Exception):
         return joined
 
     def at(self, where: str, joint: str = ".") -> FivefoldError:
-        """The same error with an outer place put in front of its own."""
+        """Copy the error, with an outer location in front of its own."""
         if self._several:
             return FivefoldError.join(fault.at(where, joint) for fault in self._several)
         joint = "" if joint == "." and self.where.startswith("[") else joint
@@ -81,15 +81,15 @@ class FivefoldError(Exception):
 
 
 class SpaceError(FivefoldError):
-    """A space, a domain or a config that does not fit."""
+    """An invalid space, domain or config."""
 
 
 class MethodError(FivefoldError):
-    """A method that does not exist, cannot take these settings, or cannot search this space."""
+    """An unknown method, invalid settings, or a method that cannot search a space."""
 
 
 class ProblemError(FivefoldError):
-    """A problem that cannot be found, loaded or evaluated at all."""
+    """A problem that cannot be found, loaded or evaluated."""
 
 
 class StudyError(FivefoldError):
@@ -97,7 +97,7 @@ class StudyError(FivefoldError):
 
 
 class ResultsError(FivefoldError):
-    """A study directory that cannot be read, or holds nothing to show."""
+    """A study directory that cannot be read, or has no results."""
 
 
 class NoValidTrial(FivefoldError):
@@ -106,7 +106,7 @@ class NoValidTrial(FivefoldError):
     Attributes
     ----------
     trials : pandas.DataFrame or None
-        Its trials, as in `Results.trials`.
+        All trials, as in `Results.trials`.
     """
 
     exit_code = 1
@@ -117,15 +117,15 @@ class NoValidTrial(FivefoldError):
 
 
 class EngineError(FivefoldError):
-    """Ray cannot be reached or started, or has not what the study asks for."""
+    """Ray cannot be reached or started, or lacks resources that the study requires."""
 
 
 class RayLost(EngineError):
-    """Ray has died while a study was on it; what had finished is saved."""
+    """Ray died during a study; finished trials are saved."""
 
 
 class JournalError(FivefoldError):
-    """A study directory that is damaged, foreign, or in use by a live run."""
+    """A study directory that is damaged, of another study, or in use by a live run."""
 
     exit_code = 3
 
@@ -137,10 +137,10 @@ class StudyInterrupted(FivefoldError):
 
 
 class Faults:
-    """Collects errors, so that the first of them does not hide the others.
+    """Collector of errors, so that the first does not hide the others.
 
-    What is done within ``with faults:`` may raise a `FivefoldError`, which is kept; the program
-    goes on after the block. `check` raises what was found.
+    A `FivefoldError` raised in a ``with faults:`` block is stored, and the program continues after the
+    block. `check` raises all stored errors.
     """
 
     def __init__(self) -> None:
@@ -162,46 +162,33 @@ class Faults:
 
     @contextmanager
     def at(self, where: str, joint: str = ".") -> Iterator[None]:
-        """As the collection itself, at an inner place; what the file system says is kept, too."""
+        """Collect errors like the collector itself, prefixed with a location, and file system errors, too."""
         try:
             yield
         except FivefoldError as error:
             self.add(error.at(where, joint))
-        except OSError as error:  # of a name that is too long, a link that leads to itself, ...
-            what = f"'{clip(str(error.filename), _MOST_COMPARED)}' cannot be read: {error.strerror}."
-            self.add(StudyError(what, where=where))
+        except OSError as error:  # such as a name that is too long, or a link to itself
+            message = f"'{clip(str(error.filename), _MAX_COMPARED)}' cannot be read: {error.strerror}."
+            self.add(StudyError(message, where=where))
 
     def add(self, error: FivefoldError) -> None:
-        """Keep an error; of a joined one, each."""
+        """Store an error, or the single errors of a joined one."""
         self.found += error.faults
 
     def check(self) -> None:
-        """Raise what was found, as one error; do nothing where that is none."""
+        """Raise the stored errors as one, if there are any."""
         if self.found:
             raise FivefoldError.join(self.found) from None
 
 
 def near(name: str, options: Iterable[str]) -> str | None:
-    """The option that a misspelt name most likely means; None where none is near."""
-    close = difflib.get_close_matches(name[:_MOST_COMPARED], sorted(options), n=1, cutoff=0.6)
+    """Return the option that a misspelt name most likely means; None if none is similar."""
+    close = difflib.get_close_matches(name[:_MAX_COMPARED], sorted(options), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
-    """A hint that names the nearest option, or all of them where none is near.
-
-    Parameters
-    ----------
-    name : str
-        What the user wrote.
-    options : iterable of str
-        What could have been written.
-
-    Returns
-    -------
-    str
-        A sentence.
-    """
+    """Make a hint that names the most similar option, or all of them if none is similar."""
     known = sorted(options)
     close = near(name, known)
     if close is not None:
@@ -210,41 +197,28 @@ def nearest(name: str, options: Iterable[str]) -> str:
 
 
 def nearest_file(path: Path, suffixes: Iterable[str]) -> str:
-    """A hint for a file that is missing: the nearest one in its folder.
-
-    Parameters
-    ----------
-    path : Path
-        Where nothing was found.
-    suffixes : iterable of str
-        Of the files that would have done, in lower case.
-
-    Returns
-    -------
-    str
-        A sentence.
-    """
+    """Make a hint for a missing file: the most similar one in its folder with one of the suffixes."""
     if not path.parent.is_dir():
         return f"There is no folder '{path.parent}' either."
-    wanted = tuple(suffixes)
-    # Stems are compared: with a suffix in common all short names would be near.
-    found = {other.stem: other.name for other in path.parent.iterdir() if other.suffix.lower() in wanted}
-    close = difflib.get_close_matches(path.stem, found, n=1, cutoff=0.6)
+    allowed = tuple(suffixes)
+    # Stems are compared, since a common suffix would make all short names similar.
+    files = {other.stem: other.name for other in path.parent.iterdir() if other.suffix.lower() in allowed}
+    close = difflib.get_close_matches(path.stem, files, n=1, cutoff=0.6)
     if close:
-        return f"Did you mean '{found[close[0]]}'?"
-    if found:
-        return f"The folder '{path.parent}' holds {', '.join(sorted(found.values())[:_MOST_FILES])}."
-    return f"The folder '{path.parent}' holds no {' or '.join(wanted)} file."
+        return f"Did you mean '{files[close[0]]}'?"
+    if files:
+        return f"The folder '{path.parent}' holds {', '.join(sorted(files.values())[:_MAX_FILES])}."
+    return f"The folder '{path.parent}' holds no {' or '.join(allowed)} file."
 
 
 def describe(error: BaseException) -> str:
-    """An error as a reader wants it: our own as they are, others with their type.
+    """Format an error for users: our own as they are, others with their type.
 
-    Never raises, also where the error's own text does: that is user code too.
+    Never raises, even if the error's ``__str__``, which is user code, does.
     """
     try:
         text = str(error)
-    except Exception:  # whatever a user's exception raises
+    except Exception:  # a user's exception can raise anything
         text = "its message cannot be read"
     return text if isinstance(error, FivefoldError) else f"{type(error).__name__}: {text}"
 
@@ -252,13 +226,13 @@ def describe(error: BaseException) -> str:
 def raised_at(error: BaseException) -> str:
     """Find the last line of the user's own code that an error passed: ``objective.py, line 12, in loss``.
 
-    Code of this package, of Python and of installed packages is not the user's. Empty where no other
-    code is in the traceback. The file's name is without its folder, which may differ between machines.
+    Code of this package, of Python and of installed packages is not the user's. Empty if there is no
+    other code in the traceback. The file name omits the folder, which may differ between machines.
     """
     frames = [
         (frame.f_code, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if not frame.f_code.co_filename.startswith(_NOT_THE_USERS)
+        if not frame.f_code.co_filename.startswith(_NOT_USER_CODE)
     ]
     if not frames:
         return ""
@@ -267,5 +241,5 @@ def raised_at(error: BaseException) -> str:
 
 
 def clip(text: str, most: int) -> str:
-    """The text with at most so many characters; a cut is marked."""
+    """Shorten a string to at most ``most`` characters, ending in an ellipsis."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""Interrupting what takes too long in this process, as far as Python can."""
+"""Time limits within this process, as far as Python allows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from types import FrameType
 
 
 class Overdue(BaseException):
-    """The time is up. No Exception, so that what catches all of these does not catch it."""
+    """The time limit has passed. A BaseException, so that ``except Exception`` does not catch it."""
 
 
 @contextlib.contextmanager
 def interrupted_after(seconds: float | None) -> Iterator[None]:
-    """Raise Overdue inside the ``with`` block once so many seconds have passed.
+    """Raise Overdue inside the ``with`` block once a number of seconds have passed; None for no limit.
 
-    Parameters
-    ----------
-    seconds : float or None
-        None for no limit. There is none either outside the main thread, where the system has no
-        timer, and in a loop in C that does not come back to Python.
+    Has no effect outside the main thread, on systems without interval timers, and during a loop in C
+    that does not return to Python.
     """
     timed = seconds is not None and hasattr(signal, "setitimer")
     if not timed or threading.current_thread() is not threading.main_thread():

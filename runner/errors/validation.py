@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in this project's own words."""
+"""Conversion of pydantic's validation errors to this project's messages."""
 
 from __future__ import annotations
 
@@ -18,69 +18,68 @@ from runner.errors import Faults, ProblemError, near, nearest
 Path = tuple[Any, ...]
 
 _OPTION = re.compile(r"'([^']*)'")
-_KEY = "[key]"  # what pydantic calls the key of a mapping, as the last part of its place
+_KEY = "[key]"  # pydantic's name for the key of a mapping, as the last part of a location
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that does not fit.
+    """One validation error.
 
     Attributes
     ----------
     path : tuple
-        The keys and positions that lead to it.
+        The keys and positions that lead to the value.
     kind : str
         pydantic's type of error, such as ``missing`` or ``extra_forbidden``.
-    wanted : str
-        What would have fitted; empty where the kind says it.
+    expected : str
+        Description of valid values; empty if the kind implies it.
     given : object
-        What was there.
+        The invalid value.
     """
 
     path: Path
     kind: str
-    wanted: str
+    expected: str
     given: Any
 
     @property
     def message(self) -> str:
-        """One sentence."""
-        return f"expected {self.wanted}, got {shown(self.given)}."
+        """The message for the user."""
+        return f"expected {self.expected}, got {shown(self.given)}."
 
     @property
     def hint(self) -> str:
-        """The nearest option, where options are wanted."""
-        options = _OPTION.findall(self.wanted) if self.kind == "literal_error" else []
-        found = nearest(self.given, options) if isinstance(self.given, str) else ""
-        return found if found.startswith("Did") else ""
+        """The nearest option, if one of several strings is expected."""
+        options = _OPTION.findall(self.expected) if self.kind == "literal_error" else []
+        hint = nearest(self.given, options) if isinstance(self.given, str) else ""
+        return hint if hint.startswith("Did") else ""
 
 
 def findings(error: ValidationError, given: object) -> list[Finding]:
-    """List everything that pydantic found wrong, in its order.
+    """List all validation errors, in pydantic's order.
 
     Parameters
     ----------
-    error : ValidationError
     given : object
-        What was validated. pydantic tries every branch of a union and puts the branch's name into
-        the place of an error: a part of it that is not a key of the input is such a name.
+        The validated input. pydantic tries every branch of a union and puts the branch's name into the
+        location of an error: a part of it that is not a key of the input is such a name.
     """
-    found: dict[Path, list[tuple[Path, ErrorDetails]]] = {}
+    groups: dict[Path, list[tuple[Path, ErrorDetails]]] = {}
     for details in error.errors():
-        path, union = _places(details, given)
-        place = (*path, _KEY) if details["loc"][-1:] == (_KEY,) else path
-        found.setdefault(place if union is None else union, []).append((path, details))
-    return [finding for group in found.values() for finding in _merged(group)]
+        path, union = _paths(details, given)
+        location = (*path, _KEY) if details["loc"][-1:] == (_KEY,) else path
+        groups.setdefault(location if union is None else union, []).append((path, details))
+    return [finding for group in groups.values() for finding in _merged(group)]
 
 
-def _places(error: ErrorDetails, given: object) -> tuple[Path, Path | None]:
-    """The path of an error, and that of the outermost union around it."""
+def _paths(error: ErrorDetails, given: object) -> tuple[Path, Path | None]:
+    """Return the path of an error, and that of the outermost union around it."""
     path: list[Any] = []
     union: Path | None = None
     for i, part in enumerate(error["loc"]):
         last = i == len(error["loc"]) - 1
         if last and error["type"] == "invalid_key":
-            part = error["input"]  # the key itself; in its place it is a string or an integer
+            part = error["input"]  # the key itself; in the location it is a string or an integer
         if _holds(given, part):
             given = given[part]  # type: ignore[index]
         elif part == _KEY or not (last and error["type"] == "missing"):
@@ -93,16 +92,14 @@ def _places(error: ErrorDetails, given: object) -> tuple[Path, Path | None]:
 def meant_keys(
     given: Mapping[Any, Any], known: Iterable[str], needed: Mapping[str, str], faults: Faults
 ) -> dict[str, Any]:
-    """The known keys of a mapping, with those that are nearly known under the names that are meant.
+    """Select the known keys of a mapping, with misspelt ones under their corrected names.
 
     Parameters
     ----------
-    given : mapping
-    known : iterable of str
     needed : mapping of str to str
-        Keys that must be there, and what to write.
+        Required keys, with a hint for each.
     faults : Faults
-        Takes a ProblemError for each unknown and each missing key.
+        Receives a ProblemError for each unknown and each missing key.
     """
     options = list(known)
     meant = {key: value for key, value in given.items() if key in options}
@@ -126,26 +123,26 @@ def _holds(given: object, part: str | int) -> bool:
 
 
 def _merged(group: list[tuple[Path, ErrorDetails]]) -> Iterator[Finding]:
-    """The errors of the branch that came closest; of equally close ones, one that wants either."""
+    """Merge the errors of the best-matching branches of a union into one alternative each."""
     deepest = max(len(path) for path, _ in group)
     by_path: dict[Path, list[ErrorDetails]] = {}
     for path, details in group:
         if len(path) == deepest or len(group) == 1:
             by_path.setdefault(path, []).append(details)
     for path, errors in by_path.items():
-        # Of the branches of a union the one for this type was meant, if there is one.
+        # Prefer the branch of the union that accepts the type, if there is one.
         meant = [error for error in errors if not error["type"].endswith("_type")] or errors
-        wanted = " or ".join(dict.fromkeys(map(_wanted, meant)))
-        yield Finding(path, meant[0]["type"], wanted, meant[0]["input"])
+        expected = " or ".join(dict.fromkeys(map(_expected, meant)))
+        yield Finding(path, meant[0]["type"], expected, meant[0]["input"])
 
 
-def _wanted(error: ErrorDetails) -> str:
+def _expected(error: ErrorDetails) -> str:
     if error["type"] == "value_error":
         return error["msg"].removeprefix("Value error, ")
     if error["loc"][-1:] == (_KEY,):
         return "a string as the key"
     limits = {key: _limit(value) for key, value in error.get("ctx", {}).items()}
-    return _WANTED.get(error["type"], "something else").format_map(limits)
+    return _EXPECTED.get(error["type"], "something else").format_map(limits)
 
 
 def _limit(value: object) -> str:
@@ -155,18 +152,18 @@ def _limit(value: object) -> str:
 
 
 def converted(given: Mapping[str, Any], made: object) -> Iterator[Finding]:
-    """Find what pydantic takes for something else in silence: ``true`` for 1, ``"no"`` for false.
+    """Find values that pydantic has converted silently: ``true`` to 1, ``"no"`` to false.
 
     Parameters
     ----------
     given : mapping
-        What was validated.
+        The validated input.
     made : object
-        What it made of it, with an attribute for each key.
+        The result, with an attribute for each key.
     """
     for key, value in given.items():
-        if (wanted := _replaced(value, getattr(made, key))) is not None:
-            yield Finding((key,), "converted", wanted, value)
+        if (expected := _replaced(value, getattr(made, key))) is not None:
+            yield Finding((key,), "converted", expected, value)
 
 
 def _replaced(given: object, made: object) -> str | None:
@@ -180,7 +177,7 @@ def _replaced(given: object, made: object) -> str | None:
 
 _KINDS: Final = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 
-_WANTED = MappingProxyType(
+_EXPECTED = MappingProxyType(
     {
         "string_type": "a string",
         "string_too_short": "a string of at least one letter",
@@ -207,4 +204,4 @@ _WANTED = MappingProxyType(
         "invalid_key": "a string as the key",
     }
 )
-"""The words for what was wanted, by pydantic's type of error."""
+"""Descriptions of valid values, by pydantic's type of error."""

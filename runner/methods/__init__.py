@@ -1,4 +1,4 @@
-"""The six methods, one file each, imported at their first use: the packages of some take seconds."""
+"""The six methods, imported on first use because the dependencies of some take seconds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import a method at its first use."""
+    """Import a method on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'runner.methods' has no attribute '{name}'")
     value: object = getattr(importlib.import_module(f"runner.methods.{_HOME[name]}"), name)

@@ -1,9 +1,9 @@
-"""What a method is: a function of its history, with its settings in a frozen dataclass.
+"""The base of methods: functions of their history, with their settings in a frozen dataclass.
 
-A method answers one question, what to try next, from the space, the trials that have ended,
-the trials that are pending, the number of the trial in its run, and a generator. It holds
-settings only. Where replaying the history at each call would be slow it may keep a memo, but
-a fresh instance given the same arguments must answer the same.
+A method proposes the next config from the space, the completed trials, the pending trials, the
+number of the trial in its run, and a generator. It holds settings only. If replaying the history at
+each call would be slow it may keep a cache, but a fresh instance with the same arguments must give
+the same proposal.
 """
 
 from __future__ import annotations
@@ -32,25 +32,22 @@ class Method(ABC):
     Attributes
     ----------
     name : str
-        What a study file calls it.
+        Name in a study file.
     summary : str
         One line: what it does and when to use it.
     reference : str
-        Paper and equation, or the package, that it follows.
+        Paper and equation, or package, that it follows.
     needs_finite_space : bool
-        Whether it can only search a space with finitely many configs.
-    uses_gradient : bool
-        Whether it makes use of a gradient that trials report.
+        True if it can only search a space with finitely many configs.
     uses_history : bool
-        Whether its proposals depend on other trials. Where they do not, it is asked far ahead of
-        the results, and is shown none.
+        True if its proposals depend on other trials. Otherwise they are requested far ahead of the
+        results, with an empty history.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     reference: ClassVar[str]
     needs_finite_space: ClassVar[bool] = False
-    uses_gradient: ClassVar[bool] = False
     uses_history: ClassVar[bool] = True
 
     @abstractmethod
@@ -62,22 +59,22 @@ class Method(ABC):
         number: int,
         rng: np.random.Generator,
     ) -> Config | Answer:
-        """The config of trial ``number``, or WAIT, or DONE.
+        """Propose the config of trial ``number``, or answer WAIT or DONE.
 
         Parameters
         ----------
         space : Space
             The same at every call of a run.
         completed : sequence of Trial
-            What has ended and may be known, in the order of their numbers; with failures.
-            It may hold trials that the method did not propose.
+            Known results in the order of their numbers, including failures. They may include trials
+            that the method did not propose.
         pending : sequence of Pending
-            What has been proposed and has not ended, in the order of their numbers.
+            Trials without a result yet, in the order of their numbers.
         number : int
             0, 1, ... within the run.
         rng : numpy.random.Generator
-            Seeded by the run and the number; `runner.seeds.run_rng` gives from it a generator
-            that is the same at every call of the run.
+            Seeded by the run and the number; `runner.seeds.run_entropy` gives from it a seed that is
+            the same at every call of the run.
 
         Returns
         -------
@@ -86,28 +83,30 @@ class Method(ABC):
         """
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
-        """The method with its settings completed for a space and a budget.
+        """Complete the settings for a space and a budget.
 
         Parameters
         ----------
-        space : Space
         trials : int or None
-            The budget of the run in trials, None where it is in seconds only.
+            The budget of the run in trials, None if it is in seconds only.
         parallel : int
-            How many trials of the run are in flight at the most.
+            Maximum number of trials of the run in flight.
 
         Raises
         ------
         MethodError
-            Where the method cannot search the space; says which parameters and what to do.
+            If the method cannot search the space; names the parameters and the remedy.
         """
         del trials, parallel
         if self.needs_finite_space and space.continuous:
-            raise MethodError(f"{', '.join(space.continuous)} are continuous.", where=self.name)
+            names = ", ".join(space.continuous)
+            raise MethodError(
+                f"expected a finite space, got continuous parameters: {names}.", where=self.name
+            )
         return self
 
     def announce(self, space: Space, trials: int | None) -> str:
-        """A sentence for the user before the run starts; empty where there is nothing to say.
+        """Return a message for the user before the run starts, possibly empty.
 
         Called on a prepared method.
         """
@@ -115,12 +114,12 @@ class Method(ABC):
         return ""
 
     def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
-        """A sentence for the user after the run; empty where there is nothing to say."""
+        """Return a message for the user after the run, possibly empty."""
         del space, completed
         return ""
 
     def settings(self) -> dict[str, Any]:
-        """The settings as they would stand in a study file, defaults included."""
+        """Return the settings as in a study file, including defaults."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
 
@@ -128,12 +127,12 @@ M = TypeVar("M", bound=Method)
 
 
 class Registry(Mapping[str, type[Method]]):
-    """Name -> class. A module is imported when its method is asked for: some take seconds.
+    """Name -> class. A method's module is imported on first use, as some take seconds.
 
     Parameters
     ----------
     modules : mapping of str to str
-        Where a method is found that has not been registered yet.
+        Module of each method that has not been registered yet.
     """
 
     def __init__(self, modules: Mapping[str, str]) -> None:
@@ -166,35 +165,35 @@ METHODS = Registry(
         "tpe": "runner.methods.tpe.method",
     }
 )
-"""The methods that a study file can name."""
+"""Methods that a study file can name."""
 
 
 def register(cls: type[Method]) -> type[Method]:
-    """Class decorator that adds a method to the registry."""
+    """Add a method to the registry; a class decorator."""
     METHODS.add(cls)
     return cls
 
 
 def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
-    """A method by name, with validated settings.
+    """Create a method by name, with validated settings.
 
     Raises
     ------
     MethodError
-        Where there is no such method or setting, or a value does not fit; names the nearest.
+        For an unknown method or setting, with the nearest name, or an invalid value.
     """
     if name not in METHODS:
-        raise MethodError(f"there is no method {shown(name)}.", hint=nearest(name, METHODS))
+        raise MethodError(f"unknown method {shown(name)}.", hint=nearest(name, METHODS))
     return with_settings(METHODS[name], settings or {})
 
 
 def with_settings(cls: type[M], settings: Mapping[str, Any]) -> M:
-    """A method of a class, with validated settings.
+    """Create a method of a class, with validated settings.
 
     Raises
     ------
     MethodError
-        For all settings that do not exist or whose value does not fit.
+        Lists all unknown settings and invalid values.
     """
     faults = Faults()
     known = [field.name for field in dataclasses.fields(cls) if field.init]
@@ -210,7 +209,7 @@ def with_settings(cls: type[M], settings: Mapping[str, Any]) -> M:
     made: M | None = None
     with faults:
         made = _made(cls, fitting)
-    if faults and len(fitting) > 1:  # a method refuses the first setting that does not fit: try each alone
+    if faults and len(fitting) > 1:  # a method reports its first invalid setting only: try each alone
         single = Faults()
         for key, value in fitting.items():
             with single:

@@ -1,7 +1,7 @@
-"""A space as arrays of rows: what a model needs of many configs at a time.
+"""Vectorised encoding of a space: arrays of rows, and features for a model.
 
-`Space` reads one config; `Cube` reads arrays of its rows, and `Embedding` makes features of them
-whose Euclidean distances a kernel can take.
+`Space` encodes one config; `Cube` handles arrays of rows, and `Embedding` maps them to features
+whose Euclidean distances suit a kernel.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from runner.space.domains import Choice, Params
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_ENUMERATED = 2_000
-_TABULATED = 1_024
+# Chosen by hand, not measured.
+_ENUMERATED = 2_000  # configs; about 3 times the draws that a larger space is searched with
+_TABULATED = 1_024  # levels; a finer grid is treated as continuous until a row is decoded
 
 
 class Embedding:
-    """Rows of the cube as points of a Euclidean space whose distances are the kernel's.
+    """Map of encoded rows to points of a Euclidean space.
 
     A numeric coordinate is one feature, ``u - 1/2``. A categorical one is a one-hot block over
     the square root of 2, so that two categories are at distance 1 (Hamming). An inactive
-    coordinate is at the origin of its block: two rows in which it is inactive do not differ in
-    it, and none of its values is favoured. All distances are Euclidean, so the kernel is
-    positive semi-definite.
+    coordinate is at the origin of its block: rows in which it is inactive do not differ in it, and
+    all its values are equally far. All distances are Euclidean, so the kernel is positive
+    semi-definite.
 
     Parameters
     ----------
     categories : sequence of int
-        Per coordinate the number of categories, 0 for a numeric one.
+        For each coordinate the number of categories, 0 for a numeric one.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class Embedding:
         self.columns = self._first[self.numeric]
 
     def __call__(self, rows: Array, active: Mask) -> Array:
-        """The features, shape (n, m), of rows and their activity, both of shape (n, d)."""
+        """Compute features, shape (n, m), of rows and their activity, both of shape (n, d)."""
         Z = np.zeros((len(rows), len(self.owner)))
         Z[:, self.columns] = np.where(active[:, self.numeric], rows[:, self.numeric] - 0.5, 0.0)
         for j, count in enumerate(self.categories):
@@ -69,19 +70,16 @@ class Embedding:
 
 
 class Cube:
-    """A space as rows of the unit cube, many at a time.
+    """A space as arrays of rows of the unit cube.
 
-    Where `Space` reads one config, this reads arrays of rows; a row that is proposed goes
-    through the space's own encoding all the same (`settle`).
+    Rows to be proposed still pass through the space's own encoding (`canonical`).
 
     Attributes
     ----------
-    space : Space
     size : float
-        The number of configs, infinite also where the space cannot count them.
-    embedding : Embedding
+        The number of configs; infinite also if the space cannot count them.
     numeric, continuous : ndarray of bool, shape (d,)
-        The coordinates that are numbers, and those of them that have no levels.
+        Masks of the coordinates that are numbers, and of those among them without levels.
     """
 
     def __init__(self, space: Space) -> None:
@@ -100,18 +98,18 @@ class Cube:
         ]
         try:
             self.size = space.size()
-        except SpaceError:  # too many branches to list: not to be exhausted either
+        except SpaceError:  # too many branches to list, and so to exhaust
             self.size = math.inf
 
     @cached_property
     def rows(self) -> Array | None:
-        """All rows of a small finite space, shape (size, d), else None."""
+        """All rows of a small finite space, shape (size, d), otherwise None."""
         if self.size > _ENUMERATED:
             return None
         return np.array([self.space.encode(self.space[i]) for i in range(int(self.size))])
 
     def active(self, rows: Array) -> Mask:
-        """Which coordinates each row uses, shape (n, d)."""
+        """Mark the coordinates that each row uses, shape (n, d)."""
         if not self._conditional:
             return np.ones(rows.shape, dtype=bool)
         mask = np.zeros(rows.shape, dtype=bool)
@@ -131,7 +129,7 @@ class Cube:
         return mask
 
     def snap(self, rows: Array) -> Array:
-        """The rows with levels at their places and inactive coordinates at 0.5."""
+        """Move coordinates with levels to the nearest one, and inactive coordinates to 0.5."""
         snapped = np.clip(rows, 0.0, 1.0)
         for j, grid in enumerate(self._grids):
             if grid is not None:
@@ -139,28 +137,28 @@ class Cube:
         return np.where(self.active(snapped), snapped, 0.5)
 
     def features(self, rows: Array) -> Array:
-        """The features of snapped rows, shape (n, m)."""
+        """Compute the features of snapped rows, shape (n, m)."""
         return self.embedding(rows, self.active(rows))
 
-    def settle(self, row: Array) -> Array:
-        """The row of the config at a row."""
+    def canonical(self, row: Array) -> Array:
+        """Decode and encode a row."""
         return self.space.encode(self.space.decode(row))
 
     def allows(self, row: Array) -> bool:
-        """Whether the config at a row is allowed."""
+        """Check that the config at a row is not forbidden."""
         return not self.space.forbid or self.space.allows(self.space.decode(row))
 
     def neighbours(self, row: Array) -> Array:
-        """Rows, not snapped, with one coordinate changed: any other category, or the next level."""
+        """List rows, not snapped, with one coordinate changed: any other category, or an adjacent level."""
         changed: list[Array] = []
         used = self.active(row[None, :])[0]
         for j, grid in enumerate(self._grids):
             if grid is None or not used[j]:
                 continue
-            at = int(np.argmin(np.abs(grid - row[j])))
-            near = range(len(grid)) if self.embedding.categories[j] else (at - 1, at + 1)
-            for level in near:
-                if level != at and 0 <= level < len(grid):
+            current = int(np.argmin(np.abs(grid - row[j])))
+            others = range(len(grid)) if self.embedding.categories[j] else (current - 1, current + 1)
+            for level in others:
+                if level != current and 0 <= level < len(grid):
                     other = row.copy()
                     other[j] = grid[level]
                     changed.append(other)
@@ -169,5 +167,5 @@ class Cube:
 
 @lru_cache(maxsize=64)
 def cube_of(space: Space) -> Cube:
-    """The cube of a space."""
+    """Return the cached cube of a space."""
     return Cube(space)

@@ -1,9 +1,9 @@
 """Exhaustive search: every config of a finite space exactly once.
 
-Trains and judges every combination, so its best is the space's best: the reference that other
-methods are measured against wherever the space is small enough. The order is shuffled by the
-run's seed, because the native order makes an anytime curve an artefact of how the space was
-written down. Nothing is listed: config *i* is computed from *i*.
+Every combination is evaluated, so its best is the space's best: the reference for other methods
+wherever the space is small enough. The order is shuffled by the run's seed, because the native order
+makes an anytime curve an artefact of how the space was written down. Nothing is listed: config *i* is
+computed from *i*.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from runner.seeds import Shuffle, run_entropy, seed_for
 from runner.space import Space
 from runner.trial import DONE, Answer, Config, Pending, Trial
 
-MOST_POINTS = 100_000
-"""Of one parameter; the points of each are held in memory, their combinations are not."""
+MAX_POINTS = 100_000
+"""Points of one parameter; chosen by hand: more cannot be evaluated even along a single parameter."""
 
 
 @register
@@ -35,18 +35,18 @@ class Exhaustive(Method):
     Parameters
     ----------
     resolution : int, optional
-        Makes continuous parameters that many points each (log-aware, both ends included);
-        without it a space with continuous parameters is refused.
+        Number of points for each continuous parameter (log-aware, both bounds included); without
+        it a space with continuous parameters is refused.
 
     Raises
     ------
     MethodError
-        From `prepare`, for a space with continuous parameters and no ``resolution``, and for
-        one of which everything is forbidden.
+        From `prepare`, for a space with continuous parameters and no ``resolution``, or with
+        every config forbidden.
     """
 
     name: ClassVar[str] = "exhaustive"
-    summary: ClassVar[str] = "every config of a finite space once; the certain answer where it is affordable"
+    summary: ClassVar[str] = "every config of a finite space once; the certain answer if it is affordable"
     reference: ClassVar[str] = "complete enumeration; order by a Feistel network (Black and Rogaway, 2002)"
     needs_finite_space: ClassVar[bool] = True
     uses_history: ClassVar[bool] = False
@@ -54,38 +54,38 @@ class Exhaustive(Method):
     resolution: int | None = None
 
     def __post_init__(self) -> None:
-        if self.resolution is not None and not 1 <= self.resolution <= MOST_POINTS:
+        if self.resolution is not None and not 1 <= self.resolution <= MAX_POINTS:
             raise MethodError(
-                f"expected 1 to {MOST_POINTS:,} points, got {shown(self.resolution)}.", where="resolution"
+                f"expected 1 to {MAX_POINTS:,} points, got {shown(self.resolution)}.", where="resolution"
             )
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
         """See `Method.prepare`."""
         del trials, parallel
         if space.continuous and self.resolution is None:
-            verb = "is" if len(space.continuous) == 1 else "are"
+            names = ", ".join(space.continuous)
             raise MethodError(
-                f"the space is infinite, because {', '.join(space.continuous)} {verb} continuous.",
+                f"expected a finite space, got continuous parameters: {names}.",
                 where=self.name,
-                hint="Give it 'resolution: 5' to take 5 points of each, or give the parameters a step.",
+                hint="Set 'resolution: 5' for 5 points of each, or give the parameters a step.",
             )
         require_any(self.finite(space), self.name)
         return self
 
     def finite(self, space: Space) -> Space:
-        """The space that is walked: with a resolution, the discretised one."""
+        """Return the space to enumerate: with a resolution, the discretised one."""
         return _discretised(space, self.resolution) if self.resolution else space
 
     def announce(self, space: Space, trials: int | None) -> str:
-        """How many configs there are, and whether the budget covers them."""
+        """State the number of configs, and the share that the budget covers."""
         size = int(self.finite(space).size())
         if trials is None or trials >= size:
-            return f"{size:,} configs; all of them fit the budget."
+            return f"{size:,} configs; the budget covers all of them."
         share = f"{100 * trials / size:.3g} %"
         return f"{size:,} configs; the budget of {trials:,} trials covers {share} of them."
 
     def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
-        """What share of the space was covered."""
+        """State the share of the space that was covered."""
         finite = self.finite(space)
         size = int(finite.size())
         seen = len({finite.key(trial.config) for trial in completed if trial.config in finite})
@@ -106,26 +106,20 @@ class Exhaustive(Method):
 
 
 def require_any(space: Space, where: str) -> None:
-    """Raise MethodError where every config of a finite space is forbidden."""
+    """Raise MethodError if every config of a finite space is forbidden."""
     if not space.size():
         raise MethodError("every config is forbidden.", where=where, hint="Forbid less.")
 
 
 def walk(space: Space, number: int, rng: np.random.Generator) -> Config | Answer:
-    """The config of that number in a seeded order of a finite space, DONE past its end.
+    """Return config ``number`` in a seeded order of a finite space, DONE past its end.
 
-    Parameters
-    ----------
-    space : Space
-        Finite.
-    number : int
-        0, 1, ...
-    rng : numpy.random.Generator
-        Of the proposal; only the run's entropy behind it is used.
+    Of the proposal's generator only the run's entropy is used.
     """
     size = space.size()
     if size == math.inf:
-        raise MethodError(f"{', '.join(space.continuous)} are continuous; a finite space was expected.")
+        names = ", ".join(space.continuous)
+        raise MethodError(f"expected a finite space, got continuous parameters: {names}.")
     if number >= size:
         return DONE
     return space[_order(int(size), run_entropy(rng))[number]]

@@ -1,8 +1,8 @@
-"""Grid search: a grid laid over the space, its size chosen to fit the budget.
+"""Grid search: a grid over the space, its size chosen to fit the budget.
 
-Numbers get evenly spread values (in the logarithm where the domain has it) with both ends,
-integers and steps stay on their values, categories are whole, and the parameters of a
-conditional branch are gridded within it. The order is shuffled by the run's seed.
+Numbers get evenly spaced values (in the logarithm for ``log`` domains) with both bounds, integers
+and steps stay on their values, categories are complete, and the parameters of a conditional branch
+are gridded within it. The order is shuffled by the run's seed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from runner._text import shown
 from runner.errors import MethodError, nearest
 from runner.methods.base import Method, register
-from runner.methods.exhaustive import MOST_POINTS, require_any, walk
+from runner.methods.exhaustive import MAX_POINTS, require_any, walk
 from runner.space import Space
 from runner.space.domains import Choice
 from runner.trial import Answer, Config, Pending, Trial
 
-_POINTS_WITHOUT_BUDGET = 5
+_POINTS_WITHOUT_BUDGET = 5  # chosen by hand: bounds, middle and quarters; 125 configs for 3 parameters
 
 
 @register
@@ -34,15 +34,14 @@ class Grid(Method):
     Parameters
     ----------
     points : int or mapping of str to int, optional
-        Points per numeric parameter, one number for all or one per name; parameters that are
-        not named, and all of them where it is not given, get as many as fit the trial budget
-        (5 each where the budget is in seconds only).
+        Points per numeric parameter, one number for all or one per name; the others get as many as
+        fit the trial budget (5 each if the budget is in seconds only).
 
     Raises
     ------
     MethodError
-        Where ``points`` is less than 1, or (from `prepare`) names no numeric parameter, or the
-        whole grid is forbidden.
+        If ``points`` is less than 1, or (from `prepare`) names anything but a numeric parameter, or
+        the whole grid is forbidden.
     """
 
     name: ClassVar[str] = "grid"
@@ -56,11 +55,11 @@ class Grid(Method):
     _chosen: tuple[tuple[str, int], ...] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        given = self.points if isinstance(self.points, Mapping) else {"": self.points}
-        for name, count in given.items():
-            if count is not None and not 1 <= count <= MOST_POINTS:
+        by_name = self.points if isinstance(self.points, Mapping) else {"": self.points}
+        for name, count in by_name.items():
+            if count is not None and not 1 <= count <= MAX_POINTS:
                 raise MethodError(
-                    f"expected 1 to {MOST_POINTS:,} points, got {shown(count)}.",
+                    f"expected 1 to {MAX_POINTS:,} points, got {shown(count)}.",
                     where=f"points.{name}".rstrip("."),
                 )
 
@@ -73,7 +72,7 @@ class Grid(Method):
             for name in self.points:
                 if name not in numeric:
                     hint = nearest(name, numeric)
-                    raise MethodError(f"'{name}' is no numeric parameter.", where="points", hint=hint)
+                    raise MethodError(f"'{name}' is not a numeric parameter.", where="points", hint=hint)
             fixed = dict(self.points)
         elif self.points is not None:
             fixed = dict.fromkeys(numeric, self.points)
@@ -89,13 +88,15 @@ class Grid(Method):
         return prepared
 
     def finite(self, space: Space) -> Space:
-        """The grid as a finite space; `prepare` must have been called."""
+        """Return the grid as a finite space; `prepare` must have been called."""
         if self._chosen is None:
-            raise MethodError("grid search was not prepared for a space and budget.", where=self.name)
+            raise MethodError(
+                "not prepared for a space and budget.", where=self.name, hint="Call prepare() first."
+            )
         return _gridded(space, self._chosen)
 
     def announce(self, space: Space, trials: int | None) -> str:
-        """The points per parameter and the size of the grid."""
+        """State the points per parameter and the size of the grid."""
         size = int(self.finite(space).size())
         points = ", ".join(f"{name} x {count}" for name, count in self._chosen or ())
         covered = "" if trials is None or trials >= size else f"; the budget covers {trials:,} of them"
@@ -115,25 +116,24 @@ class Grid(Method):
 
 
 def fit_points(space: Space, free: Sequence[str], fixed: Mapping[str, int], trials: int) -> dict[str, int]:
-    """Points per parameter, as equal as they can be, so that the grid fits the budget.
+    """Choose points per parameter, as equal as possible, so that the grid fits the budget.
 
     Parameters
     ----------
-    space : Space
     free : sequence of str
         The parameters whose points are to be chosen; earlier ones get the odd point.
     fixed : mapping of str to int
         The points of the others.
     trials : int
-        The most points of the whole grid; where one point each is already more (because
-        categories and ``fixed`` are whole), it is one each.
+        Maximum size of the whole grid; if one point each already exceeds it (because of categories
+        and ``fixed``), it is one each.
     """
 
     def fits(points: Mapping[str, int], within: Space) -> bool:
         return within.discretised({**fixed, **points}).size() <= trials
 
-    most = int(min(MOST_POINTS, max((_most(space, name) for name in free), default=1)))
-    # Of the whole product first, which is counted in no time; what is forbidden leaves room for more.
+    most = int(min(MAX_POINTS, max((_most(space, name) for name in free), default=1)))
+    # First the whole product, whose size is cheap to compute; forbidden configs leave room for more.
     product = Space(dict(space.params)) if space.forbid else space
     low = _largest(lambda count: fits(dict.fromkeys(free, count), product), 1, most)
     if product is not space:
@@ -146,7 +146,7 @@ def fit_points(space: Space, free: Sequence[str], fixed: Mapping[str, int], tria
 
 
 def _largest(fits: Callable[[int], bool], low: int, most: int) -> int:
-    """The largest number up to ``most`` that fits, if those up to it do; ``low`` where none above it does."""
+    """Find the largest fitting number up to ``most`` by doubling and bisection, given that ``low`` fits."""
     step = 1
     while low + step <= most and fits(low + step):
         low, step = low + step, 2 * step
@@ -158,7 +158,7 @@ def _largest(fits: Callable[[int], bool], low: int, most: int) -> int:
 
 
 def _most(space: Space, name: str) -> float:
-    """The most points that a parameter can have; infinitely many where it is continuous."""
+    """Return the number of values of a parameter; infinite if it is continuous."""
     return max(domain.levels or math.inf for n, domain in space.dimensions if n == name)
 
 

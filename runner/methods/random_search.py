@@ -1,7 +1,7 @@
 """Random search: independent draws from the space.
 
-The baseline of every comparison, and a strong one where few parameters matter, since n trials
-try n values of each. ``sequence: sobol`` spreads them more evenly at no cost.
+The baseline of every comparison, and a strong one if few parameters matter, since n trials try n
+values of each. ``sequence: sobol`` spreads them more evenly at no cost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
 
 _SOBOL_BITS = 30  # SciPy's own default: 2**30 points before the sequence ends
-_SOBOL_BLOCK = 256
+_SOBOL_BLOCK = 256  # points generated at once; a power of 2, as Sobol points balance in those
 
 
 @register
@@ -32,11 +32,13 @@ class Random(Method):
     ----------
     sequence : "independent" or "sobol", default "independent"
         A Sobol sequence covers the encoded cube more evenly; its points are not independent.
-        Where combinations are forbidden, a forbidden Sobol point is replaced by a draw.
+        A forbidden Sobol point is replaced by an independent draw.
     """
 
     name: ClassVar[str] = "random"
-    summary: ClassVar[str] = "independent draws; the baseline, needs no feedback and uses any number of lanes"
+    summary: ClassVar[str] = (
+        "independent draws; the baseline, needs no feedback and uses any number of workers"
+    )
     reference: ClassVar[str] = "Bergstra and Bengio, JMLR 13 (2012); Sobol: Owen scrambling, scipy.stats.qmc"
     uses_history: ClassVar[bool] = False
 
@@ -60,7 +62,7 @@ class Random(Method):
 
 
 def sobol_row(d: int, number: int, entropy: int) -> NDArray[np.float64]:
-    """The row of that number, shape (d,), in a run's scrambled Sobol sequence in [0, 1)^d."""
+    """Return row ``number``, shape (d,), of a run's scrambled Sobol sequence in [0, 1)^d."""
     block, offset = divmod(number, _SOBOL_BLOCK)
     row: NDArray[np.float64] = _sobol_block(d, block, entropy)[offset]
     return row
@@ -68,7 +70,7 @@ def sobol_row(d: int, number: int, entropy: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _sobol_block(d: int, block: int, entropy: int) -> NDArray[np.float64]:
-    from scipy.stats import qmc  # half a second, which independent draws need not wait for
+    from scipy.stats import qmc  # takes half a second, which independent draws do not need
 
     engine = qmc.Sobol(d, bits=_SOBOL_BITS, rng=np.random.default_rng(seed_for(entropy, "sobol", bits=128)))
     if block:

@@ -1,4 +1,4 @@
-"""The arguments of a search: whether they fit, and what Tune's own settings add to them."""
+"""Validation of a search's arguments, and their combination with Tune's settings."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from runner.trial import Order
 def check_arguments(
     metric: object, mode: object, trials: object, seed: object, max_concurrent: object, order: object
 ) -> None:
-    """Raise MethodError for the first argument of a search that does not fit."""
+    """Raise MethodError for the first invalid argument of a search."""
 
-    def whole(value: object, least: int) -> bool:
+    def integer(value: object, least: int) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
     checks = (
         ("metric", metric, metric is None or isinstance(metric, str), "a name"),
         ("mode", mode, mode in (None, "min", "max"), "'min' or 'max'"),
-        ("trials", trials, trials is None or whole(trials, 1), "a number of at least 1"),
-        ("seed", seed, whole(seed, 0), "a whole number of at least 0"),
+        ("trials", trials, trials is None or integer(trials, 1), "a positive integer"),
+        ("seed", seed, integer(seed, 0), "a non-negative integer"),
         (
             "max_concurrent",
             max_concurrent,
-            max_concurrent is None or whole(max_concurrent, 1),
-            "a number of at least 1",
+            max_concurrent is None or integer(max_concurrent, 1),
+            "a positive integer",
         ),
         ("order", order, order in get_args(Order), "'async' or 'trial'"),
     )
-    for name, value, fits, wanted in checks:
-        if not fits:
-            raise MethodError(f"got {value!r}; {wanted} was expected.", where=name)
+    for name, value, valid, expected in checks:
+        if not valid:
+            raise MethodError(f"expected {expected}, got {value!r}.", where=name)
 
 
-def settled(
+def resolve_metric(
     metric: str | None, mode: str | None, tune_metric: str | None = None, tune_mode: str | None = None
 ) -> tuple[str | None, str | None]:
-    """Metric and mode from what the search and Tune's configuration were given.
+    """Combine metric and mode of the search and of Tune's configuration.
 
     Raises
     ------
     MethodError
-        Where the two contradict each other.
+        If they contradict each other.
     """
     for name, own, given in (("metric", metric, tune_metric), ("mode", mode, tune_mode)):
         if own not in (None, DEFAULT_METRIC, given) and given is not None:
             raise MethodError(
-                f"the search has {own!r}, Tune's configuration {given!r}.",
+                f"the search has {own!r}, but Tune's configuration has {given!r}.",
                 where=name,
-                hint="Give it in one place.",
+                hint="Set it in one of the two.",
             )
     mode = tune_mode or mode
     # Tune's name for the bare number that a trainable returns:

@@ -1,4 +1,4 @@
-"""What a search starts from: points to try first, results from elsewhere."""
+"""Initial points of a search, and known results from other sources."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from runner.trial import Config, Outcome, Trial, trial_from_json
 
 
 def searched(view: View, parameters: Mapping[str, Any]) -> Config:
-    """The part of a config that is searched; SpaceError where it is none of the space."""
+    """Extract the searched parameters of a config; SpaceError if they are not in the space."""
     return view.space.canonical(view.point(parameters, strict=False))
 
 
-class Front:
-    """What is given to a search beside its space; see `runner.study.warmstart.WarmStart`.
+class InitialPoints:
+    """Warm start of a search; see `runner.study.warmstart.WarmStart`.
 
     Parameters
     ----------
     points : sequence of mapping
-        Configs to try first, whole or in part.
+        Configs to try first, complete or partial.
     evaluated : sequence of (mapping, float)
-        Configs with their metric, which are to be entered (`add`) when the metric is known.
+        Configs with their metric, to be added (`add`) once the metric's name is known.
 
     Attributes
     ----------
-    points : list of dict
-    evaluated : list of (dict, float)
     known : list of Trial
-        Results from elsewhere, in the order in which they became known.
+        Results from other sources, in the order in which they were added.
     """
 
     def __init__(
@@ -49,7 +47,7 @@ class Front:
         self.known: list[Trial] = []
 
     def fit(self, view: View, seed: int) -> None:
-        """Read the points as configs of a space, and complete them; SpaceError names what is none."""
+        """Convert the points to configs of a space, and complete them; SpaceError names an invalid one."""
         for i, point in enumerate(self.points):
             try:
                 self.points[i] = completed(view.space, view.point(point), rng_for(seed, "point", i))
@@ -62,18 +60,18 @@ class Front:
                 raise error.at(f"evaluated[{i}]") from None
 
     def add(self, config: Config, outcome: Outcome) -> Trial:
-        """Enter a result from elsewhere; the trial that it becomes."""
+        """Add a result from another source, and return it as a trial."""
         trial = foreign(config, outcome, len(self.points) + len(self.known))
         self.known.append(trial)
         return trial
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, as JSON has it."""
+        """Convert to JSON."""
         return {"points": self.points, "evaluated": self.evaluated, "known": to_json(self.known)}
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Front:
-        """What `to_json` wrote."""
-        front = cls(given["points"], given["evaluated"])
-        front.known = list(map(trial_from_json, given["known"]))
-        return front
+    def from_json(cls, state: Mapping[str, Any]) -> InitialPoints:
+        """Read what `to_json` wrote."""
+        initial = cls(state["points"], state["evaluated"])
+        initial.known = list(map(trial_from_json, state["known"]))
+        return initial

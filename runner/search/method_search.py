@@ -1,9 +1,8 @@
 """A method as a Ray Tune search algorithm.
 
-`MethodSearch` gives Tune's trials to a `runner.engine.runs.run.Run` and holds little else: which trial id
-is which number, and what it starts from. Whatever a trial reports and whatever the method
-does, nothing is raised into Tune once trials have started, because that would end the whole
-experiment.
+`MethodSearch` passes Tune's trials to a `runner.engine.runs.run.Run`, and holds little else: the numbers
+of trial ids, and the initial points. Whatever a trial reports and whatever the method does, nothing is
+raised into Tune once trials have started, because that would end the whole experiment.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from ray.tune.search import Searcher
 from runner.engine.runs.run import Run
 from runner.errors import MethodError, SpaceError, describe
 from runner.methods import Method, make_method
-from runner.search.arguments import check_arguments, settled
-from runner.search.initial_points import Front, searched
+from runner.search.arguments import check_arguments, resolve_metric
+from runner.search.initial_points import InitialPoints, searched
 from runner.search.outcomes import outcome_of, same_trial
 from runner.search.state import (
     foreign_state,
@@ -53,22 +52,21 @@ from runner.trial import (
 
 logger = logging.getLogger(__name__)
 
-_MOST_FAILURES = 100
-"""So many configs in a row that cannot be computed end a search."""
+_MAX_FAILURES = 100  # consecutive configs that cannot be computed end a search; chosen by hand
 
 
 class MethodSearch(Searcher):  # Ray's classes are not typed
     """Any method as a Ray Tune search algorithm.
 
-    A trial counts by its last result. A metric that is missing, NaN or infinite makes it INVALID,
-    an error FAILED; one that is stopped before its first result is STOPPED and has no loss. A
-    trial that a scheduler has stopped early counts as completed, by its last value: Tune does
-    not tell the two apart. (Where a result lacks the metric altogether, Tune itself ends the
-    experiment unless TUNE_DISABLE_STRICT_METRIC_CHECKING=1.) A method that raises ends the search,
-    with an error in the log; trials on their way still finish.
+    The last result of a trial counts. A metric that is missing, NaN or infinite makes the trial INVALID,
+    an error FAILED; one that is stopped before its first result is STOPPED and has no loss. A trial that
+    a scheduler has stopped early counts as completed, with its last value: Tune does not distinguish the
+    two. (If a result lacks the metric, Tune itself ends the experiment unless
+    TUNE_DISABLE_STRICT_METRIC_CHECKING=1.) A method that raises ends the search, with an error in the
+    log; running trials still finish.
 
-    A result may hold a gradient of the metric, ``{"gradient": {"x": 0.5}}``, or one by the logarithms
-    (``gradient_log``), ``gradient_exact: False`` where it is truncated, and ``loss_std``, the standard
+    A result may include a gradient of the metric, ``{"gradient": {"x": 0.5}}``, or one by the logarithms
+    (``gradient_log``), ``gradient_exact: False`` if it is truncated, and ``loss_std``, the standard
     deviation of the metric's noise, for methods that use them.
 
     Parameters
@@ -76,37 +74,37 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     method : str or Method
         A name of the registry, or a method with its settings.
     space : Space, mapping or expression, optional
-        Whatever `runner.space.formats.to_view` reads. Default: Tune's ``param_space``, of which plain
-        values are passed on to the trials untouched.
+        Any format that `runner.space.formats.to_view` reads. Default: Tune's ``param_space``, whose
+        constants are passed to the trials unchanged.
     metric : str, optional
-        Name in the results, the keys of nested results joined by "/". Default: what
-        ``tune.TuneConfig`` says; Tune passes that on only together with a ``param_space``.
+        Name in the results, the keys of nested results joined by "/". Default: that of
+        ``tune.TuneConfig``; Tune passes it on only together with a ``param_space``.
     mode : "min" or "max", optional
         Likewise.
     trials : int, optional
-        The budget, after which the search is finished; also what a grid is sized to. Default:
-        Tune's ``num_samples`` where there is a ``param_space``, else no limit.
+        The budget, after which the search is finished, and to which a grid is sized. Default:
+        Tune's ``num_samples`` if there is a ``param_space``, otherwise no limit.
     seed : int, default 0
-        The proposals follow from it and from the results, and from nothing else.
+        Proposals depend on the seed and the results only.
     max_concurrent : int, optional
-        Trials in flight at the most; ``max_concurrent_trials`` of ``tune.TuneConfig`` overrides it.
-        Default: as many as Tune starts.
+        Maximum number of trials in flight; ``max_concurrent_trials`` of ``tune.TuneConfig`` overrides
+        it. Default: as many as Tune starts.
     order : "async" or "trial", default "async"
-        What a proposal knows: all trials that have ended, or, whatever their order of arrival,
+        Trials known to a proposal: all that have ended, or, independently of their order of arrival,
         exactly those before the last ``max_concurrent`` (1 by default).
     points_to_evaluate : sequence of dict
-        Configs to try first, in this order; to the method they are trials that it has not proposed.
-        Parameters that one lacks are drawn.
+        Configs to try first, in this order; the method sees them as trials that it has not proposed.
+        Missing parameters are drawn.
     evaluated : sequence of (dict, float)
-        Configs and their known metric, from elsewhere; the method knows them from the start, and
+        Configs with their known metric from other sources; the method knows them from the start, and
         they spend no budget. See also `add_evaluated_point`.
 
     Raises
     ------
     MethodError
-        Where the method does not exist or cannot search the space, or an argument does not fit.
+        If the method does not exist or cannot search the space, or an argument is invalid.
     SpaceError
-        Where the space or a point does not fit.
+        If the space or a point is invalid.
 
     Examples
     --------
@@ -134,11 +132,11 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     ) -> None:
         check_arguments(metric, mode, trials, seed, max_concurrent, order)
         super().__init__(metric=metric, mode=mode)
-        self._metric, self._mode = settled(metric, mode)
+        self._metric, self._mode = resolve_metric(metric, mode)
         self._method = make_method(method) if isinstance(method, str) else method
         self._seed, self._order, self._limit = seed, order, max_concurrent
         self._given_trials = self._trials = trials
-        self._front = Front(points_to_evaluate, evaluated)
+        self._initial = InitialPoints(points_to_evaluate, evaluated)
         self._numbers: dict[str, int] = {}  # Tune's trial id -> number
         self._view: View | None = None
         self._run: Run | None = None
@@ -146,7 +144,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         if space is not None:
             self._adopt(view_for_tune(space))
 
-    # -- what Tune calls ------------------------------------------------------------------------
+    # -- called by Tune -------------------------------------------------------------------------
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: Mapping[str, Any], **spec: Any
@@ -155,36 +153,35 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
 
         Parameters
         ----------
-        metric, mode : str or None
         config : mapping
             Tune's ``param_space``.
         **spec
-            ``num_samples`` is used where ``trials`` is not given.
+            ``num_samples`` is used if ``trials`` is not given.
 
         Returns
         -------
         bool
-            False where both the search and ``param_space`` have a space; Tune then says so.
+            False if both the search and ``param_space`` have a space; Tune then raises an error.
 
         Raises
         ------
         MethodError
-            Where the method cannot search the space, or metric or mode contradict the search's.
+            If the method cannot search the space, or metric or mode contradict the search's.
         SpaceError
-            Where the space or a point does not fit, or there is nothing to search.
+            If the space or a point is invalid, or there are no parameters.
         """
         given = searched_view(config)
         if self._view is not None and given is not None:
             return False
-        self._metric, self._mode = settled(self._metric, self._mode, metric, mode)
+        self._metric, self._mode = resolve_metric(self._metric, self._mode, metric, mode)
         samples = spec.get("num_samples")
         if self._given_trials is None and isinstance(samples, int) and 0 < samples < sys.maxsize:
             self._trials = samples
         if (view := self._view or given) is None:
             raise SpaceError(
-                "there is nothing to search.",
+                "expected at least one parameter, got none.",
                 where="param_space",
-                hint="Give it a domain of ray.tune, such as tune.uniform(0, 1), or the search a space.",
+                hint="Add a domain of ray.tune, such as tune.uniform(0, 1), or give the search a space.",
             )
         self._adopt(view)
         return True
@@ -192,8 +189,8 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Take over the limit of Tune's `ConcurrencyLimiter`.
 
-        True is returned, so that the limiter leaves the counting to the search: after a restore
-        it would go on to count trials that have got a new id. Its ``batch=True`` has no effect then.
+        Returns True, so that the limiter leaves the counting to the search: after a restore it would
+        still count trials that have a new id. Its ``batch=True`` then has no effect.
         """
         self._limit = max_concurrent
         if self._run is not None and self._order == "trial":
@@ -201,39 +198,39 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The config of the next trial, None while another must end first, or FINISHED.
+        """Return the config of the next trial, None while another must end first, or FINISHED.
 
         Raises
         ------
         MethodError
-            At the first call only: where there is no space, metric or mode.
+            On the first call only, if there is no space, metric or mode.
         """
         run = self._begin()
         if len(run.pending) >= (self._limit or math.inf):
             return None
         reason = ""
-        for _ in range(_MOST_FAILURES):
+        for _ in range(_MAX_FAILURES):
             answer = run.ask()
             if isinstance(answer, Answer):
                 return self._finish(run) if answer is DONE else None
             try:
                 config: dict[str, Any] = self._ready()[0].native(answer.config)
-            except Exception as error:  # an expression of a hyperopt space, which is user code
+            except Exception as error:  # hyperopt expressions run user code
                 reason = describe(error)
                 self._end(run, answer, Outcome(Status.FAILED, error=reason))
                 continue
             self._numbers[trial_id] = answer.number
             return config
-        run.give_up(f"{_MOST_FAILURES} configs in a row could not be computed: {reason}")
+        run.give_up(f"{_MAX_FAILURES} consecutive configs could not be computed: {reason}")
         return self._finish(run)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Enter a trial that has ended.
+        """Record the end of a trial.
 
-        A second call for one trial is ignored. A trial id that is not known is one that Tune has
-        restarted under another id: it counts as the pending trial with its config, if there is one.
+        A second call for a trial is ignored. An unknown trial id belongs to a trial that Tune has
+        restarted under a new id: it counts as the pending trial with its config, if there is one.
         """
         run = self._run
         if run is None:
@@ -256,78 +253,78 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         pruned: bool = False,
         intermediate_values: Sequence[float] | None = None,
     ) -> None:
-        """Tell the method of a result from elsewhere; it spends no budget.
+        """Add a result from another source; it spends no budget.
 
         Parameters
         ----------
         parameters : mapping
-            The config; what is no parameter of the space is left out.
+            The config; unknown parameters are ignored.
         value : float or None
             The metric.
         error, pruned : bool, default False
-            Whether it failed, or was stopped early.
+            True if the evaluation failed, or was stopped early.
         intermediate_values : sequence of float, optional
             Not used.
 
         Raises
         ------
         MethodError
-            Where the search has no space or mode yet.
+            If the search has no space or mode yet.
         SpaceError
-            Where the config is not in the space.
+            If the config is not in the space.
         """
         del intermediate_values
         view, _ = self._ready()
         self._know(searched(view, parameters), value, error, pruned)
 
     def get_state(self) -> dict[str, Any]:
-        """What `save` writes."""
+        """Return the state that `save` writes."""
         run = self._run
         return self._identity() | {
             "form": None if self._view is None else view_to_json(self._view),
             "trials": self._trials,
             "limit": self._limit,
-            "front": self._front.to_json(),
+            "front": self._initial.to_json(),
             "ended": to_json(run.ended.values() if run else ()),
             "pending": to_json(run.pending.values() if run else ()),
             "numbers": self._numbers,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` gave; see `restore`."""
+        """Resume from the result of `get_state`; see `restore`."""
         self._enter(state, "state")
 
     def save(self, checkpoint_path: str) -> None:
-        """Write the state as JSON, so that the file is either whole or not there.
+        """Write the state as JSON, atomically.
 
-        By `save_to_dir` it gets the name that Tune's own searches use, so that wrappers find it.
+        `save_to_dir` uses the file name of Tune's own searches, so that wrappers find it.
         """
         write_state(checkpoint_path, self.get_state())
 
     def restore(self, checkpoint_path: str) -> None:
-        """Go on from what `save` wrote.
+        """Resume from a file that `save` wrote.
 
-        Trials that were on their way count as such until Tune reports them: it requeues them,
-        unless told not to (``resume_unfinished=False``).
+        Running trials stay pending until Tune reports them: it requeues them, unless
+        ``resume_unfinished=False``.
 
         Raises
         ------
         MethodError
-            Where the file cannot be read, or is of another method, setting, seed, order, space,
+            If the file cannot be read, or belongs to another method, setting, seed, order, space,
             metric or mode.
         """
         state = read_state(checkpoint_path)
         try:
             self._enter(state, checkpoint_path)
         except (KeyError, TypeError, ValueError) as error:
-            raise MethodError(f"it is no state of a search ({error!r}).", where=checkpoint_path) from None
+            raise MethodError(f"not the state of a search ({error!r}).", where=checkpoint_path) from None
 
-    # -- inside ---------------------------------------------------------------------------------
+    # -- internal -------------------------------------------------------------------------------
 
     def _adopt(self, view: View) -> None:
-        """Take a space, and refuse now what would have to be refused at the first trial."""
+        """Set the space, and check it now instead of at the first trial."""
         self._prepared(view.space)
-        self._front.fit(view, self._seed)
+        self._initial.fit(view, self._seed)
         self._view = view
 
     def _prepared(self, space: Space) -> Method:
@@ -336,52 +333,52 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
     @property
     def _rest(self) -> int | None:
         """The budget of the method's own proposals."""
-        return None if self._trials is None else max(0, self._trials - len(self._front.points))
+        return None if self._trials is None else max(0, self._trials - len(self._initial.points))
 
     def _ready(self) -> tuple[View, str]:
-        """Space and metric, or MethodError where they or the mode are not known."""
+        """Return space and metric; MethodError if they or the mode are not known."""
         view, metric, mode = self._view, self._metric, self._mode
         if view is None or metric is None or mode is None:
             what = "space" if view is None else "metric" if metric is None else "mode"
             raise MethodError(
-                f"the search has no {what}.",
+                f"missing {what}.",
                 where=type(self).__name__,
-                hint=f"Give it {what}=...: without a param_space Tune passes nothing on.",
+                hint=f"Pass {what}=...: without a param_space Tune passes nothing on.",
             )
         return view, metric
 
     def _end(self, run: Run, pending: Pending, outcome: Outcome) -> None:
-        """Enter the outcome of a trial that was proposed."""
+        """Record the outcome of a proposed trial."""
         seconds, known = pending.suggest_seconds, pending.known
         run.tell(Trial(pending.number, pending.config, outcome, suggest_seconds=seconds, known=known))
 
     def _know(self, config: Config, value: float | None, error: bool = False, pruned: bool = False) -> None:
-        """Enter a result from elsewhere."""
+        """Record a result from another source."""
         view, metric = self._ready()
         outcome = outcome_of(view.space, metric, self._mode, config, {metric: value}, error)
         if pruned and outcome.status is Status.COMPLETED:
             outcome = dataclasses.replace(outcome, status=Status.STOPPED, error=Status.STOPPED.meaning)
-        trial = self._front.add(config, outcome)
+        trial = self._initial.add(config, outcome)
         if self._run is not None:
             self._run.add_known(trial)
 
     def _begin(self, ended: Sequence[Trial] = (), pending: Sequence[Pending] = ()) -> Run:
         if self._run is None:
             space = self._ready()[0].space
-            while self._front.evaluated:
-                self._know(*self._front.evaluated.pop(0))
+            while self._initial.evaluated:
+                self._know(*self._initial.evaluated.pop(0))
             self._run = Run(
                 space,
                 self._prepared(space),
                 seed_for(self._seed, "propose", bits=128),
                 Budget(trials=self._trials),
-                # In order "async" a run would wait for its oldest trial; `suggest` counts instead.
+                # With order "async" a run would wait for its oldest trial; `suggest` limits instead.
                 parallel=sys.maxsize if self._order == "async" else self._limit or 1,
                 order=self._order,
                 history=ended,
-                known=self._front.known,
+                known=self._initial.known,
                 pending=pending,
-                first=self._front.points,
+                first=self._initial.points,
             )
         return self._run
 
@@ -393,7 +390,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
         return str(Searcher.FINISHED)
 
     def _identity(self) -> dict[str, Any]:
-        """What a state must share with the search that goes on from it, as JSON has it."""
+        """Return what a state must share with the search that resumes from it, as JSON."""
         return {
             "method": self._method.name,
             "settings": json.loads(json.dumps(self._method.settings(), default=repr)),
@@ -410,7 +407,7 @@ class MethodSearch(Searcher):  # Ray's classes are not typed
                 raise foreign_state(what, state[what], own, where)
         self._metric, self._mode = state["metric"], state["mode"]
         self._limit = self._limit or state["limit"]
-        self._front = Front.from_json(state["front"])
+        self._initial = InitialPoints.from_json(state["front"])
         self._numbers = state["numbers"]
         self._trials, self._run, self._finished = state["trials"], None, False
         if state["space"] is None:

@@ -94,7 +94,7 @@ class GridSearch(_NamedSearch):
     ----------
     points : int or dict of str to int, optional
         Points per numeric parameter. Default: as many as ``trials`` or ``num_samples`` allow; 5
-        where neither is known.
+        if neither is known.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class BayesSearch(_NamedSearch):
     Parameters
     ----------
     **settings
-        Of `runner.methods.bayes.method.Bayes`, ``acquisition="ei"`` for one.
+        Settings of `runner.methods.bayes.method.Bayes`, for example ``acquisition="ei"``.
 
     Examples
     --------
@@ -136,7 +136,7 @@ class TPESearch(_NamedSearch):
     Parameters
     ----------
     **settings
-        Of `runner.methods.tpe.method.TPE`, ``flavour="hyperopt"`` for one.
+        Settings of `runner.methods.tpe.method.TPE`, for example ``flavour="hyperopt"``.
 
     Examples
     --------
@@ -153,14 +153,14 @@ class GradientSearch(_NamedSearch):
     """Descent from several starts, with reported gradients or finite differences.
 
     The other parameters are those of `MethodSearch`. A trial reports d metric / d parameter as
-    ``{"loss": ..., "gradient": {"x": ...}}``, or by logarithms as ``gradient_log``; parameters that
-    are left out get finite differences, whose probes are trials that run in parallel: say
-    ``max_concurrent`` how many. ``gradient_exact: False`` marks a truncated gradient.
+    ``{"loss": ..., "gradient": {"x": ...}}``, or by logarithms as ``gradient_log``; missing parameters
+    get finite differences, whose probes are trials that run in parallel, up to ``max_concurrent``.
+    ``gradient_exact: False`` marks a truncated gradient.
 
     Parameters
     ----------
     **settings
-        Of `runner.methods.gradient.method.Gradient`, ``noise=0.01`` for one.
+        Settings of `runner.methods.gradient.method.Gradient`, for example ``noise=0.01``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What Tune's results say of a trial."""
+"""Conversion of Tune's results to outcomes."""
 
 from __future__ import annotations
 
@@ -21,21 +21,18 @@ def outcome_of(
     result: Mapping[str, Any] | None,
     error: bool,
 ) -> Outcome:
-    """What Tune says of a trial, as an outcome to be minimised.
+    """Convert Tune's last result of a trial to an outcome to be minimised.
 
     Parameters
     ----------
-    space : Space
-        Its names are looked for in the gradient.
     metric : str
         The keys of a nested metric are joined by "/".
-    mode : "min" or "max"
     config : mapping
-        The trial's; a gradient by logarithms needs it.
+        The trial's config, used for a gradient by logarithms.
     result : mapping or None
-        The last result, nested or flat; None where there was none.
+        The last result, nested or flat; None if there was none.
     error : bool
-        Whether the trial failed.
+        True if the trial failed.
     """
     if error:
         return Outcome(Status.FAILED, error=Status.FAILED.meaning)
@@ -69,9 +66,9 @@ def _finite(value: object) -> float | None:
 
 
 def same_trial(view: View, pending: Iterable[Pending], result: Mapping[str, Any] | None) -> Pending | None:
-    """The pending trial whose config Tune's results carry, or None.
+    """Find the pending trial with the config of a result, or None.
 
-    An object in whose place a searcher sees a mark is not compared.
+    Objects that a searcher sees as placeholders only are not compared.
     """
     flat = flat_dict(result or {})
     reported = {name.removeprefix("config/"): v for name, v in flat.items() if name.startswith("config/")}

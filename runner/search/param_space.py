@@ -1,4 +1,4 @@
-"""A space as the ``param_space`` of a Ray Tune program, for its own searches."""
+"""Writing a space as the ``param_space`` of a Ray Tune program, for Tune's own searches."""
 
 from __future__ import annotations
 
@@ -13,25 +13,21 @@ from runner.space.formats.writing import listed, refuse_forbidden
 
 
 def to_ray_tune(space: Space) -> dict[str, Any]:
-    """A ``param_space`` with the same values; names with "/" become nested dicts.
-
-    Parameters
-    ----------
-    space : Space
+    """Write a ``param_space`` with the same values; names with "/" become nested dicts.
 
     Raises
     ------
     SpaceError
-        For conditional parameters and forbidden combinations, which Tune's samplers do not know.
+        For conditional parameters and forbidden combinations, which Tune's samplers do not support.
     """
     refuse_forbidden(space, "ray.tune")
     made: dict[str, Any] = {}
     for name, domain in space.params:
         *folders, key = name.split("/")
-        place = made
+        inner = made
         for folder in folders:
-            place = place.setdefault(folder, {})
-        place[key] = _sampler(name, domain)
+            inner = inner.setdefault(folder, {})
+        inner[key] = _sampler(name, domain)
     return made
 
 
@@ -39,7 +35,7 @@ def _sampler(name: str, domain: Domain) -> Any:
     if isinstance(domain, Choice):
         if domain.conditional:
             raise SpaceError(
-                "ray.tune's samplers know no conditional parameters.",
+                "ray.tune's samplers do not support conditional parameters.",
                 where=name,
                 hint="Give the space to one of runner's searches instead.",
             )
@@ -50,7 +46,6 @@ def _sampler(name: str, domain: Domain) -> Any:
         return (tune.lograndint if domain.log else tune.randint)(domain.low, domain.high + 1)
     if isinstance(domain, Float | Int) and domain.step:
         last = domain.level((domain.levels or 1) - 1)
-        whole = isinstance(domain, Int) and domain.low % domain.step == 0
-        if whole:
+        if isinstance(domain, Int) and domain.low % domain.step == 0:
             return tune.qrandint(domain.low, last, domain.step)
     return tune.choice(listed(name, domain))

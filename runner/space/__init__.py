@@ -1,4 +1,4 @@
-"""The hyper-parameters and their domains; other programs' spaces are read in `runner.space.formats`."""
+"""Hyper-parameters and their domains; `runner.space.formats` reads other libraries' spaces."""
 
 from runner.space.domains import Choice, Domain, Float, Int
 from runner.space.enumeration import Branch, Clause, Config

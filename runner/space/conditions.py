@@ -1,7 +1,7 @@
-"""Parameters below parameters: the tree that conditions make of a space.
+"""The tree of conditional parameters.
 
-A parameter list holds names with their domains; each option of a `Choice` may hold a list of
-its own, whose parameters exist only where that option is chosen.
+A parameter list holds names with their domains; each option of a `Choice` may hold a further list,
+whose parameters exist only if that option is chosen.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from runner.space.domains import Choice, Domain, Params
 
 
 class Node(NamedTuple):
-    """A parameter at one place of the tree.
+    """A parameter in the tree.
 
     Attributes
     ----------
-    name : str
-    domain : Domain
     column : int
         Its encoded coordinate; equal parameters of sibling branches share one.
     below : tuple of tuple of Node
-        Per option the parameters below it, in reversed order, as they lie on a stack; empty
-        where no option has any.
+        For each option its conditional parameters, in reversed order, ready to be put on a stack;
+        empty if no option has any.
     """
 
     name: str
@@ -33,13 +31,9 @@ class Node(NamedTuple):
 
 
 def grow(params: Params, columns: dict[tuple[str, Domain], int]) -> tuple[Node, ...]:
-    """The tree of a parameter list, in reversed order.
+    """Build the tree of a parameter list, in reversed order.
 
-    Parameters
-    ----------
-    params : tuple of (name, domain)
-    columns : dict
-        Is filled with the coordinate of each distinct (name, domain), in the order of the tree.
+    Fills ``columns`` with the coordinate of each distinct (name, domain), in the order of the tree.
     """
     nodes = []
     for name, domain in params:
@@ -52,23 +46,27 @@ def grow(params: Params, columns: dict[tuple[str, Domain], int]) -> tuple[Node, 
 
 
 def check_names(params: Params) -> frozenset[str]:
-    """All names in a tree; raises SpaceError where two equal ones could be active together."""
+    """Collect all names in a tree; SpaceError if two equal ones could be active together."""
     seen: set[str] = set()
     for name, domain in params:
         if not isinstance(name, str) or not name:
-            raise SpaceError(f"the parameter name {name!r} is not a non-empty string.")
+            raise SpaceError(f"expected a non-empty string as a parameter name, got {name!r}.")
         if not isinstance(domain, Domain):
-            raise SpaceError(f"{domain!r} is no domain; Float, Int or Choice was expected.", where=name)
+            raise SpaceError(f"expected a Float, Int or Choice, got {domain!r}.", where=name)
         below = {name}
         if isinstance(domain, Choice):
             for branch in domain.branches:
                 inside = check_names(branch)
                 if name in inside:
-                    raise SpaceError("a parameter below has the same name.", where=name, hint="Rename one.")
+                    raise SpaceError(
+                        "duplicate name: a conditional parameter below has it, too.",
+                        where=name,
+                        hint="Rename one.",
+                    )
                 below |= inside
         if clash := seen & below:
             raise SpaceError(
-                "the name is used twice, and both could be active in one config.",
+                "duplicate name: both parameters could be active in one config.",
                 where=min(clash),
                 hint="Rename one.",
             )

@@ -1,9 +1,9 @@
-"""What one hyper-parameter may be: `Float`, `Int`, `Choice`.
+"""Domains of a hyper-parameter: `Float`, `Int`, `Choice`.
 
-A domain maps its values to [0, 1] and back, and nothing else in the program knows about logs,
-steps, rounding or categories. A domain with finitely many values numbers them as *levels*
-0, 1, ...; each level owns an interval of [0, 1], so that a uniform draw of [0, 1] decodes to the
-uniform law (of the logarithm, where ``log`` is set), and encodes as the middle of its interval.
+A domain maps its values to [0, 1] and back; no other code handles logarithms, steps, rounding or
+categories. A domain with finitely many values numbers them as *levels* 0, 1, ...; each level has an
+interval of [0, 1], so that a uniform draw from [0, 1] decodes to a uniform distribution (of the
+logarithm, if ``log`` is set), and encodes as the middle of its interval.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ from runner.space.ranges import (
 Value = str | int | float | bool | None
 Params = tuple[tuple[str, "Domain"], ...]
 
-_SLACK = 1e-9  # how far past an end a value may lie and still be taken for it: a rounding error
-_OFF_STEP = 1e-6  # how far from a step, in steps
+# Tolerances for rounding errors, e.g. of values that were written with 12 digits and read again.
+_SLACK = 1e-9  # past a bound, relative to the range
+_OFF_STEP = 1e-6  # from a multiple of the step, in steps
 
 
 def typed(value: object) -> tuple[str, object]:
-    """A value with its type's name: equal exactly where two values are one (1, 1.0, True are three)."""
+    """Pair a value with its type's name, so that 1, 1.0 and True are three values."""
     return type(value).__name__, value
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two values are one value: of one type and equal (so 1, 1.0 and True are three)."""
+    """Check that two values are equal and of one type."""
     return typed(a) == typed(b)
 
 
@@ -54,74 +55,69 @@ class Domain(ABC):
     """The values that a hyper-parameter may take; use `Float`, `Int` or `Choice`."""
 
     def __getstate__(self) -> dict[str, object]:
-        # Without what is remembered: a domain that was used is the same as one that was not, also to
-        # who compares pickles, as scikit-learn and joblib do.
+        # Without cached properties: using a domain must not change its pickle, since scikit-learn and
+        # joblib compare pickles.
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     @property
     @abstractmethod
     def levels(self) -> int | None:
-        """How many values there are, or None for a continuum."""
+        """Number of values, or None if continuous."""
 
     @abstractmethod
     def encode(self, value: Value) -> float:
-        """The value's place in [0, 1]; raises SpaceError where it is not in the domain."""
+        """Map a value to its position in [0, 1]; SpaceError if it is not in the domain."""
 
     @abstractmethod
     def decode(self, u: float) -> Value:
-        """The value at a place in [0, 1]; places outside are taken as the nearest end."""
+        """Map a position in [0, 1] to its value; positions outside are clipped."""
 
     @abstractmethod
     def level(self, index: int) -> Value:
-        """The value of a level; TypeError for a continuum."""
+        """Return the value of a level; TypeError if continuous."""
 
     @property
     @abstractmethod
     def most_points(self) -> int:
-        """The number of evenly spread points that are distinct; categories have all of theirs."""
+        """Maximum number of distinct evenly spaced points; for categories always all of them."""
 
     @abstractmethod
     def point(self, index: int, count: int) -> Value:
-        """One of that many evenly spread values (log-aware), both ends included; a single one is the middle.
+        """Return one of ``count`` evenly spaced values (log-aware), including both bounds.
 
-        Parameters
-        ----------
-        index : int
-            0, 1, ...
-        count : int
-            `most_points` at the most.
+        A single point is the middle; ``count`` is at most `most_points`.
         """
 
     @abstractmethod
     def index(self, value: object) -> int:
-        """The level of a value; TypeError for a continuum, SpaceError where it is not in the domain."""
+        """Return the level of a value; TypeError if continuous, SpaceError if not in the domain."""
 
     @abstractmethod
     def canonical(self, value: object) -> Value:
-        """The value as this domain writes it; raises SpaceError where it is not in it."""
+        """Convert a value to the domain's type and grid; SpaceError if it is not in the domain."""
 
     @abstractmethod
     def describe(self) -> dict[str, object]:
-        """The form that a study file would have (see `runner.space.formats.parse_space`)."""
+        """Return the form of a study file (see `runner.space.formats.parse_space`)."""
 
 
 @dataclass(frozen=True)
 class Float(Domain):
-    """A real number between two ends, both included.
+    """A real number between two bounds, both included.
 
     Parameters
     ----------
     low, high : float
-        The ends; ``low < high``.
+        The bounds; ``low < high``.
     log : bool, default False
-        Spread evenly in the logarithm; needs ``low > 0``.
+        Uniform in the logarithm; needs ``low > 0``.
     step : float, optional
-        Only ``low, low + step, ...`` up to ``high``; not together with ``log``.
+        Only ``low, low + step, ...`` up to ``high``; not with ``log``.
 
     Raises
     ------
     SpaceError
-        Where the ends, the log or the step do not fit together.
+        If bounds, log and step are inconsistent.
     """
 
     low: float
@@ -177,21 +173,21 @@ class Float(Domain):
             return self.decode(even_place(index, count))
         if index in (0, last):
             return self.low if index == 0 else self.high
-        # -5 to 5 in 11 points meets 1.0, which a sum of steps would miss by rounding.
+        # From -5 to 5 the 7th of 11 points is exactly 1.0, which a sum of steps would miss by rounding.
         return (self.low * (last - index) + self.high * index) / last
 
     def canonical(self, value: object) -> float:
         x = read_float(value, "value")
         if not self.low <= x <= self.high:
-            end = self.low if x < self.low else self.high
-            if abs(x - end) > _SLACK * (end if self.log else self.high - self.low):
-                raise SpaceError(f"value {x} is outside {self.low} to {self.high}.")
-            x = end
+            bound = self.low if x < self.low else self.high
+            if abs(x - bound) > _SLACK * (bound if self.log else self.high - self.low):
+                raise SpaceError(f"expected a value from {self.low} to {self.high}, got {x}.")
+            x = bound
         if self.step is None:
             return x
         level = self.level(self._nearest(x))
         if abs(level - x) > _OFF_STEP * self.step:
-            raise SpaceError(f"value {x} is not on the grid from {self.low} in steps of {self.step}.")
+            raise SpaceError(f"expected {self.low} plus a multiple of {self.step}, got {x}.")
         return level
 
     def index(self, value: object) -> int:
@@ -202,7 +198,7 @@ class Float(Domain):
 
     @cached_property
     def _decimals(self) -> tuple[Decimal, Decimal]:
-        """Low and step as written, so that 0.1 + 2 * 0.1 reads 0.3."""
+        """Low and step as decimals, so that 0.1 + 2 * 0.1 is 0.3."""
         if self.step is None:
             raise TypeError("a continuous Float has no levels")
         return Decimal(repr(self.low)), Decimal(repr(self.step))
@@ -215,21 +211,21 @@ class Float(Domain):
 
 @dataclass(frozen=True)
 class Int(Domain):
-    """A whole number between two ends, both included.
+    """An integer between two bounds, both included.
 
     Parameters
     ----------
     low, high : int
-        The ends; ``low < high``.
+        The bounds; ``low < high``.
     log : bool, default False
-        Spread evenly in the logarithm; needs ``low >= 1``.
+        Uniform in the logarithm; needs ``low >= 1``.
     step : int, optional
-        Only ``low, low + step, ...`` up to ``high``; not together with ``log``.
+        Only ``low, low + step, ...`` up to ``high``; not with ``log``.
 
     Raises
     ------
     SpaceError
-        Where the ends, the log or the step do not fit together.
+        If bounds, log and step are inconsistent.
     """
 
     low: int
@@ -253,14 +249,14 @@ class Int(Domain):
         x = self.canonical(value)
         if not self.log:
             return (self.index(x) + 0.5) / self.levels
-        a, b = self._log_ends
+        a, b = self._log_bounds
         return ((math.log(x - 0.5) + math.log(x + 0.5)) / 2 - a) / (b - a)
 
     def decode(self, u: float) -> int:
         u = min(max(float(u), 0.0), 1.0)
         if not self.log:
             return self.level(min(int(u * self.levels), self.levels - 1))
-        a, b = self._log_ends
+        a, b = self._log_bounds
         return min(max(math.floor(math.exp(a + u * (b - a)) + 0.5), self.low), self.high)
 
     def level(self, index: int) -> int:
@@ -278,9 +274,9 @@ class Int(Domain):
     def canonical(self, value: object) -> int:
         x = read_int(value, "value")
         if not self.low <= x <= self.high:
-            raise SpaceError(f"value {x} is outside {self.low} to {self.high}.")
+            raise SpaceError(f"expected a value from {self.low} to {self.high}, got {x}.")
         if (x - self.low) % (self.step or 1):
-            raise SpaceError(f"value {x} is not on the grid from {self.low} in steps of {self.step}.")
+            raise SpaceError(f"expected {self.low} plus a multiple of {self.step}, got {x}.")
         return x
 
     def index(self, value: object) -> int:
@@ -290,25 +286,25 @@ class Int(Domain):
         return describe_range("int", self.low, self.high, self.log, self.step)
 
     @cached_property
-    def _log_ends(self) -> tuple[float, float]:
+    def _log_bounds(self) -> tuple[float, float]:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
 
 @dataclass(frozen=True, init=False, eq=False)
 class Choice(Domain):
-    """One of several values, each perhaps with hyper-parameters of its own.
+    """One of several values, each optionally with conditional hyper-parameters.
 
     Parameters
     ----------
     options : sequence, array or mapping
-        The values (strings, numbers, booleans or None) in a list of any kind, a range or an array;
-        or a mapping from each value to the parameters that exist only where it is chosen: a
-        ``{name: domain}`` dict, or an empty one or None for a value that has none.
+        The values (strings, numbers, booleans or None) in a list, tuple, range or array; or a mapping
+        from each value to the parameters that exist only if it is chosen: a ``{name: domain}`` dict,
+        or an empty one or None for no parameters.
 
     Raises
     ------
     SpaceError
-        Where there is no option, an option comes twice or is not a scalar.
+        If there is no option, a duplicate one, or one that is not a scalar.
     """
 
     options: tuple[Value, ...]
@@ -317,15 +313,15 @@ class Choice(Domain):
     def __init__(self, options: Sequence[Value] | Mapping[Value, Mapping[str, Domain] | None]) -> None:
         values = list(options) if isinstance(options, Mapping) else as_list(options)
         if values is None:
-            raise SpaceError(f"the options are {options!r}; a list or a mapping was expected.")
+            raise SpaceError(f"expected a list or mapping of options, got {options!r}.")
         if not values:
-            raise SpaceError("there is no option.", hint="Give at least one value.")
+            raise SpaceError("expected at least one option, got none.")
         subspaces = list(options.values()) if isinstance(options, Mapping) else [None] * len(values)
         object.__setattr__(self, "options", tuple(_scalar(value) for value in values))
         object.__setattr__(self, "branches", tuple(_branch(sub) for sub in subspaces))
         if len(self._level_of) < len(self.options):
-            twice = next(v for i, v in enumerate(self.options) if self._level_of[typed(v)] != i)
-            raise SpaceError(f"the option {twice!r} comes twice.")
+            duplicate = next(v for i, v in enumerate(self.options) if self._level_of[typed(v)] != i)
+            raise SpaceError(f"duplicate option {duplicate!r}.")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Choice):
@@ -345,7 +341,7 @@ class Choice(Domain):
 
     @property
     def conditional(self) -> bool:
-        """Whether an option has parameters of its own."""
+        """True if an option has conditional parameters."""
         return any(self.branches)
 
     def encode(self, value: Value) -> float:
@@ -362,19 +358,19 @@ class Choice(Domain):
         return self.levels
 
     def point(self, index: int, count: int) -> Value:
-        del count  # categories are whole: leaving some out would not be a coarser grid
+        del count  # leaving categories out would not be a coarser grid
         return self.options[index]
 
     def canonical(self, value: object) -> Value:
         return self.options[self.index(value)]
 
     def index(self, value: object) -> int:
-        """The level of a value; raises SpaceError where it is no option."""
+        """Return the level of a value; SpaceError if it is not an option."""
         scalar = value.item() if isinstance(value, np.generic) else value
         try:
             return self._level_of[typed(scalar)]
         except (KeyError, TypeError):  # a TypeError is an unhashable value
-            raise SpaceError(f"value {value!r} is none of {list(self.options)}.") from None
+            raise SpaceError(f"expected one of {list(self.options)}, got {value!r}.") from None
 
     def describe(self) -> dict[str, object]:
         if not self.conditional:
@@ -388,16 +384,16 @@ def _scalar(value: object) -> Value:
         value = value.item()
     if type(value) not in (str, int, float, bool, type(None)):
         raise SpaceError(
-            f"the option {value!r} is a {type(value).__name__}; "
-            "a string, number, boolean or null was expected.",
+            "expected strings, numbers, booleans or null as options, "
+            f"got {value!r}, a {type(value).__name__}.",
             hint="Choose by a name, and build the object from it in the objective.",
         )
     if value != value:
-        raise SpaceError("an option is NaN, which equals nothing.", hint="Use null.")
+        raise SpaceError("an option cannot be NaN, which is not equal to itself.", hint="Use null.")
     return value  # type: ignore[return-value]
 
 
 def _branch(sub: Mapping[str, Domain] | None) -> Params:
     if sub is not None and not isinstance(sub, Mapping):
-        raise SpaceError(f"the parameters of an option are {sub!r}; a mapping was expected.")
+        raise SpaceError(f"expected a mapping of an option's parameters, got {sub!r}.")
     return tuple((sub or {}).items())

@@ -1,6 +1,6 @@
-"""A finite space as a sequence: disjoint products, walked by mixed radix.
+"""A finite space as a sequence: disjoint products, indexed in mixed radix.
 
-Conditions and forbidden combinations cut a space into *branches*, each a plain product of
+Conditions and forbidden combinations split a space into *branches*, each a plain product of
 parameters with their allowed levels. A branch computes its i-th config from i, so nothing is
 listed and 10**18 configs cost as much as ten.
 """
@@ -22,12 +22,12 @@ Clause = tuple[tuple[str, tuple[Value, ...]], ...]
 Known = dict[tuple[str, Domain], list[int]]
 Factors = tuple[tuple[str, Domain, Sequence[int] | None], ...]
 
-_MOST_BRANCHES = 10_000
+_MAX_BRANCHES = 10_000  # chosen by hand to bound the time and memory that listing them takes
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A product part of a space: these parameters, each with these levels.
+    """A part of a space that is a product of parameters with their allowed levels.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class Branch:
 
     @cached_property
     def size(self) -> float:
-        """How many configs: an int, or ``math.inf``."""
+        """Number of configs: an int, or ``math.inf``."""
         levels = [levels for _, _, levels in self.factors]
         if any(part is not None and not part for part in levels):
             return 0
         return math.inf if None in levels else math.prod(len(part) for part in levels if part is not None)
 
     def config(self, index: int) -> Config:
-        """The config of that index; the last parameter turns fastest."""
+        """Return the config of an index; the last parameter changes fastest."""
         config: Config = {}
         for name, domain, levels in reversed(self.factors):
             if levels is None:
@@ -57,7 +57,7 @@ class Branch:
 
 
 def read_clause(clause: Mapping[str, object], dimensions: Params, where: str) -> Clause:
-    """A forbidden combination with its values as the domains write them.
+    """Convert a forbidden combination to canonical values.
 
     Parameters
     ----------
@@ -65,74 +65,73 @@ def read_clause(clause: Mapping[str, object], dimensions: Params, where: str) ->
     dimensions : tuple of (name, domain)
         Every parameter of the space.
     where : str
-        What errors call this place.
+        Location for error messages.
 
     Raises
     ------
     SpaceError
-        Where a parameter or a value is not in the space, or a parameter is continuous.
+        If a parameter or a value is not in the space, or a parameter is continuous.
     """
     if not isinstance(clause, Mapping) or not clause:
-        raise SpaceError(f"a mapping of parameters to values was expected, got {clause!r}.", where=where)
+        raise SpaceError(f"expected a mapping of parameters to values, got {clause!r}.", where=where)
     parts = []
     for name, given in clause.items():
         domains = [domain for n, domain in dimensions if n == name]
         if not domains:
             hint = nearest(str(name), {n for n, _ in dimensions})
-            raise SpaceError(f"there is no parameter '{name}'.", where=where, hint=hint)
+            raise SpaceError(f"unknown parameter '{name}'.", where=where, hint=hint)
         if any(domain.levels is None for domain in domains):
             raise SpaceError(
-                f"'{name}' is continuous; only parameters with finitely many values can be forbidden one.",
+                f"values of '{name}' cannot be forbidden: it is continuous.",
                 where=where,
                 hint="Give it a step.",
             )
         values = given if isinstance(given, list | tuple) else [given]
         if not values:
-            raise SpaceError(f"no value of '{name}' is given.", where=where)
+            raise SpaceError(f"expected at least one value of '{name}', got none.", where=where)
         for value in values:
-            if not meets(dimensions, name, value):
+            if not has_value(dimensions, name, value):
                 raise SpaceError(f"'{name}' never has the value {value!r}.", where=where)
-        # Sibling branches may write one value in two ways: 1 in an Int, 1.0 in a Float.
-        written = [domain.canonical(v) for v in values for domain in domains if _contains(domain, v)]
-        parts.append((name, tuple({typed(value): value for value in written}.values())))
+        # The canonical value may differ between sibling branches: 1 in an Int, 1.0 in a Float.
+        canonical = [domain.canonical(v) for v in values for domain in domains if _contains(domain, v)]
+        parts.append((name, tuple({typed(value): value for value in canonical}.values())))
     return tuple(parts)
 
 
-def meets(dimensions: Params, name: str, value: object) -> bool:
-    """Whether a parameter of that name may have the value."""
+def has_value(dimensions: Params, name: str, value: object) -> bool:
+    """Check that some parameter of a name can have a value."""
     return any(n == name and _contains(domain, value) for n, domain in dimensions)
 
 
-def cut(params: Params, forbid: Sequence[Clause]) -> tuple[Branch, ...]:
-    """A space as disjoint branches, none of them empty; no branch where everything is forbidden.
+def split(params: Params, forbid: Sequence[Clause]) -> tuple[Branch, ...]:
+    """Split a space into disjoint branches; none is empty, and there is none if everything is forbidden.
 
     Parameters
     ----------
     params : tuple of (name, domain)
     forbid : sequence of clauses
-        Each names parameters with the values (as their domains write them) that are forbidden
-        together.
+        Parameters with the canonical values that are forbidden together.
 
     Raises
     ------
     SpaceError
-        Where conditions and forbidden combinations make more than 10,000 branches.
+        If conditions and forbidden combinations make more than 10,000 branches.
     """
-    found = list(_expand(params))
+    branches = list(_expand(params))
     for clause in forbid:
         known: Known = {}
-        found = [part for branch in found for part in _without(branch, clause, known)]
-        if len(found) > _MOST_BRANCHES:
+        branches = [part for branch in branches for part in _without(branch, clause, known)]
+        if len(branches) > _MAX_BRANCHES:
             raise SpaceError(
-                f"the forbidden combinations cut the space into more than {_MOST_BRANCHES:,} parts.",
+                f"the forbidden combinations split the space into more than {_MAX_BRANCHES:,} parts.",
                 where="forbid",
                 hint="Use random or tpe, which need no list.",
             )
-    return tuple(found)
+    return tuple(branches)
 
 
 def _expand(params: Params) -> Iterator[Branch]:
-    """The conditional branches of a parameter list, as products."""
+    """Expand the conditional branches of a parameter list to products."""
     partial: list[Factors] = [()]
     tails: list[Factors]
     for name, domain in params:
@@ -147,9 +146,9 @@ def _expand(params: Params) -> Iterator[Branch]:
             ]
         else:
             tails = [((name, domain, None if domain.levels is None else range(domain.levels)),)]
-        if len(partial) * len(tails) > _MOST_BRANCHES:
+        if len(partial) * len(tails) > _MAX_BRANCHES:
             raise SpaceError(
-                f"the conditional parameters make more than {_MOST_BRANCHES:,} branches, too many to list.",
+                f"the conditional parameters make more than {_MAX_BRANCHES:,} branches, too many to list.",
                 hint="Use random or tpe, which need no list.",
             )
         partial = [(*head, *tail) for head in partial for tail in tails]
@@ -157,7 +156,7 @@ def _expand(params: Params) -> Iterator[Branch]:
 
 
 def _without(branch: Branch, clause: Clause, known: Known) -> list[Branch]:
-    """The branch less what a clause forbids, as disjoint branches; levels that it forbids are kept."""
+    """Remove a clause's configs from a branch, leaving disjoint branches; ``known`` caches its levels."""
     names = [name for name, _, _ in branch.factors]
     if any(name not in names for name, _ in clause):
         return [branch]
@@ -170,7 +169,7 @@ def _without(branch: Branch, clause: Clause, known: Known) -> list[Branch]:
         if (name, domain) not in known:
             known[name, domain] = sorted({domain.index(v) for v in values if _contains(domain, v)})
         hit = [level for level in known[name, domain] if level in levels]
-        # What differs in this parameter stays; what agrees goes on to the next.
+        # Configs that differ in this parameter stay; the others are split by the next one.
         if len(hit) < len(levels):
             rest = _less(levels, hit)
             parts.append(Branch((*factors[:position], (name, domain, rest), *factors[position + 1 :])))
@@ -181,7 +180,7 @@ def _without(branch: Branch, clause: Clause, known: Known) -> list[Branch]:
 
 
 def _less(levels: Sequence[int], hit: Sequence[int]) -> Sequence[int]:
-    """The levels without some of them."""
+    """Remove some levels."""
     if isinstance(levels, range):
         return _Rest(len(levels), tuple(hit)) if hit else levels
     if isinstance(levels, _Rest):
@@ -190,12 +189,12 @@ def _less(levels: Sequence[int], hit: Sequence[int]) -> Sequence[int]:
 
 
 class _Rest(Sequence[int]):
-    """The numbers from 0 on without a few, of which only these few are listed."""
+    """A range from 0 without a few numbers, of which only those few are stored."""
 
     def __init__(self, whole: int, without: tuple[int, ...]) -> None:
         self.whole = whole
         self.without = without
-        self._before = [level - i for i, level in enumerate(without)]  # how many levels are left below each
+        self._before = [level - i for i, level in enumerate(without)]  # number of levels left below each
 
     def __len__(self) -> int:
         return self.whole - len(self.without)

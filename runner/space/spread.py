@@ -1,4 +1,4 @@
-"""Evenly spread points of a numeric domain, as a domain of its own; none of them is listed."""
+"""Evenly spaced points of a numeric domain, as a domain; none of them is listed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from runner.space.domains import Domain, Float, Int, Value, same
 
 @dataclass(frozen=True)
 class Points(Domain):
-    """That many values of a numeric domain, evenly spread (log-aware), both ends included.
+    """A number of evenly spaced values of a numeric domain (log-aware), including both bounds.
 
-    A domain with fewer values has them all; a single point is the middle. The i-th one is computed
-    from i, so a hundred thousand points cost as much as two.
-
-    Parameters
-    ----------
-    domain : Float or Int
-    points : int
+    All values of a domain with fewer; a single point is the middle. The i-th point is computed from
+    i, so a hundred thousand points cost as much as two.
     """
 
     domain: Float | Int
@@ -36,21 +31,21 @@ class Points(Domain):
         return self.levels
 
     def point(self, index: int, count: int) -> Value:
-        del count  # leaving some out would be another grid
+        del count  # a subset would be another grid
         return self.level(index)
 
     def level(self, index: int) -> Value:
         return self.domain.point(index, self.levels)
 
     def index(self, value: object) -> int:
-        """The level of a value; raises SpaceError where it is none of the points."""
+        """Return the level of a value; SpaceError if it is not one of the points."""
         if type(value) is type(self.domain.low):
             level = bisect_left(range(self.levels), value, key=cast("Any", self.level))
             if level < self.levels and same(self.level(level), value):
                 return level
         raise SpaceError(
-            f"value {value!r} is none of the {self.levels:,} points from {self.domain.low} to "
-            f"{self.domain.high}."
+            f"expected one of the {self.levels:,} points from {self.domain.low} to {self.domain.high}, "
+            f"got {value!r}."
         )
 
     def encode(self, value: Value) -> float:

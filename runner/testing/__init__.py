@@ -1,12 +1,12 @@
-"""Public conformance suites: a new method or problem subclasses one in three lines.
+"""Public conformance suites for methods and problems.
 
 ::
 
     class TestMine(MethodContract):
         method = Mine()
 
-`MethodContract` and `ProblemContract` are pytest base classes, and are imported at their first use;
-`simulate` runs a method on a function within the process, as a study would, and needs no pytest.
+`MethodContract` and `ProblemContract` are pytest base classes, imported on first use; `simulate` runs a
+method on a function within the process, as a study would, and does not need pytest.
 """
 
 from __future__ import annotations
@@ -26,13 +26,7 @@ __all__ = ["BRANIN_SPACE", "SPACES", "MethodContract", "ProblemContract", "bowl"
 
 
 def __getattr__(name: str) -> object:
-    """Import a contract at its first use.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        Where pytest is not installed.
-    """
+    """Import a contract on first use; ModuleNotFoundError if pytest is not installed."""
     if name not in _CONTRACTS:
         raise AttributeError(f"module 'runner.testing' has no attribute '{name}'")
     try:

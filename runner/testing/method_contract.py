@@ -1,8 +1,8 @@
 # ruff: noqa: S101
-"""What every search method owes its callers, as a pytest class.
+"""The contract of search methods, as a pytest class.
 
-Each law is tested on spaces of every kind and in every *phase* of the method: a phase is a
-length of the history, so that the start and the model are both seen.
+Each rule is tested on spaces of every kind and in every *phase* of the method: a phase is a length of
+the history, so that both the initial design and the model are tested.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from runner.testing.simulation import (
 from runner.testing.symmetry import Symmetry
 from runner.trial import DONE, Answer, Config, Pending, Trial
 
-_CHILD = "from runner.testing.method_contract import answer_questions; answer_questions()"
+_CHILD = "from runner.testing.method_contract import answer_requests; answer_requests()"
 
 
 class MethodContract(Symmetry):
-    """The laws of a method; subclass it with ``method`` and, where they differ, the rest.
+    """The contract of a method; subclass it with ``method`` and any attributes that differ.
 
     Attributes
     ----------
@@ -55,15 +55,15 @@ class MethodContract(Symmetry):
     refuses : set of str
         The kinds of `SPACES` that `Method.prepare` refuses with a MethodError; no others.
     repeats : bool
-        Whether it may propose a config twice, and never is DONE in a finite space.
+        True if it may propose a config twice, and is never DONE in a finite space.
     covers : bool
-        Whether it has proposed every config of a finite space when it is DONE.
+        True if it has proposed every config of a finite space when it is DONE.
     deterministic : bool
-        Whether runs with other entropy may be equal.
+        True if runs with different entropy may be equal.
     rival : bool
-        Whether it must not be worse than random search on Branin's function.
+        True if it must not be worse than random search on Branin's function.
     most_seconds : float
-        The most that one proposal after 200 trials may take.
+        Maximum duration of one proposal after 200 trials.
     """
 
     method: ClassVar[Method]
@@ -81,10 +81,10 @@ class MethodContract(Symmetry):
         super().__init_subclass__(**options)
         cls._runs = {}
 
-    # -- what it is ---------------------------------------------------------------------------
+    # -- description --------------------------------------------------------------------------
 
     def test_it_is_described_and_settings_make_it_again(self) -> None:
-        """Name, summary and reference are filled, and the settings are all there is."""
+        """Name, summary and reference are not empty, and the settings define the method."""
         assert self.method.name
         assert self.method.summary
         assert self.method.reference
@@ -101,11 +101,11 @@ class MethodContract(Symmetry):
             assert isinstance(prepared.announce(SPACES[kind], self._budget), str)
             assert isinstance(prepared.conclude(SPACES[kind], self._run(kind)), str)
 
-    # -- what it proposes ---------------------------------------------------------------------
+    # -- proposals ----------------------------------------------------------------------------
 
     @pytest.mark.parametrize("kind", SPACES)
     def test_proposes_python_scalars_inside_the_space(self, kind: str) -> None:
-        """Every proposal of a run is a config as the space itself writes it."""
+        """Every proposal of a run is a canonical config."""
         run = self._run(kind)
         assert run, "no trial was proposed"
         for n in self._cuts(run):
@@ -113,29 +113,29 @@ class MethodContract(Symmetry):
 
     @pytest.mark.parametrize("kind", SPACES)
     def test_a_run_cut_anywhere_goes_on_the_same(self, kind: str) -> None:
-        """A fresh instance that is given the history answers as the first one did."""
+        """A fresh instance with the same history makes the same proposal."""
         run = self._run(kind)
         for n in self._cuts(run):
             assert self._ask(kind, run[:n], n) == (run[n].config if n < len(run) else DONE)
 
     def test_a_fresh_process_answers_the_same(self) -> None:
-        """With other hashes of strings too."""
-        questions, expected = [], []
+        """Also with other hashes of strings."""
+        requests, expected = [], []
         for kind in sorted(SPACES.keys() - self.refuses):
             run = self._run(kind)
             for n in self._cuts(run):
-                questions.append((SPACES[kind], run[:n], n))
+                requests.append((SPACES[kind], run[:n], n))
                 expected.append(run[n].config if n < len(run) else None)
         hash_seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
         child = subprocess.run(
             [sys.executable, "-c", _CHILD],
-            input=pickle.dumps((self._fresh(), self._budget, questions)),
+            input=pickle.dumps((self._fresh(), self._budget, requests)),
             env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             check=False,
         )
         assert child.returncode == 0, child.stderr.decode()
-        # The last line: the method's own module may print when it is imported.
+        # The last line, because importing the method's own module may print.
         assert json.loads(child.stdout.splitlines()[-1]) == json.loads(json.dumps(expected))
 
     def test_another_seed_gives_another_run(self) -> None:
@@ -147,7 +147,7 @@ class MethodContract(Symmetry):
         assert len(different) > 1 or self.deterministic
 
     def test_what_it_is_given_stays_as_it_is(self) -> None:
-        """Arguments are not changed; no global generator is read or moved."""
+        """Arguments are not modified; no global generator is read or advanced."""
         kind = self._first_of("conditional", "choices", "finite")
         run = self._run(kind)
         for n in self._cuts(run):
@@ -160,11 +160,11 @@ class MethodContract(Symmetry):
                 np.random.seed(seed)  # noqa: NPY002  (the generator that must not be used)
                 state = global_state()
                 answers.append(self._ask(kind, completed, n, pending))
-                assert global_state() == state, "a global generator was moved"
+                assert global_state() == state, "a global generator was advanced"
             assert answers[0] == answers[1], "a global generator was read"
             assert (completed, pending) == before
 
-    # -- what it is told ----------------------------------------------------------------------
+    # -- histories ----------------------------------------------------------------------------
 
     @pytest.mark.parametrize("history", HISTORIES)
     @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
@@ -178,25 +178,25 @@ class MethodContract(Symmetry):
 
     @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
     def test_takes_results_in_any_order(self, kind: str) -> None:
-        """Results may have gaps, as they have where a run does not keep to trial order."""
+        """Results may have gaps, as in a run that does not keep to trial order."""
         run = self._run(kind)
         for n in self._cuts(run):
             pending = [Pending(trial.number, trial.config) for trial in run[:n]]
             self._ask(kind, run[:n:2], n, pending[1::2])
             self._ask(kind, [], n, pending)
 
-    # -- what is pending ----------------------------------------------------------------------
+    # -- pending trials -----------------------------------------------------------------------
 
     @pytest.mark.parametrize("kind", ["mixed", "conditional", "finite"])
     def test_runs_in_parallel_and_reproducibly(self, kind: str) -> None:
-        """Four trials in flight: the run is whole, and the same a second time."""
+        """Four trials in flight: the run is complete and reproducible."""
         space = self._space(kind)
         runs = [simulate(self._fresh(), space, bowl(space), self._budget, parallel=4) for _ in range(2)]
         assert runs[0] == runs[1]
         assert runs[0]
 
     def test_does_not_propose_what_is_pending(self) -> None:
-        """Proposals in a finite space differ from each other and from what is known, or wait."""
+        """Proposals in a finite space differ from each other and from known configs, or WAIT."""
         kind = self._first_of("finite")
         run, space = self._run(kind), SPACES[kind]
         for n in self._cuts(run):
@@ -213,10 +213,10 @@ class MethodContract(Symmetry):
 
     @pytest.mark.parametrize("kind", ["point", "choices", "finite"])
     def test_ends_when_a_finite_space_does(self, kind: str) -> None:
-        """No config comes twice, and every one once; then DONE for ever."""
+        """Every config is proposed exactly once; then the method is always DONE."""
         space = self._space(kind)
         if self.repeats:
-            pytest.skip("it declares that it repeats configs, and so never ends")
+            pytest.skip("declared to repeat configs, so it never ends")
         size = int(space.size())
         method = self._fresh().prepare(space, size + 5)
         run = simulate(self._fresh(), space, bowl(space), size + 5)
@@ -225,16 +225,16 @@ class MethodContract(Symmetry):
         for number in range(len(run), len(run) + 3):
             assert method.propose(space, run, [], number, proposal_rng(0, number)) is DONE
 
-    # -- what it is worth ---------------------------------------------------------------------
+    # -- performance --------------------------------------------------------------------------
 
     def test_is_not_worse_than_random_search(self) -> None:
         """On Branin's function, by a one-sided rank test of the best losses of 25 trials.
 
-        A method that equals random search fails with probability 0.001; but the seeds are fixed,
-        so that a method which passes once always passes.
+        A method that equals random search fails with probability 0.001; the seeds are fixed, so that
+        the result is reproducible.
         """
         if not self.rival:
-            pytest.skip("it declares that it is no rival of random search")
+            pytest.skip("declared not to be a rival of random search")
 
         def best(method: Method, seed: int) -> float:
             run = simulate(method, BRANIN_SPACE, branin, 25, entropy=seed)
@@ -254,7 +254,7 @@ class MethodContract(Symmetry):
         method.propose(SPACES[kind], trials, [], 200, proposal_rng(0, 200))
         assert time.perf_counter() - start < self.most_seconds
 
-    # -- inside -------------------------------------------------------------------------------
+    # -- internal -----------------------------------------------------------------------------
 
     @property
     def _budget(self) -> int:
@@ -262,14 +262,14 @@ class MethodContract(Symmetry):
 
     def _space(self, kind: str) -> Space:
         if kind in self.refuses:
-            pytest.skip("it declares that it refuses this space")
+            pytest.skip("declared to refuse this space")
         return SPACES[kind]
 
     def _first_of(self, *kinds: str) -> str:
         return next(kind for kind in kinds if kind not in self.refuses)
 
     def _run(self, kind: str) -> list[Trial]:
-        """The method's own run on a space, made once per class."""
+        """Return the method's own run on a space, cached per class."""
         space = self._space(kind)
         if kind not in self._runs:
             self._runs[kind] = simulate(self._fresh(), space, bowl(space), self._budget)
@@ -281,7 +281,7 @@ class MethodContract(Symmetry):
     def _ask(
         self, kind: str, completed: Sequence[Trial], number: int, pending: Sequence[Pending] = ()
     ) -> Config | Answer:
-        """What a fresh instance answers, having checked that it is an answer."""
+        """Request a proposal from a fresh instance, and check that it is valid."""
         space = self._space(kind)
         method = self._fresh().prepare(space, self._budget)
         answer = method.propose(space, completed, pending, number, proposal_rng(0, number))
@@ -292,15 +292,15 @@ class MethodContract(Symmetry):
         return answer
 
 
-def answer_questions() -> None:
-    """Answer in a process of its own what `MethodContract` asks on standard input."""
-    method, budget, questions = pickle.loads(sys.stdin.buffer.read())
+def answer_requests() -> None:
+    """Answer, in a separate process, the requests that `MethodContract` sends to standard input."""
+    method, budget, requests = pickle.loads(sys.stdin.buffer.read())
     answers = []
-    for space, completed, number in questions:
+    for space, completed, number in requests:
         prepared = method.prepare(space, budget)
         answer = prepared.propose(space, completed, [], number, proposal_rng(0, number))
         answers.append(None if answer is DONE else answer)
     sys.stdout.write(f"\n{json.dumps(answers)}\n")
 
 
-__all__ = ["MethodContract", "answer_questions"]
+__all__ = ["MethodContract", "answer_requests"]

@@ -1,5 +1,5 @@
 # ruff: noqa: S101
-"""What every problem owes its callers, as a pytest class."""
+"""The contract of problems, as a pytest class."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from runner.trial import Config, Outcome, Status
 
 
 class ProblemContract:
-    """The laws of a problem; subclass it with ``problem`` and, where they differ, the rest.
+    """The contract of a problem; subclass it with ``problem`` and any attributes that differ.
 
     Attributes
     ----------
-    problem : Problem
     samples : int
-        How many random configs are evaluated; each law that evaluates uses at most so many.
+        Maximum number of random configs to evaluate in each test.
     tolerance : float
-        Of the loss at a minimiser, relative to the larger of the number and 1; of the gradient ten
-        times as much, in units of the encoded cube.
+        Tolerance of the loss at a minimiser, relative to the larger of its absolute value and 1; that
+        of the gradient is ten times as large, in units of the encoded cube.
     step : float
-        Of the central differences, in the encoded coordinate.
+        Step of the central differences, in the encoded coordinate.
     """
 
     problem: ClassVar[Problem]
@@ -47,7 +46,7 @@ class ProblemContract:
         self.problem.check()
 
     def test_random_configs_have_a_value(self) -> None:
-        """Every config of the space can be evaluated, and keeps its values."""
+        """Every config of the space can be evaluated, and is not modified."""
         for config in self._configs():
             before = dict(config)
             outcome = self._evaluate(config)
@@ -56,14 +55,14 @@ class ProblemContract:
                 assert outcome.gradient is not None
 
     def test_the_default_lies_in_the_space(self) -> None:
-        """And has a value."""
+        """The default config can be evaluated."""
         if self.problem.default is None:
             pytest.skip("it declares no default")
         assert self.problem.default in self.problem.space
         self._evaluate(self.problem.default)
 
     def test_one_seed_gives_one_value(self) -> None:
-        """Two evaluations of a config are equal, unless the problem declares noise."""
+        """Two evaluations of a config are equal, unless the problem is declared noisy."""
         if self.problem.noisy:
             pytest.skip("it declares noise")
         for config in self._configs(min(self.samples, 3)):
@@ -77,7 +76,7 @@ class ProblemContract:
             )
 
     def test_it_can_be_stopped_after_any_step(self) -> None:
-        """More steps are more work, and a stopped evaluation has told what a full one tells."""
+        """Shares grow with the steps, and a stopped evaluation gives the same losses as a full one."""
         if self.problem.steps == 1:
             pytest.skip("it has one step only")
         shares = [self.problem.share(step) for step in range(1, self.problem.steps + 1)]
@@ -94,7 +93,7 @@ class ProblemContract:
             assert self.problem.noisy or stopped.steps == whole.steps[:step]
 
     def test_global_generators_stay_as_they_are(self) -> None:
-        """An evaluation moves neither Python's nor NumPy's."""
+        """An evaluation advances neither Python's nor NumPy's global generator."""
         (config,) = self._configs(1)
         with preserve_generators():
             state = global_state()
@@ -142,11 +141,11 @@ class ProblemContract:
                 low, high = self._ends(config, way)
                 rise = (self._evaluate(high).loss or 0.0) - (self._evaluate(low).loss or 0.0)
                 names = [self.problem.space.dimensions[column][0] for column in way]
-                told = 0.0
+                predicted = 0.0
                 for name in names:
-                    told += gradient[name] * (float(high[name]) - float(low[name]))  # type: ignore[arg-type]
-                scale = max(2 * self.step, abs(rise))  # a slope of 1 per range, or what it is
-                assert told == pytest.approx(rise, abs=10 * self.tolerance * scale), names
+                    predicted += gradient[name] * (float(high[name]) - float(low[name]))  # type: ignore[arg-type]
+                scale = max(2 * self.step, abs(rise))  # a slope of at least 1 per range
+                assert predicted == pytest.approx(rise, abs=10 * self.tolerance * scale), names
                 compared += 1
         assert compared, "no gradient of a continuous parameter was reported"
 
@@ -155,7 +154,7 @@ class ProblemContract:
         return (self.problem.space.sample(rng) for _ in range(count or self.samples))
 
     def _columns(self, config: Config, gradient: Mapping[str, float]) -> list[int]:
-        """Of the continuous parameters with a gradient."""
+        """List the columns of the continuous parameters with a gradient."""
         active = self.problem.space.active(config)
         return [
             column
@@ -164,7 +163,7 @@ class ProblemContract:
         ]
 
     def _ends(self, config: Config, way: Mapping[int, float]) -> tuple[Config, Config]:
-        """The configs a step below and above, in each of some columns."""
+        """Move a config by a step down and up along a direction."""
         row, ends = self.problem.space.encode(config), []
         for step in (-self.step, self.step):
             moved = dict(config)

@@ -1,4 +1,4 @@
-"""A run within the process, and what to run on: spaces of every kind, functions, histories."""
+"""Simulation of a run within the process, with spaces of every kind, functions and histories."""
 
 from __future__ import annotations
 
@@ -22,23 +22,22 @@ Objective = Callable[[Config], float | Outcome]
 def simulate(
     method: Method, space: Space, objective: Objective, trials: int, parallel: int = 1, entropy: int = 0
 ) -> list[Trial]:
-    """One run in trial order, as a study has it at any worker count.
+    """Simulate one run in trial order, as in a study with any number of workers.
 
     Proposal *i* knows exactly the trials before ``i - parallel + 1``; those between are pending.
-    Where the method answers WAIT, the oldest pending trial ends and the method is asked again;
-    what it has known it goes on knowing. A method that uses no history is shown none.
+    When the method answers WAIT, the oldest pending trial ends and the request is repeated. A method
+    without ``uses_history`` gets an empty history.
 
     Parameters
     ----------
     method : Method
         Need not be prepared.
-    space : Space
     objective : callable
         Config to loss (minimised), or to an `Outcome`. A number that is not finite is INVALID.
     trials : int
-        The budget; fewer come back where the method is DONE before.
+        The budget; fewer are returned if the method is DONE before.
     parallel : int, default 1
-        Trials in flight at the most.
+        Maximum number of trials in flight.
     entropy : int, default 0
         The run's seed.
 
@@ -50,15 +49,15 @@ def simulate(
     Raises
     ------
     MethodError
-        Where the method cannot search the space, or WAITs with nothing pending.
+        If the method cannot search the space, or WAITs with nothing pending.
     SpaceError
-        Where a proposal is outside the space.
+        If a proposal is outside the space.
     """
     method = method.prepare(space, trials, parallel)
     ended: list[Trial] = []
     known = 0
     for number in range(trials):
-        if method.uses_history:  # else it is shown nothing
+        if method.uses_history:
             known = max(known, number - parallel + 1)
         while True:
             ahead = ended[known:] if method.uses_history else []
@@ -67,7 +66,7 @@ def simulate(
             if answer is not WAIT:
                 break
             if not pending:
-                raise MethodError("it answered WAIT with no trial pending.", where=method.name)
+                raise MethodError("the method answered WAIT with no trial pending.", where=method.name)
             known += 1
         if answer is DONE:
             break
@@ -122,14 +121,10 @@ SPACES: Final[dict[str, Space]] = {
 
 
 def bowl(space: Space) -> Objective:
-    """A quadratic in the encoded coordinates of the active parameters, with its gradient.
+    """Make a quadratic in the encoded coordinates of the active parameters, with its gradient.
 
-    The least loss is 0, where every coordinate is at 0.3; the gradient is that of the continuous
-    parameters, in their own units.
-
-    Parameters
-    ----------
-    space : Space
+    The minimum is 0, with every coordinate at 0.3; the gradient is that of the continuous parameters,
+    in their own units.
     """
 
     def objective(config: Config) -> Outcome:
@@ -151,7 +146,7 @@ BRANIN_SPACE: Final = Space({"x": Float(-5.0, 10.0), "y": Float(0.0, 15.0)})
 
 
 def branin(config: Config) -> Outcome:
-    """Branin's function with its gradient; three minimisers, least value 0.397887.
+    """Evaluate Branin's function with its gradient; three minimisers, minimum 0.397887.
 
     f = (y - b x^2 + c x - 6)^2 + 10 (1 - t) cos x + 10 with b = 5.1 / (4 pi^2), c = 5 / pi and
     t = 1 / (8 pi): L. C. W. Dixon and G. P. Szego, "Towards Global Optimisation 2" (1978).
@@ -165,21 +160,16 @@ def branin(config: Config) -> Outcome:
 
 
 def global_state() -> bytes:
-    """The state of Python's and of NumPy's global generator, to be compared."""
+    """Serialise the states of Python's and NumPy's global generators, for comparison."""
     return pickle.dumps((random.getstate(), np.random.get_state()))  # noqa: NPY002
 
 
 def foreign_trials(
     space: Space, count: int = 15, change: Callable[[int, Outcome], Outcome] = lambda i, true: true
 ) -> list[Trial]:
-    """Trials that no method proposed: random configs, on a `bowl`.
+    """Make trials with random configs, on a `bowl`, that no method proposed.
 
-    Parameters
-    ----------
-    space : Space
-    count : int, default 15
-    change : callable, optional
-        From a trial's number and true outcome to the outcome that it shall have.
+    ``change`` maps a trial's number and true outcome to its outcome in the history.
     """
     rng, objective = rng_for("foreign trials"), bowl(space)
     configs = [space.sample(rng) for _ in range(count)]
@@ -208,7 +198,7 @@ HISTORIES: Final[dict[str, Callable[[Space, int], list[Trial]]]] = {
     "extreme": lambda space, n: foreign_trials(space, n, lambda i, o: _lost((-1.0) ** i * 1e300)),
     "duplicates": lambda space, n: [Trial(i, *_first(space)) for i in range(n)],
 }
-"""Histories of so many trials that a method must be able to take, for any space."""
+"""Histories that a method must accept, by space and number of trials."""
 
 
 def _first(space: Space) -> tuple[Config, Outcome]:

@@ -1,5 +1,5 @@
 # ruff: noqa: S101
-"""The part of a method's contract that holds by symmetry: what must follow, and what means nothing."""
+"""The symmetries in a method's contract: changes that must, or must not, change the proposals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Symmetry:
     rival: ClassVar[bool]
 
     def test_other_names_change_nothing(self) -> None:
-        """Parameters of other names, in the same order, get the same values."""
+        """Renamed parameters, in the same order, get the same values."""
         space = self._square()
         names = dict(zip(space.names, ("p", "q"), strict=True))
         renamed = Space({names[name]: domain for name, domain in space.params})
@@ -45,7 +45,7 @@ class Symmetry:
             assert moved.encode(two) == pytest.approx(space.encode(one), abs=1e-3)
 
     def test_another_unit_of_the_loss_changes_nothing(self) -> None:
-        """A power of 2, which rounds nothing."""
+        """Losses scaled by a power of 2, which is exact, give the same proposals."""
         space = self._square()
         for run, n in self._on(space):
             other = [dataclasses.replace(t, outcome=in_unit(t.outcome, 2.0**10)) for t in run[:n]]
@@ -55,10 +55,10 @@ class Symmetry:
     def test_the_order_of_the_parameters_is_no_advantage(self) -> None:
         """On Branin's function, by a rank test of the best losses of 25 trials.
 
-        A method to which the order means nothing fails with probability 0.001.
+        A method that ignores the order fails with probability 0.001.
         """
         if not self.rival:
-            pytest.skip("it declares that it is no rival of random search")
+            pytest.skip("declared not to be a rival of random search")
         turned = Space(dict(reversed(BRANIN_SPACE.params)))
         bests = [
             [
@@ -77,7 +77,7 @@ class Symmetry:
         return type(self.method)(**self.method.settings())
 
     def _square(self, moved: bool = False) -> Space:
-        """Two parameters that every method can search; of whole numbers where it needs them."""
+        """Make a space of two parameters; integers for a method that refuses continuous ones."""
         if "one" in self.refuses:
             low, high = (100, -4) if moved else (0, 1)
             return Space({"x": Int(low, low + 9), "y": Int(high, high + 4)})
@@ -86,23 +86,23 @@ class Symmetry:
         return Space({"x": Float(-1.0, 3.0), "y": Float(0.0, 1.0)})
 
     def _on(self, space: Space) -> Iterator[tuple[list[Trial], int]]:
-        """The method's own run on a space, and where it is to be cut."""
+        """Yield the method's own run on a space, with the lengths at which to cut it."""
         run = simulate(self._fresh(), space, bowl(space), max(self.phases))
         yield from ((run, n) for n in sorted({min(n, len(run)) for n in self.phases}))
 
     def _moved(self, trial: Trial, space: Space, other: Space) -> Trial:
-        """The trial that corresponds to one of a space, in another of the same shape."""
+        """Translate a trial to another space of the same shape."""
         config = other.decode(space.encode(trial.config))
         outcome = bowl(other)(config)
         assert isinstance(outcome, Outcome)
-        # Both see the same loss: what rounding does to it would not be the method's doing.
+        # Both get the same loss, so that rounding of the objective does not matter.
         outcome = dataclasses.replace(outcome, loss=trial.loss, value=trial.outcome.value)
         return dataclasses.replace(trial, config=config, outcome=outcome)
 
     def _both(
         self, space: Space, other: Space, completed: Sequence[Trial], moved: Sequence[Trial]
     ) -> tuple[Config, Config]:
-        """What it answers to two histories that correspond to each other."""
+        """Request proposals for two corresponding histories."""
         answers: list[Config] = []
         for where, trials in ((space, completed), (other, moved)):
             method = self._fresh().prepare(where, max(self.phases) + 3)
@@ -115,7 +115,7 @@ class Symmetry:
 
 
 def in_unit(outcome: Outcome, unit: float) -> Outcome:
-    """The outcome with its loss and gradient in another unit."""
+    """Convert an outcome's loss and gradient to another unit."""
     gradient = outcome.gradient and {name: unit * slope for name, slope in outcome.gradient.items()}
     loss = None if outcome.loss is None else unit * outcome.loss
     return dataclasses.replace(outcome, loss=loss, value=loss, gradient=gradient)

@@ -320,7 +320,7 @@ BAD = {
         {"budget": {"trails": 3}},
         "budget.trails: unknown key. Did you mean 'trials'?",
     ),
-    "unknown method": ({"methods": ["baes"]}, "methods[0]: there is no method 'baes'. Did you mean 'bayes'?"),
+    "unknown method": ({"methods": ["baes"]}, "methods[0]: unknown method 'baes'. Did you mean 'bayes'?"),
     "unknown setting": (
         {"methods": [{"bayes": {"kapa": 1}}]},
         "has no setting 'kapa'. Did you mean 'kappa'?",
@@ -337,7 +337,7 @@ BAD = {
     "log of zero": (space(C={"float": [0, 1], "log": True}), "space.C: "),
     "infinite space": (
         {"methods": ["exhaustive"]},
-        "the space is infinite, because x1, x2 are continuous. Give it 'resolution: 5'",
+        "expected a finite space, got continuous parameters: x1, x2. Set 'resolution: 5'",
     ),
     "file missing": ({"problems": ["mine.py:f"]}, "mine.py: there is no such file."),
     "name missing": ({"problems": ["objective.py:g"]}, "there is no 'g' in it. Known are: f."),
@@ -401,7 +401,7 @@ def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
     assert (code, out) == (2, "")
     assert err.splitlines() == [
         "error: study.yaml:2:1: problem: unknown key. Did you mean 'problems'?",
-        "error: study.yaml:3:19: methods[1]: there is no method 'bayess'. Did you mean 'bayes'?",
+        "error: study.yaml:3:19: methods[1]: unknown method 'bayess'. Did you mean 'bayes'?",
         "error: study.yaml:4:1: seeds: expected an integer or a list, got 'three'."
         " Write seeds: 5, or seeds: [0, 1, 2].",
         "error: study.yaml:5:10: budget.trial: unknown key. Did you mean 'trials'?",

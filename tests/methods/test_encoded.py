@@ -20,7 +20,7 @@ class TestCube:
             config = space.decode(row)
             assert np.array_equal(active, space.active(config))
             assert cube.allows(row) == space.allows(config)
-            assert np.array_equal(cube.settle(row), space.encode(config))
+            assert np.array_equal(cube.canonical(row), space.encode(config))
 
     @given(spaces(), seeds)
     def test_snapping_keeps_the_rows_of_configs(self, space, seed):

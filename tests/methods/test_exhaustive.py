@@ -55,7 +55,7 @@ def test_it_says_what_the_budget_covers_and_what_was_covered():
     assert (
         method.announce(space, None)
         == method.announce(space, 2000)
-        == "2,000 configs; all of them fit the budget."
+        == "2,000 configs; the budget covers all of them."
     )
     run = simulate(method, space, bowl(space), 50)
     outside = Trial(-1, {"n": 7_000}, Outcome(Status.COMPLETED, loss=0.0))
@@ -70,9 +70,9 @@ def test_it_says_what_the_budget_covers_and_what_was_covered():
     [
         (
             SPACES["floats"],
-            "exhaustive: the space is infinite, because x, rate are continuous. Give it 'resolution: 5'",
+            "exhaustive: expected a finite space, got continuous parameters: x, rate. Set 'resolution: 5'",
         ),
-        (SPACES["one"], "because x is continuous"),
+        (SPACES["one"], "continuous parameters: x."),
         (
             Space({"n": Int(0, 1)}, forbid=[{"n": [0, 1]}]),
             "exhaustive: every config is forbidden. Forbid less.",
@@ -88,7 +88,7 @@ def test_what_it_cannot_walk_is_refused(space, says):
 def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(MethodError, match="resolution: expected 1 to 100,000 points, got 0"):
         Exhaustive(resolution=0)
-    with pytest.raises(MethodError, match="a finite space was expected"):
+    with pytest.raises(MethodError, match="expected a finite space"):
         Exhaustive().propose(SPACES["one"], [], [], 0, proposal_rng(0, 0))
 
 

@@ -100,7 +100,7 @@ def test_large_budgets_are_laid_out_quickly():
         (lambda: Grid(points={"x": 0}), "points.x: expected 1 to 100,000 points, got 0."),
         (
             lambda: Grid(points={"y": 2}).prepare(SPACES["one"], 5),
-            "points: 'y' is no numeric parameter. Known are: x.",
+            "points: 'y' is not a numeric parameter. Known are: x.",
         ),
         (
             lambda: Grid(points=1).prepare(Space({"n": Int(0, 2)}, [{"n": 1}]), 5),
@@ -108,7 +108,7 @@ def test_large_budgets_are_laid_out_quickly():
         ),
         (
             lambda: Grid().propose(SPACES["one"], [], [], 0, proposal_rng(0, 0)),
-            "grid: grid search was not prepared",
+            "grid: not prepared",
         ),
     ],
 )

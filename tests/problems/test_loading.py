@@ -124,7 +124,7 @@ def test_what_is_no_problem_is_refused(folder, given, says):
         (
             "from runner.problems import problem\n@problem(space={'x': {'float': [1, 0]}})\ndef f(c): ...\n",
             SpaceError,
-            "line 2: space.x: low is 1.0 and high is 0.0; low must be less",
+            "line 2: space.x: expected low < high, got low=1.0 and high=0.0",
         ),
         (
             "from runner.problems import problem\n@problem(space={'x': [1, 2]})\ndef f(): ...\n",

@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 
 from runner.methods import make_method
 from runner.methods.bayes import acquisition
-from runner.methods.bayes.acquisition import Goal, Search
+from runner.methods.bayes.acquisition import Acquisition, Search
 from runner.methods.bayes.gaussian_process import GaussianProcess
 from runner.methods.encoded import cube_of
 from runner.search import BayesSearch, TPESearch
@@ -133,7 +133,7 @@ def test_a_thousand_results_are_saved_and_read_in_no_time(name, tmp_path):
     again = SEARCHES[name](MIXED, "loss", "min")
     again.restore(str(tmp_path / "state"))
     assert time.perf_counter() - begin < 3.0
-    assert len(again._front.known) == 1000
+    assert len(again._initial.known) == 1000
 
 
 def test_entering_results_does_not_grow_with_their_number():
@@ -151,7 +151,7 @@ def test_a_search_that_ends_abnormally_keeps_what_it_has_found(monkeypatch):
     space = Space({"x": Float(0.0, 1.0)})
     cube = cube_of(space)
     process = GaussianProcess(np.zeros((1, 1)), np.arange(1), np.zeros(1), np.zeros(3))
-    search = Search(cube, process, Goal("ucb", 0.0, 2.0, 0.0), frozenset(), rng_for("any"))
+    search = Search(cube, process, Acquisition("ucb", 0.0, 2.0, 0.0), frozenset(), rng_for("any"))
     monkeypatch.setattr(
         acquisition,
         "minimize",

@@ -154,12 +154,12 @@ def test_settings_are_checked_and_used():
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        ({"mode": "least"}, "mode: got 'least'; 'min' or 'max' was expected"),
-        ({"metric": ["a"]}, "metric: got"),
-        ({"trials": 0}, "trials: got 0"),
-        ({"seed": -1}, "seed: got -1"),
-        ({"max_concurrent": True}, "max_concurrent: got True"),
-        ({"order": "fifo"}, "order: got 'fifo'"),
+        ({"mode": "least"}, "mode: expected 'min' or 'max', got 'least'"),
+        ({"metric": ["a"]}, "metric: expected a name"),
+        ({"trials": 0}, "trials: expected a positive integer, got 0"),
+        ({"seed": -1}, "seed: expected a non-negative integer, got -1"),
+        ({"max_concurrent": True}, "max_concurrent: expected a positive integer, got True"),
+        ({"order": "fifo"}, "order: expected .*, got 'fifo'"),
     ],
 )
 def test_arguments_are_checked(options, sentence):
@@ -168,9 +168,9 @@ def test_arguments_are_checked(options, sentence):
 
 
 def test_a_method_that_cannot_search_the_space_says_so_at_once():
-    with pytest.raises(MethodError, match="infinite, because x is continuous"):
+    with pytest.raises(MethodError, match="continuous parameters: x\\."):
         make("exhaustive", LINE)
-    with pytest.raises(MethodError, match="infinite, because x is continuous"):
+    with pytest.raises(MethodError, match="continuous parameters: x\\."):
         ExhaustiveSearch().set_search_properties("loss", "min", {"x": tune.uniform(0, 1)})
 
 
@@ -202,19 +202,19 @@ def test_two_spaces_are_refused_and_plain_values_are_not():
 
 
 def test_nothing_to_search_is_refused():
-    with pytest.raises(SpaceError, match="nothing to search"):
+    with pytest.raises(SpaceError, match="expected at least one parameter"):
         RandomSearch().set_search_properties("loss", "min", {"epochs": 10})
 
 
 def test_contradictions_are_refused():
-    with pytest.raises(MethodError, match="mode: the search has 'min', Tune's configuration 'max'"):
+    with pytest.raises(MethodError, match="mode: the search has 'min', but Tune's configuration has 'max'"):
         make().set_search_properties("loss", "max", {"epochs": 1})
 
 
 @pytest.mark.parametrize("given", [{}, {"space": LINE}, {"space": LINE, "metric": "loss"}])
 def test_what_is_missing_is_named_at_the_first_trial(given):
     search = RandomSearch(**given)
-    with pytest.raises(MethodError, match=r"RandomSearch: the search has no (space|metric|mode)\. Give it"):
+    with pytest.raises(MethodError, match=r"RandomSearch: missing (space|metric|mode)\. Pass"):
         search.suggest("t")
 
 
@@ -356,9 +356,9 @@ def test_points_are_nested_as_the_space_is():
 
 
 def test_a_point_outside_the_space_is_named():
-    with pytest.raises(SpaceError, match=r"points_to_evaluate\[1\].x: value 9"):
+    with pytest.raises(SpaceError, match=r"points_to_evaluate\[1\].x: expected a value from .*, got 9"):
         make(space=LINE, points_to_evaluate=[{"x": 1}, {"x": 9}])
-    with pytest.raises(SpaceError, match=r"points_to_evaluate\[0\].y: there is no such parameter"):
+    with pytest.raises(SpaceError, match=r"points_to_evaluate\[0\].y: unknown parameter"):
         make(space=LINE, points_to_evaluate=[{"x": 1, "y": 9}])
 
 
@@ -423,22 +423,22 @@ def test_a_search_starts_from_what_is_known(name, tmp_path):
     search.save(str(tmp_path / "before the first trial"))
     configs = drive(search, 12)
     assert len(configs) == 8
-    assert [trial.loss for trial in search._front.known] == [value for _, value in known]
+    assert [trial.loss for trial in search._initial.known] == [value for _, value in known]
     assert sum(abs(config["x"] - 0.3) < 0.6 for config in configs) >= 6
     again = make(name, LINE, evaluated=known, trials=8)
     again.restore(str(tmp_path / "before the first trial"))
     assert drive(again, 12) == configs
     search.save(str(tmp_path / "after"))
     again.restore(str(tmp_path / "after"))
-    assert len(again._front.known) == 20
+    assert len(again._initial.known) == 20
 
 
 def test_known_results_may_stand_in_a_param_space():
     search = BayesSearch(evaluated=[({"o": {"x": 0.5}}, 3.0)])
     search.set_search_properties("acc", "max", {"o": {"x": tune.uniform(0, 1)}})
     search.suggest("t")
-    assert [trial.loss for trial in search._front.known] == [-3.0]
-    with pytest.raises(SpaceError, match=r"evaluated\[0\].x: value 9"):
+    assert [trial.loss for trial in search._initial.known] == [-3.0]
+    with pytest.raises(SpaceError, match=r"evaluated\[0\].x: expected a value from .*, got 9"):
         BayesSearch(LINE, evaluated=[({"x": 9}, 3.0)])
 
 
@@ -449,7 +449,7 @@ def test_evaluated_points_are_known_and_spend_nothing():
     search.add_evaluated_point({"x": 0.5}, 1.0, error=True)
     search.suggest("t")
     search.add_evaluated_point({"x": -0.5}, 1.0, pruned=True)
-    known = search._front.known
+    known = search._initial.known
     assert [trial.number for trial in known] == [-1, -2, -3, -4]
     assert [trial.status for trial in known] == [
         Status.COMPLETED,
@@ -462,7 +462,7 @@ def test_evaluated_points_are_known_and_spend_nothing():
 
 
 def test_an_evaluated_point_needs_a_space():
-    with pytest.raises(MethodError, match="no space"):
+    with pytest.raises(MethodError, match="missing space"):
         RandomSearch(metric="loss", mode="min").add_evaluated_point({"x": 1}, 1.0)
 
 
@@ -501,7 +501,7 @@ def test_a_restored_search_remembers_ids_limits_and_results_from_elsewhere(tmp_p
     second.on_trial_complete("b", {"loss": 1.0})
     second.on_trial_complete("a", {"loss": 2.0})
     assert [trial.loss for trial in told(second)][1:] == [2.0, 1.0]
-    assert [trial.loss for trial in second._front.known] == [5.0]
+    assert [trial.loss for trial in second._initial.known] == [5.0]
 
 
 def test_a_state_is_not_written_through_a_link(tmp_path):

@@ -149,9 +149,9 @@ FOUND = """\
 6:5: problems[1]: data: there is no data set 'irris'. Did you mean 'iris'?
 7:5: problems[1]: spac: unknown key. Did you mean 'space'?
 8:7: problems[1]: space.C: expected one of the keys float, int and choice, got ['flot']. Did you mean 'float'?
-9:7: problems[1]: space.gamma: low is 10.0 and high is 0.1; low must be less than high.
+9:7: problems[1]: space.gamma: expected low < high, got low=10.0 and high=0.1.
 9:33: problems[1]: space.gamma.lgo: unknown key. Did you mean 'log'?
-10:31: problems[1]: space.kernel.rbf.g: low is 5 and high is 1; low must be less than high.
+10:31: problems[1]: space.kernel.rbf.g: expected low < high, got low=5 and high=1.
 10:50: problems[1]: space.kernel.linear: expected a mapping, the parameters of option 'linear', got 3.
 11:5: problems[1]: cv: expected an integer of at least 2 folds, got 1.
 12:5: problems[1]: targt: unknown key. Did you mean 'target'?
@@ -160,12 +160,12 @@ FOUND = """\
 14:88: problems[3]: scoring: scikit-learn has no scorer 'acuracy'. Did you mean 'accuracy'?
 15:6: problems[4]: recrded: unknown key. Did you mean 'recorded'?
 16:5: problems[5]: {folder}/gone.py: there is no such file.
-18:5: methods[0]: there is no method 'bayess'. Did you mean 'bayes'?
+18:5: methods[0]: unknown method 'bayess'. Did you mean 'bayes'?
 19:14: methods[1]: acquisitoin: method 'bayes' has no setting 'acquisitoin'. Did you mean 'acquisition'?
 19:31: methods[1]: kappa: expected a number, got 'big'.
 20:5: methods[2]: expected a method's name,
 21:12: methods[3]: startup: expected at least 1, got 0.
-21:24: methods[3]: gamma: expected a number above 0, got -1.0.
+21:24: methods[3]: gamma: expected a positive number, got -1.0.
 24:5: methods[6]: duplicate name 'random'.
 25:1: seeds: expected an integer or a list, got 'three'.
 26:10: budget.trial: unknown key. Did you mean 'trials'?
@@ -176,9 +176,9 @@ FOUND = """\
 31:20: scheduler.grce: unknown key. Did you mean 'grace'?
 32:23: report.budgets[1]: expected at least 1, got 0.
 34:5: initial[0]: expected a mapping, got 'defalt'. Did you mean 'default'?
-35:15: initial[1]: x: value 99.0 is outside 0.0 to 1.0.
-36:14: initial[2]: raet: there is no such parameter. Did you mean 'rate'?
-37:6: initial[3]: fro: there is no such parameter. Did you mean 'from'?
+35:15: initial[1]: x: expected a value from 0.0 to 1.0, got 99.0.
+36:14: initial[2]: raet: unknown parameter. Did you mean 'rate'?
+37:6: initial[3]: fro: unknown parameter. Did you mean 'from'?
 38:9: files[0]: there is no file 'tt.csv'. Did you mean 't.csv'?
 """
 
@@ -200,7 +200,7 @@ def test_python_says_the_same_without_lines():
     assert str(caught.value).splitlines() == [
         "study: problem: unknown key. Did you mean 'problems'?",
         "study: problems[0]: there is no built-in problem 'brannin'. Did you mean 'branin'?",
-        "study: methods[0]: there is no method 'bayess'. Did you mean 'bayes'?",
+        "study: methods[0]: unknown method 'bayess'. Did you mean 'bayes'?",
         "study: seeds: expected an integer or a list, got 'three'. Write seeds: 5, or seeds: [0, 1, 2].",
         "study: budget.trial: unknown key. Did you mean 'trials'?",
     ]

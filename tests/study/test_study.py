@@ -128,11 +128,11 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
 @pytest.mark.parametrize(
     "changes, kind, says",
     [
-        ({"methods": ["byes"]}, MethodError, "methods[0]: there is no method 'byes'. Did you mean 'bayes'?"),
+        ({"methods": ["byes"]}, MethodError, "methods[0]: unknown method 'byes'. Did you mean 'bayes'?"),
         (
             {"methods": [{"name": "b", "method": "byes"}]},
             MethodError,
-            "methods[0]: there is no method 'byes'.",
+            "methods[0]: unknown method 'byes'.",
         ),
         (
             {"methods": ["tpe", {"bayes": {"acquisitoin": "ei"}}]},
@@ -151,7 +151,7 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
         (
             {"methods": ["exhaustive"]},
             MethodError,
-            "methods[0]: on problem 'branin': exhaustive: the sp",
+            "methods[0]: on problem 'branin': exhaustive: expected a finite sp",
         ),
         (
             {"report": {"reference": "tpee"}},
@@ -165,16 +165,16 @@ SVC = {"estimator": "sklearn.svm.SVC", "data": "iris", "space": {"C": {"float": 
             "problems[1]: duplicate name 'mixed'. Give one",
         ),
         ({"problems": ["gone.py:f"]}, ProblemError, "problems[0]: {folder}/gone.py: there is no such file."),
-        ({"problems": [SVC | {"space": {}}]}, SpaceError, "problems[0]: space: the space is empty. Give at"),
+        ({"problems": [SVC | {"space": {}}]}, SpaceError, "problems[0]: space: expected at least one"),
         (
             {"problems": [SVC | {"space": {"C": {"float": [1, 1]}}}]},
             SpaceError,
-            "problems[0]: space.C: low is 1.0 and high is 1.0; low must be less than high.",
+            "problems[0]: space.C: expected low < high, got low=1.0 and high=1.0.",
         ),
         (
             {"problems": [SVC | {"space": {"C": {"float": [0, 1], "log": True}}}]},
             SpaceError,
-            "problems[0]: space.C: low is 0.0 with log: true; a logarithmic range must start above 0.",
+            "problems[0]: space.C: expected low > 0 with log: true, got low=0.0.",
         ),
         (
             {"problems": [SVC | {"space": {"kernel": ["rbf"]}, "forbid": [{"kernel": "rbf"}]}]},

@@ -150,8 +150,8 @@ def test_a_transfer_drops_what_the_space_lacks_draws_what_it_has_more_and_skips_
 @pytest.mark.parametrize(
     "entry, sentence",
     [
-        ({"x": 9.0, "c": "a"}, r"initial\[0\]: x: value 9"),
-        ({"y": 1.0}, r"initial\[0\]: y: there is no such parameter"),
+        ({"x": 9.0, "c": "a"}, r"initial\[0\]: x: expected a value from .*, got 9"),
+        ({"y": 1.0}, r"initial\[0\]: y: unknown parameter"),
         ({"config": {"x": 0.0}, "value": 1.0}, r"initial\[0\]: c"),
         ({"config": "best"}, r"initial\[0\].config"),
         ({"from": "nowhere"}, "no such directory"),

@@ -15,7 +15,7 @@ from runner.errors import MethodError, SpaceError
 from runner.methods import Exhaustive, Method, Random
 from runner.methods.exhaustive import walk
 from runner.problems.base import Problem, problem
-from runner.seeds import run_rng
+from runner.seeds import rng_for, run_entropy
 from runner.space import Choice, Float, Int, Space
 from runner.testing import BRANIN_SPACE, SPACES, MethodContract, ProblemContract, bowl, branin, simulate
 from runner.trial import DONE, WAIT, Outcome, Status
@@ -59,13 +59,13 @@ class Remembering(Bad):
     def propose(self, space, completed, pending, number, rng):
         calls = self.__dict__.setdefault("calls", [])
         calls.append(number)
-        rng = run_rng(rng, len(calls))
+        rng = rng_for(run_entropy(rng), len(calls))
         return space.sample(rng)
 
 
 class Hashing(Bad):
     def propose(self, space, completed, pending, number, rng):
-        return space.sample(run_rng(rng, number, hash("x")))
+        return space.sample(rng_for(run_entropy(rng), number, hash("x")))
 
 
 class Waiting(Bad):

@@ -1,8 +1,8 @@
-"""What a Gaussian process learns from a history: its observations, and when it is fitted.
+"""Observations and hyper-parameters of a Gaussian process, from a history.
 
-Hyper-parameters are fitted to a prefix of the history, after every result at first and more
-rarely later, always from the same starts, so that they are a function of the history and cost
-stays bounded; a memo saves fitting the same prefix again.
+Hyper-parameters are fitted to a prefix of the history, after every result at first and less often
+later, always from the same starts, so that they are a function of the history at a bounded cost;
+a cache avoids fitting the same prefix again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from runner.methods.bayes.gaussian_process import Array, GaussianProcess, fit
 from runner.methods.encoded import Cube
 from runner.trial import Trial
 
-_LEAST_TIMED = 2
+_MIN_TIMED = 2  # distinct configs with seconds: one has no spread
+# A fit costs O(n^3). Chosen by hand: a step of 1/50 of the history changes hyper-parameters little, and
+# 400 points bound the cost of a proposal.
 _REFIT_ALWAYS = 150
 _REFITS_LATER = 50
 _FIT_BEST = _FIT_NEWEST = 100
@@ -28,11 +30,12 @@ _FIT_POINTS = 400
 
 
 def warped(losses: Array) -> Array:
-    """Losses as targets of a Gaussian process: the bad half by rank only, then standardised.
+    """Transform losses to targets: the worse half by rank only, then standardised.
 
-    Losses above the (lower) median are replaced by quantiles of a normal law, by rank, with the
-    spread of the rest. So a loss of 1e6 says "worst" and hides no detail among the good ones,
-    whose distances are kept. Only the order of the bad losses counts, and no unit.
+    Losses above the (lower) median are replaced by quantiles of a normal distribution, by rank, with
+    the spread of the rest. So a loss of 1e6 is merely the worst, and does not hide the differences
+    between good ones. The result does not depend on the unit of the loss (half-rank warping, Song et
+    al., 2024).
 
     Parameters
     ----------
@@ -42,17 +45,17 @@ def warped(losses: Array) -> Array:
     Returns
     -------
     ndarray, shape (n,)
-        Mean 0 and standard deviation 1; zeros where all losses are equal.
+        Mean 0 and standard deviation 1; zeros if all losses are equal.
     """
     n = len(losses)
     if np.min(losses) == np.max(losses):
         return np.zeros(n)
     median = np.sort(losses)[(n - 1) // 2]
     bad = losses > median
-    # Halves cannot overflow, and a power of 2 as the unit rounds nothing.
+    # Halves cannot overflow, and scaling by a power of 2 is exact.
     gaps = np.where(bad, 0.0, 0.5 * median - 0.5 * losses)
     y = -np.ldexp(gaps, -int(np.frexp(np.max(gaps))[1]))
-    # Where the whole good half is one value there is no spread to match; any will do.
+    # If the good half is a single value there is no spread to match; any will do.
     spread = math.sqrt(float(np.mean(y[~bad] ** 2))) or 1.0
     y = np.where(bad, spread * ndtri((rankdata(losses) - 0.5) / n), y)
     y = y - np.mean(y)
@@ -61,29 +64,28 @@ def warped(losses: Array) -> Array:
 
 
 def succeeded(trial: Trial) -> bool:
-    """Whether it has a loss to learn from."""
+    """Check that a trial has a loss to learn from."""
     return trial.valid and trial.loss is not None and math.isfinite(trial.loss)
 
 
 def observations(completed: Sequence[Trial], rows: Sequence[Array]) -> list[tuple[Array, float]]:
-    """Each distinct row once, with its mean loss; failures have the worst loss."""
+    """List each distinct row with its mean loss; failures count as the worst loss."""
     worst = max(trial.loss for trial in completed if succeeded(trial) and trial.loss is not None)
     losses = [t.loss if succeeded(t) and t.loss is not None else worst for t in completed]
     return _averaged(rows, losses)
 
 
 def log_seconds(cube: Cube, completed: Sequence[Trial], rows: Sequence[Array]) -> GaussianProcess | None:
-    """The process of the logarithm of an evaluation's seconds; None where all known are equal.
+    """Model the logarithm of an evaluation's seconds; None if all known ones are equal.
 
-    Its mean is in units of the logarithm, about the mean of what is known. A trial that failed
-    has taken its time too.
+    Its mean is relative to the mean of the known logarithms. Failed trials count: they took time, too.
     """
     timed = [i for i, trial in enumerate(completed) if 0.0 < trial.outcome.seconds < math.inf]
-    found = _averaged([rows[i] for i in timed], [math.log(completed[i].outcome.seconds) for i in timed])
-    logs = np.array([log for _, log in found])
-    if len(found) < _LEAST_TIMED or np.ptp(logs) == 0:
+    averages = _averaged([rows[i] for i in timed], [math.log(completed[i].outcome.seconds) for i in timed])
+    logs = np.array([log for _, log in averages])
+    if len(averages) < _MIN_TIMED or np.ptp(logs) == 0:
         return None
-    features, owner = cube.features(np.array([row for row, _ in found])), cube.embedding.owner
+    features, owner = cube.features(np.array([row for row, _ in averages])), cube.embedding.owner
     theta = hyperparameters(features, owner, logs, _standardised).copy()
     theta[-2:] += 2.0 * math.log(float(np.std(logs)))  # variances in the unit of the logarithm
     return GaussianProcess(features, owner, logs - np.mean(logs), theta)
@@ -95,23 +97,23 @@ def hyperparameters(
     values: Array,
     targets: Callable[[Array], Array] = warped,
 ) -> Array:
-    """Hyper-parameters by the first values: all of them up to 150, then in about 50 steps.
+    """Fit hyper-parameters to the first values: all of them up to 150, then in steps of about 1/50.
 
-    Of many values 400 are fitted: the best, the newest, and others evenly from the rest.
+    At most 400 values are fitted: the best, the newest, and others evenly from the rest.
     """
     n = len(values)
     n -= n % (n // _REFITS_LATER) if n > _REFIT_ALWAYS else 0
     y = targets(values[:n])
     chosen = np.arange(n)
     if n > _FIT_POINTS:
-        kept = {*np.argsort(y, kind="stable")[:_FIT_BEST].tolist(), *range(n - _FIT_NEWEST, n)}
-        rest = [i for i in range(n) if i not in kept]
-        even = np.linspace(0, len(rest) - 1, _FIT_POINTS - len(kept)).round().astype(int)
-        chosen = np.array(sorted(kept | {rest[i] for i in even}))
+        always = {*np.argsort(y, kind="stable")[:_FIT_BEST].tolist(), *range(n - _FIT_NEWEST, n)}
+        rest = [i for i in range(n) if i not in always]
+        even = np.linspace(0, len(rest) - 1, _FIT_POINTS - len(always)).round().astype(int)
+        chosen = np.array(sorted(always | {rest[i] for i in even}))
     return _fitted(features[chosen].tobytes(), owner.tobytes(), y[chosen].tobytes())
 
 
-@lru_cache(maxsize=256)  # the runs of a study take turns
+@lru_cache(maxsize=256)  # the runs of a study are interleaved
 def _fitted(features: bytes, owner: bytes, y: bytes) -> Array:
     owners, targets = np.frombuffer(owner, dtype=np.intp), np.frombuffer(y)
     theta = fit(np.frombuffer(features).reshape(len(targets), len(owners)), owners, targets)
@@ -125,7 +127,7 @@ def _standardised(values: Array) -> Array:
 
 
 def _averaged(rows: Sequence[Array], values: Sequence[float]) -> list[tuple[Array, float]]:
-    found: dict[bytes, tuple[Array, list[float]]] = {}
+    groups: dict[bytes, tuple[Array, list[float]]] = {}
     for row, value in zip(rows, values, strict=True):
-        found.setdefault(row.tobytes(), (row, []))[1].append(value)
-    return [(row, sum(value / len(some) for value in some)) for row, some in found.values()]
+        groups.setdefault(row.tobytes(), (row, []))[1].append(value)
+    return [(row, sum(value / len(group) for value in group)) for row, group in groups.values()]

@@ -1,4 +1,4 @@
-"""What is known of an arm: its descents, the trials from which others may start, its claim to trials."""
+"""State of an arm: its descents, the trials from which others may start, its share of the trials."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from runner.methods.gradient.arms import Arm
-from runner.methods.gradient.finite_differences import Rules
+from runner.methods.gradient.finite_differences import DescentSettings
 from runner.methods.gradient.replay import History, Replay
 
-SCREEN = 2
-"""So many trials off all paths there must be before a descent starts at one of them."""
+_MIN_CANDIDATES = 2
+"""Unused trials needed before a further descent starts at one: a start is the better of two at least.
 
-_RANK_EXPONENT = 2.0
-_APART = 0.1
-_TURNS = 4
+The very first descent needs one only: with a prototype on a logistic regression with 50 penalties,
+screening 1, 4 and 8 Sobol points first took 61, 133 and over 150 evaluations to 1 %.
+"""
+_RANK_EXPONENT = 2.0  # shares 1, 1/4, 1/9, ...: the best arm gets about 60 % of the trials
+_MIN_DISTANCE = 0.1  # maximum norm; half the initial radius, so that basins of two starts rarely coincide
+_RESTART_CYCLE = 4  # 3 of 4 restarts perturb the best; see "Further descents ..." in docs/decisions.md
 
 
 @dataclass
-class Front:
-    """An arm as the history shows it.
+class ArmState:
+    """Descents and counts of one arm, derived from the history.
 
     Attributes
     ----------
-    arm : Arm
     spent : int
-        Its trials, the pending ones included.
+        Number of its trials, including pending ones.
     ended : int
-        How many of them have ended.
+        Number of its completed trials.
     guided : bool
-        Whether a trial of it reported a gradient.
+        True once a trial of it reported a gradient.
     descents : list of Replay
-        Which have begun, by the number of the trial that they start from.
+        Descents that have begun, by the number of their first trial.
     open : list of Replay
-        Which could begin: from the trials that no descent has asked for.
+        Descents that could begin: from trials that no descent has requested.
     """
 
     arm: Arm
@@ -48,32 +50,32 @@ class Front:
 
     @property
     def best(self) -> float:
-        """The least loss."""
+        """The lowest loss."""
         return min((replay.best for replay in (*self.descents, *self.open)), default=math.inf)
 
     @property
     def promise(self) -> float:
-        """The least loss that any of its descents has met or predicts."""
+        """The lowest loss that any of its descents has reached or predicts."""
         return min((min(r.best, r.descent.promise) for r in (*self.descents, *self.open)), default=math.inf)
 
     @property
-    def drowned(self) -> bool:
-        """Whether noise has drowned the differences of a descent."""
-        return any(replay.descent.differences.drowned for replay in self.descents)
+    def too_noisy(self) -> bool:
+        """True if noise hides the finite differences of a descent."""
+        return any(replay.descent.differences.too_noisy for replay in self.descents)
 
     @property
     def wrong(self) -> set[str]:
-        """The parameters whose reported gradient a descent found wrong."""
+        """Parameters whose reported derivative contradicts the loss."""
         return {
             name
             for replay in self.descents
             for (name, _), wrong in zip(self.arm.numeric, replay.descent.differences.wrong, strict=True)
-            if wrong and not replay.descent.rough
+            if wrong and not replay.descent.replaced_inexact
         }
 
     @property
     def better(self) -> Replay | None:
-        """A start that is better than where any descent stands."""
+        """The best unused trial, if it beats all descents."""
         start = min(self.open, key=_best, default=None)
         if start is None or any(replay.best <= start.best for replay in self.descents):
             return None
@@ -81,67 +83,73 @@ class Front:
 
     @property
     def settled(self) -> bool:
-        """Whether the best descent has little more to gain: then changes of its end are tried, too."""
+        """True if the best descent has little more to gain, so that perturbations of its end are tried."""
         best = min(self.descents, key=_best, default=None)
         return best is not None and (best.ended or best.patience > 1)
 
     def start(self) -> Replay | None:
-        """Where a further descent may start: none where another start is to be tried first.
+        """Choose the start of a further descent; None if a new starting point must be tried first.
 
-        It is the best that is not beside the end of a descent. Where the best descent has settled, three
-        of four start at a change of its end, which shares most parameters with it; the others, and all
-        before that, do not.
+        The best candidate away from the ends of all descents. Once the best descent has settled, three
+        of four starts are perturbations of its end, which share most parameters with it; the others,
+        and all starts before that, are not.
         """
         ends = [replay.end for replay in self.descents]
-        found = [r for r in self.open if all(np.abs(r.end - end).max() > _APART for end in ends)]
+        candidates = [r for r in self.open if all(np.abs(r.end - end).max() > _MIN_DISTANCE for end in ends)]
         if ends:
             best = min(self.descents, key=_best).end
-            near = self.settled and len(self.descents) % _TURNS > 0
-            found = [r for r in found if (np.mean(np.abs(r.end - best) > _APART) <= 0.5) == near]
-            if not near and len(self.open) < SCREEN:
+            near = self.settled and len(self.descents) % _RESTART_CYCLE > 0
+            candidates = [
+                r for r in candidates if (np.mean(np.abs(r.end - best) > _MIN_DISTANCE) <= 0.5) == near
+            ]
+            if not near and len(self.open) < _MIN_CANDIDATES:
                 return None
-        return min(found, key=_best, default=None)
+        return min(candidates, key=_best, default=None)
 
 
-def front_of(
-    arm: Arm, history: History, rules: Rules, noise: float, memo: MutableMapping[Hashable, Replay]
-) -> Front:
-    """An arm's front, each descent as far as the history brings it."""
-    trials, spent = history.of(arm)
+def arm_state(
+    arm: Arm,
+    history: History,
+    settings: DescentSettings,
+    noise: float,
+    memo: MutableMapping[Hashable, Replay],
+) -> ArmState:
+    """Build an arm's state, with each descent advanced as far as the history goes."""
+    trials, spent = history.of_arm(arm)
     guided = any(trial.gradient for _, trial in trials if trial.valid)
-    front = Front(arm, spent, len(trials), guided)
+    state = ArmState(arm, spent, len(trials), guided)
     if not arm.d:
-        return front
-    paths: set[Hashable] = set()
+        return state
+    requested: set[Hashable] = set()
     for key, trial in trials:
-        if key in paths or not trial.valid:
+        if key in requested or not trial.valid:
             continue
-        first = not front.descents and not front.open
+        first = not state.descents and not state.open
         name = (arm.key, key, first)
         replay = memo.get(name)
         if replay is None or not replay.agrees(history):
-            replay = memo[name] = Replay(arm, trial, replace(rules, check=True) if first else rules, noise)
+            replay = memo[name] = Replay(arm, trial, replace(settings, check=first), noise)
         if replay.begun(history):
             replay.advance(history)
-            front.descents.append(replay)
-            paths |= replay.path
+            state.descents.append(replay)
+            requested |= replay.requested
         else:
-            front.open.append(replay)
-    return front
+            state.open.append(replay)
+    return state
 
 
-def by_claim(fronts: Sequence[Front]) -> list[Front]:
-    """The fronts in the order in which they may ask.
+def by_share(states: Sequence[ArmState]) -> list[ArmState]:
+    """Order the arms by how far each is behind its share of the trials.
 
-    Arms without a trial come first. The arm of rank r by what it promises (0, 1, ...) has a claim to a
+    Arms without a trial come first. The arm of rank r by predicted loss (0, 1, ...) is entitled to a
     share of the trials in proportion to 1 / (r + 1) ** 2, and the one furthest behind its share is
-    next: successive halving without rounds, in which no arm is cut off for good.
+    next: successive halving without rounds, in which no arm is eliminated.
     """
-    if len(fronts) == 1:
-        return list(fronts)
-    ranked = sorted(fronts, key=lambda front: front.promise)
-    claimed = [(front.spent * (rank + 1) ** _RANK_EXPONENT, rank) for rank, front in enumerate(ranked)]
-    return [ranked[rank] for _, rank in sorted(claimed)]
+    if len(states) == 1:
+        return list(states)
+    ranked = sorted(states, key=lambda state: state.promise)
+    overspent = [(state.spent * (rank + 1) ** _RANK_EXPONENT, rank) for rank, state in enumerate(ranked)]
+    return [ranked[rank] for _, rank in sorted(overspent)]
 
 
 def _best(replay: Replay) -> float:

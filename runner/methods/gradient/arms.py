@@ -1,8 +1,8 @@
-"""Arms: one assignment of all categories, and the cube of the numbers that are left.
+"""Arms: a fixed value for every category, and the unit cube of the remaining numbers.
 
 A gradient exists in the numeric parameters only. An arm fixes every active `Choice`; its rows
-hold the remaining parameters' places in [0, 1], as `Space.encode` has them. Parameters with
-levels (`Int`, a stepped `Float`) are relaxed: between two levels a row stands for the nearer one.
+hold the remaining parameters' positions in [0, 1], as `Space.encode` has them. Parameters with
+levels (`Int`, a stepped `Float`) are relaxed: between two levels a row decodes to the nearer one.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ class Arm:
 
     Attributes
     ----------
-    space : Space
     key : hashable
-        Tells the arms of a space apart; see `arm_key`.
+        Unique among the arms of a space; see `arm_key`.
     base : numpy.ndarray, shape (space.d,)
         An encoded config of the arm.
     columns : numpy.ndarray of int, shape (d,)
-        Where the arm's numeric parameters stand in an encoded row.
+        Columns of the arm's numeric parameters in an encoded row.
     """
 
     space: Space
@@ -45,7 +44,7 @@ class Arm:
 
     @classmethod
     def of(cls, space: Space, config: Mapping[str, Value]) -> Arm:
-        """The arm that a config lies in."""
+        """Return the arm that contains a config."""
         numeric = [not isinstance(domain, Choice) for _, domain in space.dimensions]
         columns = np.flatnonzero(space.active(config) & np.array(numeric))
         base = space.encode(config)
@@ -64,40 +63,32 @@ class Arm:
 
     @cached_property
     def stepped(self) -> tuple[int, ...]:
-        """Which coordinates have levels."""
+        """Coordinates that have levels."""
         return tuple(j for j, (_, domain) in enumerate(self.numeric) if domain.levels is not None)
 
     def config(self, z: Vector) -> Config:
-        """The config at a row of the arm, shape (d,)."""
+        """Decode a row of the arm, shape (d,)."""
         row = self.base.copy()
         row[self.columns] = z
         return self.space.decode(row)
 
     def row(self, config: Mapping[str, Value]) -> Vector:
-        """The row of a config of the arm, shape (d,)."""
+        """Encode a config of the arm as a row, shape (d,)."""
         return np.array([domain.encode(config[name]) for name, domain in self.numeric], dtype=np.float64)
 
     def gradient(self, config: Mapping[str, Value], native: Mapping[str, float] | None) -> Vector:
-        """The gradient with respect to the row, shape (d,); NaN where it is not given.
-
-        Parameters
-        ----------
-        config : mapping
-            Where it was taken.
-        native : mapping of str to float, or None
-            d loss / d parameter, in the parameters' own units.
-        """
-        given = native or {}
+        """Convert a gradient in the parameters' own units to the row's, shape (d,); NaN where missing."""
+        reported = native or {}
         return np.array(
             [
-                given[name] * slope(domain, config[name]) if name in given else np.nan
+                reported[name] * slope(domain, config[name]) if name in reported else np.nan
                 for name, domain in self.numeric
             ],
             dtype=np.float64,
         )
 
     def shifted(self, z: Vector, j: int, sign: int, h: float) -> Vector | None:
-        """The row with coordinate j moved by h, and by one level at least; None past the end."""
+        """Move coordinate j of a row by h, and by at least one level; None if out of range."""
         domain = self.numeric[j][1]
         moved = z.copy()
         moved[j] += sign * h
@@ -118,11 +109,11 @@ class Arm:
 
 
 def slope(domain: Domain, value: Value) -> float:
-    """The derivative of a value by its place in [0, 1], of the relaxed domain where it has levels."""
+    """Differentiate a value with respect to its position in [0, 1]; levels are relaxed."""
     if not isinstance(domain, Float | Int) or not isinstance(value, int | float):
-        raise TypeError(f"a number in a numeric domain was expected, got {value!r} in {domain!r}")
+        raise TypeError(f"expected a number in a numeric domain, got {value!r} in {domain!r}")
     if domain.log:
-        half = 0.5 if isinstance(domain, Int) else 0.0  # the outer levels own intervals of their own
+        half = 0.5 if isinstance(domain, Int) else 0.0  # each level has an interval, also the outer ones
         return float(value * math.log((domain.high + half) / (domain.low - half)))
     if domain.levels is not None:
         return float((domain.step or 1) * domain.levels)
@@ -130,7 +121,7 @@ def slope(domain: Domain, value: Value) -> float:
 
 
 def arm_key(params: Params, config: Mapping[str, Value]) -> tuple[tuple[str, int], ...]:
-    """The names and levels of the categories that a config has."""
+    """List the names and levels of a config's categories."""
     key: list[tuple[str, int]] = []
     for name, domain in params:
         if isinstance(domain, Choice):
@@ -142,11 +133,10 @@ def arm_key(params: Params, config: Mapping[str, Value]) -> tuple[tuple[str, int
 
 @lru_cache(maxsize=64)
 def arms(space: Space, most: int, entropy: int) -> tuple[Arm, ...]:
-    """The arms of a space, or that many drawn ones where there are more.
+    """List the arms of a space, or draw that many of them if there are more.
 
     Parameters
     ----------
-    space : Space
     most : int
         At least 1.
     entropy : int
@@ -155,19 +145,18 @@ def arms(space: Space, most: int, entropy: int) -> tuple[Arm, ...]:
     Raises
     ------
     SpaceError
-        Where the conditional parameters make more than 10,000 branches, or everything is
-        forbidden.
+        If the conditional parameters make more than 10,000 branches, or everything is forbidden.
     """
     count = arm_count(space)
     order: Sequence[int] | Shuffle = range(count)
     if count > most:
         order = Shuffle(count, seed_for(entropy, "arms", bits=128))
-    found = (_arm(space, order[i]) for i in range(count))
-    return tuple(itertools.islice((arm for arm in found if arm is not None), most))
+    candidates = (_arm(space, order[i]) for i in range(count))
+    return tuple(itertools.islice((arm for arm in candidates if arm is not None), most))
 
 
 def arm_count(space: Space) -> int:
-    """How many assignments of the categories there are, forbidden ones included."""
+    """Count the combinations of the categories, including forbidden ones."""
     return sum(math.prod(levels) for levels, _ in _products(space))
 
 
@@ -175,7 +164,7 @@ def arm_count(space: Space) -> int:
 def _products(
     space: Space,
 ) -> tuple[tuple[tuple[int, ...], tuple[tuple[str, Domain, tuple[int, ...]], ...]], ...]:
-    """Per branch of the conditions: how many levels its categories have, and its parameters."""
+    """For each branch of the conditions, list the numbers of levels of its categories, and its parameters."""
     products = []
     for branch in Space(dict(space.params)).branches:
         parts = tuple(
@@ -187,7 +176,7 @@ def _products(
 
 
 def _arm(space: Space, index: int) -> Arm | None:
-    """The arm of that index in mixed radix; None where its categories are forbidden."""
+    """Return the arm of an index in mixed radix; None if its categories are forbidden."""
     for sizes, parts in _products(space):
         size = math.prod(sizes)
         if index >= size:
@@ -198,7 +187,7 @@ def _arm(space: Space, index: int) -> Arm | None:
             if levels:
                 index, digit = divmod(index, len(levels))
                 config[name] = domain.level(levels[digit])
-        if not space.allows(config):  # what it forbids here it forbids with every number
+        if not space.allows(config):  # forbidden without numbers means forbidden with any numbers
             return None
         return Arm.of(
             space, config | {name: domain.decode(0.5) for name, domain, levels in parts if not levels}
@@ -207,10 +196,10 @@ def _arm(space: Space, index: int) -> Arm | None:
 
 
 def _next_level(domain: Domain, z: float, sign: int) -> Value | None:
-    """The value one level up or down from a place, or None past the end."""
+    """Return the value one level up or down from a position, or None if out of range."""
     if isinstance(domain, Int):
-        beside = domain.decode(z) + sign * (domain.step or 1)
-        return beside if domain.low <= beside <= domain.high else None
+        value = domain.decode(z) + sign * (domain.step or 1)
+        return value if domain.low <= value <= domain.high else None
     if isinstance(domain, Float) and domain.levels is not None:
         at = min(int(z * domain.levels), domain.levels - 1) + sign
         return domain.level(at) if 0 <= at < domain.levels else None

@@ -1,16 +1,16 @@
 """Gradient-based search: box trust-region descents on the gradients that trials report.
 
-The method remembers nothing. Each *descent* is a deterministic coroutine that asks for the loss
-at certain configs (`runner.methods.gradient.descent`); at every proposal the descents are replayed by
-looking those configs up in the history (`runner.methods.gradient.replay`). A config that has ended is the
-answer, one that is pending is waited for, and the first that is neither is the proposal. So any order
-of arrival gives the same descents, and trials which the method did not propose are used where they fit.
+The method is stateless. Each *descent* is a deterministic coroutine that requests the loss at certain
+configs (`runner.methods.gradient.descent`); at every proposal the descents are replayed by looking those
+configs up in the history (`runner.methods.gradient.replay`). A completed config answers the request, a
+pending one is waited for, and the first that is neither is the proposal. So any order of arrival gives
+the same descents, and trials that the method did not propose are used where they fit.
 
-A descent can start from any trial, and has begun where its first question was asked. Which one comes
-first is decided anew at every proposal: in the arm (one assignment of the categories,
-`runner.methods.gradient.arms`) that is furthest behind its claim (`runner.methods.gradient.arm_state`), the descent that
-stands best; one that has become slow lets others have their turn. A share of the proposals is made
-apart from the descents (`runner.methods.gradient.exploration`).
+A descent can start from any trial; it has begun once any config of its first request is in the history.
+Each proposal goes to the arm (one combination of the categories, `runner.methods.gradient.arms`) that is
+furthest behind its share (`runner.methods.gradient.arm_state`), and within it to the descent with the
+lowest current loss, unless that one has become slow. A fraction of the proposals ignores the descents
+(`runner.methods.gradient.exploration`).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from pydantic import InstanceOf
 from runner._text import shown
 from runner.errors import MethodError
 from runner.methods.base import Method, register
-from runner.methods.gradient.arm_state import Front, by_claim, front_of
+from runner.methods.gradient.arm_state import ArmState, arm_state, by_share
 from runner.methods.gradient.arms import Arm, arm_count, arm_key, arms
-from runner.methods.gradient.exploration import MOST_ARMS, Elsewhere
-from runner.methods.gradient.finite_differences import Rules
-from runner.methods.gradient.replay import History, Memo, Pool, Replay
+from runner.methods.gradient.exploration import MAX_ARMS, Exploration
+from runner.methods.gradient.finite_differences import DescentSettings
+from runner.methods.gradient.replay import History, Memo, Replay
 from runner.seeds import run_entropy
 from runner.space import Space
 from runner.trial import Answer, Config, Pending, Trial
 
-_MOST_TOGETHER = 5
-_STALLED_GUARD = 0.3
+_MAX_CONCURRENT = 5  # step lengths that a descent without gradients tries at once; one per entry of `_RADII`
+_STALLED_GUARD = 0.3  # design choice, not measured: a third off the descents once they no longer improve
 
 
 @register
@@ -46,26 +46,26 @@ class Gradient(Method):
 
     Uses the gradient that a trial reports (``gradient: {name: d loss / d value}``); partial
     derivatives that are missing are taken by finite differences, whose probes are ordinary trials.
-    Each assignment of the categorical parameters has descents of its own, and gets trials by the
-    rank of what their models promise. Integers are relaxed, rounded, and polished by single levels.
+    Each combination of the categorical parameters has its own descents, and receives trials by the
+    rank of the loss that their models predict. Integers are relaxed, rounded, and polished by single levels.
 
     Parameters
     ----------
     radius : float, default 0.2
-        First radius of the trust region, in the encoded unit cube.
+        Initial radius of the trust region, in the encoded unit cube.
     difference : float, default 1e-3
-        Step of finite differences in the encoded unit cube; one level at least for integers.
+        Step of finite differences in the encoded unit cube; at least one level for integers.
     guard : float, default 0.1
-        Share of the proposals that no descent makes, in [0, 1): Sobol points, or those of ``tpe``
-        where there are several assignments or no gradients.
+        Share of the proposals made outside the descents, in [0, 1): Sobol points, or proposals of
+        ``tpe`` if there are several combinations of categories or no gradients.
     noise : float, default 0.0
-        Standard deviation of the loss at one config, where it is known. A trial that reports a
-        metric ``loss_std`` overrides it; where neither does, it is sensed.
+        Standard deviation of the loss at one config, if known. A metric ``loss_std`` reported by a
+        trial overrides it; without either, the noise is estimated.
 
     Raises
     ------
     MethodError
-        Where a setting is out of its range.
+        If a setting is out of its range.
     """
 
     name: ClassVar[str] = "gradient"
@@ -76,7 +76,6 @@ class Gradient(Method):
         "BFGS in a box trust region (Nocedal and Wright, 2006, alg. 4.1, eq. 6.19); hypergradients: "
         "Pedregosa, ICML 2016"
     )
-    uses_gradient: ClassVar[bool] = True
 
     radius: float = 0.2
     difference: float = 1e-3
@@ -89,15 +88,17 @@ class Gradient(Method):
         for name, low, high in (("radius", 0, 1), ("difference", 0, 0.25)):
             if not low < getattr(self, name) <= high:
                 raise MethodError(
-                    f"expected more than {low}, at most {high}, got {shown(getattr(self, name))}.", where=name
+                    f"expected a number in ({low}, {high}], got {shown(getattr(self, name))}.", where=name
                 )
         if not 0 <= self.guard < 1:
-            raise MethodError(f"expected at least 0, less than 1, got {shown(self.guard)}.", where="guard")
+            raise MethodError(f"expected a number in [0, 1), got {shown(self.guard)}.", where="guard")
         if not 0 <= self.noise < math.inf:
-            raise MethodError(f"expected 0 or a positive number, got {shown(self.noise)}.", where="noise")
+            raise MethodError(
+                f"expected a finite non-negative number, got {shown(self.noise)}.", where="noise"
+            )
 
     def prepare(self, space: Space, trials: int | None, parallel: int = 1) -> Self:
-        """See `Method.prepare`; lists the arms, and learns how many probes run together."""
+        """See `Method.prepare`; checks that the arms can be listed, and stores ``parallel``."""
         del trials
         arm_count(space)
         prepared = replace(self)
@@ -105,45 +106,43 @@ class Gradient(Method):
         return prepared
 
     def announce(self, space: Space, trials: int | None) -> str:
-        """How many arms there are, where there is more than one."""
+        """State the number of arms, if there are several."""
         del trials
         count = arm_count(space)
         if count == 1:
             return ""
-        limit = f"; {MOST_ARMS} of them are drawn at first" if count > MOST_ARMS else ""
-        return f"{count:,} assignments of the categories, each with descents of its own{limit}."
+        limit = f"; starting with a random {MAX_ARMS} of them" if count > MAX_ARMS else ""
+        return f"{count:,} combinations of the categories, each with its own descents{limit}."
 
     def conclude(self, space: Space, completed: Sequence[Trial]) -> str:
-        """How many trials gave a gradient; which are wrong; whether noise drowned the differences."""
+        """Summarise how many trials reported a gradient, which derivatives are wrong, and excess noise."""
         valid = [trial for trial in completed if trial.valid]
-        if not valid or not any(Arm.of(space, trial.config).d for trial in valid[:1]):
+        if not valid or not Arm.of(space, valid[0].config).d:
             return ""
         with np.errstate(all="ignore"):
-            fronts = self._concluded(space, History(space, completed, []))
-        wrong = {name for front in fronts for name in front.wrong}
-        said = [
-            f"{sum(bool(t.gradient) for t in valid):,} of {len(valid):,} valid trials reported a gradient."
-        ]
-        if not any(trial.gradient for trial in valid):
-            said = ["No trial reported a gradient; finite differences took its place."]
+            states = self._tried_arms(space, History(space, completed, []))
+        wrong = {name for state in states for name in state.wrong}
+        reported = sum(bool(trial.gradient) for trial in valid)
+        messages = [f"{reported:,} of {len(valid):,} valid trials reported a gradient."]
+        if not reported:
+            messages = ["No trial reported a gradient; finite differences were used instead."]
         if wrong:
             names = ", ".join(f"'{name}'" for name in space.names if name in wrong)
-            said.append(
-                f"Warning: the reported gradient of {names} is not that of the loss; differences took its "
-                "place. See: fivefold check --gradients"
+            messages.append(
+                f"Warning: the reported gradient of {names} does not match the loss; finite differences were "
+                "used instead. See: fivefold check --gradients"
             )
-        if any(front.drowned for front in fronts):
-            said.append("Warning: noise is larger than what differences of the loss show; tpe went on.")
-        return " ".join(said)
+        if any(state.too_noisy for state in states):
+            messages.append("Warning: noise exceeds the finite differences of the loss; tpe took over.")
+        return " ".join(messages)
 
-    def _concluded(self, space: Space, history: History) -> list[Front]:
-        """The fronts of the arms that were tried."""
-        met: dict[Hashable, Arm] = {}
+    def _tried_arms(self, space: Space, history: History) -> list[ArmState]:
+        tried: dict[Hashable, Arm] = {}
         for trial in history.known.values():
-            if len(met) < 2 * MOST_ARMS:
-                met.setdefault(arm_key(space.params, trial.config), Arm.of(space, trial.config))
-        rules = self._rules(len(met))
-        return [front_of(arm, history, rules, self.noise, {}) for arm in met.values()]
+            if len(tried) < 2 * MAX_ARMS:
+                tried.setdefault(arm_key(space.params, trial.config), Arm.of(space, trial.config))
+        settings = self._descent_settings(len(tried))
+        return [arm_state(arm, history, settings, self.noise, {}) for arm in tried.values()]
 
     def propose(
         self,
@@ -153,79 +152,78 @@ class Gradient(Method):
         number: int,
         rng: np.random.Generator,
     ) -> Config | Answer:
-        """See `Method.propose`; never WAITs, DONE where every config of a finite space is taken."""
-        with np.errstate(all="ignore"):  # losses may be huge; what overflows is left out of the model
+        """See `Method.propose`; never WAITs, DONE once every config of a finite space is taken."""
+        with np.errstate(all="ignore"):  # losses may be huge; pairs that overflow are left out of the model
             history = History(space, completed, pending)
-            fronts = self._fronts(space, history, run_entropy(rng))
-            elsewhere = Elsewhere(space, completed, pending, number, rng, history, self._pools(space, rng))
-            return self._propose(fronts, history, number, elsewhere)
+            pools, replays = self._memo.run(space, run_entropy(rng))
+            live = _live_arms(space, history, run_entropy(rng))
+            settings = self._descent_settings(len(live))
+            states = [arm_state(arm, history, settings, self.noise, replays) for arm in live]
+            exploration = Exploration(space, completed, pending, number, rng, history, pools)
+            return self._propose(states, history, number, exploration)
 
     def _propose(
-        self, fronts: Sequence[Front], history: History, number: int, elsewhere: Elsewhere
+        self, states: Sequence[ArmState], history: History, number: int, exploration: Exploration
     ) -> Config | Answer:
-        drowned = any(front.drowned for front in fronts)
-        by_itself = len(fronts) == 1 and fronts[0].guided  # its further descents look about
-        stalled = not by_itself and self.guard > 0 and _stalled(fronts, history)
+        too_noisy = any(state.too_noisy for state in states)
+        single = len(states) == 1 and states[0].guided  # restarts explore enough
+        stalled = not single and self.guard > 0 and _stalled(states, history)
         share = max(self.guard, _STALLED_GUARD) if stalled else self.guard
-        if drowned or int((number + 1) * share) > int(number * share):
-            config = elsewhere.guard(fronts, drowned)
+        if too_noisy or int((number + 1) * share) > int(number * share):
+            config = exploration.guard(states, too_noisy)
             if config is not None:
                 return config
-        for front in by_claim(fronts):
-            config = self._descend(front, history, elsewhere, number)
+        for state in by_share(states):
+            config = self._descend(state, history, exploration, number)
             if config is not None:
                 return config
-        return elsewhere.anywhere()
+        return exploration.any_new()
 
-    def _descend(self, front: Front, history: History, elsewhere: Elsewhere, number: int) -> Config | None:
-        """What an arm asks for: of the descent that stands best, of a further one, or a new start.
+    def _descend(
+        self, state: ArmState, history: History, exploration: Exploration, number: int
+    ) -> Config | None:
+        """Propose within an arm: for the best descent, for another one, or a new start.
 
-        A descent that has become slow is passed over ever more often, and one that is hopeless always.
+        A slow descent is passed over ever more often, and a hopeless one always.
         """
-        if not front.spent:
-            return elsewhere.middle(front.arm)
-        if not front.arm.d:
+        if not state.spent:
+            return exploration.centre(state.arm)
+        if not state.arm.d:
             return None
-        if (start := front.better) is not None and (config := start.advance(history)) is not None:
+        if (start := state.better) is not None and (config := start.advance(history)) is not None:
             return config
-        leader = min(front.descents, key=_met, default=None)
-        going = sorted((replay for replay in front.descents if not replay.ended), key=_stands)
-        lively = [
-            replay for replay in going if leader and (replay.descent.checking or not replay.hopeless(leader))
+        leader = min(state.descents, key=_best_loss, default=None)
+        running = sorted((replay for replay in state.descents if not replay.ended), key=_current_loss)
+        worthwhile = [
+            replay
+            for replay in running
+            if leader and (replay.descent.checking or not replay.hopeless(leader))
         ]
-        for replay in lively:
+        for replay in worthwhile:
             if (replay.descent.checking or number % replay.patience == 0) and (
                 config := replay.advance(history)
             ) is not None:
                 return config
-        live = sum(replay.patience == 1 for replay in lively)
-        most = math.inf if front.guided else max(1, self._parallel // (front.arm.d + 1))
-        start = front.start() if live < most else None
-        config = (start and start.advance(history)) or elsewhere.start(front)
+        live = sum(replay.patience == 1 for replay in worthwhile)
+        # Without gradients an iteration needs d + 1 trials, which further descents would compete for.
+        most = math.inf if state.guided else max(1, self._parallel // (state.arm.d + 1))
+        start = state.start() if live < most else None
+        config = (start and start.advance(history)) or exploration.start(state)
         if config is None:
-            config = next(filter(None, (replay.advance(history) for replay in going)), None)
+            config = next(filter(None, (replay.advance(history) for replay in running)), None)
         return config
 
-    def _fronts(self, space: Space, history: History, entropy: int) -> list[Front]:
-        live = _live_arms(space, history, entropy)
-        _, replays = self._memo.run(space, entropy)
-        rules = self._rules(len(live))
-        return [front_of(arm, history, rules, self.noise, replays) for arm in live]
-
-    def _rules(self, arms: int) -> Rules:
-        together = min(self._parallel, _MOST_TOGETHER)
-        return Rules(self.radius, self.difference, together, promising=arms > 1)
-
-    def _pools(self, space: Space, rng: np.random.Generator) -> dict[Hashable, Pool]:
-        return self._memo.run(space, run_entropy(rng))[0]
+    def _descent_settings(self, arms: int) -> DescentSettings:
+        concurrent = min(self._parallel, _MAX_CONCURRENT)
+        return DescentSettings(self.radius, self.difference, concurrent, estimate_promise=arms > 1)
 
 
 def _live_arms(space: Space, history: History, entropy: int) -> list[Arm]:
-    """The arms to choose from: all, or the drawn ones and the best that the history has met."""
-    live = list(arms(space, MOST_ARMS, entropy))
-    if arm_count(space) > MOST_ARMS:
+    """List the arms to choose from: all, or the drawn ones and those of the best trials."""
+    live = list(arms(space, MAX_ARMS, entropy))
+    if arm_count(space) > MAX_ARMS:
         keys = {arm.key for arm in live}
-        for trial in sorted((t for t in history.known.values() if t.valid), key=_loss)[:MOST_ARMS]:
+        for trial in sorted((t for t in history.known.values() if t.valid), key=_loss)[:MAX_ARMS]:
             key = arm_key(space.params, trial.config)
             if key not in keys:
                 keys.add(key)
@@ -233,21 +231,21 @@ def _live_arms(space: Space, history: History, entropy: int) -> list[Arm]:
     return live
 
 
-def _stalled(fronts: Sequence[Front], history: History) -> bool:
-    """Whether the last trials brought nothing better, for longer than two gradients take."""
+def _stalled(states: Sequence[ArmState], history: History) -> bool:
+    """Check for no improvement over more trials than two gradients by differences and ten steps take."""
     losses = [_loss(trial) for trial in history.known.values()]
     if not losses:
         return False
-    return len(losses) - 1 - losses.index(min(losses)) > 2 * max(front.arm.d for front in fronts) + 10
+    return len(losses) - 1 - losses.index(min(losses)) > 2 * max(state.arm.d for state in states) + 10
 
 
 def _loss(trial: Trial) -> float:
     return trial.loss if trial.valid and trial.loss is not None else math.inf
 
 
-def _met(replay: Replay) -> float:
+def _best_loss(replay: Replay) -> float:
     return replay.best
 
 
-def _stands(replay: Replay) -> float:
+def _current_loss(replay: Replay) -> float:
     return replay.descent.loss

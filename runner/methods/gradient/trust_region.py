@@ -1,14 +1,14 @@
 """A quadratic model of the loss in a box, its minimiser, and the radius in which it is trusted.
 
-Everything happens in the unit cube. The trust region is a box (the maximum norm), so that it
-and the cube's bounds together are again one box, and a bound is met exactly.
+All coordinates are in the unit cube. The trust region is a box (the maximum norm), so that its
+intersection with the cube is again a box, and a bound is met exactly.
 
 =========  =======================================================================
 symbol     meaning
 =========  =======================================================================
-f, g       loss and gradient at the present point, g of shape (d,)
+f, g       loss and gradient at the current point, g of shape (d,)
 B          approximation of the Hessian, positive definite, shape (d, d)
-p, s       planned and made step, shape (d,)
+p, s       planned and actual step, shape (d,)
 m(p)       model, f + g'p + p'Bp / 2
 rho        actual over predicted decrease, (f - f_new) / (m(0) - m(s))
 eps        allowance for noise in the loss
@@ -32,46 +32,37 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-_SUFFICIENT = 1e-4
-_MOST_HALVINGS = 40
+_SUFFICIENT = 1e-4  # share of the predicted decrease; Nocedal and Wright, eq. 3.4 and algorithm 4.1
+_MAX_HALVINGS = 40  # 2^-40 is 1e-12 of the step
+# Radius updates as in algorithm 4.1, except that a rejected step shrinks it to 0.35 rather than 1/4: the
+# values of the prototype whose measurements chose the method.
+_POOR, _GOOD = 0.25, 0.75  # rho below which the radius shrinks, and above which it grows
+_AT_BOUNDARY = 0.9  # of the radius; only a step that the radius has limited asks for a larger one
+_SHRINK_REJECTED, _SHRINK_POOR, _GROW, _GROW_INEXACT = 0.35, 0.5, 2.0, 1.5
+MAX_RADIUS = 0.6  # a box of more than the whole cube around its centre; the model is local
 
 
 @dataclass(frozen=True)
 class Quadratic:
-    """The model m(p) - f = g'p + p'Bp / 2.
-
-    Attributes
-    ----------
-    g : numpy.ndarray, shape (d,)
-    B : numpy.ndarray, shape (d, d)
-        Positive definite.
-    """
+    """The model m(p) - f = g'p + p'Bp / 2, with B positive definite."""
 
     g: Vector
     B: NDArray[np.float64]
 
     def value(self, p: Vector) -> float:
-        """m(p) - f."""
+        """Evaluate m(p) - f."""
         return float(self.g @ p + 0.5 * p @ self.B @ p)
 
     def minimise(self, low: Vector, high: Vector) -> Vector:
-        """The minimiser over a box that contains 0, by projected Newton steps.
+        """Minimise over a box with ``low <= 0 <= high``, by projected Newton steps.
 
-        Parameters
-        ----------
-        low, high : numpy.ndarray, shape (d,)
-            ``low <= 0 <= high``.
-
-        Returns
-        -------
-        numpy.ndarray, shape (d,)
-            Exactly on a bound where the bound is active.
+        A coordinate whose bound is active is exactly on it.
         """
         p = np.zeros_like(self.g)
-        tolerance = 1e-12 * float(np.abs(self.g).max(initial=0.0))
-        for _ in range(20 + 5 * len(p)):
+        tolerance = 1e-12 * float(np.abs(self.g).max(initial=0.0))  # near rounding
+        for _ in range(20 + 5 * len(p)):  # a safeguard: one step suffices once the active bounds are known
             slope = self.g + self.B @ p
-            # A bound holds where the slope would lead outside (eq. 19 with epsilon 0).
+            # A bound is active where the descent direction points outside (eq. 19 with epsilon 0).
             free = ~(((p <= low) & (slope > 0)) | ((p >= high) & (slope < 0)))
             if not free.any() or np.abs(slope[free]).max() <= tolerance:
                 break
@@ -85,7 +76,7 @@ class Quadratic:
 
     def _search(self, p: Vector, step: Vector, slope: Vector, low: Vector, high: Vector) -> Vector:
         start, t = self.value(p), 1.0
-        for _ in range(_MOST_HALVINGS):
+        for _ in range(_MAX_HALVINGS):  # Bertsekas, eq. 21
             tried: Vector = np.clip(p + t * step, low, high)
             if self.value(tried) <= start - _SUFFICIENT * float(slope @ (p - tried)):
                 return tried
@@ -94,7 +85,9 @@ class Quadratic:
 
 
 def cubic_step(step: float, rise: float, slope: float, other: float) -> float | None:
-    """Where a cubic along a line has its minimum, seen from its first end; None where it has none.
+    """Find the minimum of a cubic along a line, relative to its first end; None if it has none.
+
+    Nocedal and Wright, eq. 3.59, with the ends exchanged.
 
     Parameters
     ----------
@@ -104,10 +97,6 @@ def cubic_step(step: float, rise: float, slope: float, other: float) -> float | 
         The loss at the second end minus that at the first.
     slope, other : float
         Derivatives at the first and the second end.
-
-    Notes
-    -----
-    Nocedal and Wright, eq. 3.59, with the ends exchanged.
     """
     d1 = slope + other - 3 * rise / step
     root = d1 * d1 - slope * other
@@ -120,20 +109,12 @@ def cubic_step(step: float, rise: float, slope: float, other: float) -> float | 
 
 @dataclass
 class Radius:
-    """Half the edge of the box in which the model is trusted.
-
-    Attributes
-    ----------
-    value : float
-        In the unit cube.
-    largest : float, default 0.6
-    """
+    """Half the edge of the box in which the model is trusted, in the unit cube."""
 
     value: float
-    largest: float = 0.6
 
     def judge(self, decrease: float, predicted: float, length: float, eps: float = 0.0) -> bool:
-        """Whether a step is accepted; sets the radius for the next one.
+        """Accept or reject a step, and set the radius for the next one.
 
         Parameters
         ----------
@@ -144,23 +125,24 @@ class Radius:
         length : float
             The step's maximum norm.
         eps : float, default 0
-            Allowance for noise: twice its standard deviation.
+            Allowance for noise: twice its standard deviation (Shi et al.). With 1 % noise it made the
+            gap 200, 300 and 1.6 times smaller on three problems.
         """
         rho = (decrease + eps) / (predicted + eps) if predicted + eps > 0 else -np.inf
         accepted = bool(predicted > 0 and rho > _SUFFICIENT and decrease > -2 * eps)
         if not accepted:
-            self.value = 0.35 * min(length, self.value)
-        elif rho < 0.25:
-            self.value = 0.5 * min(length, self.value)
-        elif rho > 0.75 and length > 0.9 * self.value:
-            self.value = min(self.largest, 2 * length)
+            self.value = _SHRINK_REJECTED * min(length, self.value)
+        elif rho < _POOR:
+            self.value = _SHRINK_POOR * min(length, self.value)
+        elif rho > _GOOD and length > _AT_BOUNDARY * self.value:
+            self.value = min(MAX_RADIUS, _GROW * length)
         return accepted
 
     def compare(self, decrease: float, length: float, eps: float = 0.0) -> bool:
-        """As `judge`, where the model's size means nothing: accepted is what decreases the loss."""
+        """Accept any decrease, as with a gradient of unknown size; otherwise like `judge`."""
         accepted = decrease > -2 * eps if eps else decrease > 0
         if not accepted:
-            self.value = 0.35 * min(length, self.value)
-        elif length > 0.9 * self.value:
-            self.value = min(self.largest, 1.5 * length)
+            self.value = _SHRINK_REJECTED * min(length, self.value)
+        elif length > _AT_BOUNDARY * self.value:
+            self.value = min(MAX_RADIUS, _GROW_INEXACT * length)
         return accepted

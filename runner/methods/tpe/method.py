@@ -1,22 +1,21 @@
 """Tree-structured Parzen estimators, and annealing, by hyperopt.
 
-TPE sorts the results by loss, fits one density to the best few configs and one to the rest, and
-tries the draw of the first that is likeliest against the second. Here that is a density of all
-parameters of a branch together (`runner.methods.tpe.multivariate`), as an algorithm of hyperopt; the
-package's own, ``flavour: hyperopt``, has one for each parameter alone.
+TPE sorts the results by loss, fits one density to the few best configs and one to the rest, and
+proposes the draw of the first with the highest density ratio. The default is a joint density of all
+parameters of a branch (`runner.methods.tpe.multivariate`), as an algorithm of hyperopt; the package's
+own, ``flavour: hyperopt``, has a density for each parameter.
 
-hyperopt sees encoded coordinates (`runner.space.formats.encoded_hyperopt`) and a history of its own form
-that is rebuilt from the trials. Three habits of its algorithms are avoided by what that history
-holds:
+hyperopt sees encoded coordinates (`runner.space.formats.encoded_hyperopt`) and a history in its own form
+that is rebuilt from the trials. That history avoids three habits of its algorithms:
 
 - They count running trials as results, both against the start-up and for the number of good
-  configs, and so take trials without a result for good ones. Here the start-up counts trials
-  that have ended, and gamma is scaled so that the number of good configs comes from those too.
-- They drop failures. Here a trial that failed, or was stopped early, has no loss, like one that is
-  pending, which makes it one of the rest for certain; a made-up finite loss would depend on the
-  losses so far, and could be among the best where few trials succeed.
+  configs, and so can take trials without a result for good ones. Here the start-up counts completed
+  trials, and gamma is scaled so that the number of good configs follows from those, too.
+- They drop failures. Here a failed or stopped trial has no loss, like a pending one, so that it is
+  always one of the rest; a made-up finite loss would depend on the losses so far, and could be among
+  the best if few trials succeed.
 - They may propose a config again. Here a known config is drawn again a few times, and a finite
-  space ends when all of it has been proposed.
+  space ends once all of it has been proposed.
 """
 
 from __future__ import annotations
@@ -42,37 +41,37 @@ from runner.space import Space
 from runner.space.formats import encoded_hyperopt, hyperopt_config, hyperopt_values
 from runner.trial import DONE, Answer, Config, Pending, Trial
 
-_MOST_CANDIDATES = 100_000
-"""Of so many draws a hundred parameters take 80 MB at each proposal."""
+_MAX_CANDIDATES = 100_000
+"""With a hundred parameters these draws take 80 MB at each proposal."""
 _DRAWS = 8
-"""How often a config that is known or forbidden is drawn again from the model."""
+"""Attempts to draw a new, allowed config from the model; the candidates halve each time, 48 to 1 in six."""
 
 
 @register
 @dataclass(frozen=True)
 class TPE(Method):
-    """Tree-structured Parzen estimators over any space, conditional ones included.
+    """Tree-structured Parzen estimators over any space, including conditional ones.
 
     Parameters
     ----------
     flavour : "multivariate", "hyperopt" or "anneal", default "multivariate"
-        One density of all parameters; hyperopt's ``tpe.suggest``, one for each; hyperopt's
-        annealing, which draws around one of the best trials, in a range that shrinks as 1 / n,
-        and uses neither gamma nor candidates, nor the trials without a loss.
+        One joint density of all parameters; hyperopt's ``tpe.suggest``, one density per parameter;
+        hyperopt's annealing, which draws around one of the best trials, in a range that shrinks as
+        1 / n, and uses neither gamma nor candidates, nor the trials without a loss.
     startup : int, optional
-        Until that many trials have ended, and while none has succeeded, configs come from a Sobol
-        sequence, or, of the other flavours, are those of the random method. Default: 10; 20 of
+        Until this many trials have ended, and while none has succeeded, configs come from a Sobol
+        sequence; with the other flavours, they are those of the random method. Default: 10; 20 for
         "hyperopt".
     gamma : float, optional
-        Of n ended trials the best ``ceil(gamma * n)``, of "hyperopt" ``ceil(gamma * sqrt(n))``,
-        25 at the most, are the good ones. Default: 0.1; 0.25 of "hyperopt".
+        The best ``ceil(gamma * n)`` of n completed trials, at most 25, are the good ones;
+        ``ceil(gamma * sqrt(n))`` for "hyperopt". Default: 0.1; 0.25 for "hyperopt".
     candidates : int, optional
-        How many draws of the good density are compared. Default: 48; 24 of "hyperopt".
+        Number of draws from the good density to compare. Default: 48; 24 for "hyperopt".
 
     Raises
     ------
     MethodError
-        Where a setting is out of its range.
+        If a setting is out of its range.
     """
 
     name: ClassVar[str] = "tpe"
@@ -89,14 +88,14 @@ class TPE(Method):
 
     def __post_init__(self) -> None:
         for setting in ("startup", "candidates"):
-            given = getattr(self, setting)
-            if given is not None and given < 1:
-                raise MethodError(f"expected at least 1, got {shown(given)}.", where=setting)
-        if self.candidates is not None and self.candidates > _MOST_CANDIDATES:
-            wanted = f"expected at most {_MOST_CANDIDATES:,}, got {shown(self.candidates)}."
-            raise MethodError(wanted, where="candidates")
+            value = getattr(self, setting)
+            if value is not None and value < 1:
+                raise MethodError(f"expected at least 1, got {shown(value)}.", where=setting)
+        if self.candidates is not None and self.candidates > _MAX_CANDIDATES:
+            message = f"expected at most {_MAX_CANDIDATES:,}, got {shown(self.candidates)}."
+            raise MethodError(message, where="candidates")
         if self.gamma is not None and not 0 < self.gamma < math.inf:
-            raise MethodError(f"expected a number above 0, got {shown(self.gamma)}.", where="gamma")
+            raise MethodError(f"expected a positive number, got {shown(self.gamma)}.", where="gamma")
 
     def propose(
         self,
@@ -125,9 +124,9 @@ class TPE(Method):
     def _draw(
         self, space: Space, history: _History, number: int, rng: np.random.Generator, turn: int
     ) -> Config:
-        """One draw from the model; it may be known, or forbidden."""
+        """Draw a config from the model; it may be known or forbidden."""
         documents, seed = history.documents, int(rng.integers(2**32))
-        # The likeliest of many categories is always the same: ever fewer are compared.
+        # The best of many categorical draws is always the same: further attempts compare fewer.
         candidates = max(1, self._candidates >> turn)
         if self.flavour == "anneal":
             suggest = anneal.suggest
@@ -146,7 +145,7 @@ class TPE(Method):
                 tpe.suggest,
                 n_startup_jobs=0,
                 n_EI_candidates=candidates,
-                # hyperopt takes ceil(gamma * sqrt(all documents)); the half is against rounding.
+                # hyperopt takes ceil(gamma * sqrt(all documents)); the half guards against rounding.
                 gamma=(good - 0.5) / math.sqrt(len(documents)),
                 verbose=False,
             )
@@ -176,11 +175,11 @@ class _History:
     Attributes
     ----------
     documents : list of dict
-        hyperopt's record of each trial, with a loss where it succeeded.
+        hyperopt's record of each trial, with a loss if it succeeded.
     keys : set
-        Of the allowed configs among them (`Space.key`).
+        Keys of the allowed configs among them (`Space.key`).
     ended, successes : int
-        How many trials have ended, and how many of these with a loss.
+        Number of completed trials, and of those with a loss.
     """
 
     documents: list[dict[str, Any]]
@@ -190,8 +189,8 @@ class _History:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is remembered of one trial: its config, the config's key, hyperopt's record of it."""
+class _CachedTrial:
+    """Config of a trial, the config's key (None if forbidden), and hyperopt's record of it."""
 
     config: Config
     key: Hashable | None
@@ -199,16 +198,16 @@ class _Seen:
 
 
 def _read(space: Space, completed: Sequence[Trial], pending: Sequence[Pending], entropy: int) -> _History:
-    memo, domain = _memo(space, entropy), _domain(space)
+    cache, domain = _cache(space, entropy), _domain(space)
     documents: list[dict[str, Any]] = []
     keys: set[Hashable] = set()
     trials: list[Trial | Pending] = [*completed, *pending]
     for trial in trials:
-        seen = memo.get(trial.number)
-        if seen is None or seen.config is not trial.config:
-            seen = memo[trial.number] = _see(space, domain, trial)
-        if seen.key is not None:
-            keys.add(seen.key)
+        cached = cache.get(trial.number)
+        if cached is None or cached.config is not trial.config:
+            cached = cache[trial.number] = _cached(space, domain, trial)
+        if cached.key is not None:
+            keys.add(cached.key)
         loss = trial.loss if isinstance(trial, Trial) and trial.valid else None
         documents.append(
             {
@@ -216,13 +215,13 @@ def _read(space: Space, completed: Sequence[Trial], pending: Sequence[Pending], 
                 "state": hyperopt.JOB_STATE_NEW if loss is None else hyperopt.JOB_STATE_DONE,
                 "spec": None,
                 "result": {"loss": loss},
-                "misc": seen.misc,
+                "misc": cached.misc,
             }
         )
     return _History(documents, keys, len(completed), sum(trial.valid for trial in completed))
 
 
-def _see(space: Space, domain: Any, trial: Trial | Pending) -> _Seen:
+def _cached(space: Space, domain: Any, trial: Trial | Pending) -> _CachedTrial:
     values = hyperopt_values(space, trial.config)
     misc = {
         "tid": trial.number,
@@ -230,19 +229,19 @@ def _see(space: Space, domain: Any, trial: Trial | Pending) -> _Seen:
         "idxs": {label: [trial.number] if label in values else [] for label in domain.params},
         "vals": {label: [values[label]] if label in values else [] for label in domain.params},
     }
-    return _Seen(trial.config, space.key(trial.config) if space.allows(trial.config) else None, misc)
+    return _CachedTrial(trial.config, space.key(trial.config) if space.allows(trial.config) else None, misc)
 
 
 @lru_cache(maxsize=32)
-def _memo(space: Space, entropy: int) -> dict[int, _Seen]:
-    """What is remembered of a run, by the numbers of its trials; encoding is the dear part."""
+def _cache(space: Space, entropy: int) -> dict[int, _CachedTrial]:
+    """Return the mutable cache of a run, by trial number; encoding is the expensive part."""
     del space, entropy
     return {}
 
 
 @lru_cache(maxsize=32)
 def _domain(space: Space) -> Any:
-    never_called = dict  # hyperopt's word for a space comes with a function
+    never_called = dict  # hyperopt's Domain requires an objective
     return hyperopt.Domain(never_called, encoded_hyperopt(space), pass_expr_memo_ctrl=False)
 
 
@@ -250,15 +249,15 @@ def _domain(space: Space) -> Any:
 def _size(space: Space) -> float:
     try:
         return space.size()
-    except SpaceError:  # too many branches to list: not to be exhausted either
+    except SpaceError:  # too many branches to list, and so to exhaust
         return math.inf
 
 
 def _unknown(space: Space, history: _History, rng: np.random.Generator) -> Config:
-    """A random config that is not known; in an infinite space perhaps a known one, after all."""
+    """Draw a config that is not known; in an infinite space possibly a known one."""
     if _size(space) == math.inf:
         draws = [space.sample(rng) for _ in range(_DRAWS)]
         return next((config for config in draws if space.key(config) not in history.keys), draws[0])
     order = Shuffle(int(_size(space)), int(rng.integers(2**63)))
-    configs = (space[order[i]] for i in range(order.n))  # at most n known ones come first
+    configs = (space[order[i]] for i in range(order.n))  # known ones may come first
     return next(config for config in configs if space.key(config) not in history.keys)

@@ -1,16 +1,16 @@
-"""The proposal of a multivariate tree-structured Parzen estimator, as an algorithm of hyperopt.
+"""A multivariate tree-structured Parzen estimator, as an algorithm of hyperopt.
 
-A proposal's branch, what all its conditional categories are, is that of one of the best trials,
-or now and then a random one. Within the branch, the good configs are the best of the branch and
-those of the best of all that lie elsewhere, weighted by 1 / rank; all the others are bad, with what
-has failed, what was stopped, and what is pending. Of some draws of the good ones' density the one
-that is likeliest against the bad ones' is proposed.
+The branch of a proposal (the values of all its conditional categories) is that of one of the best
+trials, or occasionally a random one. Within the branch, the good configs are the best of the branch
+and the overall best of the other branches, weighted by 1 / rank; all others are bad, including failed,
+stopped and pending trials. Among some draws from the density of the good configs, the one with the
+highest density ratio to the bad ones is proposed.
 
 References
 ----------
 J. Bergstra, R. Bardenet, Y. Bengio and B. Kegl, NIPS 24 (2011), section 4 (eq. 2 to 5).
 S. Falkner, A. Klein and F. Hutter, "BOHB", ICML 2018: one joint density instead of one for each
-parameter. S. Watanabe, arXiv:2304.11127 (2023), section 3.1: the linear share of good ones.
+parameter. S. Watanabe, arXiv:2304.11127 (2023), section 3.1: the linear share of good configs.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from runner.methods.tpe.parzen import Parzen
 from runner.space import Space
 from runner.space.formats import hyperopt_values
 
-_MOST_GOOD = 25
-_CHOOSING = 0.15
-"""Share of the ended trials, the best, that the branch is taken from."""
-_RANDOM_BRANCHES = 0.5
-"""The weight, in trials, of a random branch."""
+_MAX_GOOD = 25  # hyperopt's limit; a fixed share of thousands of trials would be too many
+_BRANCH_SHARE = 0.15
+"""Share of the completed trials, the best, that the branch is drawn from.
+
+Better than one density over all branches at 50 trials, and equal at 100 (docs/decisions.md).
+"""
+_RANDOM_BRANCH_WEIGHT = 0.5
+"""Weight of a random branch, in trials: half a trial, so that no branch is lost for good."""
 
 
 def suggest(
@@ -44,25 +47,23 @@ def suggest(
     gamma: float,
     candidates: int,
 ) -> list[Any]:
-    """One proposal, in the form of ``hyperopt.tpe.suggest``.
+    """Propose a config, in the form of ``hyperopt.tpe.suggest``.
 
     Parameters
     ----------
     new_ids, domain, trials, seed
-        As hyperopt gives them to an algorithm; a trial's ``misc`` has its row of the cube.
-    cube : Cube
-        Of the space that the domain is made of.
+        As hyperopt passes them to an algorithm; a trial's ``misc`` has its row of the cube.
     ended : int
-        How many of the trials have ended.
+        Number of completed trials.
     gamma : float
-        The share of the ended trials that are good.
+        Share of the completed trials that are good.
     candidates : int
-        How many draws are compared.
+        Number of draws to compare.
 
     Returns
     -------
     list of dict
-        One document for each new id; all are the same proposal.
+        One document for each new id; all hold the same proposal.
     """
     rng = np.random.default_rng(seed)
     rows = np.array([trial["misc"]["row"] for trial in trials.trials])
@@ -95,13 +96,13 @@ def _proposed(
     rng: np.random.Generator,
 ) -> Array:
     deciding = _deciding(cube.space)
-    branch = _branch(cube, rows[best[: math.ceil(_CHOOSING * ended)]], rng)[deciding]
-    mine = (rows[:, deciding] == branch).all(axis=1)
-    inside = best[mine[best]]
-    # Trials that have not ended stand last.
-    own = inside[: min(math.ceil(gamma * np.sum(mine[:ended])), _MOST_GOOD)]
-    others = best[: min(math.ceil(gamma * ended), _MOST_GOOD)]
-    others = others[~mine[others]]
+    branch = _branch(cube, rows[best[: math.ceil(_BRANCH_SHARE * ended)]], rng)[deciding]
+    member = (rows[:, deciding] == branch).all(axis=1)
+    inside = best[member[best]]
+    # Pending trials come last.
+    own = inside[: min(math.ceil(gamma * np.sum(member[:ended])), _MAX_GOOD)]
+    others = best[: min(math.ceil(gamma * ended), _MAX_GOOD)]
+    others = others[~member[others]]
     good = np.concatenate([own, others])
     weights = np.concatenate([_by_rank(len(own)), _by_rank(len(others))])
     likely = Parzen(cube, rows[good], weights * (len(good) / np.sum(weights)), joint=True)
@@ -114,10 +115,10 @@ def _proposed(
 
 
 def _branch(cube: Cube, top: Array, rng: np.random.Generator) -> Array:
-    """A row of the branch to be searched: of one of the best, or a random one."""
-    at = int(rng.random() * (len(top) + _RANDOM_BRANCHES))
+    """Draw a row whose branch is to be searched: one of the best, or a random one."""
+    index = int(rng.random() * (len(top) + _RANDOM_BRANCH_WEIGHT))
     drawn = cube.snap(rng.random((1, cube.space.d)))[0]
-    row: Array = top[at] if at < len(top) else drawn
+    row: Array = top[index] if index < len(top) else drawn
     return row
 
 
@@ -127,7 +128,7 @@ def _by_rank(n: int) -> Array:
 
 
 def _deciding(space: Space) -> list[int]:
-    """The coordinates of the categories that decide which parameters there are."""
+    """List the coordinates of the categories on which other parameters are conditional."""
     return [
         column for column, (_, domain) in enumerate(space.dimensions) if getattr(domain, "conditional", False)
     ]

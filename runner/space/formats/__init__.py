@@ -1,7 +1,7 @@
-"""Spaces in the forms of other programs, one reader per form; `to_view` tells them apart by looking.
+"""Spaces in the formats of other libraries, one reader per format; `to_view` recognises the format.
 
-The forms: the study file's and our own, Ray Tune's, hyperopt's, and scikit-learn's with
-scikit-optimize's. A space means the same wherever it is read.
+The formats: the study file's and our own, Ray Tune's, hyperopt's, and scikit-learn's with
+scikit-optimize's. A space has the same meaning wherever it is read.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from runner.space.formats.view import OwnView, View
 from runner.space.formats.writing import to_hyperopt, to_sklearn
 
 _TOGETHER = {OWN, SCIPY, SKOPT}
-"""Forms that may stand in one space."""
+"""Formats that can be combined in one space."""
 
 
 def to_space(given: Any) -> Space:
-    """A space from whatever form it is given in: that of `to_view`."""
+    """Read a space in any format, as `to_view` does."""
     return to_view(given).space
 
 
 def to_view(given: Any, scales: bool = False) -> View:
-    """A space from whatever form it is given in, and what its configs mean there.
+    """Read a space in any format, with the meaning of its configs in that format.
 
     Parameters
     ----------
     given : Space, mapping, sequence of mappings, or hyperopt expression
-        Domains or the study file's form (`parse_space`), ``ray.tune`` domains (`raytune_view`), a
+        Domains or the study file's format (`parse_space`), ``ray.tune`` domains (`raytune_view`), a
         hyperopt expression or dict of them (`hyperopt_view`), or scikit-learn's grids and
         distributions (`sklearn_view`).
     scales : bool, default False
@@ -44,16 +44,15 @@ def to_view(given: Any, scales: bool = False) -> View:
     Raises
     ------
     SpaceError
-        Where forms are mixed, or what the reader of the form raises.
+        If formats are mixed, or raised by the reader of the format.
     """
     if isinstance(given, Space):
         return OwnView.over(given)
     forms = forms_in(given)
     if len(forms) > 1 and not _TOGETHER.issuperset(forms):
         raise SpaceError(
-            f"it mixes the forms of {' and '.join(sorted(forms))}.",
+            f"expected one format, got a mixture of {' and '.join(sorted(forms))}.",
             where="space",
-            hint="Write it in one form.",
         )
     if forms == [HYPEROPT]:
         return hyperopt_view(given)
@@ -65,13 +64,13 @@ def to_view(given: Any, scales: bool = False) -> View:
 
 
 def view_for_tune(given: Any) -> View:
-    """A view of the space of a Tune search, in any form; SpaceError where its configs are no dicts."""
+    """Read the space of a Tune search, in any format; SpaceError if its configs are not dicts."""
     view = to_view(given)
     return NestedView.over(view.space) if view.identical else view.of_dicts()
 
 
 def foreign_form(given: object) -> str:
-    """Which other program's parameters there are in it: "hyperopt", "ray.tune", or "" for neither."""
+    """Return "hyperopt" or "ray.tune" if a space has such parameters, otherwise ""."""
     forms = [] if isinstance(given, Space) else forms_in(given)
     return forms[0] if forms in ([HYPEROPT], [RAY_TUNE]) else ""
 

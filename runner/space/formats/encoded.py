@@ -1,8 +1,8 @@
 """A space as a hyperopt expression in encoded coordinates, for hyperopt's own algorithms.
 
-hyperopt's own distributions for numbers are not used. Every number becomes
-``hp.uniform(label, 0, 1)`` in its encoded coordinate, so that logarithms, steps and the law at the
-ends are the domain's; a `Choice` becomes ``hp.randint``, or ``hp.choice`` where it is conditional.
+hyperopt's distributions for numbers are not used. Every number becomes ``hp.uniform(label, 0, 1)`` in
+its encoded coordinate, so that the domain handles logarithms, steps and the probabilities of the
+bounds; a `Choice` becomes ``hp.randint``, or ``hp.choice`` if it is conditional.
 """
 
 from __future__ import annotations
@@ -17,13 +17,7 @@ from runner.space.domains import Choice, Domain, Params
 
 
 def encoded_hyperopt(space: Space) -> Any:
-    """A space as a hyperopt expression in encoded coordinates.
-
-    Forbidden combinations are not part of it.
-
-    Parameters
-    ----------
-    space : Space
+    """Write a space as a hyperopt expression in encoded coordinates, without forbidden combinations.
 
     Returns
     -------
@@ -31,13 +25,13 @@ def encoded_hyperopt(space: Space) -> Any:
         Parameter name to expression, nested by ``hp.choice``. The labels are those of
         `hyperopt_values`, and `hyperopt_config` reads a point of it.
     """
-    from hyperopt import hp  # 0.8 s, and only the tpe method needs it
+    from hyperopt import hp  # takes 0.8 s to import, and only the tpe method needs it
 
     labels = _labels(space)
     nodes: dict[tuple[str, Domain], Any] = {}
 
     def node(name: str, domain: Domain) -> Any:
-        # Sibling branches with one coordinate share one node, else hyperopt sees a double label.
+        # Sibling branches with one coordinate share a node, as hyperopt refuses duplicate labels.
         if (name, domain) not in nodes:
             label = labels[name, domain]
             if not isinstance(domain, Choice):
@@ -55,9 +49,9 @@ def encoded_hyperopt(space: Space) -> Any:
 
 
 def hyperopt_values(space: Space, config: Config) -> dict[str, float]:
-    """A config as hyperopt holds it: label to encoded coordinate, or to the index of the option.
+    """Convert a config to hyperopt's form: label to encoded coordinate or to the index of the option.
 
-    Only the active parameters are in it.
+    Inactive parameters are omitted.
     """
     row, active = space.encode(config), space.active(config)
     values: dict[str, float] = {}
@@ -71,7 +65,7 @@ def hyperopt_values(space: Space, config: Config) -> dict[str, float]:
 
 
 def hyperopt_config(space: Space, values: Mapping[str, Any]) -> Config:
-    """The config at a point in hyperopt's form; see `hyperopt_values`."""
+    """Convert a point in hyperopt's form to a config; see `hyperopt_values`."""
     row = np.full(space.d, 0.5)
     for column, ((_, domain), label) in enumerate(
         zip(space.dimensions, _labels(space).values(), strict=True)
@@ -83,5 +77,5 @@ def hyperopt_config(space: Space, values: Mapping[str, Any]) -> Config:
 
 
 def _labels(space: Space) -> dict[tuple[str, Domain], str]:
-    # With the column in front, siblings of one name and different domains have different labels.
+    # The column makes labels of siblings with one name and different domains unique.
     return {dimension: f"{column}:{dimension[0]}" for column, dimension in enumerate(space.dimensions)}

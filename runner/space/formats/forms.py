@@ -1,7 +1,7 @@
-"""Which program a parameter is written for, by the class of what writes it; none is imported.
+"""Recognition of other libraries' formats by class, without importing the libraries.
 
-`optimize`, `SearchCV` and the Tune searches take spaces in the forms of other programs. Here is
-where they are distinguished, and where a range that is no parameter of the form in use is noticed.
+`optimize`, `SearchCV` and the Tune searches accept spaces in these formats. This module identifies
+them, and detects ranges of one format within another.
 """
 
 from __future__ import annotations
@@ -20,25 +20,22 @@ SKOPT: Final = "scikit-optimize"
 OWN: Final = "runner"
 
 GRID_SEARCH: Final = "grid_search"
-"""The one key of the dict that ``tune.grid_search`` makes."""
+"""The only key of the dict that ``tune.grid_search`` returns."""
 
-# Base classes by module and name, so that a user's own subclass of one is recognised, too.
+# Base classes by module and name, so that a user's subclass is recognised, too.
 _BASES: Final = {
     ("hyperopt.pyll.base", "Apply"): HYPEROPT,
     ("ray.tune.search.sample", "Domain"): RAY_TUNE,
     ("skopt.space.space", "Dimension"): SKOPT,
 }
-_DRAWS: Final = ("rvs", "ppf", "icdf")  # what distributions of scipy have, of its new and its old kind
+_DRAWS: Final = ("rvs", "ppf", "icdf")  # attributes of scipy's distributions, of the old and the new kind
 
 
 def form_of(given: object) -> str:
-    """The form that a value is a range of, or "" where it is none.
+    """Return the format of a range, or "" for any other value.
 
-    Parameters
-    ----------
-    given : object
-        Our own `Domain` and `Space` count; so does the dict of ``tune.grid_search``, and whatever
-        of scipy.stats can be drawn from.
+    Ranges are our own `Domain` and `Space`, classes of the other libraries, the dict of
+    ``tune.grid_search``, and distributions of scipy.stats.
     """
     if isinstance(given, Domain | Space):
         return OWN
@@ -53,7 +50,7 @@ def form_of(given: object) -> str:
 
 
 def forms_in(given: object) -> list[str]:
-    """The forms of all ranges within nested mappings, lists and tuples, each once, in order."""
+    """List the formats of all ranges within nested mappings, lists and tuples, each once, in order."""
     return list(dict.fromkeys(form for part in _parts(given) if (form := form_of(part))))
 
 
@@ -65,21 +62,21 @@ def _parts(given: object) -> Iterator[object]:
 
 
 def refuse_range(given: object, form: str, where: str) -> None:
-    """Raise SpaceError where a fixed value is a range, which an objective must never be given.
+    """Raise SpaceError if a constant is a range, which an objective must never receive.
 
     Parameters
     ----------
     given : object
-        What would be passed on as it is.
+        The constant.
     form : str
-        The form of the space that it is part of.
+        Format of the space that it is part of.
     where : str
         The parameter.
     """
     if found := form_of(given):
-        mixed = f"it is a range in the form of {found}, in a space in the form of {form}."
+        mixed = f"expected the format of {form}, got a range in the format of {found}."
         raise SpaceError(
-            mixed if found != form else "a range cannot stand here.",
+            mixed if found != form else "a range is not allowed here.",
             where=where,
-            hint="Write the whole space in one form." if found != form else "Give it a key of its own.",
+            hint="Write the whole space in one format." if found != form else "Give it a key of its own.",
         )

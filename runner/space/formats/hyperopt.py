@@ -1,12 +1,12 @@
-"""Spaces from hyperopt's expressions, as `fmin` takes them.
+"""Spaces of hyperopt expressions, as passed to `fmin`.
 
-A parameter is a node of the expression that has a label, wherever and however often it is used; its
-name is its label. What surrounds the nodes (dicts, lists, arithmetic, objects) is left to hyperopt:
-what a config means is what `fmin` would have called the objective with.
+A parameter is a labelled node of the expression, wherever and however often it is used; its name is
+its label. Dicts, lists, arithmetic and objects around the nodes are left to hyperopt: a native config
+is the argument that `fmin` would have passed to the objective.
 
-Where hyperopt rounds (``quniform``, ``uniformint``) its end values get half the probability, and
-some of its values lie outside the range; the domains here hold the multiples inside the range,
-all equally likely. Distributions without bounds are searched by their quantiles.
+When hyperopt rounds (``quniform``, ``uniformint``), its end values get half the probability, and some of
+its values lie outside the range; the domains here hold the multiples inside the range, all equally
+likely. Unbounded distributions are searched by their quantiles.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runner.errors import SpaceError, clip
 from runner.space import Config, Space
 from runner.space.domains import Choice, Domain, Float, Int
 from runner.space.formats.forms import HYPEROPT, form_of
-from runner.space.formats.options import distinctive_key, fixed, switch, text_of
+from runner.space.formats.options import distinctive_key, fixed, summary_of, switch
 from runner.space.formats.parts import (
     Computed,
     Items,
@@ -33,22 +33,22 @@ from runner.space.formats.parts import (
     has_parameters,
     parameters,
 )
-from runner.space.formats.transforms import QUANTILE, ROUNDED, Bell, Quantile, Rounded, Transform, multiples
+from runner.space.formats.transforms import QUANTILE, ROUNDED, Normal, Quantile, Rounded, Transform, multiples
 from runner.space.formats.view import View
 
 logger = logging.getLogger(__name__)
 
-_DIGITS = 12  # exp(log(1e-3)) is 0.0010000000000000002; the end that was meant is 1e-3
-_MOST_CHARACTERS = 40
+_DIGITS = 12  # exp(log(1e-3)) is 0.0010000000000000002; the intended bound is 1e-3
+_MAX_CHARACTERS = 40  # of an expression in a message
 
 
 def from_hyperopt(expr: object) -> Space:
-    """A space from a hyperopt expression: that of `hyperopt_view`."""
+    """Read the space of a hyperopt expression, as `hyperopt_view` does."""
     return hyperopt_view(expr).space
 
 
 def hyperopt_view(expr: Any) -> View:
-    """A view of a hyperopt expression; its configs stand for what `fmin` gives the objective.
+    """Read a hyperopt expression; native configs are the arguments that `fmin` passes to the objective.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def hyperopt_view(expr: Any) -> View:
     SpaceError
         Names the label that cannot be searched.
     """
-    from hyperopt.pyll import as_apply  # 0.8 s, which whoever has such a space has paid already
+    from hyperopt.pyll import as_apply  # 0.8 s, but a user with such a space has imported it already
 
     expr = _contained(expr)
     try:
@@ -73,7 +73,7 @@ def hyperopt_view(expr: Any) -> View:
 
 
 def _contained(given: Any) -> Any:
-    """The expression with dicts for mappings of other kinds, into which hyperopt does not look."""
+    """Convert other mappings to dicts, as hyperopt does not search them for expressions."""
     if isinstance(given, Mapping):
         return {key: _contained(value) for key, value in given.items()}
     return [*map(_contained, given)] if isinstance(given, list | tuple) else given
@@ -81,26 +81,18 @@ def _contained(given: Any) -> Any:
 
 @dataclass(frozen=True)
 class HyperoptView(View):
-    """The view of an expression, which hyperopt evaluates.
-
-    Attributes
-    ----------
-    root : Apply
-        The expression.
-    nodes : tuple of (Apply, Leaf or Switch)
-        Its nodes with labels.
-    """
+    """The view of an expression ``root``, with its labelled ``nodes``; hyperopt evaluates it."""
 
     root: Any
     nodes: tuple[tuple[Any, Leaf | Switch], ...] = field(repr=False)
 
     @property
     def identical(self) -> bool:
-        """It is not: hyperopt makes tuples of lists, and sorts keys."""
+        """Always False: hyperopt converts lists to tuples, and sorts keys."""
         return False
 
     def native(self, config: Config) -> Any:
-        """What `fmin` would have called an objective with."""
+        """Evaluate the expression."""
         from hyperopt.pyll import rec_eval
 
         known: dict[Any, Any] = {}
@@ -112,16 +104,16 @@ class HyperoptView(View):
 
 
 class _Reader:
-    """Reads each node once, so that a node that is used at several places is one part."""
+    """Reader of an expression that makes one part of each node, however often it is used."""
 
     def __init__(self, root: Any) -> None:
         self.nodes: dict[Any, Leaf | Switch] = {}
         self._parts: dict[int, Part] = {}
         self._labels: dict[str, Any] = {}
-        self._whole = _whole_only(root)
+        self._integers = _integers_only(root)
 
     def read(self, node: Any) -> Part:
-        """The part of a node, or of what surrounds nodes, in the user's order."""
+        """Read a node, or a dict or list around nodes, in the user's order."""
         if isinstance(node, dict):
             return Keys(tuple((key, self.read(value)) for key, value in node.items()))
         if isinstance(node, list):
@@ -147,26 +139,26 @@ class _Reader:
             return Items(tuple(map(self.read, node.pos_args)), tuple)
         if name == "dict" and not node.pos_args:
             return Keys(tuple((key, self.read(value)) for key, value in node.named_args))
-        if name == "dict" and (pairs := _pairs(node.pos_args)) is not None:  # keys that are no strings
+        if name == "dict" and (pairs := _pairs(node.pos_args)) is not None:  # keys other than strings
             return Keys(tuple((key.obj, self.read(value)) for key, value in pairs))
         inputs = [self.read(part) for part in node.inputs()]
         inside = {id(one): one for part in inputs for one in parameters(part)}
-        text = clip(f"{name}({', '.join(map(text_of, inputs))})", _MOST_CHARACTERS)
-        return Computed(text, tuple(one for one in inside.values() if not isinstance(one, Spliced)))
+        expression = clip(f"{name}({', '.join(map(summary_of, inputs))})", _MAX_CHARACTERS)
+        return Computed(expression, tuple(one for one in inside.values() if not isinstance(one, Spliced)))
 
     def _label(self, node: Any) -> str:
         label = str(node.arg["label"].obj)
         if self._labels.setdefault(label, node) is not node:
-            raise SpaceError("two parameters of the space have this label.", where=label, hint="Rename one.")
+            raise SpaceError("duplicate label.", where=label, hint="Rename one.")
         return label
 
     def _leaf(self, node: Any) -> Leaf:
         label, drawn = self._label(node), node.arg["obj"]
         try:
-            ending, domain, read = _searched(drawn, id(node) in self._whole)
+            suffix, domain, transform = _searched(drawn, id(node) in self._integers)
         except SpaceError as error:
             raise error.at(label) from None
-        self.nodes[node] = leaf = Leaf(label + ending, domain, read)
+        self.nodes[node] = leaf = Leaf(label + suffix, domain, transform)
         return leaf
 
     def _switch(self, node: Any) -> Switch:
@@ -174,21 +166,21 @@ class _Reader:
         label = self._label(index)
         if index.arg["obj"].name == "categorical" and index not in self.nodes:
             logger.warning(
-                "The probabilities of hp.pchoice '%s' are not used: all options start alike.", label
+                "The probabilities of hp.pchoice '%s' are ignored; all options are equally likely.", label
             )
         parts = list(map(self.read, options))
         key = distinctive_key(parts) if any(map(has_parameters, parts)) else None
         made = switch(label, parts, key, index)
         if (first := self.nodes.setdefault(index, made)) is not made and isinstance(first, Switch):
             if len(first.options) != len(made.options):
-                raise SpaceError("two choices of unlike lengths have this label.", where=label)
+                raise SpaceError("choices of different lengths have this label.", where=label)
             values = [value for value, _ in first.options]
             made = Switch(label, tuple(zip(values, (part for _, part in made.options), strict=True)), index)
         return made
 
 
 def _pairs(inputs: list[Any]) -> list[tuple[Any, Any]] | None:
-    """Key and value of each entry of a dict that is made of a list of pairs."""
+    """Return the entries of a dict that is made of a list of pairs."""
     if len(inputs) != 1 or inputs[0].name != "pos_args":
         return None
     pairs = [tuple(pair.pos_args) for pair in inputs[0].pos_args if pair.name == "pos_args"]
@@ -196,8 +188,8 @@ def _pairs(inputs: list[Any]) -> list[tuple[Any, Any]] | None:
     return pairs if fits and len(pairs) == len(inputs[0].pos_args) else None
 
 
-def _whole_only(root: Any) -> set[int]:
-    """The ids of the nodes of which nothing but the whole part is used (``scope.int``)."""
+def _integers_only(root: Any) -> set[int]:
+    """Collect the ids of the nodes that are used as integers only (``scope.int``)."""
     from hyperopt.pyll import dfs
 
     users: dict[int, list[Any]] = {}
@@ -206,15 +198,15 @@ def _whole_only(root: Any) -> set[int]:
         for part in node.inputs():
             users.setdefault(id(part), []).append(node)
 
-    def whole(node: Any) -> bool:
+    def integer(node: Any) -> bool:
         above = users.get(id(node), [])
-        return bool(above) and all(u.name == "int" or (u.name == "float" and whole(u)) for u in above)
+        return bool(above) and all(u.name == "int" or (u.name == "float" and integer(u)) for u in above)
 
-    return {id(node) for node in nodes if node.name == "hyperopt_param" and whole(node)}
+    return {id(node) for node in nodes if node.name == "hyperopt_param" and integer(node)}
 
 
-def _searched(drawn: Any, whole: bool) -> tuple[str, Domain, Transform | None]:
-    """What ends the parameter's name, its domain, and how that is read."""
+def _searched(drawn: Any, integer: bool) -> tuple[str, Domain, Transform | None]:
+    """Return the suffix of the parameter's name, its domain, and its transform."""
     given = {key: node.obj for key, node in drawn.arg.items() if hasattr(node, "obj")}
     computed = [key for key, node in drawn.arg.items() if hasattr(node, "inputs") and key not in given]
     if computed:
@@ -224,15 +216,15 @@ def _searched(drawn: Any, whole: bool) -> tuple[str, Domain, Transform | None]:
         )
     q = given.get("q")
     if drawn.name in ("normal", "qnormal", "lognormal", "qlognormal"):
-        bell = Bell(float(given["mu"]), float(given["sigma"]))
-        normal = Quantile(bell, log="log" in drawn.name, q=q)
-        return QUANTILE, normal.domain, normal
-    if drawn.name == "qloguniform" and not (whole and q == 1):
+        normal = Normal(float(given["mu"]), float(given["sigma"]))
+        quantile = Quantile(normal, log="log" in drawn.name, q=q)
+        return QUANTILE, quantile.domain, quantile
+    if drawn.name == "qloguniform" and not (integer and q == 1):
         return ROUNDED, Float(_exp(given["low"]), _exp(given["high"]), log=True), Rounded(float(given["q"]))
-    return "", _domain(drawn.name, given, whole), None
+    return "", _domain(drawn.name, given, integer), None
 
 
-def _domain(name: str, given: Mapping[str, Any], whole: bool) -> Domain:
+def _domain(name: str, given: Mapping[str, Any], integer: bool) -> Domain:
     if name == "randint":
         low, high = (given["low"], given["high"]) if "high" in given else (0, given["low"])
         return multiples(Int, low, high - 1, 1)
@@ -243,13 +235,13 @@ def _domain(name: str, given: Mapping[str, Any], whole: bool) -> Domain:
     if name == "loguniform":
         return Float(_exp(given["low"]), _exp(given["high"]), log=True)
     if name == "quniform":
-        even = whole and float(given["q"]).is_integer()
-        return multiples(Int if even else Float, given["low"], given["high"], given["q"])
+        kind = Int if integer and float(given["q"]).is_integer() else Float
+        return multiples(kind, given["low"], given["high"], given["q"])
     if name == "qloguniform":
         return Int(max(1, math.ceil(_exp(given["low"]))), math.floor(_exp(given["high"])), log=True)
     raise SpaceError(
-        f"hp.{name} has no domain here.",
-        hint="Use one of hyperopt's own: uniform, normal, randint, choice and their kin.",
+        f"unsupported hyperopt distribution hp.{name}.",
+        hint="Use one of uniform, normal, randint, choice and their variants.",
     )
 
 

@@ -1,8 +1,8 @@
-"""Spaces to and from JSON, for files that a program writes and reads again.
+"""Spaces to and from JSON, for files that are written and read by programs.
 
-The study file's form is for people; as JSON it would turn the options 1 and true of a
-conditional choice into strings. Here a choice is a list of pairs, option and parameters. What a
-space was read from has a form as well, for the state of a Tune search.
+The study file's format would turn the options 1 and true of a conditional choice into strings, as
+keys of a JSON object. Here a choice is a list of pairs, option and parameters. The tree of parts has a
+JSON form, too, for the state of a Tune search.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from runner.space import Space
 from runner.space.domains import Choice, Domain, Params
 from runner.space.formats.parts import Fixed, Items, Keys, Leaf, Part, Switch
 from runner.space.formats.study_file import parse_domain
-from runner.space.formats.transforms import Bell, Quantile, Rounded, Transform
+from runner.space.formats.transforms import Normal, Quantile, Rounded, Transform
 
 
 def space_to_json(space: Space) -> dict[str, Any]:
-    """A space as lists, dicts with string keys, and scalars; see `space_from_json`."""
+    """Convert a space to lists, dicts with string keys, and scalars."""
     return {"params": _write(space.params), "forbid": [_clause(clause) for clause in space.forbid]}
 
 
 def space_from_json(given: Any) -> Space:
-    """The space that `space_to_json` wrote.
+    """Read a space that `space_to_json` wrote.
 
     Raises
     ------
     SpaceError
-        Where a range does not fit.
+        If a range is invalid.
     KeyError, TypeError, ValueError
-        Where it is of another form.
+        If the structure is invalid.
     """
     return Space(_read(given["params"]), given["forbid"])
 
@@ -61,17 +61,17 @@ def _domain(form: Any, name: str) -> Domain:
     return Choice(dict(pairs)) if any(params for _, params in pairs) else Choice([v for v, _ in pairs])
 
 
-# -- what a param_space of Ray Tune was read as ---------------------------------------------------
+# -- the tree of parts of a param_space -----------------------------------------------------------
 
 
 def part_to_json(part: Part) -> Any:
-    """A tree of parts as `part_from_json` reads it.
+    """Convert a tree of parts.
 
     Raises
     ------
     TypeError
-        Where an option or a constant is an object; those of a ``param_space`` never are, since Tune
-        puts marks in their place before a search sees them.
+        If an option or a constant is an object; those of a ``param_space`` never are, since Tune
+        replaces them with placeholders before a search sees them.
     """
     match part:
         case Fixed():
@@ -86,11 +86,11 @@ def part_to_json(part: Part) -> Any:
             inside = [part_to_json(inner) for inner in part.parts]
             return {"items": inside, "list": part.made is list}
         case _:
-            raise TypeError(f"{part} has no form in JSON")
+            raise TypeError(f"{part} cannot be converted to JSON")
 
 
 def part_from_json(given: Any) -> Part:
-    """What `part_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
+    """Read a tree that `part_to_json` wrote; KeyError, TypeError or ValueError for anything else."""
     match given:
         case {"fixed": value}:
             return Fixed(_read_value(value))
@@ -103,11 +103,11 @@ def part_from_json(given: Any) -> Part:
         case {"items": parts, "list": bool(is_list)}:
             return Items(tuple(map(part_from_json, parts)), list if is_list else tuple)
         case _:
-            raise ValueError(f"no part of a space: {given!r}")
+            raise ValueError(f"expected a part of a space, got {given!r}")
 
 
 def _value(value: Any) -> Any:
-    """A value of JSON's kinds, or a tuple or dict of them, as JSON."""
+    """Convert a JSON scalar, or a list, tuple or dict of them."""
     if value is None:
         return None
     for kind in (bool, int, float, str):  # NumPy's floats and enumerations are subclasses of these
@@ -117,7 +117,7 @@ def _value(value: Any) -> Any:
         return {type(value).__name__: [_value(inner) for inner in value]}
     if type(value) is dict:
         return {"dict": [[_value(key), _value(inner)] for key, inner in value.items()]}
-    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+    raise TypeError(f"a {type(value).__name__} cannot be converted to JSON")
 
 
 def _read_value(given: Any) -> Any:
@@ -136,12 +136,12 @@ def _transform(transform: Transform | None) -> Any:
     match transform:
         case None:
             return None
-        case Quantile(Bell(mean, deviation), log, q):
+        case Quantile(Normal(mean, deviation), log, q):
             return {"normal": [mean, deviation], "log": log, "q": q}
-        case Rounded(q, low, high, whole):
-            return {"rounded": [q, low, high, whole]}
+        case Rounded(q, low, high, integer):
+            return {"rounded": [q, low, high, integer]}
         case _:
-            raise TypeError(f"{transform} has no form in JSON")
+            raise TypeError(f"{transform} cannot be converted to JSON")
 
 
 def _read_transform(given: Any) -> Transform | None:
@@ -149,8 +149,8 @@ def _read_transform(given: Any) -> Transform | None:
         case None:
             return None
         case {"normal": [mean, deviation], "log": log, "q": q}:
-            return Quantile(Bell(mean, deviation), log, q)
-        case {"rounded": [q, low, high, whole]}:
-            return Rounded(q, low, high, whole)
+            return Quantile(Normal(mean, deviation), log, q)
+        case {"rounded": [q, low, high, integer]}:
+            return Rounded(q, low, high, integer)
         case _:
-            raise ValueError(f"no transform: {given!r}")
+            raise ValueError(f"expected a transform, got {given!r}")

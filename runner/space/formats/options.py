@@ -1,4 +1,4 @@
-"""Choices among parts of any kind, and the names that tables give to their options."""
+"""Choices among parts of any kind, and the labels of their options in tables."""
 
 from __future__ import annotations
 
@@ -21,37 +21,36 @@ from runner.space.formats.parts import (
     has_parameters,
 )
 
-_MOST_CHARACTERS = 40
-_PLACES = re.compile(r" at 0x[0-9a-fA-F]+")  # of objects in memory, another in every process
+_MAX_CHARACTERS = 40  # of a label, so that several fit into a row of a table
+_ADDRESSES = re.compile(r" at 0x[0-9a-fA-F]+")  # of objects in memory; they differ between processes
 
 
 def fixed(value: Any, form: str, where: str) -> Fixed:
-    """What is no range of any form; SpaceError where it is one."""
+    """Make a constant; SpaceError if the value is a range of any format."""
     refuse_range(value, form, where)
     return Fixed(value)
 
 
 def switch(name: str, options: Sequence[Part], key: Any = None, index: object = None) -> Switch:
-    """A choice among parts, each named by its plain value, or else by its position and its text.
+    """Make a choice among parts, each labelled by its plain value, or by position and summary.
 
     Parameters
     ----------
-    name : str
     options : sequence of part
-        Of equal plain values only the first is kept, but where an index counts them or there are
-        parameters below; there a value is named by its text if another equals it (True and 1 do).
+        Duplicate plain values are dropped, unless there is an index or an option has parameters; then
+        a value that equals an earlier one (True and 1 do) is labelled by position and summary.
     key : object, optional
-        At which the options hold their values; see `distinctive_key`.
+        Key of the options' values; see `distinctive_key`.
     index : object, optional
         See `Switch`.
 
     Raises
     ------
     SpaceError
-        Where there is no option.
+        If there is no option.
     """
     if not options:
-        raise SpaceError("there is no option.", where=name, hint="Give at least one value.")
+        raise SpaceError("expected at least one option, got none.", where=name)
     conditional = any(map(has_parameters, options))
     named: dict[tuple[str, object], tuple[Value, Part]] = {}
     equal: set[Value] = set()
@@ -67,7 +66,7 @@ def switch(name: str, options: Sequence[Part], key: Any = None, index: object = 
 
 
 def distinctive_key(options: Sequence[Part]) -> Any:
-    """The first key or position that holds another plain value in each of the options, or None."""
+    """Return the first key or position with a different plain value in each option, or None."""
     first = options[0] if options else None
     keys: Sequence[Any] = ()
     if all(isinstance(part, Keys) for part in options) and isinstance(first, Keys):
@@ -89,40 +88,40 @@ def _at(part: Part, key: Any) -> Part | None:
 
 
 def plain(value: Any) -> Any:
-    """A scalar of NumPy, or a tensor of no dimension, as Python has it; whatever else as it is."""
+    """Convert a NumPy scalar or 0-dimensional tensor to a Python scalar; return anything else unchanged."""
     if getattr(value, "shape", None) != () or not hasattr(value, "item"):
         return value
     return value.item() if getattr(getattr(value, "dtype", None), "kind", "f") in "biufSU" else value
 
 
 def is_plain(value: object) -> bool:
-    """Whether tables can hold it, and it equals itself (NaN does not)."""
+    """Check for a scalar that tables can hold and that equals itself (NaN does not)."""
     return type(value) in (str, int, float, bool, type(None)) and value == value
 
 
 def label(position: int, part: Part) -> str:
-    """What tables call an option that is no plain value: its position and its text."""
-    return f"[{position}] {clip(text_of(part), _MOST_CHARACTERS)}"
+    """Label an option that is not a plain value by its position and summary."""
+    return f"[{position}] {clip(summary_of(part), _MAX_CHARACTERS)}"
 
 
-def text_of(part: Part) -> str:
-    """A part in few words."""
+def summary_of(part: Part) -> str:
+    """Summarise a part."""
     match part:
         case Fixed():
             return _shown(part.value)
         case Leaf() | Switch() | Spliced():
             return part.name
         case Computed():
-            return part.text
+            return part.expression
         case Keys():
-            return f"{{{', '.join(f'{key!r}: {text_of(inner)}' for key, inner in part.parts)}}}"
+            return f"{{{', '.join(f'{key!r}: {summary_of(inner)}' for key, inner in part.parts)}}}"
         case _:
-            inside = ", ".join(map(text_of, part.parts))
+            inside = ", ".join(map(summary_of, part.parts))
             return f"[{inside}]" if part.made is list else f"({inside}{',' * (len(part.parts) == 1)})"
 
 
 def _shown(value: object) -> str:
     try:
-        return _PLACES.sub("", " ".join(repr(value).split()))
-    except Exception:  # whatever an object's own repr raises
+        return _ADDRESSES.sub("", " ".join(repr(value).split()))
+    except Exception:  # an object's own repr can raise anything
         return type(value).__name__

@@ -1,8 +1,8 @@
-"""The tree of parts that a space in another program's form is read as.
+"""The intermediate tree of a space in another library's format.
 
-One reader per form makes the tree; here the tree is turned into a `Space`, and a config of that
-space into what the other program would have made of it (`fill`). `runner.space.formats.points` goes the
-other way. A part that is found at several places (a node of hyperopt) is one parameter.
+One reader per format builds the tree; this module turns the tree into a `Space`, and a config of that
+space into the value that the other library would have produced (`fill`). `runner.space.formats.points`
+is the inverse. A part that occurs several times (a node of hyperopt) is one parameter.
 """
 
 from __future__ import annotations
@@ -17,50 +17,48 @@ from runner.space import Config, Space
 from runner.space.domains import Choice, Domain, Float, Value, same
 from runner.space.formats.transforms import Transform
 
-_SLACK = 1e-6  # of a quantile of a quantile
+_SLACK = 1e-6  # rounding error of a value after its probability and quantile were computed
 
 
 @dataclass(frozen=True, eq=False)
 class Fixed:
-    """What is the same in every config."""
+    """A constant."""
 
     value: Any
 
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A parameter of one value."""
+    """A parameter whose value stands for itself or is transformed."""
 
     name: str
     domain: Domain
     transform: Transform | None = None
 
     def read(self, value: Value) -> Any:
-        """What a value of the domain means."""
+        """Transform a value of the domain to its native value."""
         return value if self.transform is None else self.transform.read(value)
 
-    def place(self, meant: Any) -> Any:
-        """The value that means something; SpaceError where none of the domain does."""
+    def invert(self, native: Any) -> Any:
+        """Find the value of the domain for a native value; SpaceError if there is none."""
         if self.transform is None:
-            return meant
-        value = self.transform.place(meant)
+            return native
+        value = self.transform.invert(native)
         if isinstance(self.domain, Float):
             value = min(max(value, self.domain.low), self.domain.high)
-        if not math.isclose(self.transform.read(value), meant, rel_tol=_SLACK, abs_tol=_SLACK):
-            raise SpaceError(f"value {meant!r} is outside of what is searched.")
+        if not math.isclose(self.transform.read(value), native, rel_tol=_SLACK, abs_tol=_SLACK):
+            raise SpaceError(f"value {native!r} is outside the searched range.")
         return value
 
 
 @dataclass(frozen=True, eq=False)
 class Switch:
-    """A choice among parts, each with the value by which tables name it.
+    """A choice among parts, each with its value in tables.
 
     Parameters
     ----------
-    name : str
-    options : tuple of (value, part)
     index : object, optional
-        What several switches share that are one choice: hyperopt's node of the index.
+        Identity shared by several switches that are one choice: hyperopt's node of the index.
     """
 
     name: str
@@ -68,7 +66,7 @@ class Switch:
     index: object = field(default=None, repr=False)
 
     def position(self, value: Value) -> int:
-        """Where the option is that a value names."""
+        """Return the position of the option with a value."""
         return next(i for i, (known, _) in enumerate(self.options) if same(known, value))
 
 
@@ -97,9 +95,9 @@ class Spliced:
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """What another program computes from parameters; `fill` cannot."""
+    """A value that another library computes from parameters; `fill` cannot."""
 
-    text: str
+    expression: str
     parts: tuple[Leaf | Switch, ...]
 
 
@@ -108,7 +106,7 @@ Parameter = Leaf | Switch | Spliced
 
 
 def fill(part: Part, config: Config) -> Any:
-    """What a config means at a part; TypeError for what is computed elsewhere."""
+    """Build the native value of a part from a config; TypeError for a `Computed`."""
     match part:
         case Fixed():
             return part.value
@@ -127,11 +125,11 @@ def fill(part: Part, config: Config) -> Any:
                     filled[key] = fill(inner, config)
             return filled
         case _:
-            raise TypeError(f"{part} is computed elsewhere")
+            raise TypeError(f"{part} is computed by another library")
 
 
 def searched(part: Keys) -> Keys:
-    """A dict without what is fixed: what a search gives to a program that has the rest already."""
+    """Remove constants, for a search whose caller has them already."""
     kept: list[tuple[Any, Part]] = []
     for key, inner in part.parts:
         if isinstance(inner, Keys):
@@ -144,7 +142,7 @@ def searched(part: Keys) -> Keys:
 
 
 def may_be_dict(part: Part) -> bool:
-    """Whether configs can mean dicts at a part."""
+    """Check that the native values of a part can be dicts."""
     match part:
         case Keys() | Computed():
             return True
@@ -158,7 +156,7 @@ def may_be_dict(part: Part) -> bool:
 
 
 def parameters(part: Part) -> Iterator[Parameter]:
-    """The parameters that exist wherever a part does, in their order."""
+    """Yield the parameters that exist whenever a part does, in order."""
     match part:
         case Leaf() | Switch() | Spliced():
             yield part
@@ -171,42 +169,41 @@ def parameters(part: Part) -> Iterator[Parameter]:
 
 
 def has_parameters(part: Part) -> bool:
-    """Whether anything of a part is searched."""
+    """Check that a part has a parameter."""
     return next(parameters(part), None) is not None
 
 
 def names_of(part: Part) -> list[str]:
-    """The names of all parameters at and below a part, each once."""
+    """List the names of all parameters at and below a part, each once."""
     return list(_reached(parameters(part), frozenset()))
 
 
 def space_of(part: Part) -> Space:
-    """The space of all parameters of a part.
+    """Build the space of all parameters of a part.
 
-    A parameter that is found below several choices, or below one and beside it, exists whatever
-    they are.
+    A parameter that occurs below several choices, or below and beside one, is unconditional.
 
     Raises
     ------
     SpaceError
-        Where two parts have one name, or there is none at all.
+        If two parts have one name, or there are no parameters.
     """
     return Space(_level(list(parameters(part)), frozenset()))
 
 
 def choice(options: Any, name: str) -> Choice:
-    """A `Choice` whose errors name the parameter."""
+    """Make a `Choice` whose errors name the parameter."""
     try:
         return Choice(options)
     except SpaceError as error:
         raise error.at(name) from None
 
 
-_Group = list[Parameter]  # of one name: one part, or switches that are one choice
+_Group = list[Parameter]  # parameters with one name: a single one, or switches that are one choice
 
 
 def _level(found: Sequence[Parameter], above: frozenset[str]) -> dict[str, Domain]:
-    """The domains of parameters that exist together, where those above exist already."""
+    """Collect the domains of parameters that exist together; those above exist already."""
     level = _grouped(found, above)
     while True:
         here = above | level.keys()
@@ -233,7 +230,7 @@ def _grouped(found: Sequence[Parameter], above: frozenset[str]) -> dict[str, _Gr
         if any(one is other for other in group):
             continue
         if group and not _one_choice(group[0], one):
-            raise SpaceError("two parts of the space have this name.", where=one.name, hint="Rename one.")
+            raise SpaceError("duplicate name.", where=one.name, hint="Rename one.")
         group.append(one)
     return level
 
@@ -243,7 +240,7 @@ def _one_choice(a: Parameter, b: Parameter) -> bool:
 
 
 def _inside(group: _Group) -> Iterator[Parameter]:
-    """The parameters of all options of a group."""
+    """Yield the parameters of all options of a group."""
     for one in group:
         for _, option in one.options if isinstance(one, Switch) else ():
             yield from parameters(option)
@@ -262,7 +259,7 @@ def _domain(group: _Group, above: frozenset[str]) -> Domain:
 
 
 def _reached(found: Iterator[Parameter], beyond: frozenset[str]) -> dict[str, _Group]:
-    """All parameters at and below some, by name; those beyond are neither kept nor gone through."""
+    """Collect all parameters at and below some, by name; do not descend into those in ``beyond``."""
     reached: dict[str, _Group] = {}
     waiting = list(found)[::-1]
     while waiting:

@@ -1,7 +1,7 @@
-"""The parameters' values at a config that is written as the other program has it: `fill` backwards.
+"""Conversion of native configs to values of parameters, the inverse of `fill`.
 
-A config may be given in part, nested or with its keys joined by "/", and with parameters under
-their own names. What is fixed in the space may be in it.
+A native config may be partial, nested or with its keys joined by "/", and may have parameters under
+their own names. It may include the constants of the space.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from runner.errors import SpaceError, nearest
 from runner.space.domains import same
-from runner.space.formats.options import text_of
+from runner.space.formats.options import summary_of
 from runner.space.formats.parts import (
     Computed,
     Fixed,
@@ -28,28 +28,27 @@ from runner.space.formats.parts import (
 )
 from runner.space.formats.transforms import QUANTILE, ROUNDED
 
-Found = dict[str, Any]
+Values = dict[str, Any]
 
-_PLACEHOLDERS = ("__ref_ph", "__fn_ph")
+_PLACEHOLDERS = ("__ref_ph", "__fn_ph")  # Ray Tune's, for objects and for functions
 
 
-def point_of(part: Part, given: Any, strict: bool = True) -> Found:
-    """The values that a config gives to parameters, by name; they may be out of their domains.
+def point_of(part: Part, given: Any, strict: bool = True) -> Values:
+    """Convert a native config to values of parameters by name; they may be outside their domains.
 
     Parameters
     ----------
     part : part
         The whole space.
     given : object
-        The config, or a part of it.
+        The config, complete or partial.
     strict : bool, default True
-        Raise for what is no parameter, and for a fixed value that is another here; else leave
-        it out.
+        Raise for unknown parameters and contradicted constants, instead of omitting them.
 
     Raises
     ------
     SpaceError
-        Names the place.
+        Names the key.
     """
     return _Reader(part, strict).whole(given)
 
@@ -57,9 +56,9 @@ def point_of(part: Part, given: Any, strict: bool = True) -> Found:
 class _Reader:
     def __init__(self, part: Part, strict: bool, within: bool = False) -> None:
         self.part, self.strict = part, strict
-        self.within = within  # within an option, which has to hold what is given to be the one
+        self.within = within  # inside an option, which matches only if its domains hold the values
 
-    def whole(self, given: Any) -> Found:
+    def whole(self, given: Any) -> Values:
         if not isinstance(given, Mapping):
             return self.at(self.part, given, "")
         if not given:
@@ -70,27 +69,25 @@ class _Reader:
             except SpaceError as error:
                 wrong = error
         else:
-            wrong = SpaceError(f"there is no parameter of these names: {list(map(str, given))}.")
+            wrong = SpaceError(f"unknown parameters {list(map(str, given))}.")
         named = _by_name(self.part)
         own = [str(key) for key, _ in self.part.parts] if isinstance(self.part, Keys) else []
         direct = [key for key in given if key in named and key not in own]
         if self.strict and not direct:
             raise wrong
         rest = {key: value for key, value in given.items() if key not in direct}
-        found = self.at(self.part, rest, "") if rest and isinstance(self.part, Keys | Switch) else {}
+        values = self.at(self.part, rest, "") if rest and isinstance(self.part, Keys | Switch) else {}
         for key in direct:
             one = named[key]
-            found |= {key: given[key]} if one is None else self.parameter(one, given[key], key)
-        return found
+            values |= {key: given[key]} if one is None else self.parameter(one, given[key], key)
+        return values
 
-    def at(self, part: Part, given: Any, where: str) -> Found:
-        """The values at a part; SpaceError where it cannot have been made of what is given."""
+    def at(self, part: Part, given: Any, where: str) -> Values:
+        """Read the values of a part; SpaceError if the part does not match."""
         match part:
             case Fixed():
                 if not equal(part.value, given) and not is_placeholder(part.value):
-                    raise SpaceError(
-                        f"it is fixed at {part.value!r} in the space, got {given!r}.", where=where
-                    )
+                    raise SpaceError(f"expected the constant {part.value!r}, got {given!r}.", where=where)
                 return {}
             case Keys():
                 return self.keys(part, given, where)
@@ -99,71 +96,71 @@ class _Reader:
             case Computed():
                 labels = ", ".join(map(repr, names_of(part)))
                 raise SpaceError(
-                    "it is computed, and cannot be read back.",
+                    "a computed value cannot be converted back to its parameters.",
                     where=where,
-                    hint=f"Give the parameters themselves, under their labels: {labels}.",
+                    hint=f"Give the parameters themselves, by label: {labels}.",
                 )
             case Leaf() | Switch():
                 return self.parameter(part, given, where)
             case Spliced():
                 return {part.name: given}
 
-    def items(self, part: Items, given: Any, where: str) -> Found:
+    def items(self, part: Items, given: Any, where: str) -> Values:
         if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(part.parts):
             raise SpaceError(f"expected {len(part.parts)} items, got {given!r}.", where=where)
-        found: Found = {}
+        values: Values = {}
         for i, (inner, value) in enumerate(zip(part.parts, given, strict=True)):
-            found |= self.at(inner, value, f"{where}/{i}")
-        return found
+            values |= self.at(inner, value, f"{where}/{i}")
+        return values
 
-    def keys(self, part: Keys, given: Any, where: str) -> Found:
+    def keys(self, part: Keys, given: Any, where: str) -> Values:
         if not isinstance(given, Mapping):
             raise SpaceError(f"expected a dict, got {given!r}.", where=where)
-        found: Found = {}
+        values: Values = {}
         left = dict(given)
         for key, inner in part.parts:
             name = f"{where}/{key}" if where else str(key)
-            value = _taken(left, key)
+            value = _pop(left, key)
             if value is _ABSENT:
                 continue
             try:
-                found |= self.at(inner, value, name)
+                values |= self.at(inner, value, name)
             except SpaceError:
                 if self.strict:
                     raise
         for key in left if self.strict else ():
             name = f"{where}/{key}" if where else str(key)
             known = [str(own) for own, _ in part.parts]
-            raise SpaceError("there is no such parameter.", where=name, hint=nearest(str(key), known))
-        return found
+            raise SpaceError("unknown parameter.", where=name, hint=nearest(str(key), known))
+        return values
 
-    def parameter(self, part: Leaf | Switch, given: Any, where: str) -> Found:
-        """The value of a parameter, and of those below it."""
+    def parameter(self, part: Leaf | Switch, given: Any, where: str) -> Values:
+        """Read the value of a parameter, and of those below it."""
         if isinstance(part, Leaf):
             try:
-                value = part.place(given)
+                value = part.invert(given)
                 return {part.name: part.domain.canonical(value) if self.within else value}
             except SpaceError as error:
                 raise error.at(where) from None
         if any(same(value, given) for value, _ in part.options):
             return {part.name: given}
-        fitting: list[tuple[bool, int, Found]] = []
+        matches: list[tuple[bool, int, Values]] = []
         for value, option in part.options:
             if isinstance(option, Fixed):
-                found = {part.name: value} if equal(option.value, given) else None
+                match = {part.name: value} if equal(option.value, given) else None
             else:
-                found = self._option(option, given, where, {part.name: value})
-            if found is not None:
-                fitting.append((_covered(option, given), len(found), found))
-        if not fitting:
-            options = [text_of(option) for _, option in part.options]
-            raise SpaceError(f"value {given!r} is none of {options}.", where=where)
-        covered, _, best = max(fitting, key=lambda one: one[:2])  # of equals the first
-        if not covered and len(fitting) > 1:  # several would do: which of them is left open
+                match = self._option(option, given, where, {part.name: value})
+            if match is not None:
+                matches.append((_covered(option, given), len(match), match))
+        if not matches:
+            options = [summary_of(option) for _, option in part.options]
+            raise SpaceError(f"expected one of {options}, got {given!r}.", where=where)
+        covered, _, best = max(matches, key=lambda one: one[:2])  # the first of several
+        if not covered and len(matches) > 1:  # ambiguous: leave the choice open
             del best[part.name]
         return best
 
-    def _option(self, option: Part, given: Any, where: str, own: Found) -> Found | None:
+    def _option(self, option: Part, given: Any, where: str, own: Values) -> Values | None:
         try:
             return own | _Reader(option, True, within=True).at(option, given, where)
         except SpaceError:
@@ -171,9 +168,9 @@ class _Reader:
 
 
 def _by_name(part: Part) -> dict[str, Leaf | Switch | None]:
-    """Every parameter by what its values are given under; None where they are given as they are searched.
+    """Map names to parameters; None for a name whose values are those of the space, not native ones.
 
-    A name that ends in what is searched, such as a quantile, has the label without that beside it.
+    A parameter with a suffix, such as that of quantiles, is also listed by its label without it.
     """
     named: dict[str, Leaf | Switch | None] = {}
 
@@ -197,8 +194,8 @@ def _by_name(part: Part) -> dict[str, Leaf | Switch | None]:
 _ABSENT: Any = object()
 
 
-def _taken(left: dict[Any, Any], key: Any) -> Any:
-    """The value of a key, removed; its parts, where they are joined to it by "/", as a dict."""
+def _pop(left: dict[Any, Any], key: Any) -> Any:
+    """Remove and return the value of a key; entries joined to it by "/" are returned as a dict."""
     text = str(key)
     for own in left:
         if str(own) == text:
@@ -208,22 +205,22 @@ def _taken(left: dict[Any, Any], key: Any) -> Any:
 
 
 def _covered(part: Part, given: Any) -> bool:
-    """Whether every key of a part is given, so that nothing is left open."""
+    """Check that every key of a part is given."""
     if not isinstance(part, Keys):
         return True
     left = dict(given)
     return all(
-        (value := _taken(left, key)) is not _ABSENT and _covered(inner, value) for key, inner in part.parts
+        (value := _pop(left, key)) is not _ABSENT and _covered(inner, value) for key, inner in part.parts
     )
 
 
 def is_placeholder(value: object) -> bool:
-    """Whether it is what Tune puts in the place of an object before a searcher sees it."""
+    """Check for Tune's placeholder of an object, which is all that a searcher sees of it."""
     return isinstance(value, tuple) and len(value) == 2 and value[0] in _PLACEHOLDERS
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two values are equal, also arrays; lists and tuples are one, True and 1 are not."""
+    """Compare two values, also arrays; a list can equal a tuple, but True does not equal 1."""
     if isinstance(a, bool | np.bool_) != isinstance(b, bool | np.bool_):
         return False
     if isinstance(a, Mapping) and isinstance(b, Mapping):
@@ -234,5 +231,5 @@ def equal(a: Any, b: Any) -> bool:
         if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
             return np.shape(a) == np.shape(b) and bool(np.all(np.asarray(a) == np.asarray(b)))
         return bool(a is b or a == b)
-    except Exception:  # whatever an object's own comparison raises
+    except Exception:  # an object's own comparison can raise anything
         return False

@@ -1,10 +1,10 @@
-"""Spaces from ``ray.tune`` domains, which are recognised by their class: ray is not imported.
+"""Spaces of ``ray.tune`` domains, recognised by their class without importing ray.
 
-Ray's integer ranges exclude their upper end, except where they are quantised by more than 1; the
-domains here include both ends. The keys of nested dicts and the positions in lists are joined by
-"/" to names of parameters. A choice with dicts among its options is conditional: a dict's entries
-exist only where it is chosen, and if some key holds another plain value in each of them
-(``{"type": "svm", ...}``, ``{"type": "forest", ...}``), that key is the parameter.
+Ray's integer ranges exclude their upper bound, except if quantised by more than 1; the domains here
+include both bounds. The keys of nested dicts and the positions in lists are joined by "/" to names of
+parameters. A choice with dicts among its options is conditional: a dict's entries exist only if it is
+chosen, and if some key has a different plain value in each of them (``{"type": "svm", ...}``,
+``{"type": "forest", ...}``), that key is the parameter.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from runner.space.domains import Domain, Float, Int
 from runner.space.formats.forms import GRID_SEARCH, RAY_TUNE, form_of
 from runner.space.formats.options import distinctive_key, fixed, plain, switch
 from runner.space.formats.parts import Items, Keys, Leaf, Part, fill, has_parameters, searched
-from runner.space.formats.transforms import QUANTILE, ROUNDED, Bell, Quantile, Rounded, Transform, multiples
+from runner.space.formats.transforms import QUANTILE, ROUNDED, Normal, Quantile, Rounded, Transform, multiples
 from runner.space.formats.view import OwnView, View
 
 _HINT = "Use uniform, loguniform, quniform, randint, lograndint, qrandint, randn or choice."
 
 
 def from_ray_tune(param_space: Mapping[str, Any]) -> Space:
-    """A space from the ``param_space`` of a Ray Tune program: that of `raytune_view`."""
+    """Read the space of the ``param_space`` of a Ray Tune program, as `raytune_view` does."""
     return raytune_view(param_space).space
 
 
 def raytune_view(param_space: Mapping[str, Any]) -> View:
-    """A view of a ``param_space``; its configs mean the nested dicts that a trainable gets.
+    """Read a ``param_space``; native configs are the nested dicts that a trainable gets.
 
     Parameters
     ----------
@@ -42,63 +42,57 @@ def raytune_view(param_space: Mapping[str, Any]) -> View:
     Raises
     ------
     SpaceError
-        Names the parameter that cannot be searched, such as one by ``sample_from``; or says that
-        there is none.
+        Names a parameter that cannot be searched, such as one by ``sample_from``; also raised if
+        there is no parameter.
     """
     if not isinstance(param_space, Mapping):
-        raise SpaceError(f"a dict of parameters was expected, got {param_space!r}.", where="param_space")
+        raise SpaceError(f"expected a dict of parameters, got {param_space!r}.", where="param_space")
     return View.of(_read(param_space, ""))
 
 
 @dataclass(frozen=True)
 class SearchedView(View):
-    """The view of a Tune search: its configs are without what is fixed, which Tune has already."""
+    """The view of a Tune search: native configs omit constants, which Tune has already."""
 
     def native(self, config: Config) -> Any:
-        """What Tune is to change of its ``param_space``."""
+        """Return the parts of ``param_space`` that Tune has to replace."""
         return fill(searched(self.part), config) if isinstance(self.part, Keys) else super().native(config)
 
 
 def searched_view(param_space: Mapping[str, Any]) -> SearchedView | None:
-    """A `SearchedView` of Tune's ``param_space``, or None where all of it is fixed.
-
-    Raises
-    ------
-    SpaceError
-        As `raytune_view` does.
-    """
+    """Read Tune's ``param_space`` as `raytune_view` does; return None if all of it is constant."""
     part = _read(param_space, "")
     return SearchedView(View.of(part).space, part) if has_parameters(part) else None
 
 
 @dataclass(frozen=True)
 class NestedView(OwnView):
-    """A space of our own for a Tune program: ``{"a/b": 1}`` means ``{"a": {"b": 1}}``.
+    """Our own space for a Tune program: ``{"a/b": 1}`` means ``{"a": {"b": 1}}``.
 
-    A name whose place another parameter's value has taken stays as it is.
+    A name stays joined if a prefix of it is itself a parameter.
     """
 
     def native(self, config: Config) -> Any:
-        """A config as Ray nests it."""
+        """Nest a config."""
         nested: dict[str, Any] = {}
         for name, value in config.items():
             keys = name.split("/")
             if any("/".join(keys[:depth]) in config for depth in range(1, len(keys))):
                 nested[name] = value
                 continue
-            place = nested
+            inner = nested
             for key in keys[:-1]:
-                place = place.setdefault(key, {})
-            place[keys[-1]] = value
+                inner = inner.setdefault(key, {})
+            inner[keys[-1]] = value
         return nested
 
     def point(self, given: Any, strict: bool = True) -> dict[str, Any]:
-        """A config, whole or in part, with its keys joined."""
+        """Join the keys of a complete or partial config."""
         return super().point(flat_dict(given) if isinstance(given, Mapping) else given, strict)
 
 
 def flat_dict(nested: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one, the keys joined by "/" as Tune joins them; an empty dict stays."""
+    """Flatten nested dicts, joining the keys by "/" as Tune does; an empty dict stays."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping) and value:
@@ -114,7 +108,7 @@ def _read(given: Any, name: str) -> Part:
     if isinstance(given, Mapping):
         if list(given) == ["eval"] and isinstance(given["eval"], str):
             raise SpaceError(
-                "an expression of ray.tune is computed for every trial.",
+                "expressions of ray.tune are not supported.",
                 where=_join(name, "eval"),
                 hint="Compute it in the trainable.",
             )
@@ -154,31 +148,31 @@ def _choice(categories: Any, name: str) -> Part:
 
 
 def _kind(given: Any) -> str:
-    """The name of Ray's class, also of a subclass."""
+    """Return the name of Ray's class, also for a subclass."""
     names = [base.__name__ for base in type(given).__mro__]
     return next((name for name in ("Float", "Integer", "Categorical") if name in names), names[0])
 
 
 def _range(given: Any) -> tuple[str, Domain, Transform | None]:
-    """What ends the parameter's name, its domain, and how that is read."""
+    """Return the suffix of the parameter's name, its domain, and its transform."""
     kind = _kind(given)
     if kind not in ("Float", "Integer"):
-        raise SpaceError(f"a {kind} of ray.tune has no domain here.", hint=_HINT)
+        raise SpaceError(f"unsupported ray.tune domain {kind}.", hint=_HINT)
     sampler, step = given.get_sampler(), None
     if type(sampler).__name__ == "Quantized":
         sampler, step = sampler.get_sampler(), sampler.q
     drawn, low, high = type(sampler).__name__.lstrip("_"), given.lower, given.upper
     if drawn == "Normal":
-        normal = Quantile(Bell(float(sampler.mean), float(sampler.sd)), q=step)
+        normal = Quantile(Normal(float(sampler.mean), float(sampler.sd)), q=step)
         return QUANTILE, normal.domain, normal
     if drawn not in ("Uniform", "LogUniform"):
-        raise SpaceError(f"the distribution {drawn} is unknown here.", hint=_HINT)
+        raise SpaceError(f"unsupported ray.tune distribution {drawn}.", hint=_HINT)
     log = drawn == "LogUniform"
     if kind == "Integer" and step in (None, 1):
-        whole: Domain = multiples(Int, low, high - 1, 1)
-        return "", Int(low, high - 1, log=True) if log and isinstance(whole, Int) else whole, None
+        integers: Domain = multiples(Int, low, high - 1, 1)
+        return "", Int(low, high - 1, log=True) if log and isinstance(integers, Int) else integers, None
     if log and step is not None:
-        return ROUNDED, Float(low, high, log=True), Rounded(step, low, high, whole=kind == "Integer")
+        return ROUNDED, Float(low, high, log=True), Rounded(step, low, high, integer=kind == "Integer")
     if step is None:
         return "", Float(low, high, log=log), None
     return "", multiples(Int if kind == "Integer" else Float, low, high, step), None

@@ -1,9 +1,8 @@
-"""Spaces from what scikit-learn's searches take, and scikit-optimize's: grids, distributions, objects.
+"""Spaces in the formats of scikit-learn and scikit-optimize: grids, distributions, objects.
 
-A list is a choice among options of any kind. Of scipy's distributions ``uniform``, ``loguniform``
-(``reciprocal``) and ``randint`` have a domain; ``randint`` excludes its upper end, as scipy does.
-All others are searched by their quantiles. Domains of our own, and what a study file has, may
-stand beside them.
+A list is a choice among options of any kind. Of scipy's distributions, ``uniform``, ``loguniform``
+(``reciprocal``) and ``randint`` (without its upper bound, as in scipy) become domains. All others are
+searched by their quantiles. Our own domains and the study file's format can be used beside them.
 """
 
 from __future__ import annotations
@@ -27,26 +26,26 @@ from runner.space.ranges import as_list
 Grid = Mapping[str, Any]
 
 GRID = "(grid)"
-"""The parameter that says which grid of a list a config is of."""
+"""Name of the parameter that chooses among the grids of a list."""
 
 
 def from_sklearn(params: Grid | Sequence[Grid]) -> Space:
-    """A space from a ``param_grid`` or ``param_distributions``: that of `sklearn_view`."""
+    """Read the space of a ``param_grid`` or ``param_distributions``, as `sklearn_view` does."""
     return sklearn_view(params).space
 
 
 def sklearn_view(given: Grid | Sequence[Grid], scales: bool = False) -> View:
-    """A view of a ``param_grid`` or ``param_distributions``; its configs are for ``set_params``.
+    """Read a ``param_grid`` or ``param_distributions``; native configs are for ``set_params``.
 
     Parameters
     ----------
     given : mapping, or sequence of mappings
         Parameter name to a list or array of options of any kind, a distribution of scipy, a range
-        of scikit-optimize, a `Domain`, or what a study file has. Of a list each mapping is a branch
-        of its own, equally probable.
+        of scikit-optimize, a `Domain`, or the study file's format. The mappings of a list are equally
+        probable branches.
     scales : bool, default False
-        Whether three or more numbers in ascending or descending order are the steps of a scale,
-        so that a method may see that the third lies between the second and the fourth.
+        Treat three or more numbers in ascending or descending order as an ordered scale, so that a
+        method sees that the third lies between the second and the fourth.
 
     Raises
     ------
@@ -55,7 +54,7 @@ def sklearn_view(given: Grid | Sequence[Grid], scales: bool = False) -> View:
     """
     grids = [given] if isinstance(given, Mapping) else list(given)
     if not grids:
-        raise SpaceError("there is no dict of parameters in the list.", where="space")
+        raise SpaceError("expected a dict of parameters in the list, got an empty list.", where="space")
     parts = [
         _grid(grid, f"space[{i}]" if len(grids) > 1 else "space", scales) for i, grid in enumerate(grids)
     ]
@@ -75,7 +74,7 @@ def sklearn_view(given: Grid | Sequence[Grid], scales: bool = False) -> View:
 
 
 def _single(part: Part) -> Part:
-    """A choice of one plain value as that value."""
+    """Replace a choice with one plain value by that value."""
     one = isinstance(part, Leaf) and isinstance(part.domain, Choice) and part.domain.levels == 1
     return Fixed(part.domain.level(0)) if one and isinstance(part, Leaf) else part
 
@@ -84,13 +83,13 @@ def _grid(grid: Any, where: str, scales: bool) -> Keys:
     if not isinstance(grid, Mapping):
         counted = isinstance(grid, tuple) and len(grid) == 2 and isinstance(grid[0], Mapping)
         raise SpaceError(
-            f"a dict of parameters was expected, got {grid!r}.",
+            f"expected a dict of parameters, got {grid!r}.",
             where=where,
-            hint="Leave the numbers of trials out: all dicts share n_trials." * counted,
+            hint="Omit the numbers of trials: all dicts share n_trials." * counted,
         )
     for name in grid:
         if not isinstance(name, str):
-            raise SpaceError(f"the name {name!r} is no text.", where=where)
+            raise SpaceError(f"expected strings as parameter names, got {name!r}.", where=where)
     return Keys(
         tuple((name, _parameter(name, given, f"{where}.{name}", scales)) for name, given in grid.items())
     )
@@ -110,7 +109,7 @@ def _parameter(name: str, given: Any, where: str, scales: bool) -> Part:
 
 
 def _listed(given: Any, where: str) -> list[Any] | None:
-    """The options of a list that is no range of numbers, or None."""
+    """List the options of a list; None for a range of numbers and anything else."""
     try:
         is_range = isinstance(given, range) or is_pair(given) or skopt_range(given) is not None
         return None if is_range else as_list(given)
@@ -139,7 +138,7 @@ def _drawn(name: str, given: Any, where: str) -> Leaf:
         return Leaf(name, domain)
     if not (hasattr(given, "cdf") and (hasattr(given, "ppf") or hasattr(given, "icdf"))):
         raise SpaceError(
-            f"a {type(given).__name__} can only be drawn from; its quantiles are not known.",
+            f"expected a distribution with quantiles (ppf or icdf, and cdf), got a {type(given).__name__}.",
             where=where,
             hint="Use method='random', or a frozen distribution of scipy.stats.",
         )
@@ -148,7 +147,7 @@ def _drawn(name: str, given: Any, where: str) -> Leaf:
 
 
 def distribution(drawn: Any) -> Domain | None:
-    """The domain of a distribution of scipy, or None where it has none and is read by its quantiles."""
+    """Return the domain of a distribution of scipy; None if it must be searched by its quantiles."""
     name = getattr(getattr(drawn, "dist", drawn), "name", "")
     if name not in ("randint", "uniform", "loguniform", "reciprocal"):
         return None
@@ -157,6 +156,6 @@ def distribution(drawn: Any) -> Domain | None:
         return multiples(Int, low, high, 1)
     if name == "uniform":
         return Float(low, high)
-    # A shift makes the logarithm uneven; then the median is not the geometric mean.
-    even = low > 0 and math.isclose(drawn.median(), math.sqrt(low * high), rel_tol=1e-6)
-    return Float(low, high, log=True) if even else None
+    # With a shift the logarithm is not uniform; then the median is not the geometric mean.
+    uniform = low > 0 and math.isclose(drawn.median(), math.sqrt(low * high), rel_tol=1e-6)
+    return Float(low, high, log=True) if uniform else None

@@ -1,4 +1,4 @@
-"""Ranges as scikit-optimize's ``BayesSearchCV`` takes them: tuples with a prior, and its own objects."""
+"""Ranges in the format of scikit-optimize's ``BayesSearchCV``: tuples with a prior, and its objects."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _SHORTEST, _LONGEST = 3, 4  # low, high, prior, and perhaps the base of the loga
 
 
 def skopt_range(given: Any) -> Domain | None:
-    """The domain of ``(low, high, prior)`` or ``(low, high, prior, base)``, or None for anything else.
+    """Read ``(low, high, prior)`` or ``(low, high, prior, base)``; return None for anything else.
 
-    Two ends without a prior are `is_pair`: they may as well be two options.
+    Two bounds without a prior are ambiguous, see `is_pair`.
 
     Parameters
     ----------
     given : object
-        A tuple or list; integers as ends make a range of integers. Or a ``Real`` or ``Integer``.
+        A tuple or list, with integer bounds for a range of integers; or a ``Real`` or ``Integer``.
 
     Raises
     ------
     SpaceError
-        Where the ends do not fit together.
+        If the bounds are inconsistent.
     """
-    whole = any(base.__name__ == "Integer" for base in type(given).__mro__)
+    integer = any(base.__name__ == "Integer" for base in type(given).__mro__)
     if form_of(given) == SKOPT and hasattr(given, "low"):
         low, high, prior, base = given.low, given.high, given.prior, []
     elif isinstance(given, tuple | list) and _SHORTEST <= len(given) <= _LONGEST:
         low, high, prior, *base = map(plain, given)
-        whole = isinstance(low, Integral) and isinstance(high, Integral)
+        integer = isinstance(low, Integral) and isinstance(high, Integral)
     else:
         return None
     if not (all(map(_is_number, (low, high, *base))) and isinstance(prior, str) and prior in _PRIORS):
         return None
-    return Int(low, high, log=_PRIORS[prior]) if whole else Float(low, high, log=_PRIORS[prior])
+    return Int(low, high, log=_PRIORS[prior]) if integer else Float(low, high, log=_PRIORS[prior])
 
 
 def is_pair(given: Any) -> bool:
-    """Whether it is a tuple of two numbers: two options to scikit-learn, a range to scikit-optimize."""
+    """Check for a tuple of two numbers: two options in scikit-learn, a range in scikit-optimize."""
     return isinstance(given, tuple) and len(given) == 2 and all(map(_is_number, map(plain, given)))
 
 

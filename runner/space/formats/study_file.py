@@ -1,9 +1,9 @@
-"""The form of a space in a study file.
+"""The format of a space in a study file.
 
-The study file writes a parameter as ``{float: [low, high], log: true}``,
-``{int: [low, high], step: 2}``, ``{choice: [a, b]}`` or just ``[a, b]``, and a conditional one as
-``{choice: {a: {}, b: {parameter of b: ...}}}``. In Python a list may be of any kind, a ``range``
-is the range of its integers, and ``(low, high, "log-uniform")`` is what it is in scikit-optimize.
+A parameter is written as ``{float: [low, high], log: true}``, ``{int: [low, high], step: 2}``,
+``{choice: [a, b]}`` or just ``[a, b]``, and a conditional one as
+``{choice: {a: {}, b: {parameter of b: ...}}}``. In Python, any ordered collection is a list, a ``range``
+is an integer range, and ``(low, high, "log-uniform")`` has its meaning in scikit-optimize.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FORM = "Write {float: [low, high]}, {int: [low, high]} or {choice: [...]}."
 def parse_space(
     given: Space | Mapping[str, Any], forbid: Sequence[Mapping[str, object]] = (), where: str = "space"
 ) -> Space:
-    """A space from domains or from the form that a study file has.
+    """Read a space from domains or from the format of a study file.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def parse_space(
     forbid : sequence of mappings
         Forbidden combinations; see `Space`.
     where : str
-        What errors call this place.
+        Location for error messages.
 
     Raises
     ------
     SpaceError
-        Names the parameter, what was wanted and what was found; for every parameter that does not fit.
+        Lists every invalid parameter.
     """
     if isinstance(given, Space):
         more = [*map(dict, given.forbid), *forbid] if given.forbid else forbid
@@ -69,14 +69,14 @@ def _domains(given: Mapping[Any, Any], where: str, faults: Faults) -> dict[str, 
 
 
 def parse_domain(given: Any, where: str) -> Domain:
-    """A domain from the form that a study file has; see `parse_space`."""
+    """Read a domain from the format of a study file; see `parse_space`."""
     if isinstance(given, Domain):
         return given
     if is_pair(given):
         low, high = map(shown, given)
         ranges = f"Float({low}, {high}) or ({low}, {high}, 'uniform')"
         raise SpaceError(
-            f"the pair {shown(given)} may be a range or two options.",
+            f"ambiguous pair {shown(given)}: a range or two options.",
             where=where,
             hint=f"For a range write {ranges}; for two options [{low}, {high}].",
         )
@@ -113,7 +113,7 @@ def parse_domain(given: Any, where: str) -> Domain:
 
 
 def _listed(given: Any) -> Domain | None:
-    """The domain of a list of options, a range of integers or a tuple with a prior; None for others."""
+    """Read a list of options, a range of integers or a tuple with a prior; return None for others."""
     if (domain := skopt_range(given)) is not None:
         return domain
     if isinstance(given, range) and given and given[0] != given[-1]:
@@ -147,10 +147,10 @@ def _choice(kind: str, given: Mapping[str, Any], where: str) -> Choice:
 
 def _range(kind: str, given: Mapping[str, Any], where: str) -> Domain:
     del where
-    ends = given[kind]
-    if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
-        raise SpaceError(f"expected two ends, {kind}: [low, high], got {shown(ends)}.")
+    bounds = given[kind]
+    if not isinstance(bounds, Sequence) or isinstance(bounds, str) or len(bounds) != 2:
+        raise SpaceError(f"expected two bounds, {kind}: [low, high], got {shown(bounds)}.")
     log = given.get("log", False)
     if not isinstance(log, bool):
         raise SpaceError(f"expected true or false for log, got {shown(log)}.")
-    return _KINDS[kind](ends[0], ends[1], log=log, step=given.get("step"))
+    return _KINDS[kind](bounds[0], bounds[1], log=log, step=given.get("step"))

@@ -1,8 +1,8 @@
-"""What the value of a parameter means where the other program's distribution has no domain here.
+"""Transforms for distributions of other libraries that have no domain here.
 
-A transform reads a value of the parameter's domain (`read`) and finds the value that means
-something (`place`). A distribution without bounds is searched by its quantiles, one that rounds by
-what it rounds, and a scale by the position on it.
+A transform maps a value of the parameter's domain to its native value (`read`) and back (`invert`).
+An unbounded distribution is searched by its quantiles, a rounding one by the value before rounding,
+and a scale by the position on it.
 """
 
 from __future__ import annotations
@@ -18,44 +18,39 @@ from runner.errors import SpaceError
 from runner.space.domains import Choice, Domain, Float, Int, same
 
 QUANTILE = " (quantile)"
-"""Ends the name of a parameter whose values are quantiles of a distribution."""
+"""Suffix of the name of a parameter whose values are probabilities, mapped to quantiles."""
 ROUNDED = " (before rounding)"
-"""Ends the name of a parameter whose values are rounded to multiples that are not equally likely."""
-_TAIL = 1e-6  # the probability that is cut off at an unbounded end: 4.75 deviations of a normal one
-_SLACK = 1e-9  # of a step: a rounding error
-_ORDERED = 3  # so many numbers in a row are steps of a scale; two are two options
+"""Suffix of the name of a parameter whose values are rounded to multiples that are not equally likely."""
+_TAIL = 1e-6  # probability cut off at an unbounded end: 4.75 standard deviations of a normal one
+_SLACK = 1e-9  # rounding error, in steps
+_MIN_SCALE = 3  # ascending numbers that make a scale; two are two options
 
 
 class Transform(Protocol):
-    """From the values of a domain to what they mean, and back."""
+    """A mapping between the values of a domain and native values."""
 
     def read(self, value: Any) -> Any:
-        """What a value of the domain means."""
+        """Map a value of the domain to its native value."""
 
-    def place(self, meant: Any) -> Any:
-        """The value that means something, perhaps beyond the domain; SpaceError for no number."""
+    def invert(self, native: Any) -> Any:
+        """Map a native value to a value, possibly outside the domain; SpaceError if it is not a number."""
 
 
 @dataclass(frozen=True)
-class Bell:
-    """A normal distribution, by its quantiles; scipy.stats would take most of a second to import.
-
-    Parameters
-    ----------
-    mean, deviation : float
-    """
+class Normal:
+    """A normal distribution, as scipy.stats takes most of a second to import."""
 
     mean: float
     deviation: float
 
     def ppf(self, u: float) -> float:
-        """The quantile of a probability."""
+        """Return the quantile of a probability."""
         from scipy.special import ndtri
 
         return float(self.mean + self.deviation * ndtri(u))
 
     def cdf(self, x: float) -> float:
-        """The probability of less."""
+        """Return the probability of a smaller value."""
         from scipy.special import ndtr
 
         return float(ndtr((x - self.mean) / self.deviation))
@@ -63,13 +58,12 @@ class Bell:
 
 @dataclass(frozen=True)
 class Quantile:
-    """A distribution that is known by its quantiles.
+    """A distribution with known quantiles.
 
     Parameters
     ----------
     distribution : object
-        With ``ppf`` and ``cdf``, as scipy's frozen distributions have them (or ``icdf``, as its
-        newer ones do).
+        With ``cdf`` and ``ppf``, like scipy's frozen distributions, or ``icdf``, like its newer ones.
     log : bool, default False
         The distribution is that of the logarithm.
     q : float, optional
@@ -82,22 +76,22 @@ class Quantile:
 
     @property
     def domain(self) -> Domain:
-        """The probabilities; of an unbounded end a millionth is cut off."""
-        ends = ((0.0, self._ppf(0.0)), (1.0, self._ppf(1.0)))
-        low, high = (end if math.isfinite(limit) else abs(end - _TAIL) for end, limit in ends)
+        """The probabilities, less a millionth at each unbounded end."""
+        bounds = ((0.0, self._ppf(0.0)), (1.0, self._ppf(1.0)))
+        low, high = (u if math.isfinite(x) else abs(u - _TAIL) for u, x in bounds)
         return Float(low, high)
 
     def read(self, value: Any) -> float | int:
-        """The quantile; an integer where the distribution is discrete."""
+        """Return the quantile; an integer if the distribution is discrete."""
         x = self._ppf(value)
         if self._discrete:
-            # The mass of a discrete distribution's first value begins at 0, where ppf gives the one before.
+            # At probability 0, ppf of a discrete distribution is the value below the first one.
             return int(max(x, self.distribution.support()[0]))
         return rounded(_exp(x) if self.log else x, self.q)
 
-    def place(self, meant: Any) -> float:
-        """The probability of less; the middle of the step of a discrete distribution."""
-        x = _number(meant)
+    def invert(self, native: Any) -> float:
+        """Return the probability of a smaller value; for a discrete distribution the middle of the step."""
+        x = _number(native)
         if self._discrete:
             return float(self.distribution.cdf(x - 1) + self.distribution.cdf(x)) / 2
         if self.log:
@@ -106,7 +100,7 @@ class Quantile:
 
     @property
     def _discrete(self) -> bool:
-        if not hasattr(self.distribution, "ppf"):  # of scipy's newer distributions
+        if not hasattr(self.distribution, "ppf"):  # scipy's newer distributions
             return any(base.__name__ == "DiscreteDistribution" for base in type(self.distribution).__mro__)
         return hasattr(getattr(self.distribution, "dist", self.distribution), "pmf")
 
@@ -118,53 +112,47 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Rounded:
-    """A number that is rounded to a multiple of a step, of those between two ends.
+    """A number that is rounded to a multiple of a step between two bounds.
 
     Parameters
     ----------
-    q : float
     low, high : float
-        Infinite where a multiple outside the range may be that of its end, as in hyperopt.
-    whole : bool, default False
-        Whether it is an integer.
+        Infinite if a bound may be rounded to a multiple outside the range, as in hyperopt.
+    integer : bool, default False
+        Convert the result to int.
     """
 
     q: float
     low: float = -math.inf
     high: float = math.inf
-    whole: bool = False
+    integer: bool = False
 
     def read(self, value: Any) -> float | int:
-        """The nearest multiple."""
-        found = rounded(value, self.q, self.low, self.high)
-        return int(found) if self.whole else found
+        """Return the nearest multiple."""
+        multiple = rounded(value, self.q, self.low, self.high)
+        return int(multiple) if self.integer else multiple
 
-    def place(self, meant: Any) -> float:
-        """The number itself."""
-        return _number(meant)
+    def invert(self, native: Any) -> float:
+        """Return the number itself."""
+        return _number(native)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A list of numbers in order: a method sees positions, so that it knows what lies between.
-
-    Parameters
-    ----------
-    values : tuple
-    """
+    """An ordered list of numbers, searched by position, so that a method sees which are adjacent."""
 
     values: tuple[Any, ...]
 
     def read(self, value: Any) -> Any:
-        """The number at a position."""
+        """Return the number at a position."""
         return self.values[value]
 
-    def place(self, meant: Any) -> int:
-        """The position of a number."""
+    def invert(self, native: Any) -> int:
+        """Return the position of a number."""
         for position, value in enumerate(self.values):
-            if same(value, meant) or value == meant:
+            if same(value, native) or value == native:
                 return position
-        raise SpaceError(f"value {meant!r} is none of {list(self.values)}.")
+        raise SpaceError(f"expected one of {list(self.values)}, got {native!r}.")
 
 
 def _exp(x: float) -> float:
@@ -174,14 +162,14 @@ def _exp(x: float) -> float:
         return math.inf
 
 
-def _number(meant: object) -> float:
-    if isinstance(meant, bool) or not isinstance(meant, Real):
-        raise SpaceError(f"expected a number, got {meant!r}.")
-    return float(meant)
+def _number(native: object) -> float:
+    if isinstance(native, bool) or not isinstance(native, Real):
+        raise SpaceError(f"expected a number, got {native!r}.")
+    return float(native)
 
 
 def rounded(value: float, q: float | None, low: float = -math.inf, high: float = math.inf) -> float:
-    """The multiple of ``q`` that is nearest, of those between two ends; the value where there is none."""
+    """Round to the nearest multiple of ``q`` between two bounds; return the value if ``q`` is None."""
     if q is None or not math.isfinite(value):
         return float(value)
     steps = round(value / q)
@@ -191,30 +179,30 @@ def rounded(value: float, q: float | None, low: float = -math.inf, high: float =
 
 
 def multiples(kind: type[Float] | type[Int], low: float, high: float, step: float) -> Domain:
-    """The multiples of a step from ``low`` to ``high``, both included; a `Choice` where it is one.
+    """Make a domain of the multiples of a step from ``low`` to ``high``; a `Choice` if there is only one.
 
     Raises
     ------
     SpaceError
-        Where there is none, the step is not above 0, or integers are wanted and it is none.
+        If there is none, the step is not positive, or it is not an integer for an `Int`.
     """
     if step <= 0:
-        raise SpaceError(f"the step is {step}; more than 0 was expected.")
+        raise SpaceError(f"expected a positive step, got {step}.")
     first, last = math.ceil(low / step - _SLACK), math.floor(high / step + _SLACK)
     if first > last:
-        raise SpaceError(f"no multiple of {step} lies between {low} and {high}.")
+        raise SpaceError(f"there is no multiple of {step} between {low} and {high}.")
     if kind is Int:
         if int(step) != step:
-            raise SpaceError(f"the step is {step}; an integer was expected.")
-        ends = (first * int(step), last * int(step))
-        return Choice(ends[:1]) if first == last else Int(*ends, step=None if step == 1 else int(step))
+            raise SpaceError(f"expected an integer as the step, got {step}.")
+        bounds = (first * int(step), last * int(step))
+        return Choice(bounds[:1]) if first == last else Int(*bounds, step=None if step == 1 else int(step))
     low, high = (float(f"{i * step:.12g}") for i in (first, last))
     return Choice([low]) if first == last else Float(low, high, step=step)
 
 
 def in_order(values: Sequence[Any]) -> bool:
-    """Whether the values are three or more distinct numbers in ascending or descending order."""
-    if len(values) < _ORDERED or any(type(value) not in (int, float) for value in values):
+    """Check for three or more distinct numbers in ascending or descending order."""
+    if len(values) < _MIN_SCALE or any(type(value) not in (int, float) for value in values):
         return False
     rising = [b > a for a, b in itertools.pairwise(values)]
     return len(set(values)) == len(values) and (all(rising) or not any(rising))

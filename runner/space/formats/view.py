@@ -1,9 +1,8 @@
-"""A space that methods can search, and what its configs mean elsewhere.
+"""A space that methods can search, with the native form of its configs.
 
-Methods search numbers, strings, booleans and None within bounds. Other programs also choose among
-objects (estimators, arrays, functions), draw from distributions without bounds, and nest their configs. A
-`View` holds both: the space, and the way from one of its configs to what the other program would
-have made, and back.
+Methods search numbers, strings, booleans and None within bounds. Other libraries also choose among
+objects (estimators, arrays, functions), draw from unbounded distributions, and nest their configs. A
+`View` combines the space with the mapping from its configs to native ones, and back.
 """
 
 from __future__ import annotations
@@ -14,28 +13,21 @@ from typing import Any, Self
 
 from runner.errors import SpaceError
 from runner.space import Config, Space
-from runner.space.formats.options import text_of
+from runner.space.formats.options import summary_of
 from runner.space.formats.parts import Keys, Leaf, Part, Spliced, fill, may_be_dict, space_of
 from runner.space.formats.points import point_of
 
 
 @dataclass(frozen=True)
 class View:
-    """A space and what its configs mean.
-
-    Attributes
-    ----------
-    space : Space
-    part : part
-        What the space was read from.
-    """
+    """A space, and the tree of parts that it was read from."""
 
     space: Space
     part: Part
 
     @classmethod
     def of(cls, part: Part, where: str = "") -> View:
-        """The view of a tree of parts; errors name the place that it comes from."""
+        """Make the view of a tree of parts; errors are prefixed with ``where``."""
         try:
             return cls(space_of(part), part)
         except SpaceError as error:
@@ -43,7 +35,7 @@ class View:
 
     @property
     def identical(self) -> bool:
-        """Whether every config means itself."""
+        """True if native configs equal those of the space."""
         return isinstance(self.part, Keys) and all(
             isinstance(inner, Spliced)
             or (isinstance(inner, Leaf) and inner.transform is None and inner.name == key)
@@ -51,40 +43,40 @@ class View:
         )
 
     def of_dicts(self) -> Self:
-        """Itself; SpaceError where its configs are something else than dicts."""
+        """Return itself; SpaceError if native configs are not dicts."""
         if not may_be_dict(self.part):
-            raise SpaceError(f"expected a dict of parameters, got a space of {text_of(self.part)}.")
+            raise SpaceError(f"expected a dict of parameters, got a space of {summary_of(self.part)}.")
         return self
 
     def native(self, config: Config) -> Any:
-        """What a config of the space means."""
+        """Convert a config of the space to its native form."""
         return fill(self.part, config)
 
     def point(self, given: Any, strict: bool = True) -> dict[str, Any]:
-        """The values of parameters at what is written as `native` writes it; see `point_of`."""
+        """Convert a native config, complete or partial, to values of parameters; see `point_of`."""
         return point_of(self.part, given, strict)
 
 
 @dataclass(frozen=True)
 class OwnView(View):
-    """A space of our own: a config means itself."""
+    """Our own space, whose configs are native."""
 
     @classmethod
     def over(cls, space: Space) -> OwnView:
-        """The view of a space."""
+        """Make the view of a space."""
         return cls(space, Keys(()))
 
     @property
     def identical(self) -> bool:
-        """It is."""
+        """Always True."""
         return True
 
     def native(self, config: Config) -> Any:
-        """A copy."""
+        """Copy a config."""
         return dict(config)
 
     def point(self, given: Any, strict: bool = True) -> dict[str, Any]:
-        """The config itself; without what is no parameter, unless ``strict``."""
+        """Copy a config; unless ``strict``, omit unknown parameters."""
         if not isinstance(given, Mapping):
             raise SpaceError(f"expected a dict of parameters, got {given!r}.")
         known = set(self.space.names)

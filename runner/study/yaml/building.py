@@ -18,7 +18,7 @@ from yaml.events import (
     ScalarEvent,
 )
 
-from runner._text import MOST_SHOWN, shown
+from runner._text import MAX_SHOWN, shown
 from runner.errors import FivefoldError, StudyError, clip
 from runner.study.yaml.document import Mark, YamlNode
 from runner.study.yaml.scalars import ScalarError, number, resolve
@@ -187,7 +187,7 @@ class Builder:
         mark, name = _mark(event), str(event.anchor)
         found = self._anchors.get(name)
         if found is None:
-            alias = f"the alias '*{clip(name, MOST_SHOWN)}'"
+            alias = f"the alias '*{clip(name, MAX_SHOWN)}'"
             if name in self._anchors:
                 self.refuse(mark, f"{alias} is within its own anchor.")
             self._note(mark, f"{alias} has no anchor before it.")
@@ -247,7 +247,7 @@ _TAGGED: Final = MappingProxyType({"int": int, "float": float, "bool": bool, "nu
 
 
 def _tag(tag: str) -> str:
-    return clip(tag.replace(_PREFIX, "!!"), MOST_SHOWN)
+    return clip(tag.replace(_PREFIX, "!!"), MAX_SHOWN)
 
 
 def _key_name(key: object) -> str:

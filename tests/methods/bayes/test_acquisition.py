@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from runner.methods.bayes.acquisition import Goal, Search, log_h
+from runner.methods.bayes.acquisition import Acquisition, Search, log_h
 from runner.methods.bayes.gaussian_process import GaussianProcess
 from runner.methods.encoded import Cube
 from runner.space import Space
@@ -57,12 +57,12 @@ class TestLogH:
 class TestGoal:
     @given(st.sampled_from(NAMES), st.floats(-3, 3), st.floats(0.05, 3), st.floats(0, 0.5))
     def test_derivatives_are_those_of_finite_differences(self, name, mean, std, xi):
-        goal = Goal(name, 0.3, 1.7, xi)
-        _, by_mean, by_std = goal(np.array(mean), np.array(std))
+        acquisition = Acquisition(name, 0.3, 1.7, xi)
+        _, by_mean, by_std = acquisition(np.array(mean), np.array(std))
         h = 1e-6 * std
-        ahead, behind = (float(goal(np.array(mean + s * h), np.array(std))[0]) for s in (1, -1))
+        ahead, behind = (float(acquisition(np.array(mean + s * h), np.array(std))[0]) for s in (1, -1))
         assert float(by_mean) == pytest.approx((ahead - behind) / (2 * h), rel=1e-4, abs=1e-5)
-        ahead, behind = (float(goal(np.array(mean), np.array(std + s * h))[0]) for s in (1, -1))
+        ahead, behind = (float(acquisition(np.array(mean), np.array(std + s * h))[0]) for s in (1, -1))
         assert float(by_std) == pytest.approx((ahead - behind) / (2 * h), rel=1e-4, abs=1e-4)
 
     def test_improvement_is_the_mean_of_what_is_gained(self):
@@ -71,13 +71,13 @@ class TestGoal:
             quad(lambda y, m=m, s=s: max(0.2 - 0.1 - y, 0) * norm.pdf(y, m, s), m - 12 * s, 0.1)[0]
             for m, s in zip(mean, std, strict=True)
         ]
-        assert Goal("ei", 0.2, 0, 0.1)(mean, std)[0] == pytest.approx(gained)
-        assert Goal("logei", 0.2, 0, 0.1)(mean, std)[0] == pytest.approx(np.log(gained))
+        assert Acquisition("ei", 0.2, 0, 0.1)(mean, std)[0] == pytest.approx(gained)
+        assert Acquisition("logei", 0.2, 0, 0.1)(mean, std)[0] == pytest.approx(np.log(gained))
 
     def test_confidence_bound_and_probability(self):
         mean, std = np.array([0.5, -1.0]), np.array([0.7, 2.0])
-        assert Goal("ucb", 9.0, 2.0, 0)(mean, std)[0] == pytest.approx(2 * std - mean)
-        assert Goal("pi", 0.2, 0, 0.1)(mean, std)[0] == pytest.approx(norm.logcdf((0.1 - mean) / std))
+        assert Acquisition("ucb", 9.0, 2.0, 0)(mean, std)[0] == pytest.approx(2 * std - mean)
+        assert Acquisition("pi", 0.2, 0, 0.1)(mean, std)[0] == pytest.approx(norm.logcdf((0.1 - mean) / std))
 
 
 def search(space, name="logei", seed=0, known=frozenset(), n=12):
@@ -88,8 +88,8 @@ def search(space, name="logei", seed=0, known=frozenset(), n=12):
     theta = np.array([*[math.log(0.4)] * space.d, 0.0, math.log(1e-3)])
     y = rng.standard_normal(n)
     model = GaussianProcess(cube.features(rows), cube.embedding.owner, y, theta)
-    goal = Goal(name, float(model.mean(model.Z).min()), 2.0, 0.0)
-    return Search(cube, model, goal, known, rng), rows
+    acquisition = Acquisition(name, float(model.mean(model.Z).min()), 2.0, 0.0)
+    return Search(cube, model, acquisition, known, rng), rows
 
 
 MIXED = Space(

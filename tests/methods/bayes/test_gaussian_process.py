@@ -136,11 +136,11 @@ class TestPosterior:
         Z, y, theta = data(5)
         pending, new = data(6, 4)[0], data(7, 30)[0]
         process = GaussianProcess(Z, OWNER, y, theta)
-        believer = process.believing(pending)
+        believer = process.with_pending(pending)
         assert believer.predict(new)[0] == pytest.approx(process.predict(new)[0], abs=1e-6)
         assert (believer.predict(new)[1] <= process.predict(new)[1] + 1e-9).all()
         assert believer.predict(pending)[1].max() < 0.3 * process.predict(pending)[1].max()
-        assert process.believing(np.empty((0, 5))) is process
+        assert process.with_pending(np.empty((0, 5))) is process
 
     def test_survives_rows_that_coincide_without_noise(self):
         theta = np.array([0.0, 0.0, -60.0])

@@ -374,12 +374,12 @@ class TestSettings:
         "given_, sentence",
         [
             ({"initial": 0}, "initial: expected at least 1 trial, got 0."),
-            ({"kappa": -1.0}, "kappa: expected a finite number of at least 0, got -1.0."),
-            ({"xi": math.nan}, "xi: expected a finite number of at least 0, got nan."),
-            ({"xi": math.inf}, "xi: expected a finite number of at least 0, got inf."),
+            ({"kappa": -1.0}, "kappa: expected a finite non-negative number, got -1.0."),
+            ({"xi": math.nan}, "xi: expected a finite non-negative number, got nan."),
+            ({"xi": math.inf}, "xi: expected a finite non-negative number, got inf."),
             (
                 {"per_second": True, "acquisition": "ucb"},
-                "per_second: the acquisition function 'ucb' has no rate. Use it with acquisition: logei.",
+                "per_second: cannot be combined with acquisition: ucb. Use it with acquisition: logei.",
             ),
         ],
     )

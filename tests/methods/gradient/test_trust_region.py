@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from runner.methods.gradient.quasi_newton import bfgs
-from runner.methods.gradient.trust_region import Quadratic, Radius, cubic_step
+from runner.methods.gradient.trust_region import MAX_RADIUS, Quadratic, Radius, cubic_step
 
 
 def random_quadratic(seed, d, condition=1e3):
@@ -116,7 +116,7 @@ class TestRadius:
         radius = Radius(0.2)
         for decrease, share in steps:
             radius.judge(decrease, 1.0, share * radius.value)
-            assert 0 <= radius.value <= radius.largest
+            assert 0 <= radius.value <= MAX_RADIUS
 
     def test_where_sizes_mean_nothing_a_decrease_decides(self):
         radius = Radius(0.1)

@@ -396,8 +396,8 @@ def test_plain_hyperopt_is_the_packages_own():
         ({"startup": 0}, "startup: expected at least 1, got 0."),
         ({"candidates": -1}, "candidates: expected at least 1, got -1."),
         ({"candidates": 10**9}, "candidates: expected at most 100,000, got 1000000000."),
-        ({"gamma": 0.0}, "gamma: expected a number above 0, got 0.0."),
-        ({"gamma": math.nan}, "gamma: expected a number above 0, got nan."),
+        ({"gamma": 0.0}, "gamma: expected a positive number, got 0.0."),
+        ({"gamma": math.nan}, "gamma: expected a positive number, got nan."),
     ],
 )
 def test_settings_out_of_range(given_, sentence):

@@ -38,7 +38,7 @@ def test_it_is_an_algorithm_of_hyperopt():
                 "state": hyperopt.JOB_STATE_DONE,
                 "spec": None,
                 "result": {"loss": float(i)},
-                "misc": {"row": cube.settle(np.full(TREE.d, 0.1 * i))},
+                "misc": {"row": cube.canonical(np.full(TREE.d, 0.1 * i))},
             }
             for i in range(8)
         ],

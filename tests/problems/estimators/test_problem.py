@@ -365,9 +365,12 @@ FILES = {
         ({"estimatr": 1}, "estimatr: unknown key. Did you mean 'estimator'?"),
         ({"space": None}, "the key 'space' is missing. Give at least one parameter, such as C:"),
         ({"data": None}, "the key 'data' is missing. Name a built-in data set, or a CSV"),
-        ({"space": {}}, "space: the space is empty. Give at least one parameter."),
-        ({"space": {"C": {"float": [2, 1]}}}, "space.C: low is 2.0 and high is 1.0; low must be less"),
-        ({"space": {"C": {"float": [0, 1], "log": True}}}, "space.C: low is 0.0 with log: true; a logar"),
+        ({"space": {}}, "space: expected at least one parameter, got none."),
+        ({"space": {"C": {"float": [2, 1]}}}, "space.C: expected low < high, got low=2.0 and high=1.0"),
+        (
+            {"space": {"C": {"float": [0, 1], "log": True}}},
+            "space.C: expected low > 0 with log: true, got low=0.0",
+        ),
         (
             {"estimator": "sklearn.svm.SVCC"},
             "estimator: 'sklearn.svm' has no 'SVCC'. Did you mean 'sklearn.s",

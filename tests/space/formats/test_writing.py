@@ -95,11 +95,19 @@ def test_the_laws_are_ours_at_the_ends_too():
 @pytest.mark.parametrize(
     "write, space, says",
     [
-        (to_sklearn, Space(LOGS), "w: scipy has no law of logarithmic whole numbers"),
-        (to_sklearn, Space({"m": Int(0, 10_000, step=2)}), "m: it has 5,001 values; at most 1,000"),
-        (to_ray_tune, Space(TREE), "c: ray.tune's samplers know no conditional parameters"),
-        (to_ray_tune, Space({"a": Choice([1, 2])}, [{"a": 1}]), "forbid: ray.tune has no forbidden"),
-        (to_hyperopt, Space({"a": Choice([1, 2])}, [{"a": 1}]), "forbid: hyperopt has no forbidden"),
+        (to_sklearn, Space(LOGS), "w: scipy has no log-uniform distribution of integers"),
+        (to_sklearn, Space({"m": Int(0, 10_000, step=2)}), "m: expected at most 1,000 values, got 5,001"),
+        (to_ray_tune, Space(TREE), "c: ray.tune's samplers do not support conditional parameters"),
+        (
+            to_ray_tune,
+            Space({"a": Choice([1, 2])}, [{"a": 1}]),
+            "forbid: ray.tune does not support forbidden",
+        ),
+        (
+            to_hyperopt,
+            Space({"a": Choice([1, 2])}, [{"a": 1}]),
+            "forbid: hyperopt does not support forbidden",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_named(write, space, says):
