@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def ray_lanes():
-    """Ray with two lanes, for all tests that need it in this process; each connects to it anew."""
+def ray_workers():
+    """Ray with two workers, for all tests that need it in this process; each connects to it again."""
     from runner.engine.ray.connect import _connected
     from runner.study.resources import Needs
 

@@ -140,7 +140,7 @@ def test_a_kept_search_goes_on(tmp_path):
 
 
 @pytest.mark.ray
-def test_lanes_share_one_search(ray_lanes):
+def test_workers_share_one_search(ray_workers):
     found = optimize(bowl, SPACE, "random", trials=6, workers=2)
     assert len(found.trials) == 6
     assert found.trials["config"].tolist() == optimize(bowl, SPACE, "random", 6).trials["config"].tolist()
@@ -166,8 +166,8 @@ def test_lanes_share_one_search(ray_lanes):
         (lambda: optimize(bowl, {3: Float(0, 1)}), "space: expected strings as parameter names, got 3."),
         (lambda: optimize(3, SPACE), "expected a function, got 3"),
         (lambda: run(None), "study: expected a Study or the path of its file, got None."),
-        (lambda: run("nowhere.yaml"), "nowhere.yaml: there is no such file."),
-        (lambda: run(study(), workers=1.5), "workers: got 1.5"),
+        (lambda: run("nowhere.yaml"), "nowhere.yaml: no such file."),
+        (lambda: run(study(), workers=1.5), "workers: expected a non-negative integer, got 1.5."),
         (lambda: run(study(), workers=0, address="auto"), "address: cannot be combined with 0 workers."),
     ],
 )

@@ -56,7 +56,7 @@ def test_the_python_of_the_readme_runs(number, capsys):
 
 
 @pytest.mark.ray
-def test_the_tune_program_of_the_readme_runs(ray_lanes, capsys, monkeypatch, tmp_path):
+def test_the_tune_program_of_the_readme_runs(ray_workers, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
     monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -38,7 +38,6 @@ BANNED = {
 """The glossary says what to write instead."""
 KEPT = {
     "runner/study/file.py": r"thinking",  # the earlier name of a key, which is still read
-    "runner/study/keys.py": r"thinking",
 }
 OPENINGS = re.compile(r"(What|Who|Whether|How)\b")
 

@@ -104,7 +104,7 @@ def _of(found, side, problem, key="regrets"):
 
 def _thinking(found, sampler, what):
     some = found.get(sampler) or []
-    return Row(f"{sampler}: mean thinking per proposal, {what}", _NONE, _milliseconds(some))
+    return Row(f"{sampler}: mean time per proposal, {what}", _NONE, _milliseconds(some))
 
 
 def _milliseconds(some):

@@ -26,11 +26,11 @@ from runner.results import Results
 from runner.results.frames import FAILURES
 from runner.study.estimate import ProblemEstimate
 from runner.study.gradient_check import Agreement, GradientCheck
-from runner.study.machine import available_cpus
+from runner.study.resources import available_cpus
 from runner.study.study import Study
 from runner.trial import GIVEN_UP
 
-_OPTIONAL = ("quartiles", "seeds", "trials", "failed", "eval", "think")
+_OPTIONAL = ("quartiles", "seeds", "trials", "failed", "eval", "propose")
 _MOST_REASONS = 5  # of failures, per study
 _MOST_NAMES = 4  # parameters of a problem that fit beside the other columns
 _WIDE = 1000  # columns; wider than any table, so that its true width is measured
@@ -100,7 +100,7 @@ def _cells(row: Mapping[Hashable, Any]) -> dict[str, str]:
         "trials": str(row["trials"]),
         "failed": str(row["failures"] or ""),
         "eval": duration(row["evaluation_seconds"]),
-        "think": duration(row["thinking_seconds"]),
+        "propose": duration(row["proposal_seconds"]),
     }
 
 

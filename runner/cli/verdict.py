@@ -24,7 +24,7 @@ from runner.results.stats.verdict import UNITS, budget_text, verdict, verdicts
 
 NAME = "leaderboard"
 _MARK = "*"
-_OPTIONAL = ("speed-up", "test gap", "think/trial")
+_OPTIONAL = ("speed-up", "test gap", "propose/trial")
 
 
 def print_verdict(console: Console, comparison: Comparison, trials: int | None = None) -> None:
@@ -94,7 +94,7 @@ def _cells(row: Mapping[Hashable, Any], beats: str) -> dict[str, str]:
         beats: number(row["p_beats"], 2) + _interval(row["p_beats_lower"], row["p_beats_upper"], 2),
         "speed-up": f"{bound} {speed}".strip() if bound != "=" else speed,
         "test gap": number(row["gap"], 3),
-        "think/trial": "-" if math.isnan(row["overhead_seconds"]) else duration(row["overhead_seconds"]),
+        "propose/trial": "-" if math.isnan(row["overhead_seconds"]) else duration(row["overhead_seconds"]),
     }
 
 

@@ -17,7 +17,7 @@ from runner.trial import Answer, Config, Outcome, Pending, Trial
 
 def overdue_message(limit: float) -> str:
     """Give the reason for ending a run whose method has exceeded its time limit."""
-    return f"the method was still thinking after {limit:g} s (the study's trial.proposal_timeout)"
+    return f"the method was still computing a proposal after {limit:g} s (the study's trial.proposal_timeout)"
 
 
 @dataclass(frozen=True, slots=True)

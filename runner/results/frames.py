@@ -134,7 +134,7 @@ def runs_frame(record: Record, trials: pd.DataFrame) -> pd.DataFrame:
             "incumbent_number": integers(numbers),
             "incumbent_config": _strings(configs),
             "evaluation_seconds": np.bincount(run, trials["seconds"].to_numpy(), len(runs)),
-            "thinking_seconds": np.bincount(run, trials["suggest_seconds"].to_numpy(), len(runs)),
+            "proposal_seconds": np.bincount(run, trials["suggest_seconds"].to_numpy(), len(runs)),
             "end_reason": _strings(r.end_reason for r in runs),
             "failed": np.array([r.failed for r in runs], dtype=bool),
             "announcement": _strings(r.announcement for r in runs),

@@ -31,7 +31,7 @@ def leaderboard(record: Record, frame: pd.DataFrame, trials: int | None) -> pd.D
         "trials": np.bincount(run, minlength=count),
         "failures": total(frame["status"].isin(FAILURES)).astype(np.int64),
         "evaluation_seconds": total(frame["seconds"]),
-        "thinking_seconds": total(frame["suggest_seconds"]),
+        "proposal_seconds": total(frame["suggest_seconds"]),
     }
     members: dict[str, dict[str, list[int]]] = {}
     for position, planned in enumerate(record.runs):

@@ -97,7 +97,7 @@ class Results:
         problem, seed, direction, metric, optimum, budget_trials, budget_seconds, trials,
         failures, equivalents (full evaluations, of all trials together), incumbent_loss,
         incumbent_value, incumbent_test, incumbent_number, incumbent_config (JSON),
-        evaluation_seconds, thinking_seconds (of the proposals), end_reason (empty while the run has not
+        evaluation_seconds, proposal_seconds (of the proposals), end_reason (empty while the run has not
         ended), failed (its method), announcement, conclusion.
 
         Without a valid trial the incumbent's columns are missing.
@@ -171,7 +171,7 @@ class Results:
             problem, rank (equal medians share one, in the order of names), method, value (the
             median, in the problem's own direction), lower and upper (its quartiles), loss (the
             median), runs, valid_runs (with a valid trial), trials, failures,
-            evaluation_seconds, thinking_seconds (sums over the runs).
+            evaluation_seconds, proposal_seconds (sums over the runs).
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Resources that one trial needs, and the number of trials that a set of machines has room for.
+"""Resources that one trial needs, and the number of trials that a set of machines has room for; CPUs of this machine.
 
 A trial runs on one node, so room is counted node by node: four nodes of two CPUs have none for a trial
 of four. A share of a GPU is a share of one device: of two devices, shares of 0.6 have room for two.
@@ -7,8 +7,10 @@ of four. A share of a GPU is a share of one device: of two devices, shares of 0.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CPU, GPU, MEMORY = "CPU", "GPU", "memory"
 """Ray's names; memory is in bytes."""
@@ -17,6 +19,7 @@ RESERVED = (CPU, GPU, MEMORY, "object_store_memory")
 """Names that no custom resource may have."""
 
 _GIGABYTE = 1e9
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _ROUNDING = 1e-6  # of sums of shares: three thirds of a GPU are one
 _MOST_NAMED = 6  # resources in a message
 
@@ -116,3 +119,21 @@ def _named(name: str, nodes: Sequence[NodeResources]) -> str:
 def _internal(name: str) -> bool:
     """Recognise the resources that Ray adds by itself."""
     return name in RESERVED or ":" in name or name.startswith(("node", "accelerator_type"))
+
+
+def available_cpus() -> int:
+    """Count the CPUs that this process may use.
+
+    An affinity mask or a container's quota may leave fewer than the machine has.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cpus, _quota()))
+
+
+def _quota() -> int:
+    """Read the CPUs of a control group (version 2), rounded up; very many where there is no limit."""
+    try:
+        most, period = _QUOTA.read_text(encoding="ascii").split()
+        return math.ceil(int(most) / int(period))
+    except (OSError, ValueError):  # no such group, or "max"
+        return 1_000_000

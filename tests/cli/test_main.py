@@ -133,11 +133,11 @@ def test_tables_are_exported(fivefold, form, read):
 def test_the_verdict_is_told_and_the_leaderboard_is_a_table_for_latex(fivefold):
     fivefold("run", write(seeds=3), "--workers", 0)
     _, out, _ = fivefold("show", "results/good")
-    assert "At 5 trials " in out
+    assert "At 5 trials, " in out
     assert "Confidence: low (1 problem, 3 seeds)." in out
     _, early, _ = fivefold("show", "results/good", "--trials", 2)
-    assert "At 2 trials " in early
-    assert "At 5 trials " not in early
+    assert "At 2 trials, " in early
+    assert "At 5 trials, " not in early
     code, out, _ = fivefold("export", "results/good", "--format", "tex", "--to", "tables")
     assert (code, out.split()) == (0, ["tables/leaderboard.tex"])
     assert Path("tables/leaderboard.tex").read_text().startswith(r"\begin{table}")
@@ -149,7 +149,7 @@ def test_studies_are_compared(fivefold):
     code, out, _ = fivefold("compare", "one", "two", "--to", "joint")
     assert code == 0
     assert "tpe" in out
-    assert "At 5 trials " in out
+    assert "At 5 trials, " in out
     assert len(pd.read_csv("joint/leaderboard.csv")) == 3
     fivefold("run", write(seeds=3, seed=9), "--workers", 0, "--out", "other")
     code, _, err = fivefold("compare", "one", "other")
@@ -251,7 +251,7 @@ def test_narrow_tables_leave_columns_out_instead_of_cutting_numbers(fivefold, mo
     for row in board.to_dict("records"):
         assert f"{row['rank']}  {row['method']:<6}  {row['value']:>6.4g}" in out
     assert "…" not in out
-    assert ("think" in out) == (columns == "80")
+    assert ("propose" in out) == (columns == "80")
 
 
 def test_reasons_that_differ_in_numbers_are_one(fivefold):
@@ -414,8 +414,8 @@ def test_all_faults_of_a_file_are_said_at_once(fivefold, command):
     [
         (["--methods", ","], "--methods: expected at least one method, got none. Known are: random, tpe."),
         (["--methods", "random,tpee"], "--methods: the study has no method 'tpee'. Did you mean 'tpe'?"),
-        (["--seeds", "0"], "--seeds: got 0; 1 to 1,000,000 seeds are possible."),
-        (["--trials", "-3"], "--trials: got -3; 1 to 1,000,000,000 trials are possible."),
+        (["--seeds", "0"], "--seeds: expected 1 to 1,000,000 seeds, got 0."),
+        (["--trials", "-3"], "--trials: expected 1 to 1,000,000,000 trials, got -3."),
         (["--workers", "0", "--address", "auto"], "address: cannot be combined with 0 workers"),
     ],
 )

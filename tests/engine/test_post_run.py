@@ -276,7 +276,7 @@ def test_where_it_fails_the_runs_have_ended_all_the_same(tmp_path, monkeypatch):
 
 
 @pytest.mark.ray
-def test_it_is_done_by_the_ray_of_the_runs(tmp_path, ray_lanes, monkeypatch):
+def test_it_is_done_by_the_ray_of_the_runs(tmp_path, ray_workers, monkeypatch):
     from runner.engine.ray import connect as cluster
 
     connected = []

@@ -49,7 +49,7 @@ def growth(weights):
 @pytest.mark.timeout(SECONDS + 600)
 def test_memory_stays_flat_over_many_studies(tmp_path, request):
     if WORKERS:
-        request.getfixturevalue("ray_lanes")  # one for all studies: it leaves something in the driver, too
+        request.getfixturevalue("ray_workers")  # one for all studies: it leaves something in the driver, too
     mixed = [BRANIN, STUDIES["staged"], STUDIES["shared"], STUDIES["six methods"]]
     drivers, workers, count, until = [], [], 0, time.monotonic() + SECONDS
     while time.monotonic() < until or count < 8:

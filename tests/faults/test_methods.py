@@ -14,7 +14,7 @@ DEEDS = {
     "exit": "the method raised SystemExit: 4",
     "outside": "a proposal outside the space",
     "nonsense": "the method raised",
-    "endless": "the method was still thinking after 1.5 s",
+    "endless": "the method was still computing a proposal after 1.5 s",
 }
 
 REGISTERED = []
@@ -57,5 +57,5 @@ def test_in_this_process(tmp_path):
 
 
 @pytest.mark.ray
-def test_on_workers(ray_lanes, tmp_path):
-    check(play(unruly(), tmp_path / "study", ray_lanes), tmp_path / "study")
+def test_on_workers(ray_workers, tmp_path):
+    check(play(unruly(), tmp_path / "study", ray_workers), tmp_path / "study")

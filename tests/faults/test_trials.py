@@ -100,9 +100,9 @@ def check(trials, kinds):
 
 
 @pytest.mark.ray
-def test_on_workers_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
+def test_on_workers_each_is_a_row_of_its_own(ray_workers, tmp_path, trouble):
     made = trouble.study("trouble", len(objectives.KINDS), timeout=2.0, memory_gb=4, retries=0)
-    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    (trials,) = play(made, tmp_path / "study", ray_workers).values()
     there = check(trials, objectives.KINDS)
     late = [kind for kind in objectives.KINDS if EXPECTED[kind][0] is Status.TIMEOUT]
     assert all(2.0 < there[kind].outcome.seconds < 4.0 for kind in late)
@@ -120,9 +120,9 @@ def test_on_workers_each_is_a_row_of_its_own(ray_lanes, tmp_path, trouble):
 
 
 @pytest.mark.ray
-def test_a_trial_that_fills_the_memory_is_killed(ray_lanes, tmp_path, trouble):
+def test_a_trial_that_fills_the_memory_is_killed(ray_workers, tmp_path, trouble):
     made = trouble.study("greedy", len(objectives.GREEDY), memory_gb=0.8, retries=0)
-    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    (trials,) = play(made, tmp_path / "study", ray_workers).values()
     found = check(trials, objectives.GREEDY)
     assert not found["balloon"].earlier
 
@@ -133,10 +133,10 @@ def test_a_trial_that_fills_the_memory_is_killed(ray_lanes, tmp_path, trouble):
     [("one_in_a_batch", Status.CRASHED, 3), ("slow_in_a_batch", Status.TIMEOUT, 1)],
 )
 def test_of_a_batch_only_the_culprit_is_blamed_and_what_had_ended_is_kept(
-    ray_lanes, tmp_path, trouble, name, status, tries
+    ray_workers, tmp_path, trouble, name, status, tries
 ):
     made = trouble.study(name, 100, timeout=2.0, retries=1)
-    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    (trials,) = play(made, tmp_path / "study", ray_workers).values()
     assert {trial.number for trial in trials} == set(range(100))
     blamed = {trial.config["x"]: trial.status for trial in trials if trial.status is not Status.COMPLETED}
     assert blamed == {50: status}

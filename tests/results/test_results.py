@@ -98,7 +98,7 @@ def test_one_row_per_run(played):
         assert (row["incumbent_number"], row["incumbent_config"]) == (best["number"], best["config"])
         assert row["failures"] == (trials["status"] != "COMPLETED").sum()
         assert row["evaluation_seconds"] == pytest.approx(trials["seconds"].sum())
-        assert row["thinking_seconds"] == pytest.approx(trials["suggest_seconds"].sum())
+        assert row["proposal_seconds"] == pytest.approx(trials["suggest_seconds"].sum())
     assert json.loads(runs["settings"][1]) == {"sequence": "sobol"}
 
 
@@ -225,7 +225,7 @@ def test_the_best_median_comes_first(tmp_path):
         "trials",
         "failures",
         "evaluation_seconds",
-        "thinking_seconds",
+        "proposal_seconds",
     ]
     assert board[columns].values.tolist() == [
         ["hill", 1, "random", 1.5, 1.25, 1.7, -1.5, 3, 3],

@@ -58,7 +58,7 @@ class Train(tune.Trainable):
     ids=["limiter", "repeater"],
 )
 def test_a_trainable_gets_what_it_was_promised_and_a_wrapper_its_state(
-    make, known, ray_lanes, monkeypatch, tmp_path
+    make, known, ray_workers, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
     monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")

@@ -589,7 +589,7 @@ def test_a_limiter_leaves_the_counting_to_the_search():
 
 
 @pytest.fixture
-def cluster(ray_lanes, monkeypatch):
+def cluster(ray_workers, monkeypatch):
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
     monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 

@@ -64,7 +64,7 @@ def test_options_in_a_list_of_any_kind_are_searched(given, method):
 
 def test_tensors_are_lists():
     assert as_list(Tensor([1.5, 2.5])) == [1.5, 2.5]
-    with pytest.raises(SpaceError, match="the options have 2 dimensions"):
+    with pytest.raises(SpaceError, match="got 2 dimensions"):
         as_list(Tensor([[1], [2]]))
 
 

@@ -1,11 +1,13 @@
 """What a trial needs, and how many of them nodes have room for; without Ray."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import StudyError
-from runner.study.resources import Needs
+from runner.study.resources import Needs, available_cpus
 from runner.study.study import Study
 
 AMOUNTS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 7.0])
@@ -107,3 +109,24 @@ def test_what_cannot_be_needed_is_refused(trial, says):
     with pytest.raises(StudyError) as caught:
         build(**trial)
     assert says in str(caught.value)
+
+
+def test_this_process_has_a_cpu():
+    assert 1 <= available_cpus() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to CPUs")
+def test_a_bound_process_has_fewer():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize("text, cpus", [("150000 100000", 2), ("max 100000", 10**6), ("50000 100000", 1)])
+def test_a_containers_quota_counts(tmp_path, monkeypatch, text, cpus):
+    (tmp_path / "cpu.max").write_text(text)
+    monkeypatch.setattr("runner.study.resources._QUOTA", tmp_path / "cpu.max")
+    assert available_cpus() == min(cpus, len(os.sched_getaffinity(0)))

@@ -427,7 +427,7 @@ class Dispatcher:
         elif crashes <= self.study.trial.retries:
             self._queue.alone.append(dataclasses.replace(proposal, crashes=crashes))
         else:
-            reason = f"the worker process died {times(crashes)} while the method was thinking"
+            reason = f"the worker process died {times(crashes)} while the method computed a proposal"
             self._set.give_up(proposal.run, reason)
 
     def _enter_hits(self) -> None:

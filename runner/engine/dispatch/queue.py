@@ -24,7 +24,7 @@ class WorkQueue:
         Expected seconds of a proposal; None if unknown.
     timeout : float or None
         Time limit of a trial, in seconds.
-    thinking : float
+    proposal_timeout : float
         Time limit of a proposal, in seconds.
 
     Attributes
@@ -40,7 +40,7 @@ class WorkQueue:
         expected: Callable[[Job], float | None],
         proposal_seconds: Callable[[ProposalJob], float | None],
         timeout: float | None,
-        thinking: float,
+        proposal_timeout: float,
     ) -> None:
         self.jobs: deque[Job] = deque()
         self.proposals: deque[ProposalJob] = deque()
@@ -48,7 +48,7 @@ class WorkQueue:
         self.isolated: deque[Job] = deque()
         self._count = 0
         self._expected, self._proposal_seconds = expected, proposal_seconds
-        self._timeout, self._thinking = timeout, thinking
+        self._timeout, self._proposal_timeout = timeout, proposal_timeout
 
     def __len__(self) -> int:
         return len(self.jobs) + len(self.proposals) + len(self.alone) + len(self.isolated)
@@ -115,7 +115,7 @@ class WorkQueue:
     def _batch(self, items: Sequence[Job | ProposalJob]) -> Batch:
         jobs = tuple(item for item in items if isinstance(item, Job))
         proposals = tuple(item for item in items if isinstance(item, ProposalJob))
-        deadline = self._timeout if jobs else self._thinking * len(proposals)
+        deadline = self._timeout if jobs else self._proposal_timeout * len(proposals)
         if jobs and deadline is not None:
             deadline += _GRACE_SECONDS
             if len(jobs) > 1:

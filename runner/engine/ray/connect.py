@@ -29,8 +29,7 @@ import ray
 
 from runner.engine.ray.internals import dead_processes, starts_cluster
 from runner.errors import EngineError, RayLost, clip
-from runner.study.machine import available_cpus
-from runner.study.resources import Needs, NodeResources
+from runner.study.resources import Needs, NodeResources, available_cpus
 
 _OBJECT_STORE_BYTES = 256 * 1024**2  # pickles of problems and methods, beside the shared arrays
 _SPARE = 1.1  # the object store is larger than the shared arrays, because it fragments

@@ -116,7 +116,7 @@ def _experiment(
     study, needs = dispatcher.study, connection.needs
     workers = scratch / "workers"
     # Trainables are kept by name for the whole Ray job: two studies must not share one.
-    name = f"fivefold_lane_{uuid.uuid4().hex[:12]}"
+    name = f"fivefold_worker_{uuid.uuid4().hex[:12]}"
     worker = tune.with_parameters(
         Worker,
         problems=[_shared(parcel) for parcel in problems],

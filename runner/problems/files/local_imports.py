@@ -21,7 +21,7 @@ from types import ModuleType
 
 from runner.errors import StudyError
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 20_000_000  # far more than source code; more means a package with data, or an installation
 _OURS = "runner"
 _MOST_KEPT = 4096  # modules whose imports are remembered: a local package is read again for every study
 
@@ -40,21 +40,21 @@ class Sources:
 
     @property
     def bytes(self) -> int:
-        """How large they are together."""
+        """Their total size in bytes."""
         return sum(len(text) for files in self.roots.values() for text in files.values())
 
 
 def local_sources(
     modules: Iterable[ModuleType | str], beside: Path | None = None, whole: bool = True
 ) -> Sources:
-    """What these modules need, themselves included.
+    """Collect local modules and everything local that they import.
 
     Parameters
     ----------
     modules : iterable of module or str
         Modules, or their names.
     beside : Path, optional
-        A folder where names are looked for first.
+        A folder to search for names first.
     whole : bool, default True
         Take packages as a whole, as another machine needs them, and not only the modules of them that are
         named in an import.
@@ -62,7 +62,7 @@ def local_sources(
     Raises
     ------
     StudyError
-        Where they are more than `MOST_BYTES`.
+        If they are larger than `MOST_BYTES`.
     """
     found = Sources()
     seen: set[Path] = set()
@@ -168,7 +168,7 @@ def _way(folder: Path, inner: Iterable[str]) -> Iterator[Path]:
 
 
 def is_local(path: Path) -> bool:
-    """Whether it lies where nothing is installed."""
+    """Return True if a path lies outside of all installation folders."""
     where = path.resolve()
     return not any(where.is_relative_to(folder) for folder in _INSTALLED)
 

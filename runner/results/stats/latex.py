@@ -30,7 +30,7 @@ def leaderboard_latex(board: pd.DataFrame, reference: str, name: str, at: str) -
     Parameters
     ----------
     board : pandas.DataFrame
-        `runner.results.stats.Comparison.leaderboard`.
+        `runner.results.stats.leaderboard.leaderboard`.
     reference : str
         The method that the others are compared with.
     name : str

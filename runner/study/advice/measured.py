@@ -79,7 +79,7 @@ def proposal_seconds(method: str, trials: int) -> float:
     """
     if method not in ("bayes", "tpe"):
         return 0.0
-    mean = _milliseconds("functions", f"{method}: mean thinking per proposal, 100 trials of these functions")
+    mean = _milliseconds("functions", f"{method}: mean time per proposal, 100 trials of these functions")
     points = [
         (count, _milliseconds("proposal", f"{method}: a proposal after {count:,} trials"))
         for count in (100, 300, 1000)

@@ -399,7 +399,7 @@ def test_a_method_that_kills_its_workers_ends_its_own_run(monkeypatch):
             dispatcher.tell(batch, work(dispatcher, batch))
     assert deaths == 2
     reason, failed, _ = kept.ends["hill/random/0"]
-    assert (reason, failed) == ("the worker process died 2 times while the method was thinking", True)
+    assert (reason, failed) == ("the worker process died 2 times while the method computed a proposal", True)
     assert kept.ends["hill/tpe/0"][1] is False
 
 
@@ -541,7 +541,7 @@ def test_a_method_that_is_still_thinking_at_its_limit_ends_its_own_run():
             dispatcher.lose(batch, "timeout", 5.1)
         else:
             dispatcher.tell(batch, work(dispatcher, batch))
-    assert kept.ends["hill/random/0"][0].startswith("the method was still thinking after 5 s")
+    assert kept.ends["hill/random/0"][0].startswith("the method was still computing a proposal after 5 s")
     assert kept.ends["hill/random/0"][1]
     assert kept.ends["hill/tpe/0"][1] is False
 

@@ -14,7 +14,7 @@ from runner.study.resources import Needs
 
 
 @pytest.mark.ray
-def test_the_ray_of_this_process_is_used_and_left_alone(ray_lanes):
+def test_the_ray_of_this_process_is_used_and_left_alone(ray_workers):
     with connect() as connection:
         assert connection.workers == 2
         assert "this process" in connection.where
@@ -28,7 +28,7 @@ def test_the_ray_of_this_process_is_used_and_left_alone(ray_lanes):
 
 
 @pytest.mark.ray
-def test_what_cannot_be_had_is_said(ray_lanes):
+def test_what_cannot_be_had_is_said(ray_workers):
     with pytest.raises(EngineError, match=r"needs 64 CPUs; .* has 2 CPUs"), connect(needs=Needs(64.0)):
         pass
     with pytest.raises(EngineError, match=r"needs 1 CPU, 1 GPU; .* has no GPU"), connect(needs=Needs(1, 1)):
@@ -58,7 +58,7 @@ def test_an_address_where_nothing_answers_is_said_at_once(monkeypatch):
 
 
 @pytest.mark.ray
-def test_one_study_at_a_time(ray_lanes):
+def test_one_study_at_a_time(ray_workers):
     with connect(1), pytest.raises(EngineError, match="another study is already running on Ray"), connect(1):
         pass
     with connect(1):

@@ -55,7 +55,7 @@ def one(name, **keys):
 
 
 @pytest.mark.ray
-def test_workers_and_this_process_make_the_same_table(ray_lanes, tmp_path):
+def test_workers_and_this_process_make_the_same_table(ray_workers, tmp_path):
     made = study(
         problems=["branin", "conditional", f"{OBJECTIVES}:slow"],
         methods=["random", "tpe", "bayes", {"grid": {"points": 3}}],
@@ -68,14 +68,14 @@ def test_workers_and_this_process_make_the_same_table(ray_lanes, tmp_path):
         ],
     )
     here = table(play(made, tmp_path / "0", None))
-    lone = dataclasses.replace(ray_lanes, most_workers=1)
+    lone = dataclasses.replace(ray_workers, most_workers=1)
     assert table(play(made, tmp_path / "1", lone)) == here
-    assert table(play(made, tmp_path / "2", ray_lanes)) == here
+    assert table(play(made, tmp_path / "2", ray_workers)) == here
 
 
 @pytest.mark.ray
-def test_every_worker_works(ray_lanes, tmp_path):
-    runs = play(one("slow", seeds=8, budget={"trials": 10}), tmp_path / "study", ray_lanes)
+def test_every_worker_works(ray_workers, tmp_path):
+    runs = play(one("slow", seeds=8, budget={"trials": 10}), tmp_path / "study", ray_workers)
     trials = [trial for run in runs.values() for trial in run]
     assert len(trials) == 80
     by_worker = {w: sum(t.worker == w for t in trials) for w in {t.worker for t in trials}}
@@ -85,14 +85,14 @@ def test_every_worker_works(ray_lanes, tmp_path):
 
 
 @pytest.mark.ray
-def test_whatever_an_objective_does_is_a_row(ray_lanes, tmp_path):
+def test_whatever_an_objective_does_is_a_row(ray_workers, tmp_path):
     made = one(
         "wild",
         methods=[{"exhaustive": {}}],
         budget={"trials": 10},
         trial={"timeout": 1.0, "retries": 1},
     )
-    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    (trials,) = play(made, tmp_path / "study", ray_workers).values()
     assert sorted(t.config["x"] for t in trials) == list(range(10))
     expected = {
         0: (Status.CRASHED, "died 2 times"),
@@ -124,11 +124,11 @@ def _arrive(pid):
 
 
 @pytest.mark.ray
-def test_a_problem_that_does_not_reach_the_workers_fails_with_the_reason(ray_lanes, tmp_path):
+def test_a_problem_that_does_not_reach_the_workers_fails_with_the_reason(ray_workers, tmp_path):
     thing = Homesick()
     problem = FunctionProblem(lambda config: config["x"] if thing else None, HILL.space, "homesick")
     made = study(problems=[problem], methods=["random"], seeds=1, budget={"trials": 6})
-    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    (trials,) = play(made, tmp_path / "study", ray_workers).values()
     assert len(trials) == 6
     assert all(
         trial.status is Status.FAILED and "it wants to go home" in trial.outcome.error for trial in trials
@@ -137,25 +137,25 @@ def test_a_problem_that_does_not_reach_the_workers_fails_with_the_reason(ray_lan
 
 @pytest.mark.ray
 @pytest.mark.parametrize("name", ["neighbourly", "messy"])
-def test_what_surrounds_an_objective_is_the_same_everywhere(ray_lanes, tmp_path, name):
+def test_what_surrounds_an_objective_is_the_same_everywhere(ray_workers, tmp_path, name):
     here = play(one(name), tmp_path / "here", None)
     assert {trial.status for trial in next(iter(here.values()))} == {Status.COMPLETED}
-    assert table(play(one(name), tmp_path / "workers", ray_lanes)) == table(here)
+    assert table(play(one(name), tmp_path / "workers", ray_workers)) == table(here)
     if name == "messy":
         assert {trial.loss for trial in next(iter(here.values()))} == {1.0}
 
 
 @pytest.mark.ray
-def test_a_crash_spends_the_seconds_that_it_took(ray_lanes, tmp_path):
+def test_a_crash_spends_the_seconds_that_it_took(ray_workers, tmp_path):
     made = one("deadly", budget={"trials": 9, "seconds": 1.5}, trial={"retries": 0})
-    (trials,) = play(made, tmp_path / "study", ray_lanes).values()
+    (trials,) = play(made, tmp_path / "study", ray_workers).values()
     assert all(trial.status is Status.CRASHED and trial.outcome.seconds >= 1.0 for trial in trials)
     seconds = [trial.outcome.seconds + trial.suggest_seconds for trial in trials]
     assert sum(seconds[:-1]) < 1.5 <= sum(seconds), "the last one begins within the budget and ends beyond it"
 
 
 @pytest.mark.ray
-def test_workers_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
+def test_workers_that_stay_away_are_spoken_of(ray_workers, tmp_path, monkeypatch):
     monkeypatch.setattr("runner.engine.ray.callbacks._PATIENCE_SECONDS", 0.0)
     heard = []
 
@@ -167,18 +167,18 @@ def test_workers_that_stay_away_are_spoken_of(ray_lanes, tmp_path, monkeypatch):
     with open_journal(tmp_path / "study", made) as journal:
         dispatcher = Dispatcher(made, journal, Ears())
         dispatcher.begin(2, "on workers")
-        run_on_ray(dispatcher, ray_lanes, pack_problems(made.problems), pack(objective_files()))
+        run_on_ray(dispatcher, ray_workers, pack_problems(made.problems), pack(objective_files()))
     assert [text for text in heard if "one needs 1 CPUs" in text]
 
 
 @pytest.mark.ray
-def test_nothing_of_a_study_stays_in_the_process(ray_lanes, tmp_path):
+def test_nothing_of_a_study_stays_in_the_process(ray_workers, tmp_path):
     before = (
         len(ray_worker._post_init_hooks),
         ray_worker.print_to_stdstream,
         logging.getLogger("ray.tune").level,
     )
-    play(one("slow"), tmp_path / "study", ray_lanes)
+    play(one("slow"), tmp_path / "study", ray_workers)
     after = (
         len(ray_worker._post_init_hooks),
         ray_worker.print_to_stdstream,
@@ -188,13 +188,13 @@ def test_nothing_of_a_study_stays_in_the_process(ray_lanes, tmp_path):
 
 
 @pytest.mark.ray
-def test_an_error_of_the_journal_ends_the_study(ray_lanes, tmp_path, monkeypatch):
+def test_an_error_of_the_journal_ends_the_study(ray_workers, tmp_path, monkeypatch):
     def full(self, ended, batches=()):
         raise JournalError("no space is left.")
 
     monkeypatch.setattr(Journal, "record", full)
     with pytest.raises(JournalError, match="no space"):
-        play(one("slow"), tmp_path / "study", ray_lanes)
+        play(one("slow"), tmp_path / "study", ray_workers)
 
 
 class Thing:
@@ -255,7 +255,7 @@ def test_a_question_does_not_wait_for_a_worker_to_start():
 
 @pytest.mark.ray
 @pytest.mark.parametrize("scheduler", ["asha", {"median": {"least": 2}}])
-def test_what_is_stopped_early_is_the_same_on_any_number_of_workers(ray_lanes, tmp_path, scheduler):
+def test_what_is_stopped_early_is_the_same_on_any_number_of_workers(ray_workers, tmp_path, scheduler):
     made = Study.build(
         name="staged",
         problems=[f"{OBJECTIVES}:stepwise"],
@@ -266,7 +266,7 @@ def test_what_is_stopped_early_is_the_same_on_any_number_of_workers(ray_lanes, t
         scheduler=scheduler,
     )
     here = play(made, tmp_path / "0", None)
-    there = play(made, tmp_path / "2", ray_lanes)
+    there = play(made, tmp_path / "2", ray_workers)
     assert table(there) == table(here)
     for trials in here.values():
         assert Status.STOPPED in {trial.status for trial in trials}

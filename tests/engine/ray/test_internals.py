@@ -28,7 +28,7 @@ def test_without_ray_nothing_is_claimed(monkeypatch):
 
 
 @pytest.mark.ray
-def test_the_node_of_this_process(ray_lanes):
+def test_the_node_of_this_process(ray_workers):
     assert internals.starts_cluster()
     assert internals.dead_processes() == set()
     assert {name for name, _ in ray_worker._global_node.live_processes()} >= {"gcs_server", "raylet"}
@@ -37,7 +37,7 @@ def test_the_node_of_this_process(ray_lanes):
 
 
 @pytest.mark.ray
-def test_actors_and_the_loss_of_one(ray_lanes):
+def test_actors_and_the_loss_of_one(ray_workers):
     actor = Actor.remote()
     assert ray.get(actor.ping.remote()) is False
     key = internals.actor_id(actor)
@@ -49,7 +49,7 @@ def test_actors_and_the_loss_of_one(ray_lanes):
 
 
 @pytest.mark.ray
-def test_what_an_autoscaler_reports(ray_lanes):
+def test_what_an_autoscaler_reports(ray_workers):
     assert internals.autoscaler_groups() is None
     assert list(internals.launching()) == []
     report = {"autoscaler_report": {"pending_launches": [["small", 1]], "pending_nodes": []}}
@@ -85,7 +85,7 @@ def test_a_session_hears_reports_and_makes_way_again():
 
 
 @pytest.mark.ray
-def test_what_tune_knows_of_actors(ray_lanes, tmp_path, monkeypatch):
+def test_what_tune_knows_of_actors(ray_workers, tmp_path, monkeypatch):
     """The controller that Tune gives its schedulers has the cache of actors and the trials that have one."""
     found = {}
 

@@ -111,7 +111,7 @@ def test_ray_is_not_loaded():
 
 
 @pytest.mark.ray
-def test_where_ray_runs_it_is_used(ray_lanes, monkeypatch):
+def test_where_ray_runs_it_is_used(ray_workers, monkeypatch):
     monkeypatch.setattr(folds, "SMALL_SECONDS", 0.0)
     found, scores = places("pid", n_jobs=2)
     first, *others = (pid for pair in zip(*found, strict=True) for pid in pair)
@@ -123,7 +123,7 @@ def test_where_ray_runs_it_is_used(ray_lanes, monkeypatch):
 
 
 @pytest.mark.ray
-def test_a_worker_that_dies_on_ray_is_a_row(ray_lanes, monkeypatch):
+def test_a_worker_that_dies_on_ray_is_a_row(ray_workers, monkeypatch):
     monkeypatch.setattr(folds, "SMALL_SECONDS", 0.0)
     search = SearchCV(Dummy(die=(3.0,)), {"level": [0.0, 1.0, 2.0, 3.0]}, method="grid", cv=2, n_jobs=2)
     with (

@@ -201,7 +201,7 @@ KINDS = ["futures", "spawned", "saved", "validated", "mapped"]
 
 
 @pytest.mark.ray
-def test_what_a_file_defines_may_be_pickled_at_any_worker_count(write, tmp_path, ray_lanes):
+def test_what_a_file_defines_may_be_pickled_at_any_worker_count(write, tmp_path, ray_workers):
     write("def twice(v): return 2 * v\n", "helper_of_pickling.py")
     path = write(PICKLING)
     tables = []

@@ -62,7 +62,7 @@ class Data:
         The task that the target suggests: classification for text, booleans, and integers with at most 50
         distinct values, unless more than half of them differ.
     classes : tuple of str
-        The sorted values of a text or boolean target; empty for numbers.
+        The sorted values of a string or boolean target; empty for numbers.
     labels : tuple of (tuple of str or None), or None
         If it is to be prepared: for each column its categories, whose positions 0, 1, ... ``X`` holds,
         or None for a column of numbers. Missing values are NaN.

@@ -86,7 +86,7 @@ def refusal(
 def target_of(values: NDArray[Any], kind: Kind) -> tuple[NDArray[Any], tuple[str, ...], NDArray[np.bool_]]:
     """Read the target of the rows that have one, its classes, and a mask of these rows.
 
-    A text or boolean target becomes the classes 0, 1, ... in their sorted order.
+    A string or boolean target becomes the classes 0, 1, ... in their sorted order.
     """
     if isinstance(kind.content, Text) or values.dtype == bool:
         strings = classes_of(values)
