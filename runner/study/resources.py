@@ -1,4 +1,4 @@
-"""Resources that one trial needs, and the number of trials that a set of machines has room for; CPUs of this machine.
+"""Resources that a trial needs, the room that machines have for trials, and the CPUs of this machine.
 
 A trial runs on one node, so room is counted node by node: four nodes of two CPUs have none for a trial
 of four. A share of a GPU is a share of one device: of two devices, shares of 0.6 have room for two.

@@ -1,4 +1,5 @@
 import math
+import warnings
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -93,6 +94,9 @@ class Raising:
         raise RuntimeError("not today")
 
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # NumPy discourages it; objectives may return it all the same
+    MATRIX = np.matrix([[2]])
 NUMBERS = [
     2,
     2.0,
@@ -105,7 +109,7 @@ NUMBERS = [
     np.array([2]),
     np.array([[2.0]]),
     np.ma.array([2.0]),
-    np.matrix([[2]]),
+    MATRIX,
     Decimal(2),
     Fraction(4, 2),
     pd.Series([2.0]),
