@@ -1,9 +1,8 @@
-"""The Python files that a study's objectives need and that are installed nowhere.
+"""Local Python files that a study's objectives import: those that are not part of an installed package.
 
-What is imported is read from the text, also within functions, so that it is known before anything is
-evaluated: modules beside an objective file, and packages that are found by name outside of where Python
-keeps what is installed (beside the study, by PYTHONPATH, in development). What is installed is expected
-on every node.
+Imports are read from the source, also within functions, so that they are known before anything is evaluated:
+modules beside an objective file, and packages that are found by name outside of the installation folders
+(beside the study, on PYTHONPATH, in development). Installed packages are expected on every node.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from runner.errors import StudyError
 
 MOST_BYTES = 20_000_000  # far more than source code; more means a package with data, or an installation
 _OURS = "runner"
-_MOST_KEPT = 4096  # modules whose imports are remembered: a local package is read again for every study
+_MOST_KEPT = 4096  # sources whose imports are cached: a local package is read again for every study
 
 
 @dataclass
@@ -33,14 +32,14 @@ class Sources:
     Attributes
     ----------
     roots : dict of Path to dict of str to bytes
-        Of each folder its files, by their path within it.
+        The files of each folder, by their path within it.
     """
 
     roots: dict[Path, dict[str, bytes]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
-        """Their total size in bytes."""
+        """Total size in bytes."""
         return sum(len(text) for files in self.roots.values() for text in files.values())
 
 
@@ -56,8 +55,7 @@ def local_sources(
     beside : Path, optional
         A folder to search for names first.
     whole : bool, default True
-        Take packages as a whole, as another machine needs them, and not only the modules of them that are
-        named in an import.
+        Take whole packages, as another machine needs them; otherwise only their modules that an import names.
 
     Raises
     ------
@@ -129,7 +127,7 @@ def modules_named(tree: ast.AST, package: str = "") -> Iterator[str]:
 
 
 def _found(name: str, beside: Path | None, whole: bool) -> Iterator[tuple[Path, Path]]:
-    """The files of a module or package that is local, each with the folder to import it from."""
+    """Find the files of a local module or package, each with the folder to import it from."""
     name, *inner = name.split(".")
     if name == _OURS or name in sys.builtin_module_names:
         return
@@ -158,7 +156,7 @@ def _found(name: str, beside: Path | None, whole: bool) -> Iterator[tuple[Path, 
 
 
 def _way(folder: Path, inner: Iterable[str]) -> Iterator[Path]:
-    """The files that are executed on the way to a module of a package."""
+    """List the files that Python executes to import a module of a package."""
     places = [folder / "__init__.py"]
     for name in inner:
         places.append(folder / f"{name}.py")

@@ -1,9 +1,9 @@
 """Code of an objective: its own, and what it calls as far as that is not installed.
 
-Of the file in which a function stands, the part counts that it reaches by names, at the top level of the
-file: functions, classes and constants, and the statements that change them. Of other local modules that this
-part imports by name, the whole text counts, and of those that they import. What is installed counts by its
-version (`runner.study.identity.environment`).
+From the function's own file, the top-level statements count that it reaches by names: functions, classes
+and constants, and the statements that change them. Other local modules that these import count as a whole,
+and so do the local modules that those import; of a package, only the modules that are imported. Installed
+packages count by their version (`runner.study.identity.environment`).
 
 Digests are of the syntax trees: layout, comments and docstrings do not count, nor does the version of Python.
 """
@@ -25,8 +25,8 @@ from runner.problems.files.local_imports import imported_modules, is_local, loca
 from runner.problems.files.objective_files import imported_source
 
 _OURS: Final = {"problem"}  # decorators whose arguments are compared by themselves
-_LETTERS: Final = 16
-_MOST_KEPT: Final = 4096  # texts whose digest is remembered: a local package is read again for every study
+_LETTERS: Final = 16  # of a digest: 64 bits are plenty against accidental collisions
+_MOST_KEPT: Final = 4096  # sources whose digest is cached: a local package is read again for every study
 _UNCOUNTED: Final = {"ctx", "type_comment", "type_ignores", "kind"}
 
 
@@ -118,19 +118,19 @@ def _path_of(module: ModuleType | None) -> Path | None:
 
 
 def _package_of(module: str, path: Path) -> str:
-    """The package that a module belongs to, where its file lies in a folder of that name."""
+    """Return the package of a module, if its file lies in a folder of that name."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     parts = package.split(".") if package else []
     return package if parts and list(path.parent.parts[-len(parts) :]) == parts else ""
 
 
 def _root_of(path: Path, package: str) -> Path:
-    """The folder that a module's package is imported from."""
+    """Return the folder that the package of a module is imported from."""
     return path.parents[package.count(".") + 1 if package else 0]
 
 
 def _imported(names: Iterable[str], root: Path) -> Code:
-    """The code of local modules by the names of an import, and the names of the others."""
+    """Collect the code of imported modules that are local, and the names of the others."""
     found = Code()
     for name in sorted(set(names)):
         local = local_sources([name], root, whole=False)
