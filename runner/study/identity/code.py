@@ -131,20 +131,18 @@ def _root_of(path: Path, package: str) -> Path:
 
 def _imported(names: Iterable[str], root: Path) -> Code:
     """Collect the code of imported modules that are local, and the names of the others."""
-    found = Code()
-    for name in sorted(set(names)):
-        local = local_sources([name], root, whole=False)
-        if local.roots:
-            texts = {file: text for files in local.roots.values() for file, text in files.items()}
-            found |= Code({file: digest_of(text) for file, text in texts.items()})
-            found |= Code(packages=frozenset().union(*map(_foreign, texts.values())))
-        else:
-            found |= Code(packages=frozenset({name.partition(".")[0]}))
-    return Code(found.digests, found.packages - sys.stdlib_module_names)
+    ordered = sorted(set(names))
+    roots = local_sources(ordered, root, whole=False).roots
+    sources = {file: source for files in roots.values() for file, source in files.items()}
+    local = {file.partition("/")[0].removesuffix(".py") for file in sources}
+    packages = _first_names(ordered) - local
+    packages |= {name for source in sources.values() for name in _first_names(imported_modules(source))}
+    digests = {file: digest_of(source) for file, source in sources.items()}
+    return Code(digests, frozenset(packages - sys.stdlib_module_names))
 
 
-def _foreign(text: bytes) -> frozenset[str]:
-    return frozenset(name.partition(".")[0] for name in imported_modules(text))
+def _first_names(modules: Iterable[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
 
 
 # -- what is reached -------------------------------------------------------------------------------
