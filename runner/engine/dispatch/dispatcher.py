@@ -39,6 +39,7 @@ from runner.engine.supervisor import say_begun
 from runner.errors import StudyInterrupted, describe
 from runner.journal.begun import Key, Suspect
 from runner.problems.evaluation import cut
+from runner.study.identity.code import is_ours
 from runner.study.resources import Needs
 from runner.study.study import RunSpec, Study
 from runner.trial import DONE, WAIT, Answer, Origin, Outcome, Status, Trial
@@ -377,8 +378,8 @@ class Dispatcher:
 
     def _is_expensive(self, run: Run) -> bool:
         """Decide if asking a run's method here would hold up the other runs, or might never end."""
-        ours = type(run.method).__module__.startswith("runner.")
-        return self.proposes_on_workers and (run.proposal_seconds > EXPENSIVE_SECONDS or not ours)
+        expensive = run.proposal_seconds > EXPENSIVE_SECONDS or not is_ours(type(run.method))
+        return self.proposes_on_workers and expensive
 
     # -- what comes back ------------------------------------------------------------------------
 
