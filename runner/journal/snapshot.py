@@ -93,7 +93,9 @@ def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) ->
             found.findings[:0] = log
         except (sqlite3.DatabaseError, OSError, ValueError, TypeError, KeyError, JournalError) as error:
             found = error
-        if steady or (_stamp(path), _stamp(wal)) == before:
+        # A writer that closes meanwhile removes the log between the look at it and its opening.
+        removed = getattr(found, "sqlite_errorname", "").startswith("SQLITE_CANTOPEN")
+        if (steady and not removed) or (_stamp(path), _stamp(wal)) == before:
             wrong = isinstance(found, Exception) or bool(found.findings)
             if not wrong or suspected:
                 return _unless_error(found)
@@ -105,8 +107,8 @@ def read_snapshot(folder: Path, live: bool | None = None, deep: bool = False) ->
 def _check_kinds(*paths: Path) -> None:
     """Raise JournalError for anything but a file: reading a pipe would block for ever."""
     for path in paths:
-        if path.exists() and not path.is_file():
-            raise damaged(path, f"expected a file, got {kind_of(path)}")
+        if path.exists() and not path.is_file() and (kind := kind_of(path)) not in ("", "a file"):
+            raise damaged(path, f"expected a file, got {kind}")  # else it has been removed since
 
 
 def _unless_error(found: Snapshot | Exception) -> Snapshot:
